@@ -1,0 +1,1 @@
+//! The GMTech key gate as an Envoy HTTP filter.
