@@ -13,8 +13,13 @@
 //! [`config::ConfigError`] that names the place.
 #![forbid(unsafe_code)]
 
+pub mod attribution;
+pub mod auth;
+pub mod go_duration;
+pub mod head;
 pub mod ident;
 pub mod key;
+pub mod ledger;
 pub mod model;
 pub mod quota;
 pub mod record;
