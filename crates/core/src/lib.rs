@@ -15,11 +15,14 @@
 
 pub mod attribution;
 pub mod auth;
+pub mod config;
+pub mod denial;
 pub mod go_duration;
 pub mod head;
 pub mod ident;
 pub mod key;
 pub mod ledger;
 pub mod model;
+pub mod path;
 pub mod quota;
 pub mod record;

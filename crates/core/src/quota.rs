@@ -74,6 +74,8 @@ pub enum Exceeded {
 pub struct Standing {
     /// Units a minute.
     pub limit: u32,
+    /// Units spent and not yet restored, rounded up; above the burst where there is debt.
+    pub used: u64,
     /// Whole units that would be admitted now.
     pub remaining: u32,
     /// Until fully restored.
@@ -154,6 +156,7 @@ impl Limit {
         let remaining = free.checked_div(self.cost(1)).unwrap_or(0);
         Standing {
             limit: self.per_minute.get(),
+            used: reset.div_ceil(self.cost(1).max(1)),
             remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
             reset,
         }
@@ -184,6 +187,7 @@ mod tests {
             free.standing(tat, T0),
             Standing {
                 limit: 60,
+                used: 60,
                 remaining: 0,
                 reset: 60 * SECOND
             }

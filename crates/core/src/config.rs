@@ -1,0 +1,141 @@
+//! The filter's configuration: raw as an operator writes it, then compiled to a [`Policy`].
+//!
+//! What it is: strict. A field that is not known, a value out of range, a name that leads nowhere is an
+//! error that names its place (`keys.1f…9c.tier`), since a limit that silently does nothing is worse than
+//! a refused configuration. It is either wholly compiled or not at all.
+//!
+//! # Failure policy
+//! A refused configuration leaves the previous one in force: Envoy keeps it.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+
+use crate::auth::CredentialHeader;
+use crate::ident::TierName;
+use crate::key::KeyDigest;
+use crate::ledger::Limits;
+use crate::model::ModelSet;
+use crate::path::{PathAction, PathRule};
+use crate::quota::{Limit, LimitOverrides};
+use crate::record::KeyRecord;
+
+mod raw;
+
+/// A mistake in the configuration: where, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("configuration refused at `{path}`: {problem}")]
+pub struct ConfigError {
+    /// The place, as a path of field names; `.` is the whole document.
+    pub path: String,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+/// What a tier allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// Requests a minute.
+    pub requests_per_minute: NonZeroU32,
+    /// Requests at once; a minute's by default.
+    pub requests_burst: Option<NonZeroU32>,
+    /// Tokens a minute.
+    pub tokens_per_minute: NonZeroU32,
+    /// Tokens at once; a minute's by default.
+    pub tokens_burst: Option<NonZeroU32>,
+    /// The models that it may use.
+    pub models: ModelSet,
+}
+
+impl Tier {
+    /// The limits of a key of this tier. A rate that the key overrides comes with a burst of its own size,
+    /// unless the key says otherwise.
+    #[must_use]
+    pub fn limits(&self, key: &LimitOverrides) -> Limits {
+        Limits {
+            requests: limit(
+                (self.requests_per_minute, self.requests_burst),
+                (key.requests_per_minute, key.requests_burst),
+            ),
+            tokens: limit(
+                (self.tokens_per_minute, self.tokens_burst),
+                (key.tokens_per_minute, key.tokens_burst),
+            ),
+        }
+    }
+}
+
+type RateAndBurst<R> = (R, Option<NonZeroU32>);
+
+fn limit(tier: RateAndBurst<NonZeroU32>, key: RateAndBurst<Option<NonZeroU32>>) -> Limit {
+    let (rate, burst) = match key {
+        (Some(rate), burst) => (rate, burst),
+        (None, burst) => (tier.0, burst.or(tier.1)),
+    };
+    let limit = Limit::per_minute(rate);
+    burst.map_or(limit, |b| limit.with_burst(b))
+}
+
+/// The compiled configuration: all that the gate decides by.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    tiers: HashMap<TierName, Tier>,
+    keys: HashMap<KeyDigest, KeyRecord>,
+    paths: Vec<PathRule>,
+    allow_upgrades: bool,
+    credential_headers: Vec<CredentialHeader>,
+}
+
+impl Policy {
+    /// Reads and compiles a JSON document; an empty one is all defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] at the first mistake.
+    pub fn from_json(json: &[u8]) -> Result<Self, ConfigError> {
+        raw::parse(json)?.compile()
+    }
+
+    /// The tier of that name.
+    #[must_use]
+    pub fn tier(&self, name: &TierName) -> Option<&Tier> {
+        self.tiers.get(name)
+    }
+
+    /// The inline record of a key.
+    #[must_use]
+    pub fn key(&self, digest: &KeyDigest) -> Option<&KeyRecord> {
+        self.keys.get(digest)
+    }
+
+    /// How many keys are inline.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Every tier's name.
+    pub fn tier_names(&self) -> impl Iterator<Item = &TierName> {
+        self.tiers.keys()
+    }
+
+    /// What to do with a path; the first rule that matches decides, none refuses.
+    #[must_use]
+    pub fn path_action(&self, path: &[u8]) -> PathAction {
+        let rule = self.paths.iter().find(|rule| rule.matches(path));
+        rule.map_or(PathAction::Refused, |rule| rule.action)
+    }
+
+    /// Whether a request may ask for an upgrade (WebSocket).
+    #[must_use]
+    pub fn allows_upgrades(&self) -> bool {
+        self.allow_upgrades
+    }
+
+    /// The headers in which a key is accepted.
+    #[must_use]
+    pub fn credential_headers(&self) -> &[CredentialHeader] {
+        &self.credential_headers
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,299 @@
+//! The configuration as it is written, and its compilation.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::marker::PhantomData;
+use std::num::NonZeroU32;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::{ConfigError, Policy, Tier};
+use crate::auth::CredentialHeader;
+use crate::ident::{KeyId, TeamId, TierName};
+use crate::key::KeyDigest;
+use crate::model::ModelSet;
+use crate::path::{PathAction, PathRule};
+use crate::quota::LimitOverrides;
+use crate::record::{KeyRecord, Status};
+
+/// The tiers that exist without being configured: name, requests and tokens a minute.
+const DEFAULT_TIERS: [(&str, u32, u32); 3] = [
+    ("free", 60, 40_000),
+    ("pro", 3_000, 250_000),
+    ("team", 5_000, 500_000),
+];
+
+/// A rate above this would be rounded by more than 2 % (see [`crate::quota`]).
+const MAX_RATE: u32 = 1_000_000_000;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    tiers: Entries<RawTier>,
+    keys: Entries<RawKey>,
+    paths: Option<Vec<RawPath>>,
+    upgrades: RawUpgrades,
+    credential_headers: Option<Vec<RawCredentialHeader>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTier {
+    requests_per_minute: NonZeroU32,
+    requests_burst: Option<NonZeroU32>,
+    tokens_per_minute: NonZeroU32,
+    tokens_burst: Option<NonZeroU32>,
+    models: Option<ModelSet>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKey {
+    id: KeyId,
+    team: TeamId,
+    tier: TierName,
+    #[serde(default = "active")]
+    status: Status,
+    models: Option<ModelSet>,
+    #[serde(default)]
+    limits: LimitOverrides,
+    expires_at: Option<jiff::Timestamp>,
+}
+
+fn active() -> Status {
+    Status::Active
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPath {
+    exact: Option<String>,
+    prefix: Option<String>,
+    action: PathAction,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawUpgrades {
+    #[default]
+    Refuse,
+    Allow,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawCredentialHeader {
+    Authorization,
+    XApiKey,
+    ApiKey,
+    XGoogApiKey,
+}
+
+/// A JSON object whose order and repetitions are kept: serde's maps let the last of two equal names win
+/// silently.
+struct Entries<V>(Vec<(String, V)>);
+
+impl<V> Default for Entries<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Object<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Object<V> {
+            type Value = Entries<V>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<V>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        d.deserialize_map(Object(PhantomData))
+    }
+}
+
+pub(super) fn parse(json: &[u8]) -> Result<RawConfig, ConfigError> {
+    match json.trim_ascii().first() {
+        None => return Ok(RawConfig::default()),
+        Some(b'{') => {}
+        // serde would read a list as the fields in their order.
+        Some(_) => return Err(error(".".into(), "must be a JSON object".into())),
+    }
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let raw = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|e| error(e.path().to_string(), e.inner().to_string()))?;
+    reader.end().map_err(|e| error(".".into(), e.to_string()))?;
+    Ok(raw)
+}
+
+fn error(path: String, problem: String) -> ConfigError {
+    // What breaks off before any field has a name.
+    let path = if path == "?" { ".".into() } else { path };
+    ConfigError {
+        // A mistyped table can have a key where its digest belongs.
+        path: String::from_utf8_lossy(&crate::auth::without_keys(path.as_bytes())).into_owned(),
+        problem: String::from_utf8_lossy(&crate::auth::without_keys(problem.as_bytes()))
+            .into_owned(),
+    }
+}
+
+impl RawConfig {
+    pub(super) fn compile(self) -> Result<Policy, ConfigError> {
+        let tiers = tiers(self.tiers)?;
+        Ok(Policy {
+            keys: keys(self.keys, &tiers)?,
+            tiers,
+            paths: paths(self.paths)?,
+            allow_upgrades: matches!(self.upgrades, RawUpgrades::Allow),
+            credential_headers: credential_headers(self.credential_headers)?,
+        })
+    }
+}
+
+fn tiers(raw: Entries<RawTier>) -> Result<HashMap<TierName, Tier>, ConfigError> {
+    let mut tiers = HashMap::new();
+    for (name, requests, tokens) in DEFAULT_TIERS {
+        if let (Ok(name), Some(requests), Some(tokens)) = (
+            TierName::new(name),
+            NonZeroU32::new(requests),
+            NonZeroU32::new(tokens),
+        ) {
+            let tier = Tier {
+                requests_per_minute: requests,
+                requests_burst: None,
+                tokens_per_minute: tokens,
+                tokens_burst: None,
+                models: ModelSet::any(),
+            };
+            tiers.insert(name, tier);
+        }
+    }
+    let mut seen = HashSet::new();
+    for (name, raw) in raw.0 {
+        let at = |field: &str| format!("tiers.{name}{field}");
+        let tier_name = TierName::new(&name).map_err(|e| error(at(""), e.to_string()))?;
+        // A dot would cut the metric that carries the tier as one of its segments.
+        if name.contains('.') {
+            return Err(error(at(""), "a tier's name has no dot".into()));
+        }
+        if !seen.insert(tier_name.clone()) {
+            return Err(error(at(""), "is there twice".into()));
+        }
+        rate(Some(raw.requests_per_minute), &at(".requests_per_minute"))?;
+        rate(Some(raw.tokens_per_minute), &at(".tokens_per_minute"))?;
+        let tier = Tier {
+            requests_per_minute: raw.requests_per_minute,
+            requests_burst: raw.requests_burst,
+            tokens_per_minute: raw.tokens_per_minute,
+            tokens_burst: raw.tokens_burst,
+            models: raw.models.unwrap_or_else(ModelSet::any),
+        };
+        tiers.insert(tier_name, tier);
+    }
+    Ok(tiers)
+}
+
+fn keys(
+    raw: Entries<RawKey>,
+    tiers: &HashMap<TierName, Tier>,
+) -> Result<HashMap<KeyDigest, KeyRecord>, ConfigError> {
+    let mut keys = HashMap::with_capacity(raw.0.len());
+    let mut ids = HashSet::with_capacity(raw.0.len());
+    for (digest, raw) in raw.0 {
+        let at = |field: &str| format!("keys.{digest}{field}");
+        let parsed = KeyDigest::from_hex(&digest).map_err(|e| error(at(""), e.to_string()))?;
+        if !tiers.contains_key(&raw.tier) {
+            let mut known: Vec<_> = tiers.keys().map(TierName::as_str).collect();
+            known.sort_unstable();
+            let problem = format!("no tier `{}`; there are: {}", raw.tier, known.join(", "));
+            return Err(error(at(".tier"), problem));
+        }
+        rate(
+            raw.limits.requests_per_minute,
+            &at(".limits.requests_per_minute"),
+        )?;
+        rate(
+            raw.limits.tokens_per_minute,
+            &at(".limits.tokens_per_minute"),
+        )?;
+        let expires_at = match raw.expires_at.map(|t| u64::try_from(t.as_second())) {
+            None => None,
+            Some(Ok(second)) => Some(second),
+            Some(Err(_)) => return Err(error(at(".expires_at"), "is before 1970".into())),
+        };
+        if !ids.insert(raw.id.clone()) {
+            let problem = format!("`{}` names another key already", raw.id);
+            return Err(error(at(".id"), problem));
+        }
+        let record = KeyRecord {
+            id: raw.id,
+            team: raw.team,
+            tier: raw.tier,
+            status: raw.status,
+            models: raw.models,
+            limits: raw.limits,
+            expires_at,
+        };
+        if keys.insert(parsed, record).is_some() {
+            return Err(error(at(""), "is there twice".into()));
+        }
+    }
+    Ok(keys)
+}
+
+fn rate(rate: Option<NonZeroU32>, at: &str) -> Result<(), ConfigError> {
+    match rate {
+        Some(rate) if rate.get() > MAX_RATE => Err(error(
+            at.into(),
+            format!("is more than {MAX_RATE} a minute"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn paths(raw: Option<Vec<RawPath>>) -> Result<Vec<PathRule>, ConfigError> {
+    let Some(raw) = raw else {
+        return Ok(PathRule::defaults());
+    };
+    let rule = |(i, raw): (usize, RawPath)| {
+        let rule = match (raw.exact, raw.prefix) {
+            (Some(path), None) => PathRule::exact(&path, raw.action),
+            (None, Some(path)) => PathRule::prefix(&path, raw.action),
+            _ => {
+                return Err(error(
+                    format!("paths[{i}]"),
+                    "needs either `exact` or `prefix`".into(),
+                ));
+            }
+        };
+        rule.map_err(|e| error(format!("paths[{i}]"), e.to_string()))
+    };
+    raw.into_iter().enumerate().map(rule).collect()
+}
+
+fn credential_headers(
+    raw: Option<Vec<RawCredentialHeader>>,
+) -> Result<Vec<CredentialHeader>, ConfigError> {
+    let headers = raw.unwrap_or_else(|| vec![RawCredentialHeader::Authorization]);
+    if headers.is_empty() {
+        let problem = "is empty: no key could be sent".into();
+        return Err(error("credential_headers".into(), problem));
+    }
+    Ok(headers
+        .into_iter()
+        .map(|h| match h {
+            RawCredentialHeader::Authorization => CredentialHeader::Authorization,
+            RawCredentialHeader::XApiKey => CredentialHeader::XApiKey,
+            RawCredentialHeader::ApiKey => CredentialHeader::ApiKey,
+            RawCredentialHeader::XGoogApiKey => CredentialHeader::XGoogApiKey,
+        })
+        .collect())
+}

@@ -1,0 +1,221 @@
+use super::*;
+
+const DIGEST: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const OTHER: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+fn key(fields: &str) -> String {
+    format!(r#"{{"keys":{{"{DIGEST}":{{"id":"key_1","team":"acme","tier":"free"{fields}}}}}}}"#)
+}
+
+#[test]
+fn nothing_written_is_all_defaults() {
+    for empty in ["", "  \n", "{}"] {
+        let policy = Policy::from_json(empty.as_bytes()).unwrap();
+        for (tier, requests, tokens) in [
+            ("free", 60, 40_000),
+            ("pro", 3_000, 250_000),
+            ("team", 5_000, 500_000),
+        ] {
+            let tier = policy.tier(&TierName::new(tier).unwrap()).unwrap();
+            assert_eq!(tier.requests_per_minute.get(), requests);
+            assert_eq!(tier.tokens_per_minute.get(), tokens);
+            assert!(tier.models.allows("anything"));
+        }
+        for (path, action) in [
+            ("/healthz", PathAction::Free),
+            ("/healthz/x", PathAction::Refused),
+            ("/api/v1/models", PathAction::Metered),
+            ("/v1/chat/completions", PathAction::Metered),
+            ("/v2/models", PathAction::Refused),
+            ("/", PathAction::Refused),
+        ] {
+            assert_eq!(policy.path_action(path.as_bytes()), action, "{path}");
+        }
+        assert!(!policy.allows_upgrades());
+        assert_eq!(
+            policy.credential_headers(),
+            [CredentialHeader::Authorization]
+        );
+    }
+}
+
+#[test]
+fn a_key_reads_as_it_is_written() {
+    let json = key(
+        r#","status":"suspended","models":["gpt-4o*"],"limits":{"requests_per_minute":5},"expires_at":"2027-01-01T00:00:00Z""#,
+    );
+    let policy = Policy::from_json(json.as_bytes()).unwrap();
+    let record = policy.key(&KeyDigest::from_hex(DIGEST).unwrap()).unwrap();
+    assert_eq!(record.expires_at, Some(1_798_761_600));
+    assert_eq!(record.status, crate::record::Status::Suspended);
+    let tier = policy.tier(&record.tier).unwrap();
+    assert_eq!(tier.limits(&record.limits).requests.burst(), 5);
+    assert_eq!(tier.limits(&record.limits).tokens.burst(), 40_000);
+}
+
+#[test]
+fn a_key_overrides_rate_and_burst_separately() {
+    let n = NonZeroU32::new;
+    for (tier_burst, rate, burst, expected) in [
+        (None, None, None, 60),
+        (n(10), None, None, 10),
+        (n(10), n(600), None, 600),
+        (n(10), n(600), n(20), 20),
+        (n(10), None, n(20), 20),
+    ] {
+        let tier = Tier {
+            requests_per_minute: n(60).unwrap(),
+            requests_burst: tier_burst,
+            tokens_per_minute: n(1).unwrap(),
+            tokens_burst: None,
+            models: ModelSet::any(),
+        };
+        let key = LimitOverrides {
+            requests_per_minute: rate,
+            requests_burst: burst,
+            ..LimitOverrides::default()
+        };
+        assert_eq!(tier.limits(&key).requests.burst(), expected);
+    }
+}
+
+#[test]
+fn every_mistake_is_refused_at_its_place() {
+    let both = format!(
+        r#"{{"keys":{{"{DIGEST}":{{"id":"k","team":"t","tier":"free"}},"{OTHER}":{{"id":"k","team":"t","tier":"free"}}}}}}"#
+    );
+    let twice = format!(
+        r#"{{"keys":{{"{DIGEST}":{{"id":"a","team":"t","tier":"free"}},"{DIGEST}":{{"id":"b","team":"t","tier":"free"}}}}}}"#
+    );
+    let cases = [
+        ("{", ".", "EOF"),
+        ("[]", ".", "JSON object"),
+        ("{} x", ".", "trailing"),
+        (r#"{"teirs":{}}"#, "teirs", "unknown field"),
+        (
+            r#"{"tiers":{"free":{"requests_per_minute":0,"tokens_per_minute":1}}}"#,
+            "tiers.free.requests_per_minute",
+            "nonzero",
+        ),
+        (
+            r#"{"tiers":{"free":{"requests_per_minute":60}}}"#,
+            "tiers.free",
+            "missing field `tokens_per_minute`",
+        ),
+        (
+            r#"{"tiers":{"free":{"requests_per_minute":60,"tokens_per_minute":1,"rpm":1}}}"#,
+            "tiers.free.rpm",
+            "unknown field",
+        ),
+        (
+            r#"{"tiers":{"free":{"requests_per_minute":-1,"tokens_per_minute":1}}}"#,
+            "tiers.free.requests_per_minute",
+            "invalid value",
+        ),
+        (
+            r#"{"tiers":{"free":{"requests_per_minute":2000000000,"tokens_per_minute":1}}}"#,
+            "tiers.free.requests_per_minute",
+            "more than",
+        ),
+        (
+            r#"{"tiers":{"a b":{"requests_per_minute":1,"tokens_per_minute":1}}}"#,
+            "tiers.a b",
+            "1 to 64",
+        ),
+        (
+            r#"{"tiers":{"a.b":{"requests_per_minute":1,"tokens_per_minute":1}}}"#,
+            "tiers.a.b",
+            "no dot",
+        ),
+        (
+            r#"{"tiers":{"a":{"requests_per_minute":1,"tokens_per_minute":1},"a":{"requests_per_minute":1,"tokens_per_minute":1}}}"#,
+            "tiers.a",
+            "twice",
+        ),
+        (
+            r#"{"tiers":{"a":{"requests_per_minute":1,"tokens_per_minute":1,"models":["g*t"]}}}"#,
+            "tiers.a.models[0]",
+            "prefix",
+        ),
+        (
+            r#"{"keys":{"abc":{"id":"k","team":"t","tier":"free"}}}"#,
+            "keys.abc",
+            "SHA-256",
+        ),
+        (&twice, DIGEST, "twice"),
+        (&both, ".id", "names another key"),
+        (&key(r#","name":"x""#), "name", "unknown field"),
+        (&key(r#","status":"gone""#), "status", "unknown variant"),
+        (
+            &key(r#","expires_at":"tomorrow""#),
+            "expires_at",
+            "tomorrow",
+        ),
+        (
+            &key(r#","expires_at":"1960-01-01T00:00:00Z""#),
+            "expires_at",
+            "before 1970",
+        ),
+        (
+            &key(r#","limits":{"rpm":1}"#),
+            "limits.rpm",
+            "unknown field",
+        ),
+        (
+            &key(r#","limits":{"requests_per_minute":0}"#),
+            "limits.requests_per_minute",
+            "nonzero",
+        ),
+        (&key(r#","models":"gpt-4o""#), "models", "invalid type"),
+        (
+            r#"{"paths":[{"action":"free"}]}"#,
+            "paths[0]",
+            "either `exact` or `prefix`",
+        ),
+        (
+            r#"{"paths":[{"exact":"/a","prefix":"/b","action":"free"}]}"#,
+            "paths[0]",
+            "either",
+        ),
+        (
+            r#"{"paths":[{"exact":"a","action":"free"}]}"#,
+            "paths[0]",
+            "starts with /",
+        ),
+        (
+            r#"{"paths":[{"exact":"/a","action":"open"}]}"#,
+            "paths[0].action",
+            "unknown variant",
+        ),
+        (r#"{"upgrades":"yes"}"#, "upgrades", "unknown variant"),
+        (
+            r#"{"credential_headers":[]}"#,
+            "credential_headers",
+            "empty",
+        ),
+        (
+            r#"{"credential_headers":["cookie"]}"#,
+            "credential_headers[0]",
+            "unknown variant",
+        ),
+    ];
+    for (json, path, problem) in cases {
+        let e = Policy::from_json(json.as_bytes()).expect_err(json);
+        assert!(e.path.contains(path), "{json}: {e}");
+        assert!(e.problem.contains(problem), "{json}: {e}");
+    }
+    let unknown_tier = key("").replace("free", "gold");
+    let e = Policy::from_json(unknown_tier.as_bytes()).expect_err("unknown tier");
+    assert!(
+        e.to_string()
+            .ends_with("no tier `gold`; there are: free, pro, team"),
+        "{e}"
+    );
+}
+
+#[test]
+fn a_key_written_where_its_digest_belongs_is_not_repeated_in_the_error() {
+    let json = r#"{"keys":{"gmtech_SecretSecret1234":{"id":"k","team":"t","tier":"free"}}}"#;
+    let shown = Policy::from_json(json.as_bytes()).unwrap_err().to_string();
+    assert!(!shown.contains("Secret"), "{shown}");
+}

@@ -1,0 +1,298 @@
+//! Every refusal of the gate: status, type, code, message and headers, in OpenAI's shape.
+//!
+//! The exception that an SDK raises depends on the status alone, its message on `error.message`, and
+//! whether it tries again on `retry-after` and `x-should-retry`; so these are exact. The client gets a fixed
+//! sentence that names the fix, never a byte of a credential.
+
+use serde::Serialize;
+
+use crate::auth::{InvalidKey, Refused};
+use crate::go_duration::go_duration;
+use crate::ident::{KeyId, TeamId};
+use crate::ledger::{Dimension, Standings};
+use crate::model::ModelId;
+use crate::quota::{Exceeded, Nanos, SECOND};
+
+/// Waits up to this are honoured by every SDK; at 60 s some retry at once instead (openai-node 4).
+const LONGEST_PROMISED_WAIT: Nanos = 59_999_000_000;
+
+const KEYS_PAGE: &str = "https://app.gmtech.com/users/api-keys/";
+
+/// An answer that the gate gives by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers beside the status, lower-case names and visible ASCII values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+    /// For Envoy's `%RESPONSE_CODE_DETAILS%`.
+    pub details: &'static str,
+}
+
+/// A limit that was reached, and whose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitHit {
+    /// The key that is limited.
+    pub key: KeyId,
+    /// Its team.
+    pub team: TeamId,
+    /// Which limit.
+    pub dimension: Dimension,
+    /// How long to wait, or that waiting does not help.
+    pub exceeded: Exceeded,
+    /// Units asked for.
+    pub requested: u64,
+    /// All limits as they stand.
+    pub standings: Standings,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// 401: no active key.
+    InvalidKey(InvalidKey),
+    /// 403: the key was revoked.
+    KeyRevoked,
+    /// 403: the key or its tier may not use the model.
+    ModelNotAllowed {
+        /// The key.
+        key: KeyId,
+        /// The model asked for.
+        model: ModelId,
+    },
+    /// 429: a limit of requests or tokens.
+    Limit(Box<LimitHit>),
+    /// 404: a path that is not served.
+    UnknownUrl {
+        /// The method as sent.
+        method: String,
+        /// The path as sent, without query and keys.
+        path: String,
+    },
+    /// 400: WebSocket and other upgrades are off.
+    Upgrade,
+    /// 503: the gate itself cannot decide; nothing was spent.
+    Unavailable,
+}
+
+impl From<Refused> for Denial {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Invalid(reason) => Self::InvalidKey(reason),
+            Refused::Revoked => Self::KeyRevoked,
+        }
+    }
+}
+
+/// What a refusal is called in logs and metrics, and its fixed parts.
+struct Kind {
+    decision: &'static str,
+    details: &'static str,
+    status: u16,
+    error_type: &'static str,
+    code: &'static str,
+    param: Option<&'static str>,
+}
+
+macro_rules! kind {
+    ($decision:literal, $status:literal, $error_type:literal, $code:literal $(, param $param:literal)?) => {
+        Kind {
+            decision: $decision,
+            details: concat!("gmtech_", $decision),
+            status: $status,
+            error_type: $error_type,
+            code: $code,
+            param: None$(.or(Some($param)))?,
+        }
+    };
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    message: &'a str,
+    r#type: &'a str,
+    param: Option<&'a str>,
+    code: &'a str,
+}
+
+impl Denial {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::InvalidKey(_) => {
+                kind!(
+                    "invalid_api_key",
+                    401,
+                    "invalid_request_error",
+                    "invalid_api_key"
+                )
+            }
+            Self::KeyRevoked => kind!("key_revoked", 403, "invalid_request_error", "key_revoked"),
+            Self::ModelNotAllowed { .. } => {
+                kind!("model_not_found", 403, "invalid_request_error", "model_not_found", param "model")
+            }
+            Self::Limit(hit) => match hit.dimension {
+                Dimension::Requests => {
+                    kind!(
+                        "rate_limit_requests",
+                        429,
+                        "requests",
+                        "rate_limit_exceeded"
+                    )
+                }
+                Dimension::Tokens => {
+                    kind!("rate_limit_tokens", 429, "tokens", "rate_limit_exceeded")
+                }
+            },
+            Self::UnknownUrl { .. } => {
+                kind!("unknown_url", 404, "invalid_request_error", "unknown_url")
+            }
+            Self::Upgrade => {
+                kind!(
+                    "upgrade_refused",
+                    400,
+                    "invalid_request_error",
+                    "upgrade_not_supported"
+                )
+            }
+            Self::Unavailable => kind!("unavailable", 503, "server_error", "gate_unavailable"),
+        }
+    }
+
+    /// The decision's name in logs and metrics.
+    #[must_use]
+    pub fn decision(&self) -> &'static str {
+        self.kind().decision
+    }
+
+    /// The sentence that the client sees.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::InvalidKey(reason) => format!("Invalid API key: {reason}."),
+            Self::KeyRevoked => format!(
+                "Permission denied: this API key has been revoked. Create a new one at {KEYS_PAGE}."
+            ),
+            Self::ModelNotAllowed { key, model } => {
+                format!("Permission denied: key `{key}` does not have access to model `{model}`.")
+            }
+            Self::Limit(hit) => hit.message(),
+            Self::UnknownUrl { method, path } => format!(
+                "Unknown request URL: {method} {path}. Check the URL for typos; the API's base URL ends in /v1."
+            ),
+            Self::Upgrade => "Upgrades such as WebSocket are not supported here. Use HTTP; answers can be streamed \
+                with \"stream\": true."
+                .into(),
+            Self::Unavailable => {
+                "The gate cannot check this request's limits at the moment. Try again shortly.".into()
+            }
+        }
+    }
+
+    /// The answer in full.
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        let kind = self.kind();
+        let message = self.message();
+        let envelope = Envelope {
+            error: ErrorBody {
+                message: &message,
+                r#type: kind.error_type,
+                param: kind.param,
+                code: kind.code,
+            },
+        };
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        match self {
+            Self::InvalidKey(_) => headers.push(("www-authenticate", "Bearer".into())),
+            Self::Limit(hit) => {
+                headers.extend(rate_limit_headers(&hit.standings));
+                headers.extend(retry_headers(hit.exceeded));
+            }
+            Self::Unavailable => headers.extend(retry_headers(Exceeded::Wait(SECOND))),
+            _ => {}
+        }
+        Reply {
+            status: kind.status,
+            headers,
+            // Strings and integers always serialise.
+            body: serde_json::to_string(&envelope).unwrap_or_default(),
+            details: kind.details,
+        }
+    }
+}
+
+impl LimitHit {
+    fn message(&self) -> String {
+        let (name, standing) = match self.dimension {
+            Dimension::Requests => ("requests per min (RPM)", self.standings.requests),
+            Dimension::Tokens => ("tokens per min (TPM)", self.standings.tokens),
+        };
+        let Self {
+            key,
+            team,
+            requested,
+            ..
+        } = self;
+        let limit = standing.limit;
+        match self.exceeded {
+            Exceeded::Wait(wait) => format!(
+                "Rate limit exceeded: Rate limit reached for {key} in team {team} on {name}: Limit {limit}, \
+                 Used {used}, Requested {requested}. Please try again in {wait}.",
+                used = standing.used,
+                wait = go_duration(wait),
+            ),
+            Exceeded::Never => format!(
+                "Rate limit exceeded: Request too large for {key} in team {team} on {name}: Limit {limit}, \
+                 Requested {requested}. The input or output tokens must be reduced in order to run successfully.",
+            ),
+        }
+    }
+}
+
+/// The six `x-ratelimit-*` headers, by the names and in the units of OpenAI
+/// (<https://platform.openai.com/docs/guides/rate-limits>): resets are the time until fully restored.
+#[must_use]
+pub fn rate_limit_headers(standings: &Standings) -> [(&'static str, String); 6] {
+    let Standings { requests, tokens } = standings;
+    [
+        ("x-ratelimit-limit-requests", requests.limit.to_string()),
+        ("x-ratelimit-limit-tokens", tokens.limit.to_string()),
+        (
+            "x-ratelimit-remaining-requests",
+            requests.remaining.to_string(),
+        ),
+        ("x-ratelimit-remaining-tokens", tokens.remaining.to_string()),
+        ("x-ratelimit-reset-requests", go_duration(requests.reset)),
+        ("x-ratelimit-reset-tokens", go_duration(tokens.reset)),
+    ]
+}
+
+/// What makes SDKs wait just long enough, or not try again at all: both forms of the wait where waiting
+/// cures it within a minute, `x-should-retry: false` where it does not.
+fn retry_headers(exceeded: Exceeded) -> Vec<(&'static str, String)> {
+    let Exceeded::Wait(wait) = exceeded else {
+        return vec![("x-should-retry", "false".into())];
+    };
+    let seconds = wait.div_ceil(SECOND).max(1);
+    let mut headers = vec![("retry-after", seconds.to_string())];
+    if wait <= LONGEST_PROMISED_WAIT {
+        headers.push((
+            "retry-after-ms",
+            wait.div_ceil(1_000_000).max(1).to_string(),
+        ));
+        headers.push(("x-should-retry", "true".into()));
+    } else {
+        headers.push(("x-should-retry", "false".into()));
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests;

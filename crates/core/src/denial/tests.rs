@@ -1,0 +1,215 @@
+use super::*;
+use crate::quota::Standing;
+
+const STANDINGS: Standings = Standings {
+    requests: Standing {
+        limit: 60,
+        used: 60,
+        remaining: 0,
+        reset: 60 * SECOND,
+    },
+    tokens: Standing {
+        limit: 40_000,
+        used: 1_500,
+        remaining: 38_500,
+        reset: 2_250_000_000,
+    },
+};
+
+fn hit(dimension: Dimension, exceeded: Exceeded, requested: u64) -> Denial {
+    Denial::Limit(Box::new(LimitHit {
+        key: KeyId::new("key_1").unwrap(),
+        team: TeamId::new("acme").unwrap(),
+        dimension,
+        exceeded,
+        requested,
+        standings: STANDINGS,
+    }))
+}
+
+fn header(reply: &Reply, name: &str) -> Option<String> {
+    reply
+        .headers
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, v)| v.clone())
+}
+
+#[test]
+fn every_refusal_has_openais_shape() {
+    let model = Denial::ModelNotAllowed {
+        key: KeyId::new("key_1").unwrap(),
+        model: ModelId::new("gpt-\"5").unwrap(),
+    };
+    let url = Denial::UnknownUrl {
+        method: "GET".into(),
+        path: "/x\n\u{fffd}".into(),
+    };
+    let wait = Exceeded::Wait(SECOND);
+    for (denial, status, error_type, param, code, details) in [
+        (
+            Denial::InvalidKey(InvalidKey::Missing),
+            401,
+            "invalid_request_error",
+            None,
+            "invalid_api_key",
+            "gmtech_invalid_api_key",
+        ),
+        (
+            Denial::KeyRevoked,
+            403,
+            "invalid_request_error",
+            None,
+            "key_revoked",
+            "gmtech_key_revoked",
+        ),
+        (
+            model,
+            403,
+            "invalid_request_error",
+            Some("model"),
+            "model_not_found",
+            "gmtech_model_not_found",
+        ),
+        (
+            hit(Dimension::Requests, wait, 1),
+            429,
+            "requests",
+            None,
+            "rate_limit_exceeded",
+            "gmtech_rate_limit_requests",
+        ),
+        (
+            hit(Dimension::Tokens, wait, 1),
+            429,
+            "tokens",
+            None,
+            "rate_limit_exceeded",
+            "gmtech_rate_limit_tokens",
+        ),
+        (
+            url,
+            404,
+            "invalid_request_error",
+            None,
+            "unknown_url",
+            "gmtech_unknown_url",
+        ),
+        (
+            Denial::Upgrade,
+            400,
+            "invalid_request_error",
+            None,
+            "upgrade_not_supported",
+            "gmtech_upgrade_refused",
+        ),
+        (
+            Denial::Unavailable,
+            503,
+            "server_error",
+            None,
+            "gate_unavailable",
+            "gmtech_unavailable",
+        ),
+    ] {
+        let reply = denial.reply();
+        let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!(reply.status, status);
+        assert_eq!(reply.details, details);
+        assert_eq!(reply.details, format!("gmtech_{}", denial.decision()));
+        assert_eq!(header(&reply, "content-type").unwrap(), "application/json");
+        assert_eq!(
+            body,
+            serde_json::json!({"error": {"message": denial.message(), "type": error_type, "param": param, "code": code}})
+        );
+        assert_eq!(header(&reply, "www-authenticate").is_some(), status == 401);
+        let limits = reply
+            .headers
+            .iter()
+            .filter(|(n, _)| n.starts_with("x-ratelimit-"))
+            .count();
+        assert_eq!(limits, if status == 429 { 6 } else { 0 });
+    }
+}
+
+#[test]
+fn a_limit_speaks_in_openais_words() {
+    for (denial, message) in [
+        (
+            hit(Dimension::Requests, Exceeded::Wait(SECOND), 1),
+            "Rate limit exceeded: Rate limit reached for key_1 in team acme on requests per min (RPM): Limit 60, \
+             Used 60, Requested 1. Please try again in 1s.",
+        ),
+        (
+            hit(Dimension::Tokens, Exceeded::Wait(9_816_000_000), 39_000),
+            "Rate limit exceeded: Rate limit reached for key_1 in team acme on tokens per min (TPM): Limit 40000, \
+             Used 1500, Requested 39000. Please try again in 9.816s.",
+        ),
+        (
+            hit(Dimension::Tokens, Exceeded::Never, 40_601),
+            "Rate limit exceeded: Request too large for key_1 in team acme on tokens per min (TPM): Limit 40000, \
+             Requested 40601. The input or output tokens must be reduced in order to run successfully.",
+        ),
+    ] {
+        assert_eq!(denial.message(), message);
+    }
+}
+
+#[test]
+fn sdks_are_told_to_wait_only_where_they_do_wait() {
+    const MS: Nanos = 1_000_000;
+    for (exceeded, after, after_ms, should_retry) in [
+        (Exceeded::Wait(1), Some("1"), Some("1"), "true"),
+        (Exceeded::Wait(250 * MS), Some("1"), Some("250"), "true"),
+        (Exceeded::Wait(1_000 * MS), Some("1"), Some("1000"), "true"),
+        (Exceeded::Wait(1_001 * MS), Some("2"), Some("1001"), "true"),
+        (
+            Exceeded::Wait(59_000 * MS),
+            Some("59"),
+            Some("59000"),
+            "true",
+        ),
+        (
+            Exceeded::Wait(59_999 * MS),
+            Some("60"),
+            Some("59999"),
+            "true",
+        ),
+        (Exceeded::Wait(60_000 * MS), Some("60"), None, "false"),
+        (Exceeded::Wait(900_000 * MS), Some("900"), None, "false"),
+        (Exceeded::Never, None, None, "false"),
+    ] {
+        let reply = hit(Dimension::Requests, exceeded, 1).reply();
+        assert_eq!(
+            header(&reply, "retry-after").as_deref(),
+            after,
+            "{exceeded:?}"
+        );
+        assert_eq!(
+            header(&reply, "retry-after-ms").as_deref(),
+            after_ms,
+            "{exceeded:?}"
+        );
+        assert_eq!(
+            header(&reply, "x-should-retry").as_deref(),
+            Some(should_retry),
+            "{exceeded:?}"
+        );
+    }
+}
+
+#[test]
+fn the_six_headers_carry_limit_rest_and_time_to_full() {
+    let shown = rate_limit_headers(&STANDINGS).map(|(n, v)| format!("{n}: {v}"));
+    assert_eq!(
+        shown,
+        [
+            "x-ratelimit-limit-requests: 60",
+            "x-ratelimit-limit-tokens: 40000",
+            "x-ratelimit-remaining-requests: 0",
+            "x-ratelimit-remaining-tokens: 38500",
+            "x-ratelimit-reset-requests: 1m0s",
+            "x-ratelimit-reset-tokens: 2.25s",
+        ]
+    );
+}
