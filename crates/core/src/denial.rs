@@ -16,6 +16,9 @@ use crate::quota::{Exceeded, Nanos, SECOND};
 /// Waits up to this are honoured by every SDK; at 60 s some retry at once instead (openai-node 4).
 const LONGEST_PROMISED_WAIT: Nanos = 59_999_000_000;
 
+/// The methods that pass.
+pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 const KEYS_PAGE: &str = "https://app.gmtech.com/users/api-keys/";
 
 /// An answer that the gate gives by itself.
@@ -70,6 +73,11 @@ pub enum Denial {
         method: String,
         /// The path as sent, without query and keys.
         path: String,
+    },
+    /// 405: a method that no LLM API has. TRACE would show the provider's key.
+    Method {
+        /// The method as sent.
+        method: String,
     },
     /// 400: WebSocket and other upgrades are off.
     Upgrade,
@@ -153,6 +161,14 @@ impl Denial {
             Self::UnknownUrl { .. } => {
                 kind!("unknown_url", 404, "invalid_request_error", "unknown_url")
             }
+            Self::Method { .. } => {
+                kind!(
+                    "method_not_allowed",
+                    405,
+                    "invalid_request_error",
+                    "method_not_allowed"
+                )
+            }
             Self::Upgrade => {
                 kind!(
                     "upgrade_refused",
@@ -186,6 +202,9 @@ impl Denial {
             Self::UnknownUrl { method, path } => format!(
                 "Unknown request URL: {method} {path}. Check the URL for typos; the API's base URL ends in /v1."
             ),
+            Self::Method { method } => {
+                format!("Method {method} is not allowed. Use one of: {METHODS}.")
+            }
             Self::Upgrade => "Upgrades such as WebSocket are not supported here. Use HTTP; answers can be streamed \
                 with \"stream\": true."
                 .into(),
@@ -215,6 +234,7 @@ impl Denial {
                 headers.extend(rate_limit_headers(&hit.standings));
                 headers.extend(retry_headers(hit.exceeded));
             }
+            Self::Method { .. } => headers.push(("allow", METHODS.into())),
             Self::Unavailable => headers.extend(retry_headers(Exceeded::Wait(SECOND))),
             _ => {}
         }

@@ -295,4 +295,6 @@ impl Reservation {
 }
 
 #[cfg(test)]
+pub(crate) mod memory;
+#[cfg(test)]
 mod tests;

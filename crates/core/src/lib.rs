@@ -17,6 +17,7 @@ pub mod attribution;
 pub mod auth;
 pub mod config;
 pub mod denial;
+pub mod exchange;
 pub mod go_duration;
 pub mod head;
 pub mod ident;

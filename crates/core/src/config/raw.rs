@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::num::NonZeroU32;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::{ConfigError, Policy, Tier};
 use crate::auth::CredentialHeader;
@@ -58,7 +58,17 @@ struct RawKey {
     models: Option<ModelSet>,
     #[serde(default)]
     limits: LimitOverrides,
+    #[serde(default, deserialize_with = "timestamp")]
     expires_at: Option<jiff::Timestamp>,
+}
+
+fn timestamp<'de, D: Deserializer<'de>>(d: D) -> Result<Option<jiff::Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(d)?;
+    let read = |t: String| {
+        t.parse()
+            .map_err(|_| D::Error::custom("must be an RFC 3339 time such as 2027-01-01T00:00:00Z"))
+    };
+    text.map(read).transpose()
 }
 
 fn active() -> Status {

@@ -149,7 +149,7 @@ fn every_mistake_is_refused_at_its_place() {
         (
             &key(r#","expires_at":"tomorrow""#),
             "expires_at",
-            "tomorrow",
+            "RFC 3339",
         ),
         (
             &key(r#","expires_at":"1960-01-01T00:00:00Z""#),

@@ -1,46 +1,12 @@
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 
+use super::memory::MemoryStore;
 use super::*;
 use crate::quota::SECOND;
 
 const T0: Nanos = 1_000 * SECOND;
-
-/// A store in memory that lets another writer in between on request.
-#[derive(Default)]
-struct MemoryStore {
-    values: RefCell<HashMap<Vec<u8>, (Vec<u8>, u32)>>,
-    lose_next: Cell<u32>,
-    broken: Cell<bool>,
-}
-
-impl CounterStore for MemoryStore {
-    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
-        if self.broken.get() {
-            return Err(StoreError);
-        }
-        let values = self.values.borrow();
-        Ok(values.get(key).map(|(v, n)| (v.clone(), Version(*n))))
-    }
-
-    fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
-        let mut values = self.values.borrow_mut();
-        if self.lose_next.get() > 0 {
-            self.lose_next.set(self.lose_next.get() - 1);
-            return Err(SwapError::Lost);
-        }
-        let at = values.get(key).map(|(_, n)| Version(*n));
-        if at != expected {
-            return Err(SwapError::Lost);
-        }
-        let next = at.map_or(1, |v| v.0 + 1);
-        values.insert(key.to_vec(), (value.to_vec(), next));
-        Ok(())
-    }
-}
 
 fn account(name: &str, requests: u32, tokens: u32) -> Account {
     let limit = |n| Limit::per_minute(NonZeroU32::new(n).unwrap());

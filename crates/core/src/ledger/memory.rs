@@ -1,0 +1,44 @@
+//! A counter store in memory, for tests: it can lose swaps and break.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use super::{CounterStore, StoreError, SwapError, Version};
+
+/// A value and how often it was written.
+type Versioned = (Vec<u8>, u32);
+
+/// A store in memory that lets another writer in between on request.
+#[derive(Default)]
+pub(crate) struct MemoryStore {
+    values: RefCell<HashMap<Vec<u8>, Versioned>>,
+    /// How many of the next swaps are lost.
+    pub(crate) lose_next: Cell<u32>,
+    /// Whether every call fails.
+    pub(crate) broken: Cell<bool>,
+}
+
+impl CounterStore for MemoryStore {
+    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        if self.broken.get() {
+            return Err(StoreError);
+        }
+        let values = self.values.borrow();
+        Ok(values.get(key).map(|(v, n)| (v.clone(), Version(*n))))
+    }
+
+    fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
+        let mut values = self.values.borrow_mut();
+        if self.lose_next.get() > 0 {
+            self.lose_next.set(self.lose_next.get() - 1);
+            return Err(SwapError::Lost);
+        }
+        let at = values.get(key).map(|(_, n)| Version(*n));
+        if at != expected {
+            return Err(SwapError::Lost);
+        }
+        let next = at.map_or(1, |v| v.0 + 1);
+        values.insert(key.to_vec(), (value.to_vec(), next));
+        Ok(())
+    }
+}
