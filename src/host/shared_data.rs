@@ -1,0 +1,30 @@
+//! Shared data: one map for all workers of the process, under this filter's `vm_id`.
+
+use gmtech_core::ledger::{CounterStore, StoreError, SwapError, Version};
+
+use super::{Status, abi};
+
+/// The counters of the ledger, kept in shared data.
+pub(crate) struct SharedCounters;
+
+/// No value ever has this version, and a set on a missing key succeeds with any: together, an atomic
+/// create-if-absent.
+const ABSENT: u32 = u32::MAX;
+
+impl CounterStore for SharedCounters {
+    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        match abi::get_shared_data(key) {
+            Ok((value, version)) => Ok(Some((value, Version(version)))),
+            Err(Status::NOT_FOUND) => Ok(None),
+            Err(_) => Err(StoreError),
+        }
+    }
+
+    fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
+        match abi::set_shared_data(key, value, expected.map_or(ABSENT, |v| v.0)) {
+            Ok(()) => Ok(()),
+            Err(Status::CAS_MISMATCH) => Err(SwapError::Lost),
+            Err(_) => Err(SwapError::Store(StoreError)),
+        }
+    }
+}
