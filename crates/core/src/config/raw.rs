@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
+use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -59,16 +60,21 @@ struct RawKey {
     #[serde(default)]
     limits: LimitOverrides,
     #[serde(default, deserialize_with = "timestamp")]
-    expires_at: Option<jiff::Timestamp>,
+    expires_at: Option<UnixSeconds>,
 }
 
-fn timestamp<'de, D: Deserializer<'de>>(d: D) -> Result<Option<jiff::Timestamp>, D::Error> {
+/// Seconds since the Unix epoch.
+type UnixSeconds = u64;
+
+fn timestamp<'de, D: Deserializer<'de>>(d: D) -> Result<Option<UnixSeconds>, D::Error> {
     let text = Option::<String>::deserialize(d)?;
     let read = |t: String| {
-        t.parse()
-            .map_err(|_| D::Error::custom("must be an RFC 3339 time such as 2027-01-01T00:00:00Z"))
+        let time = humantime::parse_rfc3339(&t).ok()?;
+        Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
     };
-    text.map(read).transpose()
+    let example = "must be an RFC 3339 time after 1970, in UTC, such as 2027-01-01T00:00:00Z";
+    text.map(|t| read(t).ok_or_else(|| D::Error::custom(example)))
+        .transpose()
 }
 
 fn active() -> Status {
@@ -234,11 +240,6 @@ fn keys(
             raw.limits.tokens_per_minute,
             &at(".limits.tokens_per_minute"),
         )?;
-        let expires_at = match raw.expires_at.map(|t| u64::try_from(t.as_second())) {
-            None => None,
-            Some(Ok(second)) => Some(second),
-            Some(Err(_)) => return Err(error(at(".expires_at"), "is before 1970".into())),
-        };
         if !ids.insert(raw.id.clone()) {
             let problem = format!("`{}` names another key already", raw.id);
             return Err(error(at(".id"), problem));
@@ -250,7 +251,7 @@ fn keys(
             status: raw.status,
             models: raw.models,
             limits: raw.limits,
-            expires_at,
+            expires_at: raw.expires_at,
         };
         if keys.insert(parsed, record).is_some() {
             return Err(error(at(""), "is there twice".into()));

@@ -154,7 +154,7 @@ fn every_mistake_is_refused_at_its_place() {
         (
             &key(r#","expires_at":"1960-01-01T00:00:00Z""#),
             "expires_at",
-            "before 1970",
+            "after 1970",
         ),
         (
             &key(r#","limits":{"rpm":1}"#),
