@@ -1,0 +1,159 @@
+//! `gmtech envoy-config`: an Envoy bootstrap for given ports, upstream and filter, from the deployed template.
+//!
+//! The template is parsed and its nodes are found by name (listener `api`, cluster `upstream`, filter
+//! `gmtech`, …), so that the local stack and the end-to-end tests run what is deployed, comments and all.
+//!
+//! # Failure policy
+//! A node that is not where its name says is an error that names it: never a configuration that silently lacks
+//! what was asked for.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+mod merge;
+mod nodes;
+mod patch;
+mod upstream;
+
+pub(crate) use upstream::Upstream;
+
+/// The template with the filter.
+const ENVOY_YAML: &str = include_str!("../../../envoy/envoy.yaml");
+/// The template without it.
+const PASSTHROUGH_YAML: &str = include_str!("../../../envoy/passthrough.yaml");
+
+const EXAMPLES: &str = "Examples:
+  gmtech envoy-config --api-port 8081 --admin-port 9902 --upstream http://127.0.0.1:8090 \\
+      --filter-wasm target/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm \\
+      --filter-config filter.json > envoy.json
+  gmtech envoy-config --upstream https://api.openai.com/v1 --upstream-key-file openai.key
+  gmtech envoy-config --no-filter --set-file overlay.yaml
+
+An overlay is a YAML mapping that is merged in: mappings key by key (null removes), lists of named things
+by name, other lists as a whole.";
+
+/// The options of `gmtech envoy-config`.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The YAML to start from (default: the built-in envoy/envoy.yaml, with --no-filter passthrough.yaml)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) template: Option<PathBuf>,
+    /// Where the API listens (0 lets the system choose; ask the admin page's /listeners)
+    #[arg(long, value_name = "PORT")]
+    pub(crate) api_port: Option<u16>,
+    /// The address that the API listens on
+    #[arg(long, value_name = "IP")]
+    pub(crate) api_host: Option<std::net::IpAddr>,
+    /// Where the admin page listens (0 lets the system choose; see Envoy's --admin-address-path)
+    #[arg(long, value_name = "PORT")]
+    pub(crate) admin_port: Option<u16>,
+    /// The address that the admin page listens on: it can stop Envoy
+    #[arg(long, value_name = "IP")]
+    pub(crate) admin_host: Option<std::net::IpAddr>,
+    /// The provider: http(s)://host[:port][/path]; /api/v1/x becomes <path>/x, or /v1/x without a path
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<Upstream>,
+    /// File with the provider's key alone, no newline (default: a placeholder is sent, never the client's key)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) upstream_key_file: Option<PathBuf>,
+    /// Certificates that an https provider is checked against (default: the system's)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) upstream_ca_file: Option<PathBuf>,
+    /// The filter's module
+    #[arg(long, value_name = "PATH")]
+    pub(crate) filter_wasm: Option<PathBuf>,
+    /// The filter's configuration as JSON, `-` for standard input
+    #[arg(long, value_name = "PATH|-")]
+    pub(crate) filter_config: Option<PathBuf>,
+    /// Write the access log to this file in place of standard output
+    #[arg(long, value_name = "PATH")]
+    pub(crate) access_log: Option<PathBuf>,
+    /// Leave the gmtech filter out
+    #[arg(long, conflicts_with_all = ["filter_wasm", "filter_config"])]
+    pub(crate) no_filter: bool,
+    /// A YAML overlay to merge in at the end; repeat it for several
+    #[arg(long = "set-file", value_name = "PATH")]
+    pub(crate) set_files: Vec<PathBuf>,
+}
+
+/// Runs `gmtech envoy-config`.
+///
+/// # Errors
+/// When the configuration cannot be rendered or printed.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let text = serde_json::to_string_pretty(&bootstrap(args)?)? + "\n";
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("the configuration could not be printed")
+}
+
+/// The bootstrap for `args`.
+///
+/// # Errors
+/// When a file cannot be read or a node of the template is missing; the message names it.
+pub(crate) fn bootstrap(args: &Args) -> Result<Value> {
+    let mut config = template(args)?;
+    patch::addresses(&mut config, args)?;
+    if let Some(upstream) = &args.upstream {
+        patch::upstream(&mut config, upstream, args.upstream_ca_file.as_deref())?;
+    }
+    patch::upstream_key(&mut config, args.upstream_key_file.as_deref())?;
+    if let Some(path) = &args.filter_wasm {
+        patch::filter_wasm(&mut config, path)?;
+    }
+    if let Some(path) = &args.filter_config {
+        patch::filter_config(&mut config, &read_filter_config(path)?)?;
+    }
+    if let Some(path) = &args.access_log {
+        patch::access_log(&mut config, path)?;
+    }
+    if args.no_filter {
+        patch::remove_filter(&mut config)?;
+    }
+    for path in &args.set_files {
+        let overlay = parse_yaml(&read(path)?).with_context(|| format!("{}", path.display()))?;
+        merge::merge(&mut config, overlay);
+    }
+    Ok(config)
+}
+
+fn template(args: &Args) -> Result<Value> {
+    match &args.template {
+        Some(path) => parse_yaml(&read(path)?).with_context(|| format!("{}", path.display())),
+        None if args.no_filter => parse_yaml(PASSTHROUGH_YAML),
+        None => parse_yaml(ENVOY_YAML),
+    }
+}
+
+fn parse_yaml(text: &str) -> Result<Value> {
+    serde_saphyr::from_str(text).map_err(|e| anyhow::anyhow!("is no YAML: {e}"))
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The filter's configuration, verbatim: what is wrong in it is for the filter to say.
+fn read_filter_config(path: &Path) -> Result<String> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("cannot read --filter-config from standard input")?;
+        text
+    } else {
+        read(path)?
+    };
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+        bail!("--filter-config {} is no JSON: {error}", path.display());
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;
