@@ -8,7 +8,8 @@ use crate::directive::Directives;
 use crate::error::Failure;
 use crate::job::{Job, Reply};
 use crate::play::{Guard, Player};
-use crate::script::{Mark, Piece, lay_out, pad_first, write_event};
+use crate::script::{Mark, Piece, lay_out};
+use crate::sse::{pad_first, write_event};
 use crate::upstream::{Mock, Verdict, ending};
 use crate::wire::Family;
 
@@ -22,7 +23,6 @@ pub(crate) struct Answering<'a> {
     pub guard: Guard,
     pub directives: Directives,
     pub family: Family,
-    pub seq: u64,
 }
 
 impl Answering<'_> {
@@ -71,7 +71,8 @@ impl Answering<'_> {
             }
         };
         lock(&self.guard.entry().progress).counted = counted;
-        let status = d.status.unwrap_or(200);
+        // A status that fails some attempts was for those.
+        let status = d.status.filter(|status| *status < 300).unwrap_or(200);
         self.send(status, kind, pieces, streams)
     }
 
@@ -137,7 +138,7 @@ impl Answering<'_> {
     fn common_headers(&self, headers: &mut HeaderMap, status: u16) {
         lock(&self.guard.entry().progress).status = Some(status);
         let sent = self.guard.entry().headers().get("x-request-id").cloned();
-        let own = || HeaderValue::from_str(&format!("req_mock{:020}", self.seq)).ok();
+        let own = || HeaderValue::from_str(&format!("req_mock{:020}", self.guard.entry().seq)).ok();
         if let Some(id) = sent.or_else(own) {
             let name = if self.family == Family::Anthropic {
                 "request-id"

@@ -1,189 +1,33 @@
 //! What the mock received, kept for tests to read back: the newest requests, in bounded memory.
 //!
-//! A request costs a moved header map, a copy of a small body and two short locks; rendering, hashing and
+//! A request costs a moved header map, a copy of a small body and a few short locks; rendering, hashing and
 //! base64 wait until somebody asks. Answers still under way are listed too, as `"outcome": "open"`.
+
+mod entry;
+mod totals;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::http::{HeaderMap, Method, Uri, Version};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use axum::http::request::Parts;
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 
-use crate::count::Tokens;
+pub(crate) use entry::{Entry, Outcome, latin1};
+use totals::Totals;
 
 /// The most requests kept.
 pub const MAX_REQUESTS: usize = 10_000;
-/// The longest body kept whole, in bytes.
+/// The longest body kept whole, in bytes; of a longer one only length and SHA-256.
 pub const MAX_BODY: usize = 64 << 10;
-/// Bodies kept together, in bytes; beyond it the oldest requests go.
-pub const MAX_BODIES: usize = 64 << 20;
+/// Headers and bodies kept together, in bytes; beyond it the oldest requests go.
+pub const MAX_BYTES: usize = 64 << 20;
 /// The most key ids with sums of their own; later ones share `(others)`.
 pub const MAX_KEYS: usize = 200_000;
 
 /// Locks, also after a panic elsewhere: counters stay readable.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Not yet.
-    #[default]
-    Open,
-    /// The whole answer was handed to the connection.
-    Completed,
-    /// An error or a redirect was answered; no tokens.
-    Failed,
-    /// The mock cut the answer, as asked.
-    Cut,
-    /// The client went away first.
-    Disconnected,
-}
-
-/// A request's body as kept.
-#[derive(Clone, Debug)]
-enum Body {
-    Whole(Bytes),
-    Digest { length: usize, sha256: [u8; 32] },
-}
-
-/// What becomes known while the request is answered.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    body: Option<Body>,
-    pub tag: Option<String>,
-    pub status: Option<u16>,
-    pub outcome: Outcome,
-    /// What was truly spent so far.
-    pub counted: Tokens,
-    /// The last usage that was stated.
-    pub reported: Option<Tokens>,
-    pub events_sent: u64,
-    pub bytes_sent: u64,
-}
-
-/// One request.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub seq: u64,
-    method: Method,
-    target: Uri,
-    version: Version,
-    headers: HeaderMap,
-    pub progress: Mutex<Progress>,
-}
-
-impl Entry {
-    /// Keeps a body, whole if it is small.
-    pub(crate) fn set_body(&self, body: &Bytes) {
-        let kept = if body.len() <= MAX_BODY {
-            // A copy, since a slice would hold on to the connection's whole read buffer.
-            Body::Whole(Bytes::copy_from_slice(body))
-        } else {
-            Body::Digest {
-                length: body.len(),
-                sha256: Sha256::digest(body).into(),
-            }
-        };
-        lock(&self.progress).body = Some(kept);
-    }
-
-    pub(crate) fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name).map(|value| latin1(value.as_bytes()))
-    }
-
-    fn render(&self) -> Value {
-        let progress = lock(&self.progress);
-        let headers: Vec<Value> = self
-            .headers
-            .iter()
-            .map(|(name, value)| json!([name.as_str(), latin1(value.as_bytes())]))
-            .collect();
-        json!({
-            "seq": self.seq,
-            "method": self.method.as_str(),
-            "target": self.target.path_and_query().map_or("", |target| target.as_str()),
-            "authority": self.target.authority().map(|authority| authority.as_str()),
-            "http_version": format!("{:?}", self.version),
-            "headers": headers,
-            "body": progress.body.as_ref().map(render_body),
-            "tag": progress.tag,
-            "status": progress.status,
-            "outcome": progress.outcome,
-            "client_disconnected": progress.outcome == Outcome::Disconnected,
-            "events_sent": progress.events_sent,
-            "bytes_sent": progress.bytes_sent,
-            "usage": {"counted": progress.counted, "reported": progress.reported},
-        })
-    }
-}
-
-/// A byte a character: lossless for any header value.
-fn latin1(bytes: &[u8]) -> String {
-    bytes.iter().copied().map(char::from).collect()
-}
-
-fn render_body(body: &Body) -> Value {
-    match body {
-        Body::Whole(bytes) => {
-            let mut shown =
-                json!({"length": bytes.len(), "sha256": hex::encode(Sha256::digest(bytes))});
-            match std::str::from_utf8(bytes) {
-                Ok(text) => shown["text"] = text.into(),
-                Err(_) => shown["base64"] = STANDARD.encode(bytes).into(),
-            }
-            shown
-        }
-        Body::Digest { length, sha256 } => json!({"length": length, "sha256": hex::encode(sha256)}),
-    }
-}
-
-/// Sums of one way to end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-struct Sum {
-    requests: u64,
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    total_tokens: u64,
-}
-
-impl Sum {
-    fn add(&mut self, tokens: &Tokens) {
-        self.requests += 1;
-        self.prompt_tokens += tokens.prompt;
-        self.completion_tokens += tokens.completion;
-        self.total_tokens += tokens.total();
-    }
-}
-
-/// Sums of one key: true usage, whatever the answers said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-struct Sums {
-    completed: Sum,
-    /// Ended early by either side.
-    cut: Sum,
-    failed: Sum,
-}
-
-impl Sums {
-    fn add(&mut self, outcome: Outcome, tokens: &Tokens) {
-        match outcome {
-            Outcome::Completed => self.completed.add(tokens),
-            Outcome::Cut | Outcome::Disconnected => self.cut.add(tokens),
-            Outcome::Failed => self.failed.add(tokens),
-            Outcome::Open => {}
-        }
-    }
 }
 
 /// Which requests are asked for; a field that is absent asks for nothing.
@@ -194,19 +38,26 @@ pub(crate) struct Filter {
     tag: Option<String>,
 }
 
+/// The newest entries, each with the bytes that it was counted with.
 #[derive(Debug, Default)]
 struct Kept {
     entries: VecDeque<(Arc<Entry>, usize)>,
     bytes: usize,
+    last: u64,
 }
 
-#[derive(Debug, Default)]
-struct Totals {
-    overall: Sums,
-    keys: BTreeMap<String, Sums>,
+impl Kept {
+    fn shrink(&mut self) {
+        while self.entries.len() > MAX_REQUESTS || self.bytes > MAX_BYTES {
+            let Some((_, weight)) = self.entries.pop_front() else {
+                break;
+            };
+            self.bytes -= weight;
+        }
+    }
 }
 
-/// The requests and the sums.
+/// The requests, the sums and the attempts.
 #[derive(Debug, Default)]
 pub(crate) struct Capture {
     kept: Mutex<Kept>,
@@ -215,53 +66,48 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Begins a request. `length` is what its body is announced to take.
-    pub(crate) fn begin(
-        &self,
-        seq: u64,
-        parts: axum::http::request::Parts,
-        length: usize,
-    ) -> Arc<Entry> {
-        let entry = Arc::new(Entry {
-            seq,
-            method: parts.method,
-            target: parts.uri,
-            version: parts.version,
-            headers: parts.headers,
-            progress: Mutex::default(),
-        });
-        let weight = if length <= MAX_BODY { length } else { 0 };
+    /// Begins a request; entries are numbered from 1.
+    pub(crate) fn begin(&self, parts: Parts) -> Arc<Entry> {
         let mut kept = lock(&self.kept);
+        kept.last += 1;
+        let entry = Arc::new(Entry::new(kept.last, parts));
+        let weight = entry.header_bytes();
         kept.bytes += weight;
         kept.entries.push_back((entry.clone(), weight));
-        while kept.entries.len() > MAX_REQUESTS || kept.bytes > MAX_BODIES {
-            let Some((_, weight)) = kept.entries.pop_front() else {
-                break;
-            };
-            kept.bytes -= weight;
-        }
+        kept.shrink();
         entry
+    }
+
+    /// Keeps a request's body.
+    pub(crate) fn body(&self, entry: &Entry, body: &Bytes) {
+        entry.set_body(body);
+        if body.len() > MAX_BODY {
+            return;
+        }
+        let mut kept = lock(&self.kept);
+        let Some((first, _)) = kept.entries.front() else {
+            return;
+        };
+        // Numbers are consecutive, so the number says the place; none is there once the entry was let go.
+        let place = entry
+            .seq
+            .checked_sub(first.seq)
+            .and_then(|i| usize::try_from(i).ok());
+        if let Some((_, weight)) = place.and_then(|i| kept.entries.get_mut(i)) {
+            *weight += body.len();
+            kept.bytes += body.len();
+            kept.shrink();
+        }
     }
 
     /// Ends a request, once: its usage joins the sums.
     pub(crate) fn end(&self, entry: &Entry, outcome: Outcome) {
-        let counted = {
-            let mut progress = lock(&entry.progress);
-            if progress.outcome != Outcome::Open {
-                return;
-            }
-            progress.outcome = outcome;
-            progress.counted
-        };
-        let mut key = entry
-            .header("x-gmtech-key-id")
-            .unwrap_or_else(|| "(none)".into());
-        let mut totals = lock(&self.totals);
-        totals.overall.add(outcome, &counted);
-        if totals.keys.len() >= MAX_KEYS && !totals.keys.contains_key(&key) {
-            key = "(others)".into();
+        if let Some(counted) = entry.end(outcome) {
+            let key = entry
+                .header("x-gmtech-key-id")
+                .unwrap_or_else(|| "(none)".into());
+            lock(&self.totals).add(key, outcome, &counted);
         }
-        totals.keys.entry(key).or_default().add(outcome, &counted);
     }
 
     /// Whether this attempt is one of the first `times` of `what`: after them one passes, then it starts over.
@@ -296,14 +142,72 @@ impl Capture {
 
     /// True usage, overall and by key id.
     pub(crate) fn usage(&self) -> Value {
-        let totals = lock(&self.totals);
-        json!({"overall": totals.overall, "keys": totals.keys})
+        lock(&self.totals).render()
     }
 
-    /// Forgets everything.
+    /// Forgets everything but the numbering.
     pub(crate) fn clear(&self) {
-        *lock(&self.kept) = Kept::default();
+        let mut kept = lock(&self.kept);
+        *kept = Kept {
+            last: kept.last,
+            ..Kept::default()
+        };
         *lock(&self.totals) = Totals::default();
         lock(&self.attempts).clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+
+    fn request(capture: &Capture, body: &[u8]) -> Arc<Entry> {
+        let entry = capture.begin(Request::new(()).into_parts().0);
+        capture.body(&entry, &Bytes::copy_from_slice(body));
+        entry
+    }
+
+    #[test]
+    fn the_newest_requests_are_kept() {
+        let capture = Capture::default();
+        for _ in 0..MAX_REQUESTS + 5 {
+            request(&capture, b"x");
+        }
+        let kept = lock(&capture.kept);
+        assert_eq!(
+            (kept.entries.len(), kept.bytes),
+            (MAX_REQUESTS, MAX_REQUESTS)
+        );
+        assert_eq!(kept.entries.front().unwrap().0.seq, 6);
+    }
+
+    #[test]
+    fn memory_is_bounded_in_bytes_too() {
+        let capture = Capture::default();
+        let body = vec![b'x'; MAX_BODY];
+        for _ in 0..MAX_BYTES / MAX_BODY + 3 {
+            request(&capture, &body);
+        }
+        assert_eq!(lock(&capture.kept).entries.len(), MAX_BYTES / MAX_BODY);
+        assert_eq!(lock(&capture.kept).bytes, MAX_BYTES);
+    }
+
+    #[test]
+    fn a_body_that_comes_after_its_request_was_forgotten_weighs_nothing() {
+        let capture = Capture::default();
+        let early = capture.begin(Request::new(()).into_parts().0);
+        capture.clear();
+        request(&capture, b"ab");
+        capture.body(&early, &Bytes::from_static(b"late"));
+        assert_eq!(lock(&capture.kept).bytes, 2);
+    }
+
+    #[test]
+    fn attempts_fail_as_often_as_asked_and_then_start_over() {
+        let capture = Capture::default();
+        let seen: Vec<bool> = (0..6).map(|_| capture.fails("a", 2)).collect();
+        assert_eq!(seen, [true, true, false, true, true, false]);
+        assert!(!capture.fails("b", 0));
     }
 }

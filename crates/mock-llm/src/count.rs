@@ -2,11 +2,11 @@
 //!
 //! - prompt tokens = ceil(bytes of all text / 4) + 4 for each message
 //! - output tokens = words of the answer (one word, one delta event), times `n`
-//! - reasoning tokens are output tokens that no event shows; cached tokens are part of the prompt
+//! - reasoning tokens are output tokens that no event shows; cached tokens are part of
+//!   the prompt, but at Anthropic come on top of it
 //!
 //! It is no tokenizer: what matters is that a test can say in advance what a request costs.
 
-use serde::Serialize;
 use serde_json::Value;
 
 /// Prompt tokens that each message costs on top of its text.
@@ -41,15 +41,15 @@ impl Prompt {
 }
 
 /// Token counts of one request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// Prompt tokens, cached ones included.
+    /// Prompt tokens, all that a cache served or took included.
     pub prompt: u64,
     /// Output tokens, reasoning included.
     pub completion: u64,
     /// Those of the prompt that a cache served.
     pub cached: u64,
-    /// Tokens written to a cache; Anthropic reports them beside the prompt.
+    /// Those of the prompt that were written to a cache.
     pub cache_creation: u64,
     /// Those of the output that were reasoning.
     pub reasoning: u64,

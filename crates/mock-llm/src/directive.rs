@@ -155,7 +155,7 @@ impl Directives {
             "status" => self.status = Some(status(name, value)?),
             "fail_times" => self.fail_times = Some(number(u64::MAX)?),
             "retry_after" => self.retry_after = Some(number(u64::MAX)?),
-            "redirect" => self.redirect = Some(text(name, value)?),
+            "redirect" => self.redirect = Some(target(name, value)?),
             "content_type" => self.content_type = Some(text(name, value)?),
             "answer_as" => {
                 self.answer_as = Some(match value {
@@ -257,6 +257,15 @@ fn text(name: &str, value: Option<&str>) -> Result<String, BadDirective> {
     }
 }
 
+/// A path or an absolute URL.
+fn target(name: &str, value: Option<&str>) -> Result<String, BadDirective> {
+    let to = text(name, value)?;
+    match to.parse::<axum::http::Uri>() {
+        Ok(_) if to.starts_with('/') || to.contains("://") => Ok(to),
+        _ => Err(BadDirective::value(name, "a path or a URL", &to)),
+    }
+}
+
 /// Parts a model's name from the directives after its `#`.
 #[must_use]
 pub fn split_model(model: &str) -> (&str, &str) {
@@ -296,6 +305,10 @@ mod tests {
             (
                 "answer_as=xml",
                 "x-mock: answer_as is json or sse, not 'xml'",
+            ),
+            (
+                "redirect=there",
+                "x-mock: redirect is a path or a URL, not 'there'",
             ),
             ("tag=", "x-mock: tag is a text of visible ASCII, not ''"),
         ] {

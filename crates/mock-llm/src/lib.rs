@@ -9,6 +9,11 @@
 //! A request that the mock does not understand, a misspelt directive above all, is refused with an error that
 //! names the cause; it is never answered as if it had asked for less.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "documents are built with json! and get fields by index, which inserts"
+)]
+
 pub mod capture;
 pub mod count;
 pub mod directive;
@@ -20,6 +25,7 @@ mod job;
 mod play;
 mod script;
 mod server;
+mod sse;
 mod upstream;
 mod wire;
 

@@ -7,11 +7,9 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::{Bytes, BytesMut};
 use flate2::{Compression, write::GzEncoder};
-use serde_json::Value;
 
 use crate::count::Tokens;
 use crate::directive::Directives;
-use crate::job::Event;
 
 /// What the client has once some bytes are with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,55 +55,6 @@ pub(crate) struct Script {
     pub steps: VecDeque<Step>,
     /// The whole body's length where it is announced.
     pub length: Option<u64>,
-}
-
-/// Writes one event.
-pub(crate) fn write_event(event: &Event, d: &Directives) -> Piece {
-    let end = d.line_end.text();
-    let colon = if d.no_space { ":" } else { ": " };
-    let mut text = String::new();
-    let mut line = |field: &str, value: &str| {
-        text.push_str(field);
-        text.push_str(colon);
-        text.push_str(value);
-        text.push_str(end);
-    };
-    if d.comment_lines {
-        line("", "keep-alive");
-    }
-    if let Some(name) = event.name {
-        line("event", name);
-    }
-    match &event.data {
-        None => line("data", "[DONE]"),
-        Some(data) if d.multiline_data => {
-            let pretty = serde_json::to_string_pretty(data).unwrap_or_default();
-            pretty.lines().for_each(|part| line("data", part));
-        }
-        Some(data) => line("data", &data.to_string()),
-    }
-    text.push_str(end);
-    let mark = Mark {
-        events: 1,
-        tokens: event.tokens,
-        usage: event.usage,
-    };
-    Piece {
-        bytes: text.into_bytes(),
-        mark,
-    }
-}
-
-/// Pads the first event's document so that its line has at least `bytes` bytes, as OpenAI's own padding
-/// field does.
-pub(crate) fn pad_first(events: &mut [Event], bytes: u64) {
-    let first = events
-        .iter_mut()
-        .find_map(|event| event.data.as_mut().filter(|data| data.is_object()));
-    if let Some(data) = first {
-        let padding = "x".repeat(usize::try_from(bytes).unwrap_or(usize::MAX));
-        data["obfuscation"] = Value::String(padding);
-    }
 }
 
 /// Lays out `pieces`: one document, or the events of a stream.
@@ -165,7 +114,7 @@ pub(crate) fn lay_out(mut pieces: Vec<Piece>, streams: bool, d: &Directives) -> 
 }
 
 /// Gzip as servers do it for streams: what an event holds can be inflated once the event is there.
-fn compress(pieces: &mut Vec<Piece>) {
+fn compress(pieces: &mut [Piece]) {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let last = pieces.len().saturating_sub(1);
     for (i, piece) in pieces.iter_mut().enumerate() {

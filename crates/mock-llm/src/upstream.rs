@@ -1,18 +1,17 @@
 //! The walk of one request through the mock: captured, let in, asked to misbehave, answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response, header};
+use axum::http::{Request, Response, Uri, header};
 use bytes::Bytes;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use crate::Config;
 use crate::answer::Answering;
-use crate::capture::{Capture, Outcome, lock};
+use crate::capture::{Capture, Outcome, latin1, lock};
 use crate::directive::{BadDirective, Directives, split_model};
 use crate::error::Failure;
 use crate::form;
@@ -20,12 +19,14 @@ use crate::job::{Job, Reply};
 use crate::play::Guard;
 use crate::wire::{Endpoint, Family};
 
+/// The longest request body that is read, in bytes.
+const MAX_REQUEST: usize = 256 << 20;
+
 /// What all requests share.
 #[derive(Debug)]
 pub(crate) struct Mock {
     pub config: Config,
     pub capture: Arc<Capture>,
-    next: AtomicU64,
 }
 
 impl Mock {
@@ -33,7 +34,6 @@ impl Mock {
         Self {
             config,
             capture: Arc::default(),
-            next: AtomicU64::new(1),
         }
     }
 }
@@ -63,14 +63,10 @@ pub(crate) async fn answer(
     State(mock): State<Arc<Mock>>,
     request: Request<Body>,
 ) -> Response<Body> {
-    let seq = mock.next.fetch_add(1, Ordering::Relaxed);
     let (parts, body) = request.into_parts();
-    let announced = http_body::Body::size_hint(&body).exact().unwrap_or(0);
     let endpoint = Endpoint::find(&parts.method, parts.uri.path());
     let target = parts.uri.clone();
-    let entry = mock
-        .capture
-        .begin(seq, parts, usize::try_from(announced).unwrap_or(usize::MAX));
+    let entry = mock.capture.begin(parts);
     let guard = Guard::new(mock.capture.clone(), entry.clone());
     let family = endpoint.as_ref().map_or(Family::OpenAi, Endpoint::family);
     let mut call = Call {
@@ -80,16 +76,14 @@ pub(crate) async fn answer(
     };
     // Read to its end whatever comes of it, so that a client never fails on writing instead of reading the
     // answer. The guard notes a client that goes away while sending.
-    let verdict = match body.collect().await {
+    let verdict = match Limited::new(body, MAX_REQUEST).collect().await {
+        Err(e) if e.is::<LengthLimitError>() => Verdict::Failure(Failure::server(413)),
         Err(_) => Verdict::Failure(Failure::invalid("The request's body broke off.", None)),
         Ok(body) => {
             let body = body.to_bytes();
-            entry.set_body(&body);
+            mock.capture.body(&entry, &body);
             match endpoint {
-                Ok(endpoint) => {
-                    call.judge(&endpoint, target.query().unwrap_or(""), target.path(), body)
-                        .await
-                }
+                Ok(endpoint) => call.judge(&endpoint, &target, body).await,
                 Err(failure) => Err(failure.into()),
             }
             .unwrap_or_else(|verdict| verdict)
@@ -101,7 +95,6 @@ pub(crate) async fn answer(
         guard,
         directives,
         family,
-        seq,
     }
     .respond(verdict)
 }
@@ -118,17 +111,16 @@ impl Call<'_> {
     async fn judge(
         &mut self,
         endpoint: &Endpoint,
-        query: &str,
-        path: &str,
+        target: &Uri,
         body: Bytes,
     ) -> Result<Verdict, Verdict> {
-        self.authorize()?;
         let (fields, model) = self.read_directives(endpoint, body).await?;
+        self.authorize()?;
         tokio::time::sleep(self.directives.delay).await;
         if self.directives.drop {
             return Ok(Verdict::Drop);
         }
-        if let Some(verdict) = self.misbehave(path) {
+        if let Some(verdict) = self.misbehave(target.path()) {
             return Ok(verdict);
         }
         let mut fields = fields?;
@@ -144,7 +136,7 @@ impl Call<'_> {
         }
         let mut job = Job::new(ask, self.entry.seq, self.directives.clone());
         endpoint.count(&mut job);
-        let reply = endpoint.reply(&job, query, &self.mock.config.models)?;
+        let reply = endpoint.reply(&job, target.query().unwrap_or(""), &self.mock.config.models)?;
         let reply = match (reply, self.directives.error_event_after) {
             (Reply::Events(mut events), Some(after)) => {
                 events.truncate(usize::try_from(after).unwrap_or(usize::MAX));
@@ -183,8 +175,7 @@ impl Call<'_> {
         let mut directives = self.mock.config.directives.clone();
         for value in self.entry.headers().get_all("x-mock") {
             // A byte a character: what is not ASCII becomes part of a name that no directive has.
-            let text: String = value.as_bytes().iter().copied().map(char::from).collect();
-            directives.apply(&text)?;
+            directives.apply(&latin1(value.as_bytes()))?;
         }
         let fields = form::fields(self.entry.headers(), endpoint, body).await;
         let named = match (&fields, endpoint.path_model()) {
@@ -215,7 +206,9 @@ impl Call<'_> {
                 return None;
             }
         }
-        if let Some(to) = &d.redirect {
+        // At its own target a redirect has arrived: the request still asks for it, since headers travel along.
+        let elsewhere = |to: &&String| to.parse::<Uri>().is_ok_and(|to| to.path() != path);
+        if let Some(to) = d.redirect.as_ref().filter(elsewhere) {
             let status = d
                 .status
                 .filter(|status| (300..400).contains(status))

@@ -76,7 +76,7 @@ pub(crate) fn reply(job: &Job) -> Reply {
         if let Some(usage) = usage {
             answer["usage"] = usage;
         }
-        return Reply::Json(answer, stated);
+        return Reply::Json(answer, stated && job.ask.model != "whisper-1");
     }
     let mut events: Vec<Event> = (0..job.words.len())
         .map(|i| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{model, number, required, smallest, streaming};
+use super::{choices, model, required, smallest, streaming};
 use crate::count::{Prompt, Tokens, delta, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, CREATED, Event, Job, Reply};
@@ -31,7 +31,7 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
         stream,
         include_usage,
         continuous_usage,
-        choices: number(&body, "n").unwrap_or(1),
+        choices: choices(&body, "n")?,
         prompt,
         echo,
         cap: smallest(&body, &["max_completion_tokens", "max_tokens"]),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::chat::{UsageOnStream, finish_reason, prompt_filter_results, usage};
-use super::{model, number, required, streaming};
+use super::{choices, model, number, required, streaming};
 use crate::count::{Prompt, delta, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, CREATED, Event, Job, Reply};
@@ -30,7 +30,7 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
         stream,
         include_usage,
         continuous_usage,
-        choices: number(&body, "n").unwrap_or(1) * prompts,
+        choices: choices(&body, "n")? * prompts,
         prompt,
         echo: text_of(given),
         cap: Some(number(&body, "max_tokens").unwrap_or(DEFAULT_MAX_TOKENS)),

@@ -33,7 +33,7 @@ pub(crate) fn read(body: Value, stream: bool) -> Result<Ask, Failure> {
         }
     }
     let config = body.get("generationConfig").unwrap_or(&Value::Null);
-    let choices = number(config, "candidateCount").unwrap_or(1);
+    let choices = super::choices(config, "candidateCount")?;
     let cap = number(config, "maxOutputTokens");
     Ok(Ask {
         stream,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{number, required};
+use super::{choices, required};
 use crate::count::{Prompt, Tokens};
 use crate::error::Failure;
 use crate::job::{Ask, CREATED, Job, Reply};
@@ -24,7 +24,7 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
         .to_owned();
     Ok(Ask {
         model,
-        choices: number(&body, "n").unwrap_or(1),
+        choices: choices(&body, "n")?,
         prompt,
         body,
         ..Ask::default()

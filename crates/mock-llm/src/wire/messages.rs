@@ -49,9 +49,16 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     })
 }
 
+/// What a cache served or took costs on top of the prompt.
+pub(crate) fn count(job: &mut Job) {
+    let counted = job.counted;
+    let prompt = counted.prompt + counted.cached + counted.cache_creation;
+    job.set_counts(Tokens { prompt, ..counted });
+}
+
 fn usage(tokens: &Tokens, output: u64) -> Value {
     json!({
-        "input_tokens": tokens.prompt,
+        "input_tokens": tokens.prompt.saturating_sub(tokens.cached + tokens.cache_creation),
         "cache_creation_input_tokens": tokens.cache_creation,
         "cache_read_input_tokens": tokens.cached,
         "output_tokens": output,

@@ -133,6 +133,7 @@ impl Endpoint {
                 job.set_counts(crate::count::Tokens::default())
             }
             Self::Images => images::count(job),
+            Self::Messages => messages::count(job),
             _ => {}
         }
     }
@@ -202,6 +203,22 @@ fn percent_decode(text: &str) -> String {
 /// A whole number of a body's field, if it is one.
 pub(crate) fn number(body: &Value, field: &str) -> Option<u64> {
     body.get(field).and_then(Value::as_u64)
+}
+
+/// How many answers are asked for.
+///
+/// # Errors
+/// 400 for anything but 1 to 128, as at OpenAI.
+pub(crate) fn choices(body: &Value, field: &'static str) -> Result<u64, Failure> {
+    match body.get(field) {
+        None | Some(Value::Null) => Ok(1),
+        Some(n) => n.as_u64().filter(|n| (1..=128).contains(n)).ok_or_else(|| {
+            Failure::invalid(
+                &format!("Invalid '{field}': expected an integer from 1 to 128."),
+                Some(field),
+            )
+        }),
+    }
 }
 
 /// The smallest of the caps that are set.
