@@ -1,0 +1,170 @@
+//! The token rule: deterministic, easy to do in one's head, and the same for every endpoint.
+//!
+//! - prompt tokens = ceil(bytes of all text / 4) + 4 for each message
+//! - output tokens = words of the answer (one word, one delta event), times `n`
+//! - reasoning tokens are output tokens that no event shows; cached tokens are part of
+//!   the prompt, but at Anthropic come on top of it
+//!
+//! It is no tokenizer: what matters is that a test can say in advance what a request costs.
+
+use serde_json::Value;
+
+/// Prompt tokens that each message costs on top of its text.
+pub const TOKENS_PER_MESSAGE: u64 = 4;
+
+/// What a prompt holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prompt {
+    /// Bytes of UTF-8 text in all of its messages or inputs.
+    pub bytes: u64,
+    /// Messages; 0 where the endpoint has none (completions, embeddings, images).
+    pub messages: u64,
+}
+
+impl Prompt {
+    /// The prompt's tokens by the rule.
+    #[must_use]
+    pub fn tokens(self) -> u64 {
+        self.bytes.div_ceil(4) + TOKENS_PER_MESSAGE * self.messages
+    }
+
+    /// Adds all text of one message's `content`.
+    pub(crate) fn message(&mut self, content: &Value) {
+        self.messages += 1;
+        self.text(content);
+    }
+
+    /// Adds all text of `value`.
+    pub(crate) fn text(&mut self, value: &Value) {
+        each_text(value, &mut |text| self.bytes += text.len() as u64);
+    }
+}
+
+/// Token counts of one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Prompt tokens, all that a cache served or took included.
+    pub prompt: u64,
+    /// Output tokens, reasoning included.
+    pub completion: u64,
+    /// Those of the prompt that a cache served.
+    pub cached: u64,
+    /// Those of the prompt that were written to a cache.
+    pub cache_creation: u64,
+    /// Those of the output that were reasoning.
+    pub reasoning: u64,
+}
+
+impl Tokens {
+    /// Prompt and output together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.prompt.saturating_add(self.completion)
+    }
+}
+
+/// Calls `f` with every text of a message's content: a string, or parts with a `text`, in any nesting of lists.
+pub(crate) fn each_text(value: &Value, f: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => f(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, f)),
+        Value::Object(part) => {
+            for key in ["text", "content", "parts"] {
+                if let Some(inner) = part.get(key) {
+                    each_text(inner, f);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The text of a message's content, its parts joined by a space.
+pub(crate) fn text_of(value: &Value) -> String {
+    let mut all = String::new();
+    each_text(value, &mut |text| {
+        if !all.is_empty() {
+            all.push(' ');
+        }
+        all.push_str(text);
+    });
+    all
+}
+
+/// The words of the answer: the prompt's last text, echoed; exactly `wanted` of them where that is given
+/// (going round), and no more than `cap`. The second value is whether the cap cut it.
+pub(crate) fn answer_words(
+    echo: &str,
+    wanted: Option<u64>,
+    cap: Option<u64>,
+) -> (Vec<String>, bool) {
+    let mut source: Vec<&str> = echo.split_whitespace().collect();
+    if source.is_empty() {
+        source = vec!["Hello", "from", "the", "mock."];
+    }
+    let natural = wanted.unwrap_or(source.len() as u64);
+    let count = cap.map_or(natural, |cap| cap.min(natural));
+    let words = source
+        .iter()
+        .cycle()
+        .take(usize::try_from(count).unwrap_or(usize::MAX));
+    (
+        words.map(|word| (*word).to_owned()).collect(),
+        count < natural,
+    )
+}
+
+/// The `i`th delta's text: words are parted by one space, in front of all but the first.
+pub(crate) fn delta(words: &[String], i: usize) -> String {
+    match words.get(i) {
+        Some(word) if i == 0 => word.clone(),
+        Some(word) => format!(" {word}"),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn prompt_tokens_follow_the_rule() {
+        for (content, tokens) in [
+            (json!(""), 4),
+            (json!("a"), 5),
+            (json!("abcd"), 5),
+            (json!("abcde"), 6),
+            (json!("été"), 6), // 5 bytes
+            (
+                json!([{"type": "text", "text": "abcd"}, {"type": "image_url", "image_url": {"url": "data:x"}}]),
+                5,
+            ),
+            (json!([{"text": "abcd"}, {"text": "e"}]), 6),
+        ] {
+            let mut prompt = Prompt::default();
+            prompt.message(&content);
+            assert_eq!(prompt.tokens(), tokens, "{content}");
+        }
+    }
+
+    #[test]
+    fn the_answer_echoes_goes_round_and_is_capped() {
+        for (echo, wanted, cap, words, cut) in [
+            ("say  this", None, None, "say this", false),
+            ("", None, None, "Hello from the mock.", false),
+            ("say this", Some(5), None, "say this say this say", false),
+            ("say this", Some(0), None, "", false),
+            ("say this now", None, Some(2), "say this", true),
+            ("say this now", Some(9), Some(2), "say this", true),
+            ("say this", None, Some(2), "say this", false),
+        ] {
+            let (got, was_cut) = answer_words(echo, wanted, cap);
+            assert_eq!(
+                (got.join(" ").as_str(), was_cut),
+                (words, cut),
+                "{echo:?} {wanted:?} {cap:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! An OpenAI-shaped upstream, for the local stack and the end-to-end tests: every endpoint that the gate
+//! meters, in its exact wire shape, with token counts that a test can say in advance, and misbehaviour on
+//! request (the `x-mock` header, see [`directive`]).
+//!
+//! **It is no model and no tokenizer**, and needs neither clock nor randomness: the same requests get the same
+//! answers. What it received can be read back at `/__mock/requests`, and what that truly cost at `/__mock/usage`.
+//!
+//! # Failure policy
+//! A request that the mock does not understand, a misspelt directive above all, is refused with an error that
+//! names the cause; it is never answered as if it had asked for less.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "documents are built with json! and get fields by index, which inserts"
+)]
+
+pub mod capture;
+pub mod count;
+pub mod directive;
+
+mod answer;
+mod error;
+mod form;
+mod job;
+mod play;
+mod script;
+mod server;
+mod sse;
+mod upstream;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+pub use server::serve;
+
+use capture::Filter;
+use directive::Directives;
+use upstream::Mock;
+
+/// The models that are listed unless others are given.
+pub const DEFAULT_MODELS: [&str; 9] = [
+    "gpt-4o",
+    "gpt-4o-mini",
+    "gpt-4o-transcribe",
+    "gpt-image-1",
+    "omni-moderation-latest",
+    "text-embedding-3-small",
+    "whisper-1",
+    "claude-sonnet-4-5",
+    "gemini-2.5-flash",
+];
+
+/// How a mock is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What `GET /v1/models` lists. Other models are answered too.
+    pub models: Vec<String>,
+    /// Sent back in `x-mock-name`, to tell upstreams apart. Visible ASCII.
+    pub name: Option<String>,
+    /// The provider's key: every request must carry it as `authorization: Bearer KEY`, or gets a 401.
+    pub require_key: Option<String>,
+    /// Directives for every request; its own override them.
+    pub directives: Directives,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            models: DEFAULT_MODELS.map(str::to_owned).to_vec(),
+            name: None,
+            require_key: None,
+            directives: Directives::default(),
+        }
+    }
+}
+
+/// The mock as a router, for tests and for [`serve`].
+pub fn app(config: Config) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/__mock/requests", get(requests).delete(clear))
+        .route("/__mock/usage", get(usage))
+        .fallback(upstream::answer)
+        .with_state(Arc::new(Mock::new(config)))
+}
+
+async fn requests(State(mock): State<Arc<Mock>>, Query(filter): Query<Filter>) -> Json<Value> {
+    Json(json!(mock.capture.list(&filter)))
+}
+
+async fn clear(State(mock): State<Arc<Mock>>) -> StatusCode {
+    mock.capture.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn usage(State(mock): State<Arc<Mock>>) -> Json<Value> {
+    Json(mock.capture.usage())
+}

@@ -1,0 +1,313 @@
+//! The APIs the mock speaks, an API a file: each reads a request's body into an `Ask` and shapes a `Job`
+//! into that API's documents and events. None of them knows HTTP or the directives about writing.
+
+use axum::http::Method;
+use serde_json::Value;
+
+use crate::error::Failure;
+use crate::job::{Ask, Event, Job, Reply};
+
+pub(crate) mod audio;
+pub(crate) mod chat;
+pub(crate) mod completions;
+pub(crate) mod embeddings;
+pub(crate) mod gemini;
+pub(crate) mod images;
+pub(crate) mod messages;
+pub(crate) mod models;
+pub(crate) mod moderations;
+pub(crate) mod responses;
+
+/// Whose shapes an endpoint has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    OpenAi,
+    Anthropic,
+    Gemini,
+}
+
+/// An endpoint, with what its path says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Chat,
+    Completions,
+    Embeddings,
+    Responses,
+    Models,
+    Model(String),
+    Moderations,
+    Transcriptions,
+    Images,
+    Messages,
+    Gemini { model: String, stream: bool },
+}
+
+impl Endpoint {
+    /// The endpoint of a path (without its query).
+    ///
+    /// # Errors
+    /// 404 for a path that is none, 405 for another method than the endpoint's.
+    pub(crate) fn find(method: &Method, path: &str) -> Result<Self, Failure> {
+        let unknown = || Failure::unknown_url(method, path);
+        let path_in = path.strip_prefix("/api").unwrap_or(path);
+        let endpoint = if let Some(call) = path_in.strip_prefix("/v1beta/models/") {
+            let (model, verb) = call.rsplit_once(':').ok_or_else(unknown)?;
+            let stream = match verb {
+                "generateContent" => false,
+                "streamGenerateContent" => true,
+                _ => return Err(unknown()),
+            };
+            Self::Gemini {
+                model: percent_decode(model),
+                stream,
+            }
+        } else {
+            match path_in.strip_prefix("/v1/").ok_or_else(unknown)? {
+                "chat/completions" => Self::Chat,
+                "completions" => Self::Completions,
+                "embeddings" => Self::Embeddings,
+                "responses" => Self::Responses,
+                "models" => Self::Models,
+                "moderations" => Self::Moderations,
+                "audio/transcriptions" => Self::Transcriptions,
+                "images/generations" => Self::Images,
+                "messages" => Self::Messages,
+                other => match other.strip_prefix("models/") {
+                    Some(id) if !id.is_empty() => Self::Model(percent_decode(id)),
+                    _ => return Err(unknown()),
+                },
+            }
+        };
+        let wants = match endpoint {
+            Self::Models | Self::Model(_) => Method::GET,
+            _ => Method::POST,
+        };
+        if *method == wants {
+            Ok(endpoint)
+        } else {
+            Err(Failure::method(method, path))
+        }
+    }
+
+    /// Whose shapes its errors have.
+    pub(crate) fn family(&self) -> Family {
+        match self {
+            Self::Messages => Family::Anthropic,
+            Self::Gemini { .. } => Family::Gemini,
+            _ => Family::OpenAi,
+        }
+    }
+
+    /// The model that the path names.
+    pub(crate) fn path_model(&self) -> Option<&str> {
+        match self {
+            Self::Gemini { model, .. } | Self::Model(model) => Some(model),
+            _ => None,
+        }
+    }
+
+    /// Reads a body, its model already parted from directives.
+    ///
+    /// # Errors
+    /// 400 where the API would say so.
+    pub(crate) fn read(&self, body: Value) -> Result<Ask, Failure> {
+        match self {
+            Self::Chat => chat::read(body),
+            Self::Completions => completions::read(body),
+            Self::Embeddings => embeddings::read(body),
+            Self::Responses => responses::read(body),
+            Self::Moderations => moderations::read(body),
+            Self::Transcriptions => audio::read(body),
+            Self::Images => images::read(body),
+            Self::Messages => messages::read(body),
+            Self::Gemini { stream, .. } => gemini::read(body, *stream),
+            Self::Models | Self::Model(_) => Ok(Ask::default()),
+        }
+    }
+
+    /// Counts where the endpoint does not answer in words.
+    pub(crate) fn count(&self, job: &mut Job) {
+        match self {
+            Self::Embeddings => embeddings::count(job),
+            Self::Moderations | Self::Models | Self::Model(_) => {
+                job.set_counts(crate::count::Tokens::default())
+            }
+            Self::Images => images::count(job),
+            Self::Messages => messages::count(job),
+            _ => {}
+        }
+    }
+
+    /// Shapes the answer. `query` is the request's, `models` what the server lists.
+    ///
+    /// # Errors
+    /// 404 for a model that is not listed, where one is looked up.
+    pub(crate) fn reply(
+        &self,
+        job: &Job,
+        query: &str,
+        models: &[String],
+    ) -> Result<Reply, Failure> {
+        Ok(match self {
+            Self::Chat if job.streams() => Reply::Events(chat::events(job)),
+            Self::Chat => chat::document(job),
+            Self::Completions if job.streams() => Reply::Events(completions::events(job)),
+            Self::Completions => completions::document(job),
+            Self::Responses if job.streams() => Reply::Events(responses::events(job)),
+            Self::Responses => responses::document(job),
+            Self::Messages if job.streams() => Reply::Events(messages::events(job)),
+            Self::Messages => messages::document(job),
+            Self::Gemini { .. } if job.streams() && query.split('&').any(|p| p == "alt=sse") => {
+                Reply::Events(gemini::events(job))
+            }
+            Self::Gemini { .. } if job.streams() => gemini::list(job),
+            Self::Gemini { .. } => gemini::document(job),
+            Self::Transcriptions => audio::reply(job),
+            Self::Embeddings => embeddings::document(job),
+            Self::Moderations => moderations::document(job),
+            Self::Images => images::document(job),
+            Self::Models => models::list(models),
+            Self::Model(id) => models::one(models, id)?,
+        })
+    }
+
+    /// The event that reports a failure in mid-stream.
+    pub(crate) fn error_event(&self, job: &Job, position: usize) -> Event {
+        match self {
+            Self::Messages => messages::error_event(),
+            Self::Gemini { .. } => Event::data(Failure::server(500).body(Family::Gemini)),
+            Self::Responses => responses::failed(job, position),
+            _ => Event::data(Failure::server(500).body(Family::OpenAi)),
+        }
+    }
+}
+
+/// `%41` is `A`: what a path spells so. Anything that is no UTF-8 afterwards is replaced.
+fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(b) = rest.next() {
+        let hex = |b: u8| char::from(b).to_digit(16);
+        let mut ahead = rest.clone();
+        match (b, ahead.next().and_then(hex), ahead.next().and_then(hex)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
+                rest = ahead;
+            }
+            _ => bytes.push(b),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A whole number of a body's field, if it is one.
+pub(crate) fn number(body: &Value, field: &str) -> Option<u64> {
+    body.get(field).and_then(Value::as_u64)
+}
+
+/// How many answers are asked for.
+///
+/// # Errors
+/// 400 for anything but 1 to 128, as at OpenAI.
+pub(crate) fn choices(body: &Value, field: &'static str) -> Result<u64, Failure> {
+    match body.get(field) {
+        None | Some(Value::Null) => Ok(1),
+        Some(n) => n.as_u64().filter(|n| (1..=128).contains(n)).ok_or_else(|| {
+            Failure::invalid(
+                &format!("Invalid '{field}': expected an integer from 1 to 128."),
+                Some(field),
+            )
+        }),
+    }
+}
+
+/// The smallest of the caps that are set.
+pub(crate) fn smallest(body: &Value, fields: &[&str]) -> Option<u64> {
+    fields.iter().filter_map(|field| number(body, field)).min()
+}
+
+/// The model of a body.
+///
+/// # Errors
+/// 400 where there is none, or it is no text or empty.
+pub(crate) fn model(body: &Value) -> Result<String, Failure> {
+    match body.get("model").and_then(Value::as_str) {
+        Some(model) if !model.is_empty() => Ok(model.to_owned()),
+        _ => Err(Failure::invalid(
+            "you must provide a model parameter",
+            Some("model"),
+        )),
+    }
+}
+
+/// A field that the API demands.
+///
+/// # Errors
+/// 400 that names it.
+pub(crate) fn required<'a>(body: &'a Value, field: &'static str) -> Result<&'a Value, Failure> {
+    match body.get(field) {
+        Some(value) if !value.is_null() => Ok(value),
+        _ => Err(Failure::invalid(
+            &format!("Missing required parameter: '{field}'."),
+            Some(field),
+        )),
+    }
+}
+
+/// Whether `stream` is true, and what `stream_options` says: (stream, include_usage, continuous).
+pub(crate) fn streaming(body: &Value) -> (bool, bool, bool) {
+    let truth = |value: Option<&Value>| value.and_then(Value::as_bool).unwrap_or(false);
+    let options = body.get("stream_options");
+    let option = |name: &str| truth(options.and_then(|o| o.get(name)));
+    (
+        truth(body.get("stream")),
+        option("include_usage"),
+        option("continuous_usage_stats"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_find_their_endpoint() {
+        for (method, path, found) in [
+            (Method::POST, "/v1/chat/completions", Some(Endpoint::Chat)),
+            (
+                Method::POST,
+                "/api/v1/chat/completions",
+                Some(Endpoint::Chat),
+            ),
+            (Method::GET, "/v1/chat/completions", None),
+            (Method::GET, "/api/v1/models", Some(Endpoint::Models)),
+            (
+                Method::GET,
+                "/v1/models/meta%2Fllama%20",
+                Some(Endpoint::Model("meta/llama ".into())),
+            ),
+            (
+                Method::GET,
+                "/v1/models/100%",
+                Some(Endpoint::Model("100%".into())),
+            ),
+            (Method::GET, "/v1/models/", None),
+            (Method::POST, "/v2/chat/completions", None),
+            (
+                Method::POST,
+                "/v1beta/models/gemini-2.5-flash:generateContent",
+                Some(Endpoint::Gemini {
+                    model: "gemini-2.5-flash".into(),
+                    stream: false,
+                }),
+            ),
+            (
+                Method::POST,
+                "/v1beta/models/gemini-2.5-flash:countTokens",
+                None,
+            ),
+        ] {
+            assert_eq!(Endpoint::find(&method, path).ok(), found, "{method} {path}");
+        }
+    }
+}
