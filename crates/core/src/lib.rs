@@ -13,6 +13,7 @@
 //! [`config::ConfigError`] that names the place.
 #![forbid(unsafe_code)]
 
+pub mod estimate;
 pub mod ident;
 pub mod key;
 pub mod model;
