@@ -19,3 +19,4 @@ pub mod key;
 pub mod model;
 pub mod quota;
 pub mod record;
+pub mod usage;
