@@ -259,9 +259,10 @@ impl SseReader {
             Field::Event | Field::Marker => {
                 for &byte in value.iter().take(SHORT + 1) {
                     self.note(byte);
-                }
-                if self.short == DONE {
-                    self.findings.done();
+                    // What SDKs stop at is what begins so.
+                    if field == Field::Marker && self.short == DONE {
+                        self.findings.done();
+                    }
                 }
             }
             Field::Other => {}
