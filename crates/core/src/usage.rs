@@ -1,0 +1,48 @@
+//! What an answer used: the meters that read it as it passes.
+//!
+//! What it is: readers of JSON and SSE answers in the shapes of many providers, told apart by their own keys;
+//! the tokens they report, and an estimate of what was streamed where they report none.
+//!
+//! What it is not: no reservation and no price ([`crate::quota`] charges, the key service prices), and no
+//! buffer: bytes are forwarded as they come, but for the one event that nobody asked for.
+//!
+//! # Failure policy
+//! No answer is free but one that the upstream refused: a 2xx without a count is estimated, and a stream that
+//! was cut after k events of text is charged for k tokens at least. Nothing that an upstream sends panics,
+//! and memory is bounded: an answer of any length, line or depth is read in less than 32 KiB.
+//!
+//! # How the usage is known
+//! | the answer | source | tokens |
+//! |---|---|---|
+//! | not 2xx | exact | zero |
+//! | counted, whole | exact | as reported, the largest of a stream |
+//! | cut, or failed after it began, or text after the last count | lower bound | the larger of what was reported and what was streamed |
+//! | failed before anything was generated | lower bound | zero |
+//! | whole, without a count | estimated | prompt as estimated, output from its text |
+//! | of no shape or content type known here, or encoded | estimated | prompt as estimated, output as reserved at most |
+//!
+//! A stream that said itself that it is whole (`[DONE]`, `message_stop`, `response.completed`, the usage
+//! event) is whole, even if the client then hangs up: SDKs do.
+//!
+//! What was streamed is the larger of the number of events with generated content and the estimate of their
+//! text ([`crate::estimate`]).
+
+mod anthropic;
+mod chat;
+mod cohere;
+mod findings;
+mod gemini;
+mod json;
+mod meter;
+mod number;
+mod place;
+mod report;
+mod responses;
+mod sse;
+mod tokens;
+
+pub use meter::{Ending, MeterPlan, Metered, Output, ResponseFacts, ResponseMeter};
+pub use tokens::{Tokens, Usage, Weights};
+
+#[cfg(test)]
+mod tests;

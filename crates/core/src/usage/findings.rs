@@ -1,0 +1,225 @@
+//! What an answer has shown so far: its reports, its generated text, its errors, its end.
+
+use crate::estimate::TextEstimator;
+
+use super::json::Sink;
+use super::meter::MeterPlan;
+use super::place::{Kind, Place, Tag};
+use super::report::Report;
+use super::tokens::{Tokens, Usage};
+
+/// Bytes a token of text at no known place.
+const UNKNOWN_BYTES_PER_TOKEN: u64 = 4;
+
+/// What `choices` at the top level of a document is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Choices {
+    #[default]
+    Unseen,
+    Empty,
+    /// Not an array, or one with an item.
+    Other,
+}
+
+/// Whether an event is the report that nobody asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It has no choices and a report, so far.
+    UsageOnly,
+    /// It may still become it.
+    Open,
+    /// It cannot become it.
+    Content,
+}
+
+/// One JSON document: an event's data, or a body.
+#[derive(Clone, Copy, Debug, Default)]
+struct Document {
+    report: Report,
+    usage: bool,
+    choices: Choices,
+    generated: bool,
+    /// Text that is not to be estimated: base64.
+    blob: bool,
+    error: bool,
+    last: bool,
+}
+
+/// All documents of an answer.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    document: Document,
+    /// The text before this document.
+    before: TextEstimator,
+    text: TextEstimator,
+    report: Report,
+    /// Documents that generated something.
+    events: u64,
+    /// Whether something was generated after the last report.
+    outran: bool,
+    error: bool,
+    ended: bool,
+    ignored: u64,
+    /// Whether a document ends with its outermost object rather than when the reader says so.
+    self_ending: bool,
+}
+
+impl Findings {
+    /// For a body, which may be several documents: each ends by itself.
+    pub(super) fn of_body() -> Self {
+        Self {
+            self_ending: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the document under way is the event to drop.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self.document.choices {
+            Choices::Other => Verdict::Content,
+            Choices::Empty if self.document.usage => Verdict::UsageOnly,
+            _ => Verdict::Open,
+        }
+    }
+
+    /// Notes that the answer said it failed, outside of any document.
+    pub(super) fn failed(&mut self) {
+        self.document.error = true;
+    }
+
+    /// Notes that the answer said it was whole.
+    pub(super) fn done(&mut self) {
+        self.ended = true;
+    }
+
+    /// Ends the document under way and adds it to the answer.
+    pub(super) fn end_document(&mut self) {
+        if self.verdict() == Verdict::UsageOnly {
+            self.document.last = true;
+        }
+        let document = std::mem::take(&mut self.document);
+        if document.blob {
+            self.text = self.before;
+        }
+        self.before = self.text;
+        self.events = self.events.saturating_add(u64::from(document.generated));
+        self.ended |= document.last;
+        if document.report.tokens().is_some() {
+            self.report.merge(&document.report);
+            self.outran = false;
+        } else {
+            self.outran |= document.generated;
+            self.error |= document.error;
+        }
+    }
+
+    /// What it all comes to. `complete` says that the transport saw the end; a stream that has said so
+    /// itself is whole even if the client then hung up on the rest.
+    pub(super) fn settle(mut self, plan: &MeterPlan, complete: bool) -> Usage {
+        self.end_document();
+        let streamed = match self.events {
+            0 => 0,
+            events => events.max(self.text.tokens()),
+        };
+        let seen = self.report.tokens();
+        if self.error && self.events == 0 && seen.is_none() {
+            return Usage::LowerBound(Tokens::default());
+        }
+        let whole = (complete || self.ended) && !self.error && !(seen.is_some() && self.outran);
+        let reported = seen.unwrap_or_default();
+        let output_counted = reported.billable_total() > reported.input || self.events == 0;
+        let counted = reported.input > 0 && output_counted;
+        if whole && counted {
+            return Usage::Exact(reported);
+        }
+        let mut tokens = reported;
+        if tokens.input == 0 {
+            tokens.input = plan.prompt_estimate;
+        }
+        tokens.output = tokens.output.max(streamed);
+        if !whole {
+            return Usage::LowerBound(tokens);
+        }
+        if self.events == 0 && seen.is_none() {
+            tokens.output = (self.ignored / UNKNOWN_BYTES_PER_TOKEN).min(plan.output_estimate);
+        }
+        Usage::Estimated(at_least_one(tokens))
+    }
+}
+
+/// No answer without a count is free.
+pub(super) fn at_least_one(tokens: Tokens) -> Tokens {
+    if tokens.is_zero() {
+        Tokens { input: 1, ..tokens }
+    } else {
+        tokens
+    }
+}
+
+impl Sink for Findings {
+    fn value(&mut self, place: &'static Place, kind: Kind) {
+        let document = &mut self.document;
+        match place {
+            Place::Usage(_) => document.usage |= kind != Kind::Null,
+            Place::Error => document.error |= !matches!(kind, Kind::Null | Kind::Literal),
+            Place::Blob => document.generated |= kind != Kind::Null,
+            Place::Choices(_) => {
+                document.choices = match (document.choices, kind) {
+                    (Choices::Unseen | Choices::Empty, Kind::Array) => Choices::Empty,
+                    _ => Choices::Other,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn item(&mut self, array: &'static Place) {
+        if matches!(array, Place::Choices(_)) {
+            self.document.choices = Choices::Other;
+        }
+    }
+
+    fn text(&mut self, piece: &[u8]) {
+        if !piece.is_empty() {
+            self.document.generated = true;
+            self.text.push(piece);
+        }
+    }
+
+    fn tag(&mut self, place: &'static Place, tag: &[u8]) {
+        let Place::Tag(Tag::Type) = place else {
+            return;
+        };
+        match tag {
+            b"error" => self.document.error = true,
+            b"message_stop"
+            | b"response.completed"
+            | b"response.incomplete"
+            | b"response.done"
+            | b"transcript.text.done"
+            | b"speech.audio.done" => self.document.last = true,
+            b"response.failed" => {
+                self.document.error = true;
+                self.document.last = true;
+            }
+            b"response.audio.delta" | b"response.output_audio.delta" => self.document.blob = true,
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, place: &'static Place, count: u64) {
+        if let Place::Count(field) = place {
+            self.document.report.note(*field, count);
+        }
+    }
+
+    fn ignored(&mut self, bytes: usize) {
+        self.ignored = self.ignored.saturating_add(bytes as u64);
+    }
+
+    fn document(&mut self) {
+        if self.self_ending {
+            self.end_document();
+        }
+    }
+}

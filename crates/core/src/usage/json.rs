@@ -1,0 +1,458 @@
+//! An incremental JSON walker: bytes in any split, findings at known places out.
+//!
+//! What it is: a push lexer that carries its position between calls and follows a tree of known
+//! [`Place`]s. What stands at no known place is skipped by counting brackets, so that a value is only ever
+//! found where a provider documents it: a `usage` inside a string, or in a tool's arguments, is not one.
+//!
+//! What it is not: a validator. Pull parsers cannot suspend between chunks, and an answer that the
+//! gate only watches need not be well-formed.
+//!
+//! # Failure policy
+//! It never fails. On what cannot be JSON it stops reporting; the bytes are forwarded by others.
+//! Memory is bounded whatever arrives: one frame a known level, and [`SHORT`] bytes of a key.
+
+use super::number::Number;
+use super::place::{Kind, Place};
+
+/// Keys and tags longer than this, in bytes, are none that anyone knows.
+const SHORT: usize = 64;
+
+/// More levels than any known place has.
+const MAX_FRAMES: usize = 16;
+
+/// Who is told what the walker finds.
+pub(super) trait Sink {
+    /// A value begins at a known place.
+    fn value(&mut self, place: &'static Place, kind: Kind);
+    /// The array at a known place has an item.
+    fn item(&mut self, array: &'static Place);
+    /// A piece of a decoded string of generated text.
+    fn text(&mut self, piece: &[u8]);
+    /// A short string, whole.
+    fn tag(&mut self, place: &'static Place, tag: &[u8]);
+    /// A number that is a plausible count.
+    fn count(&mut self, place: &'static Place, count: u64);
+    /// Bytes of a string at no known place.
+    fn ignored(&mut self, bytes: usize);
+    /// An outermost object ended, or one in an outermost array.
+    fn document(&mut self);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Between,
+    Skipping,
+    Str(Want),
+    Number,
+    Literal,
+    Dead,
+}
+
+/// What a string is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Want {
+    Nothing,
+    Key,
+    Tag,
+    Text,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Escape {
+    No,
+    Slash,
+    Hex { left: u8, value: u32 },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    place: &'static Place,
+    object: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Walker {
+    root: &'static Place,
+    /// Whether another document may follow the first (NDJSON).
+    many: bool,
+    state: State,
+    frames: Vec<Frame>,
+    /// Open brackets inside a container that is skipped.
+    skipped: u64,
+    /// Whether the skipped container's strings are generated text.
+    deep: bool,
+    expect_key: bool,
+    /// The place of the value that comes next, or of the scalar under way.
+    pending: Option<&'static Place>,
+    short: Vec<u8>,
+    short_fits: bool,
+    escape: Escape,
+    high_surrogate: Option<u32>,
+    number: Number,
+    closed: bool,
+}
+
+impl Walker {
+    /// A walker for one event's data: one document until it is reset.
+    pub(super) fn of_events(root: &'static Place) -> Self {
+        Self {
+            root,
+            many: false,
+            state: State::Between,
+            frames: Vec::with_capacity(MAX_FRAMES),
+            skipped: 0,
+            deep: false,
+            expect_key: false,
+            pending: None,
+            short: Vec::with_capacity(SHORT),
+            short_fits: true,
+            escape: Escape::No,
+            high_surrogate: None,
+            number: Number::default(),
+            closed: false,
+        }
+    }
+
+    /// A walker for a body: a document, or several one after another.
+    pub(super) fn of_body(root: &'static Place) -> Self {
+        Self {
+            many: true,
+            ..Self::of_events(root)
+        }
+    }
+
+    /// Forgets the document; the next byte begins another.
+    pub(super) fn reset(&mut self) {
+        self.state = State::Between;
+        self.frames.clear();
+        self.skipped = 0;
+        self.expect_key = false;
+        self.pending = None;
+        self.escape = Escape::No;
+        self.closed = false;
+    }
+
+    /// Whether an outermost container has ended and nothing was begun since.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed && self.frames.is_empty() && self.state == State::Between
+    }
+
+    /// Whether no value was begun since the start or the last reset.
+    pub(super) fn is_fresh(&self) -> bool {
+        !self.closed && self.frames.is_empty() && self.skipped == 0 && self.state == State::Between
+    }
+
+    /// Whether a container or a string is under way.
+    pub(super) fn is_open(&self) -> bool {
+        let inside = !self.frames.is_empty() || self.skipped > 0;
+        self.state != State::Dead && (inside || matches!(self.state, State::Str(_)))
+    }
+
+    /// Whether the walker has stopped reporting, because this is no JSON.
+    pub(super) fn is_dead(&self) -> bool {
+        self.state == State::Dead
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn push(&mut self, bytes: &[u8], sink: &mut impl Sink) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = match self.state {
+                State::Between => self.between(rest, sink),
+                State::Skipping => self.skip(rest),
+                State::Str(want) => self.string(want, rest, sink),
+                State::Number => self.number(rest, sink),
+                State::Literal => self.literal(rest),
+                State::Dead => return,
+            };
+        }
+    }
+
+    fn between<'a>(&mut self, mut rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        while let Some((&byte, tail)) = rest.split_first() {
+            match byte {
+                b' ' | b'\t' | b'\n' | b'\r' => {}
+                b',' => self.expect_key = self.in_object(),
+                b':' => self.expect_key = false,
+                b'"' => self.begin_string(sink),
+                b'{' => self.open(true, sink),
+                b'[' => self.open(false, sink),
+                b'}' => self.close(true, sink),
+                b']' => self.close(false, sink),
+                b'-' | b'0'..=b'9' => {
+                    self.pending = self.begin(Kind::Number, sink);
+                    self.number = Number::default();
+                    self.enter(State::Number);
+                    // The number reads its own first byte.
+                    return rest;
+                }
+                // NaN and Infinity too: Python upstreams write them.
+                b'a'..=b'z' | b'A'..=b'Z' => {
+                    let kind = if byte == b'n' {
+                        Kind::Null
+                    } else {
+                        Kind::Literal
+                    };
+                    self.begin(kind, sink);
+                    self.enter(State::Literal);
+                }
+                _ => self.state = State::Dead,
+            }
+            rest = tail;
+            if self.state != State::Between {
+                break;
+            }
+        }
+        rest
+    }
+
+    fn in_object(&self) -> bool {
+        self.frames.last().is_some_and(|f| f.object)
+    }
+
+    fn enter(&mut self, state: State) {
+        if self.state != State::Dead {
+            self.state = state;
+        }
+    }
+
+    /// A value begins: its place, if that is known.
+    fn begin(&mut self, kind: Kind, sink: &mut impl Sink) -> Option<&'static Place> {
+        let place = match self.frames.last() {
+            None if self.closed && !self.many => {
+                self.state = State::Dead;
+                return None;
+            }
+            None => {
+                self.closed = false;
+                Some(self.root)
+            }
+            Some(frame) if frame.object => {
+                if self.expect_key {
+                    self.state = State::Dead;
+                    return None;
+                }
+                self.pending.take()
+            }
+            Some(frame) => {
+                sink.item(frame.place);
+                frame.place.items()
+            }
+        }?
+        .form(kind);
+        sink.value(place, kind);
+        Some(place)
+    }
+
+    fn open(&mut self, object: bool, sink: &mut impl Sink) {
+        let kind = if object { Kind::Object } else { Kind::Array };
+        let place = self.begin(kind, sink);
+        if self.state == State::Dead {
+            return;
+        }
+        match place {
+            Some(place) if place.holds(kind) && self.frames.len() < MAX_FRAMES => {
+                self.frames.push(Frame { place, object });
+                self.expect_key = object;
+                self.pending = None;
+            }
+            other => {
+                self.deep = matches!(other, Some(Place::Text));
+                self.skipped = 1;
+                self.state = State::Skipping;
+            }
+        }
+    }
+
+    fn close(&mut self, object: bool, sink: &mut impl Sink) {
+        match self.frames.pop() {
+            Some(frame) if frame.object == object => {}
+            _ => {
+                self.state = State::Dead;
+                return;
+            }
+        }
+        self.expect_key = false;
+        self.pending = None;
+        self.closed = self.frames.is_empty();
+        if object && self.frames.iter().all(|f| !f.object) {
+            sink.document();
+        }
+    }
+
+    fn skip<'a>(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
+        while let Some((&byte, tail)) = rest.split_first() {
+            rest = tail;
+            match byte {
+                b'"' => {
+                    self.state = State::Str(if self.deep { Want::Text } else { Want::Nothing });
+                    self.start_string();
+                    break;
+                }
+                b'{' | b'[' => self.skipped = self.skipped.saturating_add(1),
+                b'}' | b']' => {
+                    self.skipped = self.skipped.saturating_sub(1);
+                    if self.skipped == 0 {
+                        self.closed = self.frames.is_empty();
+                        self.state = State::Between;
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+        rest
+    }
+
+    fn begin_string(&mut self, sink: &mut impl Sink) {
+        self.start_string();
+        if self.in_object() && self.expect_key {
+            self.state = State::Str(Want::Key);
+            return;
+        }
+        self.pending = self.begin(Kind::Str, sink);
+        let want = match self.pending {
+            Some(Place::Text) => Want::Text,
+            Some(Place::Tag(_)) => Want::Tag,
+            _ => Want::Nothing,
+        };
+        self.enter(State::Str(want));
+    }
+
+    fn start_string(&mut self) {
+        self.short.clear();
+        self.short_fits = true;
+        self.escape = Escape::No;
+        self.high_surrogate = None;
+    }
+
+    fn string<'a>(&mut self, want: Want, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        if self.escape != Escape::No {
+            return self.escaped(want, rest, sink);
+        }
+        let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        let Some((run, tail)) = rest.split_at_checked(end) else {
+            return &[];
+        };
+        self.piece(want, run, sink);
+        let Some((&byte, tail)) = tail.split_first() else {
+            return &[];
+        };
+        if byte == b'\\' {
+            self.escape = Escape::Slash;
+        } else {
+            self.end_string(want, sink);
+        }
+        tail
+    }
+
+    fn escaped<'a>(&mut self, want: Want, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let Some((&byte, tail)) = rest.split_first() else {
+            return &[];
+        };
+        self.escape = match self.escape {
+            Escape::Hex { left, value } => {
+                let Some(digit) = char::from(byte).to_digit(16) else {
+                    // No escape after all; the byte may be the string's end.
+                    self.escape = Escape::No;
+                    return rest;
+                };
+                let value = (value << 4) | digit;
+                if left > 1 {
+                    Escape::Hex {
+                        left: left - 1,
+                        value,
+                    }
+                } else {
+                    self.unicode(want, value, sink);
+                    Escape::No
+                }
+            }
+            _ if byte == b'u' => Escape::Hex { left: 4, value: 0 },
+            _ => {
+                let plain = match byte {
+                    b'n' => b'\n',
+                    b't' => b'\t',
+                    b'r' => b'\r',
+                    b'b' => 8,
+                    b'f' => 12,
+                    other => other,
+                };
+                self.piece(want, &[plain], sink);
+                Escape::No
+            }
+        };
+        tail
+    }
+
+    /// One UTF-16 unit; a pair of surrogates makes one character, a lone one makes none.
+    fn unicode(&mut self, want: Want, unit: u32, sink: &mut impl Sink) {
+        let high = self.high_surrogate.take();
+        let code = match (unit, high) {
+            (0xd800..=0xdbff, _) => {
+                self.high_surrogate = Some(unit);
+                return;
+            }
+            (0xdc00..=0xdfff, Some(high)) => 0x10000 + ((high & 0x3ff) << 10) + (unit & 0x3ff),
+            _ => unit,
+        };
+        let decoded = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+        self.piece(want, decoded.encode_utf8(&mut [0; 4]).as_bytes(), sink);
+    }
+
+    fn piece(&mut self, want: Want, piece: &[u8], sink: &mut impl Sink) {
+        match want {
+            Want::Nothing => sink.ignored(piece.len()),
+            Want::Text => sink.text(piece),
+            Want::Key | Want::Tag => {
+                self.short_fits &= self.short.len().saturating_add(piece.len()) <= SHORT;
+                if self.short_fits {
+                    self.short.extend_from_slice(piece);
+                }
+            }
+        }
+    }
+
+    fn end_string(&mut self, want: Want, sink: &mut impl Sink) {
+        self.state = State::Between;
+        match want {
+            Want::Key => {
+                self.expect_key = false;
+                self.pending = match self.frames.last() {
+                    Some(frame) if self.short_fits => frame.place.member(&self.short),
+                    _ => None,
+                };
+            }
+            Want::Tag => {
+                if let (Some(place), true) = (self.pending.take(), self.short_fits) {
+                    sink.tag(place, &self.short);
+                }
+            }
+            Want::Text | Want::Nothing if self.skipped > 0 => self.state = State::Skipping,
+            Want::Text | Want::Nothing => self.pending = None,
+        }
+    }
+
+    fn number<'a>(&mut self, mut rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        while let Some((&byte, tail)) = rest.split_first() {
+            if !self.number.push(byte) {
+                if let (Some(place), Some(count)) = (self.pending.take(), self.number.count()) {
+                    sink.count(place, count);
+                }
+                self.state = State::Between;
+                break;
+            }
+            rest = tail;
+        }
+        rest
+    }
+
+    fn literal<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let letters = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        let tail = rest.get(letters..).unwrap_or_default();
+        if !tail.is_empty() {
+            self.state = State::Between;
+        }
+        tail
+    }
+}

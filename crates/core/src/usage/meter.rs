@@ -1,0 +1,209 @@
+//! The meter of one answer: bytes through, [`Usage`] out, whatever the answer was.
+//!
+//! The content type of the answer picks the reader, not what the request asked for: a refusal of a stream is
+//! JSON, and some upstreams stream unasked.
+//!
+//! # Failure policy
+//! Nothing an upstream sends is an error here. What cannot be read is estimated, what was cut is bounded
+//! from below, and the bytes pass.
+
+use super::findings::{Findings, at_least_one};
+use super::json::Walker;
+use super::place;
+use super::sse::SseReader;
+use super::tokens::{Tokens, Usage};
+
+/// What the head of an answer says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ResponseFacts<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// `content-type`, as it came.
+    pub content_type: Option<&'a [u8]>,
+    /// `content-encoding`, as it came.
+    pub content_encoding: Option<&'a [u8]>,
+}
+
+/// What was decided about the answer when the request was admitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MeterPlan {
+    /// Tokens of the prompt, as estimated; stands in where the answer does not tell.
+    pub prompt_estimate: u64,
+    /// Tokens of the output, as reserved; stands in where the answer cannot be read at all.
+    pub output_estimate: u64,
+    /// Whether the usage event of a stream was asked for by the gate alone and is to be taken out.
+    pub drop_usage_event: bool,
+}
+
+/// What to forward in place of a chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Output {
+    /// The chunk as it came.
+    Unchanged,
+    /// These bytes, possibly none.
+    Replaced(Vec<u8>),
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By its end of stream, or by trailers.
+    Complete,
+    /// The client hung up, or the upstream did.
+    Cut,
+}
+
+/// What a meter came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Metered {
+    /// Bytes held back that are still to be forwarded, unless the stream was cut.
+    pub tail: Vec<u8>,
+    /// What the answer used.
+    pub usage: Usage,
+    /// Whether a content encoding hid the answer: worth a counter, since upstreams are asked for none.
+    pub hidden_by_encoding: bool,
+}
+
+/// Meters one answer.
+#[derive(Debug)]
+pub struct ResponseMeter {
+    plan: MeterPlan,
+    reader: Reader,
+}
+
+#[derive(Debug)]
+enum Reader {
+    /// The upstream refused: nothing was used.
+    Refused,
+    /// No content that is read: audio, images, text.
+    Opaque,
+    Encoded,
+    Json(Box<(Walker, Findings)>),
+    Sse(Box<SseReader>),
+}
+
+impl ResponseMeter {
+    /// A meter for the answer with this head.
+    #[must_use]
+    pub fn new(facts: &ResponseFacts<'_>, plan: MeterPlan) -> Self {
+        let reader = if !(200..300).contains(&facts.status) {
+            Reader::Refused
+        } else if is_encoded(facts.content_encoding) {
+            Reader::Encoded
+        } else {
+            match facts.content_type.map(media_type).as_deref() {
+                Some(b"text/event-stream") => {
+                    Reader::Sse(Box::new(SseReader::new(plan.drop_usage_event)))
+                }
+                None | Some(b"") => json(),
+                Some(other) if is_json(other) => json(),
+                Some(_) => Reader::Opaque,
+            }
+        };
+        Self { plan, reader }
+    }
+
+    /// Whether the body may come out shorter than it went in, so that a `content-length` must go.
+    #[must_use]
+    pub fn may_shorten(&self) -> bool {
+        self.plan.drop_usage_event && matches!(self.reader, Reader::Sse(_))
+    }
+
+    /// Takes the next bytes of the body, in any split.
+    pub fn push(&mut self, chunk: &[u8]) -> Output {
+        match &mut self.reader {
+            Reader::Sse(sse) => return sse.push(chunk),
+            Reader::Json(json) => {
+                let (walker, findings) = &mut **json;
+                walker.push(chunk, findings);
+            }
+            Reader::Refused | Reader::Opaque | Reader::Encoded => {}
+        }
+        Output::Unchanged
+    }
+
+    /// Bytes held back now: at most 16 KiB, and zero but for streams whose usage event is dropped.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        match &self.reader {
+            Reader::Sse(sse) => sse.held_bytes(),
+            _ => 0,
+        }
+    }
+
+    /// The end of the answer.
+    pub fn finish(self, ending: Ending) -> Metered {
+        let complete = ending == Ending::Complete;
+        let plan = self.plan;
+        let mut tail = Vec::new();
+        let mut hidden_by_encoding = false;
+        let usage = match self.reader {
+            Reader::Refused => Usage::Exact(Tokens::default()),
+            Reader::Opaque => unread(&plan),
+            Reader::Encoded => {
+                hidden_by_encoding = true;
+                unread(&plan)
+            }
+            Reader::Json(json) => {
+                let (walker, mut findings) = *json;
+                if walker.is_closed() {
+                    findings.done();
+                }
+                // A body that stops within its document was cut, whatever the transport says.
+                findings.settle(&plan, complete && !walker.is_open())
+            }
+            Reader::Sse(sse) => {
+                let (held, findings) = sse.finish();
+                tail = held;
+                findings.settle(&plan, complete)
+            }
+        };
+        Metered {
+            tail,
+            usage,
+            hidden_by_encoding,
+        }
+    }
+}
+
+fn json() -> Reader {
+    Reader::Json(Box::new((
+        Walker::of_body(&place::BODY),
+        Findings::of_body(),
+    )))
+}
+
+/// The estimate for an answer that cannot be read: all that was reserved.
+fn unread(plan: &MeterPlan) -> Usage {
+    Usage::Estimated(at_least_one(Tokens {
+        input: plan.prompt_estimate,
+        output: plan.output_estimate,
+        ..Tokens::default()
+    }))
+}
+
+/// The media type without its parameters, in lower case.
+fn media_type(content_type: &[u8]) -> Vec<u8> {
+    let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
+    let bare = content_type.get(..end).unwrap_or_default();
+    bare.trim_ascii().to_ascii_lowercase()
+}
+
+fn is_json(media_type: &[u8]) -> bool {
+    media_type.ends_with(b"/json")
+        || media_type.ends_with(b"+json")
+        || matches!(
+            media_type,
+            b"application/x-ndjson" | b"application/jsonl" | b"application/x-jsonlines"
+        )
+}
+
+fn is_encoded(content_encoding: Option<&[u8]>) -> bool {
+    content_encoding
+        .unwrap_or_default()
+        .split(|b| *b == b',')
+        .map(|coding| coding.trim_ascii())
+        .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}

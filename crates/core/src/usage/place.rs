@@ -1,0 +1,173 @@
+//! The places of an answer that mean something, as constant trees that read like the documents.
+//!
+//! One tree serves every provider: their shapes share no key with two meanings, so an answer's shape is
+//! told by its own keys and needs no configuration. Each provider's file holds its branches; the two
+//! roots here join them. What stands anywhere else is skipped.
+
+use super::report::Field;
+use super::{anthropic, chat, cohere, gemini, responses};
+
+/// What a value looks like from its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Object,
+    Array,
+    Str,
+    Number,
+    Null,
+    /// `true`, `false`, and what Python adds.
+    Literal,
+}
+
+/// What a short string says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    /// The `type` of an event.
+    Type,
+}
+
+/// The members of an object that mean something.
+pub(super) type Members = &'static [(&'static str, Place)];
+
+/// What a value at some path means.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// A number of the usage report.
+    Count(Field),
+    /// Generated text: a string, or all strings of a container.
+    Text,
+    /// Something generated that is no text (audio, an image).
+    Blob,
+    /// A short string to be read whole.
+    Tag(Tag),
+    /// An error, unless null.
+    Error,
+    /// An object whose members may mean something.
+    Object(Members),
+    /// An array whose items mean this.
+    List(&'static Place),
+    /// The top level's `usage`: an object of counts whose mere presence tells the usage event.
+    Usage(Members),
+    /// The top level's `choices`, whose emptiness tells the usage event.
+    Choices(&'static Place),
+    /// One meaning a form of the value.
+    Any(&'static [Place]),
+}
+
+impl Place {
+    /// What a value of this kind means here.
+    pub(super) fn form(&'static self, kind: Kind) -> &'static Place {
+        match self {
+            Self::Any(forms) => forms.iter().find(|f| f.holds(kind)).unwrap_or(self),
+            _ => self,
+        }
+    }
+
+    /// Whether a value of this kind can hold places, or the text of this place.
+    pub(super) fn holds(&self, kind: Kind) -> bool {
+        match self {
+            Self::Object(_) | Self::Usage(_) => kind == Kind::Object,
+            Self::List(_) | Self::Choices(_) => kind == Kind::Array,
+            Self::Text | Self::Tag(_) => kind == Kind::Str,
+            _ => false,
+        }
+    }
+
+    /// The place of an object's member.
+    pub(super) fn member(&'static self, key: &[u8]) -> Option<&'static Place> {
+        match self {
+            Self::Object(members) | Self::Usage(members) => members
+                .iter()
+                .find(|(name, _)| name.as_bytes() == key)
+                .map(|(_, place)| place),
+            _ => None,
+        }
+    }
+
+    /// The place of an array's items.
+    pub(super) fn items(&'static self) -> Option<&'static Place> {
+        match self {
+            Self::List(item) | Self::Choices(item) => Some(item),
+            _ => None,
+        }
+    }
+}
+
+/// A usage report's members, of OpenAI's two shapes, Anthropic's and Cohere's.
+pub(super) const USAGE: Members = &[
+    ("prompt_tokens", Place::Count(Field::Prompt)),
+    ("completion_tokens", Place::Count(Field::Completion)),
+    ("input_tokens", Place::Count(Field::Input)),
+    ("output_tokens", Place::Count(Field::Output)),
+    ("total_tokens", Place::Count(Field::Total)),
+    ("prompt_tokens_details", Place::Object(INPUT_DETAILS)),
+    ("input_tokens_details", Place::Object(INPUT_DETAILS)),
+    // As audio transcriptions spell it.
+    ("input_token_details", Place::Object(INPUT_DETAILS)),
+    ("completion_tokens_details", Place::Object(OUTPUT_DETAILS)),
+    ("output_tokens_details", Place::Object(OUTPUT_DETAILS)),
+    ("output_token_details", Place::Object(OUTPUT_DETAILS)),
+    // DeepSeek, Moonshot; SGLang, xAI.
+    ("prompt_cache_hit_tokens", Place::Count(Field::Cached)),
+    ("cached_tokens", Place::Count(Field::Cached)),
+    ("reasoning_tokens", Place::Count(Field::Reasoning)),
+    ("cache_read_input_tokens", Place::Count(Field::CacheRead)),
+    (
+        "cache_creation_input_tokens",
+        Place::Count(Field::CacheCreation),
+    ),
+    ("billed_units", Place::Object(cohere::BILLED_UNITS)),
+];
+
+const INPUT_DETAILS: Members = &[
+    ("cached_tokens", Place::Count(Field::Cached)),
+    ("cache_write_tokens", Place::Count(Field::CacheWrite)),
+    ("audio_tokens", Place::Count(Field::AudioInput)),
+];
+
+const OUTPUT_DETAILS: Members = &[
+    ("reasoning_tokens", Place::Count(Field::Reasoning)),
+    ("audio_tokens", Place::Count(Field::AudioOutput)),
+];
+
+/// An event's data: what it adds to the answer, never what it repeats of it.
+pub(super) static EVENT: Place = Place::Object(&[
+    ("type", Place::Tag(Tag::Type)),
+    ("error", Place::Error),
+    ("usage", Place::Usage(USAGE)),
+    ("choices", chat::CHOICES_STREAMED),
+    ("x_groq", chat::X_GROQ),
+    ("response", responses::RESPONSE),
+    ("message", anthropic::MESSAGE_START),
+    ("content_block", anthropic::CONTENT_BLOCK_START),
+    // A string in OpenAI's typed events, an object in Anthropic's and Cohere's.
+    ("delta", Place::Any(&[Place::Text, anthropic::DELTA])),
+    ("usageMetadata", gemini::USAGE_METADATA),
+    ("candidates", gemini::CANDIDATES),
+    ("audio", Place::Blob),
+    ("b64_json", Place::Blob),
+]);
+
+/// A whole answer, or an array of answers (Gemini's stream without `alt=sse`).
+pub(super) static BODY: Place = Place::Any(&[
+    Place::Object(BODY_MEMBERS),
+    Place::List(&Place::Object(BODY_MEMBERS)),
+]);
+
+const BODY_MEMBERS: Members = &[
+    ("error", Place::Error),
+    ("usage", Place::Usage(USAGE)),
+    ("choices", chat::CHOICES_WHOLE),
+    ("output", responses::OUTPUT),
+    (
+        "content",
+        Place::List(&Place::Object(anthropic::CONTENT_BLOCK)),
+    ),
+    // Cohere's chat.
+    ("message", cohere::MESSAGE),
+    ("usageMetadata", gemini::USAGE_METADATA),
+    ("candidates", gemini::CANDIDATES),
+    ("meta", cohere::META),
+    // A transcription.
+    ("text", Place::Text),
+];

@@ -1,0 +1,89 @@
+//! The counts that an answer reported, field by field, before a provider's shape makes tokens of them.
+
+use super::tokens::Tokens;
+use super::{anthropic, chat, cohere, gemini, responses};
+
+/// A number that some provider reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Prompt,
+    Completion,
+    Input,
+    Output,
+    Total,
+    Cached,
+    CacheWrite,
+    AudioInput,
+    AudioOutput,
+    Reasoning,
+    CacheRead,
+    CacheCreation,
+    GeminiPrompt,
+    GeminiToolPrompt,
+    GeminiCandidates,
+    GeminiThoughts,
+    GeminiCached,
+    BilledInput,
+    BilledOutput,
+}
+
+const FIELDS: usize = Field::BilledOutput as usize + 1;
+
+/// The largest count seen of each field. Streams report cumulatively, so that the largest is the last; a sum
+/// over chunks would charge `continuous_usage_stats` many times over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    counts: [Option<u64>; FIELDS],
+}
+
+impl Report {
+    /// Notes a count.
+    pub(super) fn note(&mut self, field: Field, count: u64) {
+        if let Some(slot) = self.counts.get_mut(field as usize) {
+            *slot = (*slot).max(Some(count));
+        }
+    }
+
+    /// Adds what another document reported.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine = (*mine).max(*theirs);
+        }
+    }
+
+    /// A field's count, if it was reported.
+    pub(super) fn get(&self, field: Field) -> Option<u64> {
+        self.counts.get(field as usize).copied().flatten()
+    }
+
+    /// A field's count, or zero.
+    pub(super) fn or_zero(&self, field: Field) -> u64 {
+        self.get(field).unwrap_or(0)
+    }
+
+    /// The tokens, in the shape that the fields tell: the largest, should a gateway report in two. A report of
+    /// nothing but zeros is none.
+    pub(super) fn tokens(&self) -> Option<Tokens> {
+        let total = self.or_zero(Field::Total);
+        let shapes = [
+            chat::tokens(self),
+            anthropic::tokens(self),
+            responses::tokens(self),
+            gemini::tokens(self),
+            cohere::tokens(self),
+            // Embeddings and reranks of some say no more than the total: it was all prompt.
+            Some(Tokens {
+                input: total,
+                total,
+                ..Tokens::default()
+            }),
+        ];
+        // Of equals the first: the total alone knows less than any shape.
+        shapes
+            .into_iter()
+            .flatten()
+            .rev()
+            .max_by_key(Tokens::billable_total)
+            .filter(|tokens| !tokens.is_zero())
+    }
+}

@@ -1,0 +1,39 @@
+//! OpenAI's responses, images and transcriptions: `usage.{input,output,total}_tokens`.
+//!
+//! A stream's text comes in `delta` strings and is repeated by `…done` events and the final response; only
+//! the deltas count as streamed. The report stands in `response.usage` of the last event.
+
+use super::place::{Members, Place, USAGE};
+use super::report::{Field, Report};
+use super::tokens::Tokens;
+
+/// The response that an event carries: its report and its end, not the text that it repeats.
+pub(super) const RESPONSE: Place =
+    Place::Object(&[("usage", Place::Object(USAGE)), ("error", Place::Error)]);
+
+/// `output` of a whole response.
+pub(super) const OUTPUT: Place = Place::List(&Place::Object(&[
+    ("content", Place::List(&Place::Object(PART))),
+    ("summary", Place::List(&Place::Object(PART))),
+    // A tool call's.
+    ("name", Place::Text),
+    ("arguments", Place::Text),
+    ("input", Place::Text),
+]));
+
+const PART: Members = &[("text", Place::Text), ("refusal", Place::Text)];
+
+/// What such a report says; nothing if it is of another shape.
+pub(super) fn tokens(report: &Report) -> Option<Tokens> {
+    report.get(Field::Input).or(report.get(Field::Output))?;
+    Some(Tokens {
+        input: report.or_zero(Field::Input),
+        cached_input: report.or_zero(Field::Cached),
+        cache_write: report.or_zero(Field::CacheWrite),
+        audio_input: report.or_zero(Field::AudioInput),
+        output: report.or_zero(Field::Output),
+        reasoning: report.or_zero(Field::Reasoning),
+        audio_output: report.or_zero(Field::AudioOutput),
+        total: report.or_zero(Field::Total),
+    })
+}

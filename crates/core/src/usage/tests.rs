@@ -1,0 +1,172 @@
+//! The meter as a specification: what every sample comes to, whole and at every split.
+
+mod dropping;
+mod endings;
+mod hostile;
+mod splits;
+
+use super::*;
+
+/// What stands in where an answer does not tell.
+const PLAN: MeterPlan = MeterPlan {
+    prompt_estimate: 7,
+    output_estimate: 1_000,
+    drop_usage_event: false,
+};
+
+const DROPPING: MeterPlan = MeterPlan {
+    drop_usage_event: true,
+    ..PLAN
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    Sse,
+}
+
+/// A sample and what it comes to when it ends by itself.
+struct Sample {
+    name: &'static str,
+    form: Form,
+    bytes: &'static [u8],
+    usage: Usage,
+}
+
+fn meter(form: Form, plan: MeterPlan) -> ResponseMeter {
+    let content_type: &[u8] = match form {
+        Form::Json => b"application/json",
+        Form::Sse => b"Text/Event-Stream; charset=utf-8",
+    };
+    let facts = ResponseFacts {
+        status: 200,
+        content_type: Some(content_type),
+        content_encoding: None,
+    };
+    ResponseMeter::new(&facts, plan)
+}
+
+/// Drives a meter as the filter does: what the client got, and the usage.
+fn run<'a>(
+    mut meter: ResponseMeter,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    ending: Ending,
+) -> (Vec<u8>, Usage) {
+    let mut out = Vec::new();
+    for chunk in chunks {
+        match meter.push(chunk) {
+            Output::Unchanged => out.extend_from_slice(chunk),
+            Output::Replaced(bytes) => out.extend_from_slice(&bytes),
+        }
+        assert!(meter.held_bytes() <= 16 * 1024);
+    }
+    let metered = meter.finish(ending);
+    out.extend_from_slice(&metered.tail);
+    (out, metered.usage)
+}
+
+fn usage_of(form: Form, bytes: &[u8], ending: Ending) -> Usage {
+    run(meter(form, PLAN), [bytes], ending).1
+}
+
+fn tokens(input: u64, output: u64, total: u64) -> Tokens {
+    Tokens {
+        input,
+        output,
+        total,
+        ..Tokens::default()
+    }
+}
+
+fn exact(input: u64, output: u64, total: u64) -> Usage {
+    Usage::Exact(tokens(input, output, total))
+}
+
+fn estimated(input: u64, output: u64) -> Usage {
+    Usage::Estimated(tokens(input, output, 0))
+}
+
+fn at_least(input: u64, output: u64) -> Usage {
+    Usage::LowerBound(tokens(input, output, 0))
+}
+
+macro_rules! samples {
+    ($($form:ident $file:literal => $usage:expr,)*) => {
+        vec![$(Sample {
+            name: $file,
+            form: Form::$form,
+            bytes: include_bytes!(concat!("samples/", $file)),
+            usage: $usage,
+        }),*]
+    };
+}
+
+fn samples() -> Vec<Sample> {
+    samples! {
+        // OpenAI's chat, completions, embeddings; a `usage` in its text and arguments is none.
+        Json "chat.json" => Usage::Exact(Tokens { cached_input: 1920, reasoning: 128, audio_output: 4, ..tokens(2006, 300, 2306) }),
+        Json "completion.json" => exact(5, 7, 12),
+        Json "embedding.json" => exact(5, 0, 5),
+        Json "embedding_total.json" => exact(31, 0, 31),
+        Sse "chat.sse" => Usage::Exact(Tokens { reasoning: 3, ..tokens(19, 10, 29) }),
+        Sse "completion.sse" => exact(3, 2, 5),
+        Sse "tools.sse" => exact(70, 22, 92),
+        Sse "three_choices.sse" => exact(4, 5, 9),
+        Sse "pretty.sse" => exact(12, 3, 15),
+        // Those who speak it with an accent.
+        Json "xai.json" => Usage::Exact(Tokens { reasoning: 391, ..tokens(37, 11, 439) }),
+        Json "deepseek.json" => Usage::Exact(Tokens { cached_input: 16, reasoning: 6, ..tokens(17, 9, 26) }),
+        Sse "azure.sse" => exact(8, 2, 10),
+        Sse "vllm_continuous.sse" => exact(12, 2, 14),
+        Sse "mistral.sse" => exact(14, 16, 30),
+        Sse "groq.sse" => exact(40, 7, 47),
+        Sse "moonshot.sse" => Usage::Exact(Tokens { cached_input: 4, ..tokens(19, 13, 32) }),
+        Sse "openrouter.sse" => Usage::Exact(Tokens { cached_input: 2, cache_write: 1, ..tokens(6, 4, 10) }),
+        // OpenAI's responses, images, audio.
+        Json "responses.json" => Usage::Exact(Tokens { cached_input: 12, reasoning: 64, ..tokens(36, 87, 123) }),
+        Sse "responses.sse" => exact(37, 11, 48),
+        Sse "responses_incomplete.sse" => exact(8, 16, 24),
+        Sse "responses_failed.sse" => at_least(0, 0),
+        Json "image.json" => exact(50, 50, 100),
+        Json "transcription.json" => Usage::Exact(Tokens { audio_input: 14, ..tokens(14, 45, 59) }),
+        Json "transcription_duration.json" => estimated(7, 7),
+        Sse "transcription.sse" => Usage::Exact(Tokens { audio_input: 14, ..tokens(14, 5, 19) }),
+        Sse "speech.sse" => exact(14, 101, 115),
+        // Anthropic: what its cache read and wrote comes on top.
+        Json "anthropic.json" => Usage::Exact(Tokens { cached_input: 1800, cache_write: 188, ..tokens(2009, 52, 0) }),
+        Sse "anthropic.sse" => Usage::Exact(Tokens { cached_input: 1000, cache_write: 100, ..tokens(1125, 15, 0) }),
+        Sse "anthropic_error.sse" => at_least(25, 5),
+        // Gemini: thoughts and tool prompts come on top.
+        Json "gemini.json" => Usage::Exact(Tokens { cached_input: 16, reasoning: 100, ..tokens(48, 120, 168) }),
+        Json "gemini_stream.json" => Usage::Exact(Tokens { reasoning: 30, ..tokens(9, 36, 45) }),
+        Sse "gemini.sse" => Usage::Exact(Tokens { reasoning: 30, ..tokens(9, 35, 44) }),
+        // Cohere.
+        Json "cohere_chat.json" => exact(5, 418, 0),
+        Sse "cohere.sse" => exact(3, 27, 0),
+        Json "rerank.json" => exact(120, 0, 0),
+        Json "rerank_units.json" => estimated(7, 9),
+        // Nobody counted.
+        Json "no_usage.json" => estimated(7, 8),
+        Sse "no_usage.sse" => estimated(7, 3),
+        Json "moderation.json" => estimated(7, 19),
+        // Failed with status 200.
+        Json "error_200.json" => at_least(0, 0),
+        Sse "error_first.sse" => at_least(0, 0),
+        Sse "error_midway.sse" => at_least(7, 5),
+        // Counted before the text came: the count's input, the text's output.
+        Sse "usage_first.sse" => Usage::LowerBound(tokens(21, 5, 22)),
+    }
+}
+
+#[test]
+fn every_sample_comes_to_what_its_provider_says() {
+    let mut wrong = Vec::new();
+    for sample in samples() {
+        let (out, usage) = run(meter(sample.form, PLAN), [sample.bytes], Ending::Complete);
+        assert_eq!(out, sample.bytes, "{}", sample.name);
+        if usage != sample.usage {
+            wrong.push((sample.name, usage, sample.usage));
+        }
+    }
+    assert!(wrong.is_empty(), "(sample, got, expected): {wrong:#?}");
+}

@@ -1,0 +1,238 @@
+//! Answers that end otherwise than they should, or are not read at all.
+
+use super::*;
+
+const CHAT: &[u8] = include_bytes!("../samples/chat.sse");
+const NO_USAGE: &[u8] = include_bytes!("../samples/no_usage.sse");
+
+fn charged(usage: Usage) -> u64 {
+    Weights::default().charge(usage.tokens())
+}
+
+#[test]
+fn a_client_that_hangs_up_after_k_events_is_charged_for_k_at_least() {
+    let event = "data: {\"choices\":[{\"delta\":{\"content\":\".\"}}]}\n\n";
+    for k in 0..100 {
+        let usage = usage_of(Form::Sse, event.repeat(k).as_bytes(), Ending::Cut);
+        let k = k as u64;
+        assert_eq!(
+            usage,
+            at_least(PLAN.prompt_estimate, k.max((k * 550).div_ceil(1000)))
+        );
+    }
+}
+
+#[test]
+fn reading_on_never_lowers_what_a_cut_is_charged() {
+    for sample in samples().into_iter().filter(|s| s.form == Form::Sse) {
+        let failed = sample.name.contains("error") || sample.name.contains("failed");
+        let mut before = 0;
+        for at in 0..=sample.bytes.len() {
+            let usage = usage_of(sample.form, &sample.bytes[..at], Ending::Cut);
+            assert!(failed || charged(usage) > 0, "{} at {at}", sample.name);
+            // The provider's own count may be lower than the estimate.
+            if usage.source() == "exact" {
+                continue;
+            }
+            let streamed = usage.tokens().output;
+            assert!(streamed >= before, "{} at {at}", sample.name);
+            before = streamed;
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_said_it_was_whole_is_whole_though_the_client_left() {
+    for name in ["chat.sse", "anthropic.sse", "responses.sse", "chat.json"] {
+        let sample = samples().into_iter().find(|s| s.name == name).unwrap();
+        let usage = usage_of(sample.form, sample.bytes, Ending::Cut);
+        assert_eq!(usage, sample.usage, "{name}");
+    }
+    // The usage event says it, before [DONE] does.
+    let done = CHAT.windows(6).position(|w| w == b"[DONE]").unwrap();
+    let usage = usage_of(Form::Sse, &CHAT[..done], Ending::Cut);
+    assert_eq!(usage.source(), "exact");
+}
+
+#[test]
+fn a_count_on_every_chunk_of_a_cut_stream_is_a_lower_bound() {
+    let stream = include_bytes!("../samples/vllm_continuous.sse");
+    let third = stream.windows(6).enumerate();
+    let third = third.filter(|(_, w)| w == b"data: ").nth(2).unwrap().0;
+    let usage = usage_of(Form::Sse, &stream[..third], Ending::Cut);
+    assert_eq!(usage, Usage::LowerBound(tokens(12, 1, 13)));
+}
+
+#[test]
+fn a_cut_anthropic_stream_keeps_the_input_that_it_reported() {
+    let stream = include_bytes!("../samples/anthropic.sse");
+    let delta = stream
+        .windows(13)
+        .position(|w| w == b"message_delta")
+        .unwrap();
+    let usage = usage_of(Form::Sse, &stream[..delta], Ending::Cut);
+    assert_eq!(
+        (usage.source(), usage.tokens().input),
+        ("lower_bound", 1125)
+    );
+    assert!(usage.tokens().output > 5);
+}
+
+#[test]
+fn a_body_cut_within_its_document_is_a_lower_bound_whatever_the_transport_says() {
+    let body = br#"{"choices":[{"message":{"content":"one two three four five"#;
+    for ending in [Ending::Complete, Ending::Cut] {
+        assert_eq!(usage_of(Form::Json, body, ending), at_least(7, 4));
+    }
+}
+
+#[test]
+fn a_stream_needs_no_done_to_be_whole() {
+    for (stream, source) in [(CHAT, "exact"), (NO_USAGE, "estimated")] {
+        let without = stream.strip_suffix(b"data: [DONE]\n\n").unwrap();
+        let usage = usage_of(Form::Sse, without, Ending::Complete);
+        assert_eq!(usage.source(), source);
+    }
+}
+
+#[test]
+fn odd_reports_are_believed_as_far_as_they_go() {
+    let said = r#"{"choices":[{"message":{"content":"one two three four five"}}],"usage":"#;
+    for (usage, expected) in [
+        ("null", estimated(7, 4)),
+        ("{}", estimated(7, 4)),
+        ("[]", estimated(7, 4)),
+        ("true", estimated(7, 4)),
+        ("\"12\"", estimated(7, 4)),
+        (
+            r#"{"prompt_tokens":"3","completion_tokens":"4"}"#,
+            estimated(7, 4),
+        ),
+        (
+            r#"{"prompt_tokens":-3,"completion_tokens":-4}"#,
+            estimated(7, 4),
+        ),
+        (
+            r#"{"prompt_tokens":1e30,"completion_tokens":1e30}"#,
+            estimated(7, 4),
+        ),
+        (
+            r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#,
+            estimated(7, 4),
+        ),
+        (
+            r#"{"prompt_tokens":[3],"completion_tokens":{"x":4}}"#,
+            estimated(7, 4),
+        ),
+        (r#"{"x":{"prompt_tokens":3}}"#, estimated(7, 4)),
+        // Half a report: the other half is estimated.
+        (r#"{"prompt_tokens":3}"#, estimated(3, 4)),
+        (r#"{"completion_tokens":9}"#, estimated(7, 9)),
+        (
+            r#"{"prompt_tokens":3,"completion_tokens":0}"#,
+            estimated(3, 4),
+        ),
+        // A total below the sum, a total above, a total alone.
+        (
+            r#"{"prompt_tokens":3,"completion_tokens":9,"total_tokens":1}"#,
+            exact(3, 9, 1),
+        ),
+        (r#"{"prompt_tokens":3,"total_tokens":12}"#, exact(3, 0, 12)),
+        // Repeated keys: the largest.
+        (
+            r#"{"prompt_tokens":3,"prompt_tokens":5,"completion_tokens":9}"#,
+            exact(5, 9, 0),
+        ),
+        (
+            r#"{"prompt_tokens":3.0,"completion_tokens":0.9e1}"#,
+            exact(3, 9, 0),
+        ),
+        (
+            r#"{"prompt\u005ftokens":3,"completion_tokens":9}"#,
+            exact(3, 9, 0),
+        ),
+    ] {
+        let body = format!("{said}{usage}}}");
+        let got = usage_of(Form::Json, body.as_bytes(), Ending::Complete);
+        assert_eq!(got, expected, "{usage}");
+    }
+}
+
+#[test]
+fn the_head_of_the_answer_picks_the_reader() {
+    let body = br#"{"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
+    let all = estimated(7, 1_000);
+    for (status, content_type, encoding, expected) in [
+        (200, Some("application/json"), None, exact(3, 4, 0)),
+        (
+            200,
+            Some(" Application/JSON ; charset=utf-8"),
+            None,
+            exact(3, 4, 0),
+        ),
+        (200, Some("application/vnd.api+json"), None, exact(3, 4, 0)),
+        (
+            201,
+            Some("application/json"),
+            Some("identity"),
+            exact(3, 4, 0),
+        ),
+        (200, Some("application/json"), Some(""), exact(3, 4, 0)),
+        (200, None, None, exact(3, 4, 0)),
+        (200, Some("audio/mpeg"), None, all),
+        (200, Some("text/plain"), None, all),
+        (200, Some("application/json"), Some("gzip"), all),
+        (200, Some("text/event-stream"), Some("identity, BR"), all),
+        (200, Some("text/event-stream"), None, estimated(7, 0)),
+        (400, Some("application/json"), None, exact(0, 0, 0)),
+        (500, Some("application/json"), Some("gzip"), exact(0, 0, 0)),
+        (302, None, None, exact(0, 0, 0)),
+    ] {
+        let facts = ResponseFacts {
+            status,
+            content_type: content_type.map(str::as_bytes),
+            content_encoding: encoding.map(str::as_bytes),
+        };
+        let mut meter = ResponseMeter::new(&facts, PLAN);
+        assert_eq!(meter.push(body), Output::Unchanged);
+        let metered = meter.finish(Ending::Complete);
+        assert_eq!(metered.usage, expected, "{facts:?}");
+        let hidden = status == 200 && expected == all && encoding.is_some();
+        assert_eq!(metered.hidden_by_encoding, hidden);
+    }
+}
+
+#[test]
+fn no_answer_without_a_count_is_free() {
+    for form in [Form::Json, Form::Sse] {
+        let free = MeterPlan::default();
+        let (_, usage) = run(meter(form, free), [], Ending::Complete);
+        assert_eq!(usage, estimated(1, 0));
+    }
+}
+
+#[test]
+fn an_unknown_shape_is_estimated_within_what_was_reserved() {
+    for (len, output) in [(400, 100), (400_000, 1_000)] {
+        let body = format!(r#"{{"generated":"{}"}}"#, "x".repeat(len));
+        let got = usage_of(Form::Json, body.as_bytes(), Ending::Complete);
+        assert_eq!(got, estimated(7, output));
+    }
+}
+
+#[test]
+fn audio_deltas_count_as_events_and_not_as_text() {
+    let event = format!(
+        "data: {{\"delta\":\"{}\",\"type\":\"response.output_audio.delta\"}}\n\n",
+        "A".repeat(4_000)
+    );
+    let usage = usage_of(Form::Sse, event.repeat(3).as_bytes(), Ending::Cut);
+    assert_eq!(usage, at_least(7, 3));
+}
+
+#[test]
+fn the_length_is_unsure_only_where_an_event_may_go() {
+    assert!(meter(Form::Sse, DROPPING).may_shorten());
+    assert!(!meter(Form::Sse, PLAN).may_shorten());
+    assert!(!meter(Form::Json, DROPPING).may_shorten());
+}
