@@ -13,8 +13,10 @@
 //! [`config::ConfigError`] that names the place.
 #![forbid(unsafe_code)]
 
+pub mod estimate;
 pub mod ident;
 pub mod key;
 pub mod model;
 pub mod quota;
 pub mod record;
+pub mod request;

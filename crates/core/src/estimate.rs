@@ -1,0 +1,237 @@
+//! How many tokens a text is likely to be, in one pass and without a tokenizer.
+//!
+//! What it is: a heuristic over classes of characters, for prompts before they are sent and for answers
+//! that come without a count. On English, code and JSON it lands within 1.0 to 1.2 of GPT-4o's tokenizer.
+//!
+//! What it is not: a tokenizer. That would cost tens of megabytes a worker; whatever a provider
+//! reports replaces the estimate.
+//!
+//! # Failure policy
+//! Any bytes are a text: invalid UTF-8 counts by its lead bytes, and no text counts less than an eighth of
+//! its bytes, so that no choice of characters evades a limit. All arithmetic saturates.
+
+/// Thousandths of a token, so that fractions stay integers.
+type Milli = u64;
+
+/// Bytes of text a token, at most: the floor under every estimate.
+const FLOOR_BYTES_PER_TOKEN: u64 = 8;
+
+/// From this length on letters in a row are no word but a blob (base64, hashes, hostile text).
+const BLOB_LETTERS: u64 = 20;
+
+/// What a byte is to a tokenizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// An ASCII letter: words are a token for every five.
+    Letter,
+    /// An ASCII digit: tokenizers take three at once.
+    Digit,
+    /// The space that the next word's token absorbs; more than one in a row is indentation.
+    Space,
+    /// Line ends, tabs and other controls.
+    Break,
+    /// Any other ASCII.
+    Punctuation,
+    /// The first byte of a character of two or three bytes.
+    Wide,
+    /// The first byte of a character of four bytes: emoji, rare scripts.
+    Astral,
+    /// A later byte of a character: counted with its first.
+    Continuation,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut table = [Class::Punctuation; 256];
+    let mut rest: &mut [Class] = &mut table;
+    let mut byte: u16 = 0;
+    while let [first, tail @ ..] = rest {
+        *first = match byte {
+            0x41..=0x5a | 0x61..=0x7a => Class::Letter,
+            0x30..=0x39 => Class::Digit,
+            0x20 => Class::Space,
+            0x00..=0x1f | 0x7f => Class::Break,
+            0x80..=0xbf => Class::Continuation,
+            0xc0..=0xef => Class::Wide,
+            0xf0..=0xff => Class::Astral,
+            _ => Class::Punctuation,
+        };
+        rest = tail;
+        byte += 1;
+    }
+    table
+};
+
+/// The cost of `len` bytes in a row of one class.
+fn run_cost(class: Class, len: u64) -> Milli {
+    match class {
+        Class::Letter if len >= BLOB_LETTERS => len.saturating_mul(500),
+        Class::Letter => len.saturating_mul(200),
+        Class::Digit => len.div_ceil(3).saturating_mul(1000),
+        Class::Space if len <= 1 => 0,
+        // Tokenizers have tokens for long runs of white space.
+        Class::Space | Class::Break => len.div_ceil(16).saturating_mul(550),
+        Class::Punctuation => len.saturating_mul(550),
+        Class::Wide => len.saturating_mul(750),
+        Class::Astral => len.saturating_mul(1000),
+        Class::Continuation => 0,
+    }
+}
+
+/// Estimates the tokens of a text that arrives in pieces. How the text is cut changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextEstimator {
+    bytes: u64,
+    closed: Milli,
+    class: Class,
+    run: u64,
+}
+
+impl Default for TextEstimator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TextEstimator {
+    /// An estimator that has seen nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            bytes: 0,
+            closed: 0,
+            class: Class::Space,
+            run: 0,
+        }
+    }
+
+    /// Adds the next bytes of decoded text (UTF-8, without JSON's escapes).
+    pub fn push(&mut self, text: &[u8]) {
+        self.bytes = self.bytes.saturating_add(text.len() as u64);
+        for &byte in text {
+            let class = CLASSES
+                .get(usize::from(byte))
+                .copied()
+                .unwrap_or(Class::Punctuation);
+            if class == self.class {
+                self.run = self.run.saturating_add(1);
+            } else if class != Class::Continuation {
+                self.end_run();
+                self.class = class;
+                self.run = 1;
+            }
+        }
+    }
+
+    /// Ends the text, so that what is pushed next does not join its last word: one estimator can
+    /// sum the strings of a body.
+    pub fn end_text(&mut self) {
+        self.end_run();
+    }
+
+    /// Bytes pushed so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The estimate, in tokens: zero for no text, at least one for any.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        let milli = self.closed.saturating_add(run_cost(self.class, self.run));
+        milli
+            .div_ceil(1000)
+            .max(self.bytes.div_ceil(FLOOR_BYTES_PER_TOKEN))
+    }
+
+    fn end_run(&mut self) {
+        self.closed = self.closed.saturating_add(run_cost(self.class, self.run));
+        self.run = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tokens(text: &str) -> u64 {
+        let mut e = TextEstimator::new();
+        e.push(text.as_bytes());
+        e.tokens()
+    }
+
+    #[test]
+    fn classes_cost_what_they_say() {
+        for (text, expected) in [
+            ("", 0),
+            (" ", 1),
+            ("a", 1),
+            ("hello", 1),
+            ("hello world", 2),
+            ("Hello, world!", 4),
+            ("The quick brown fox jumps over the lazy dog.", 8),
+            ("1", 1),
+            ("123", 1),
+            ("1234", 2),
+            ("abcdefghijklmnopqrs", 4),
+            ("abcdefghijklmnopqrst", 10),
+            ("日本語", 3),
+            ("привет", 5),
+            ("🦀🦀", 2),
+            ("fn main() {\n    let x = 42;\n}", 8),
+            (r#"{"a":1,"b":[true,null]}"#, 10),
+        ] {
+            assert_eq!(tokens(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_text_is_cheaper_than_an_eighth_of_its_bytes() {
+        for text in [" ", "\t", "\n", "\u{a0}", "a ", "\0"] {
+            let many = text.repeat(8_000 / text.len());
+            assert!(tokens(&many) >= 1_000, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn invalid_utf8_counts_and_never_less_than_the_floor() {
+        let mut e = TextEstimator::new();
+        e.push(&[0x80; 800]);
+        assert_eq!(e.tokens(), 100);
+        e.push(&[0xff; 800]);
+        assert_eq!(e.tokens(), 800);
+    }
+
+    #[test]
+    fn ending_a_text_parts_its_last_word_from_the_next() {
+        let mut e = TextEstimator::new();
+        e.push(b"abcdefghijklmno");
+        e.end_text();
+        e.push(b"abcdefghijklmno");
+        assert_eq!(e.tokens(), 6);
+        assert_eq!(tokens("abcdefghijklmnoabcdefghijklmno"), 15);
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_text_is_cut_changes_nothing(text: Vec<u8>, cuts: Vec<prop::sample::Index>) {
+            let mut whole = TextEstimator::new();
+            whole.push(&text);
+            let mut at: Vec<usize> = cuts.iter().map(|c| c.index(text.len() + 1)).collect();
+            at.sort_unstable();
+            let (mut pieces, mut from) = (TextEstimator::new(), 0);
+            for to in at.into_iter().chain([text.len()]) {
+                pieces.push(&text[from..to]);
+                from = to;
+            }
+            prop_assert_eq!(pieces, whole);
+        }
+
+        #[test]
+        fn more_text_is_never_fewer_tokens(text in "\\PC{0,60}", more in "\\PC{0,60}") {
+            let both = [text.as_str(), more.as_str()].concat();
+            prop_assert!(tokens(&both) >= tokens(&text));
+        }
+    }
+}
