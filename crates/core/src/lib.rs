@@ -29,3 +29,4 @@ pub mod path;
 pub mod quota;
 pub mod record;
 pub mod usage;
+pub mod request;

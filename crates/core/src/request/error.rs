@@ -1,0 +1,223 @@
+//! Why a request body is refused: one variant a reason.
+
+use std::fmt;
+
+use super::multipart::MultipartFault;
+
+/// A parameter that the gate reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Param {
+    /// `model`
+    Model,
+    /// `stream`
+    Stream,
+    /// `stream_options`
+    StreamOptions,
+    /// `stream_options.include_usage`
+    IncludeUsage,
+    /// `max_tokens`
+    MaxTokens,
+    /// `max_completion_tokens`
+    MaxCompletionTokens,
+    /// `max_output_tokens`
+    MaxOutputTokens,
+    /// `n`
+    N,
+    /// `best_of`
+    BestOf,
+    /// Gemini's `generationConfig`
+    GenerationConfig,
+    /// Gemini's `generationConfig.maxOutputTokens`
+    GenerationMaxOutputTokens,
+    /// Gemini's `generationConfig.candidateCount`
+    CandidateCount,
+    /// `response_format` of a form
+    ResponseFormat,
+}
+
+impl Param {
+    /// The name as a client writes it, `.` between levels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Stream => "stream",
+            Self::StreamOptions => "stream_options",
+            Self::IncludeUsage => "stream_options.include_usage",
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::MaxOutputTokens => "max_output_tokens",
+            Self::N => "n",
+            Self::BestOf => "best_of",
+            Self::GenerationConfig => "generationConfig",
+            Self::GenerationMaxOutputTokens => "generationConfig.maxOutputTokens",
+            Self::CandidateCount => "generationConfig.candidateCount",
+            Self::ResponseFormat => "response_format",
+        }
+    }
+
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Model | Self::ResponseFormat => "a string",
+            Self::Stream | Self::IncludeUsage => "a boolean (true or false, without quotes)",
+            Self::StreamOptions | Self::GenerationConfig => "an object",
+            _ => "an integer of zero or more (without quotes)",
+        }
+    }
+}
+
+/// What is wrong with a text that should be JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonFault {
+    /// A byte that cannot stand where it does (`NaN`, single quotes, trailing commas, `01`).
+    Syntax,
+    /// The text ends before the value does.
+    Truncated,
+    /// Something follows the value.
+    Trailing,
+    /// More than [`super::MAX_DEPTH`] arrays and objects inside one another.
+    TooDeep,
+    /// A control character inside a string that is not escaped.
+    ControlCharacter,
+    /// Not UTF-8, or UTF-16.
+    NotUtf8,
+    /// A byte order mark.
+    ByteOrderMark,
+    /// More than [`super::MAX_LEADING_SPACE`] bytes of white space before the value.
+    LeadingSpace,
+}
+
+/// Why a request body is refused. `Display` is the message for the client: it names the fix and holds
+/// nothing that the client sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// The body is compressed.
+    UnsupportedEncoding,
+    /// Neither JSON nor a form that this endpoint takes.
+    UnsupportedMediaType,
+    /// No body where one is needed.
+    Empty,
+    /// Not JSON, at the offset given (bytes from the body's start).
+    InvalidJson(JsonFault, u64),
+    /// JSON, but no object.
+    NotAnObject,
+    /// No model where one is needed.
+    MissingModel,
+    /// A model name that cannot travel in a header.
+    InvalidModel,
+    /// The path names one model and the body another.
+    ConflictingModel,
+    /// A parameter given twice; parsers differ in which one counts.
+    Duplicate(Param),
+    /// A parameter in another letter case; some parsers would take it for the real one.
+    LetterCase(Param),
+    /// A parameter of another type.
+    WrongType(Param),
+    /// A count below zero or with a fraction.
+    WrongCount(Param),
+    /// A form that is not well formed.
+    InvalidForm(MultipartFault),
+}
+
+impl BodyError {
+    /// The HTTP status: 400 or 415.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::UnsupportedEncoding | Self::UnsupportedMediaType => 415,
+            _ => 400,
+        }
+    }
+
+    /// The `type` of OpenAI's envelope.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        "invalid_request_error"
+    }
+
+    /// The `param` of OpenAI's envelope.
+    #[must_use]
+    pub const fn param(self) -> Option<&'static str> {
+        match self {
+            Self::MissingModel | Self::InvalidModel | Self::ConflictingModel => Some("model"),
+            Self::Duplicate(p) | Self::LetterCase(p) | Self::WrongType(p) | Self::WrongCount(p) => {
+                Some(p.name())
+            }
+            _ => None,
+        }
+    }
+
+    /// The `code` of OpenAI's envelope.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Empty => "empty_body",
+            Self::InvalidJson(..) => "invalid_json",
+            Self::NotAnObject | Self::WrongType(_) => "invalid_type",
+            Self::MissingModel => "missing_required_parameter",
+            Self::InvalidModel | Self::ConflictingModel | Self::WrongCount(_) => "invalid_value",
+            Self::Duplicate(_) => "duplicate_parameter",
+            Self::LetterCase(_) => "unknown_parameter",
+            Self::InvalidForm(_) => "invalid_multipart",
+        }
+    }
+}
+
+impl fmt::Display for JsonFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "unexpected character",
+            Self::Truncated => "it ends too early",
+            Self::Trailing => "something follows the JSON value; send exactly one object",
+            Self::TooDeep => "arrays and objects are nested more than 128 deep",
+            Self::ControlCharacter => {
+                "a control character stands in a string; escape it (a line end is \\n)"
+            }
+            Self::NotUtf8 => "it is not valid UTF-8; encode the body as UTF-8",
+            Self::ByteOrderMark => "it starts with a byte order mark; send UTF-8 without one",
+            Self::LeadingSpace => "it starts with more than 64 bytes of white space",
+        })
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnsupportedEncoding => f.write_str(
+                "The request body is compressed. Send it uncompressed, without a content-encoding header.",
+            ),
+            Self::UnsupportedMediaType => f.write_str(
+                "The request body's content type is not supported here. Send JSON in UTF-8 with content-type: application/json.",
+            ),
+            Self::Empty => {
+                f.write_str("The request body is empty. Send a JSON object with a model parameter.")
+            }
+            Self::InvalidJson(fault, at) => {
+                write!(f, "We could not parse the JSON body of your request (at byte {at}): {fault}.")
+            }
+            Self::NotAnObject => f.write_str("The request body must be a JSON object."),
+            Self::MissingModel => f.write_str("you must provide a model parameter"),
+            Self::InvalidModel => f.write_str(
+                "Invalid 'model': a model name is 1 to 256 visible ASCII characters, without spaces.",
+            ),
+            Self::ConflictingModel => f.write_str(
+                "The path names one model and the body another. Name the same in both, or leave it out of the body.",
+            ),
+            Self::Duplicate(p) => write!(f, "'{}' is given twice. Send it once.", p.name()),
+            Self::LetterCase(p) => {
+                write!(f, "A parameter differs from '{0}' only in letter case. Write '{0}'.", p.name())
+            }
+            Self::WrongType(p) => write!(f, "Invalid type for '{}': expected {}.", p.name(), p.expected()),
+            Self::WrongCount(p) => {
+                write!(f, "Invalid value for '{}': expected {}.", p.name(), p.expected())
+            }
+            Self::InvalidForm(fault) => {
+                write!(f, "We could not parse the multipart form of your request: {fault}.")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}

@@ -1,0 +1,141 @@
+//! The fields of a form, gathered as they pass by.
+
+use super::bounded::Bounded;
+use super::endpoint::EndpointKind;
+use super::error::{BodyError, Param};
+use super::keys::Key;
+use super::meter::{Meter, PartCosts};
+use super::number::{Count, Number};
+use super::part::Part;
+use crate::model::{MAX_MODEL_LEN, ModelId};
+
+/// What the present part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Ignored,
+    Param(Param),
+    /// Text that the model sees.
+    Text,
+    Recording,
+    Image,
+}
+
+/// What the form has said so far.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) model: Option<ModelId>,
+    pub(super) stream: bool,
+    pub(super) choices: u64,
+    pub(super) meter: Meter,
+    kind: EndpointKind,
+    seen: u32,
+    field: Field,
+    bytes: u64,
+    value: Bounded<MAX_MODEL_LEN>,
+}
+
+impl Form {
+    pub(super) const fn new(kind: EndpointKind, costs: PartCosts) -> Self {
+        Self {
+            model: None,
+            stream: false,
+            choices: 1,
+            meter: Meter::new(costs),
+            kind,
+            seen: 0,
+            field: Field::Ignored,
+            bytes: 0,
+            value: Bounded::new(),
+        }
+    }
+
+    /// A part begins.
+    pub(super) fn begin(&mut self, part: Part) -> Result<(), BodyError> {
+        let param = match part.name.whole() {
+            Some(b"model") => Some(Param::Model),
+            Some(b"stream") => Some(Param::Stream),
+            Some(b"n") => Some(Param::N),
+            Some(b"response_format") => Some(Param::ResponseFormat),
+            _ => None,
+        };
+        self.bytes = 0;
+        self.value.clear();
+        self.field = match (param, self.kind) {
+            (Some(param), _) if part.file => return Err(BodyError::WrongType(param)),
+            (Some(param), _) => Field::Param(param),
+            (None, EndpointKind::Transcriptions) if part.file => Field::Recording,
+            (None, EndpointKind::Images) if part.file => Field::Image,
+            (None, _) if part.name.whole() == Some(b"prompt") => Field::Text,
+            _ => Field::Ignored,
+        };
+        if let Some(param) = param {
+            let bit = 1 << param as u32;
+            if self.seen & bit != 0 {
+                return Err(BodyError::Duplicate(param));
+            }
+            self.seen |= bit;
+        }
+        Ok(())
+    }
+
+    /// More of the part's content.
+    pub(super) fn content(&mut self, bytes: &[u8]) {
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        match self.field {
+            Field::Param(_) => {
+                self.value.push(bytes);
+            }
+            Field::Text => self.meter.push(Key::Label, bytes),
+            Field::Ignored | Field::Recording | Field::Image => {}
+        }
+    }
+
+    /// The part is complete.
+    pub(super) fn end(&mut self) -> Result<(), BodyError> {
+        match self.field {
+            Field::Param(param) => return self.parameter(param),
+            Field::Text => self.meter.end(Key::Label),
+            Field::Recording => self.meter.recording(self.bytes),
+            Field::Image => self.meter.image(),
+            Field::Ignored => {}
+        }
+        Ok(())
+    }
+
+    fn parameter(&mut self, param: Param) -> Result<(), BodyError> {
+        let value = self.value.whole();
+        match param {
+            Param::Model => {
+                let text = value.and_then(|v| std::str::from_utf8(v).ok());
+                let model = text.and_then(|t| ModelId::new(t).ok());
+                self.model = Some(model.ok_or(BodyError::InvalidModel)?);
+            }
+            Param::Stream => {
+                self.stream = match value.map(<[u8]>::to_ascii_lowercase).as_deref() {
+                    Some(b"true") => true,
+                    Some(b"false" | b"") => false,
+                    _ => return Err(BodyError::WrongType(param)),
+                };
+            }
+            Param::N => match value.ok_or(BodyError::WrongType(param))? {
+                b"" => {}
+                digits => self.choices = self.choices.max(count(digits, param)?),
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn count(text: &[u8], param: Param) -> Result<u64, BodyError> {
+    let wrong = BodyError::WrongType(param);
+    let (first, rest) = text.split_first().ok_or(wrong)?;
+    let mut number = Number::begin(*first).ok_or(wrong)?;
+    if !rest.iter().all(|b| number.push(*b)) {
+        return Err(wrong);
+    }
+    match number.end().ok_or(wrong)? {
+        Count::Whole(count) => Ok(count),
+        Count::Negative | Count::Fractional => Err(BodyError::WrongCount(param)),
+    }
+}

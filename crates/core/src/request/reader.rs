@@ -1,0 +1,238 @@
+//! One body from its first byte to its facts.
+
+use super::edit::UsageEdit;
+use super::endpoint::{Endpoint, EndpointKind};
+use super::error::BodyError;
+use super::fields::Fields;
+use super::form::Form;
+use super::lexer::Lexer;
+use super::media::{self, Media};
+use super::meter::{Meter, PartCosts, PartCounts};
+use super::multipart::Multipart;
+use crate::model::ModelId;
+
+/// What one push has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing to act upon yet, or nothing more.
+    Reading,
+    /// With this push the model became known ([`BodyReader::model`]): a forbidden one can be refused now. The
+    /// rest of the body may still turn out to be invalid.
+    ModelKnown,
+}
+
+/// What a request asks for, as far as the gate cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestFacts {
+    /// The model, of the path or of the body; `None` only where it may be left out.
+    pub model: Option<ModelId>,
+    /// Whether the answer is to be a stream.
+    pub stream: bool,
+    /// `stream_options.include_usage` as the client sent it.
+    pub include_usage: Option<bool>,
+    /// The largest of all caps on the output, in tokens a choice; at most [`super::MAX_COUNT`].
+    pub declared_cap: Option<u64>,
+    /// Answers to each prompt, at least 1: the largest of `n`, `best_of` and `candidateCount`; at most
+    /// [`super::MAX_COUNT`].
+    pub choices: u64,
+    /// Prompts in one completions request, at least 1. The output may be `cap × choices × prompts`: multiply with
+    /// saturation.
+    pub prompts: u64,
+    /// The estimated size of the prompt, in tokens, with the parts counted at a flat cost.
+    pub prompt_tokens: u64,
+    /// The parts counted at a flat cost.
+    pub parts: PartCounts,
+    /// The body's length in bytes.
+    pub body_len: u64,
+    /// How to have the stream report its usage.
+    pub usage_edit: UsageEdit,
+}
+
+#[derive(Debug)]
+enum Body {
+    Json { lexer: Lexer, fields: Fields },
+    Form(Multipart),
+    Opaque(Meter),
+}
+
+/// Reads one body, pushed in pieces of any size. It holds about two KiB whatever the body's length.
+#[derive(Debug)]
+pub struct BodyReader {
+    endpoint: Endpoint,
+    body: Box<Body>,
+    len: u64,
+    model_told: bool,
+    failed: Option<BodyError>,
+}
+
+impl BodyReader {
+    /// A reader for a body that comes with these headers.
+    ///
+    /// # Errors
+    /// [`BodyError`] where the headers alone rule the body out; 415 for compressed bodies.
+    pub fn new(
+        endpoint: Endpoint,
+        content_type: Option<&[u8]>,
+        content_encoding: Option<&[u8]>,
+        costs: PartCosts,
+    ) -> Result<Self, BodyError> {
+        let body = match media::judge(endpoint.body(), content_type, content_encoding)? {
+            Media::Json => Body::Json {
+                lexer: Lexer::new(),
+                fields: Fields::new(costs),
+            },
+            Media::Form(boundary) => {
+                Body::Form(Multipart::new(boundary, Form::new(endpoint.kind(), costs)))
+            }
+            Media::Opaque => Body::Opaque(Meter::new(costs)),
+        };
+        Ok(Self {
+            endpoint,
+            body: Box::new(body),
+            len: 0,
+            model_told: false,
+            failed: None,
+        })
+    }
+
+    /// Reads the next bytes of the body: each byte once, in order.
+    ///
+    /// # Errors
+    /// [`BodyError`]; every later call repeats it.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<Progress, BodyError> {
+        let result = self.try_push(chunk);
+        self.failed = result.err();
+        result
+    }
+
+    fn try_push(&mut self, chunk: &[u8]) -> Result<Progress, BodyError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.len = self.len.saturating_add(chunk.len() as u64);
+        match &mut *self.body {
+            Body::Json { lexer, fields } => lexer.push(chunk, fields)?,
+            Body::Form(form) => form.push(chunk)?,
+            Body::Opaque(_) => {}
+        }
+        if self.model_told {
+            return Ok(Progress::Reading);
+        }
+        self.model_told = self.model().is_some();
+        Ok(if self.model_told {
+            Progress::ModelKnown
+        } else {
+            Progress::Reading
+        })
+    }
+
+    /// The model, as soon as the path or the body has named it.
+    #[must_use]
+    pub fn model(&self) -> Option<&ModelId> {
+        self.endpoint.path_model().or(self.body_model())
+    }
+
+    /// The offset just past the root object's `{`, as soon as it has passed: at most
+    /// [`super::MAX_LEADING_SPACE`] + 1. Nothing for a body that is not JSON.
+    #[must_use]
+    pub fn open_brace(&self) -> Option<usize> {
+        match &*self.body {
+            Body::Json { fields, .. } => fields.open_brace.and_then(|at| usize::try_from(at).ok()),
+            Body::Form(_) | Body::Opaque(_) => None,
+        }
+    }
+
+    /// The endpoint that the reader was made for.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn body_model(&self) -> Option<&ModelId> {
+        match &*self.body {
+            Body::Json { fields, .. } => fields.model.as_ref(),
+            Body::Form(multipart) => multipart.form.model.as_ref(),
+            Body::Opaque(_) => None,
+        }
+    }
+
+    /// Some upstreams believe the path and others the body, so both must name one model. Gemini's bodies
+    /// write it as `models/{m}`.
+    fn agree(&self) -> Result<(), BodyError> {
+        let (Some(path), Some(body)) = (self.endpoint.path_model(), self.body_model()) else {
+            return Ok(());
+        };
+        let short = body.as_str().strip_prefix("models/");
+        if body == path || short == Some(path.as_str()) {
+            Ok(())
+        } else {
+            Err(BodyError::ConflictingModel)
+        }
+    }
+
+    /// The body is complete: its facts.
+    ///
+    /// # Errors
+    /// [`BodyError`] where it ends too early, is empty, or lacks the model.
+    pub fn finish(self) -> Result<RequestFacts, BodyError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.agree()?;
+        let endpoint = &self.endpoint;
+        let may_be_empty = !endpoint.requires_model() || endpoint.path_model().is_some();
+        let complete = match &*self.body {
+            Body::Json { lexer, .. } => lexer.finish(),
+            Body::Form(multipart) => multipart.finish(),
+            Body::Opaque(_) => Ok(()),
+        };
+        match complete {
+            Err(BodyError::Empty) if may_be_empty => {}
+            other => other?,
+        }
+        let model = self.model().cloned();
+        if model.is_none() && endpoint.requires_model() {
+            return Err(BodyError::MissingModel);
+        }
+        let mut facts = RequestFacts {
+            model,
+            stream: endpoint.streams_by_path(),
+            include_usage: None,
+            declared_cap: None,
+            choices: 1,
+            prompts: 1,
+            prompt_tokens: 0,
+            parts: PartCounts::default(),
+            body_len: self.len,
+            usage_edit: UsageEdit::None,
+        };
+        let meter = match &*self.body {
+            Body::Json { fields, .. } => {
+                facts.stream |= fields.stream;
+                facts.include_usage = fields.options.include_usage.and_then(|(asked, ..)| asked);
+                facts.declared_cap = fields.cap;
+                facts.choices = fields.choices;
+                if endpoint.kind() == EndpointKind::Completions {
+                    facts.prompts = fields.prompts.max(1);
+                }
+                if let (true, true, Some(open)) = (
+                    fields.stream,
+                    endpoint.takes_include_usage(),
+                    fields.open_brace,
+                ) {
+                    facts.usage_edit = fields.options.edit(open);
+                }
+                &fields.meter
+            }
+            Body::Form(multipart) => {
+                facts.stream |= multipart.form.stream;
+                facts.choices = multipart.form.choices;
+                &multipart.form.meter
+            }
+            Body::Opaque(meter) => meter,
+        };
+        facts.prompt_tokens = meter.tokens();
+        facts.parts = meter.parts();
+        Ok(facts)
+    }
+}

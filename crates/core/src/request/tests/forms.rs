@@ -1,0 +1,208 @@
+//! Multipart forms.
+
+use super::super::BodyError as E;
+use super::super::MultipartFault as F;
+use super::*;
+
+const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
+const EDITS: &str = "/v1/images/edits";
+const FORM: &str = "multipart/form-data; boundary=----b.1";
+
+/// A part: its disposition's parameters and its content.
+fn part(parameters: &str, content: &str) -> String {
+    format!("------b.1\r\nContent-Disposition: form-data; {parameters}\r\n\r\n{content}\r\n")
+}
+
+fn field(name: &str, value: &str) -> String {
+    part(&format!("name=\"{name}\""), value)
+}
+
+fn file(content: &str) -> String {
+    part(
+        "name=\"file\"; filename=\"a \\\"b\\\"; name=x.mp3\"\r\nContent-Type: audio/mpeg",
+        content,
+    )
+}
+
+fn form(parts: &[String]) -> String {
+    format!("{}------b.1--\r\n", parts.concat())
+}
+
+fn read_form(path: &str, body: &str) -> Result<RequestFacts, BodyError> {
+    assert_split_invariant(path, Some(FORM), body.as_bytes());
+    read_pieces(path, Some(FORM), [body.as_bytes()])
+}
+
+#[test]
+fn fields_are_found_before_and_after_the_file() {
+    // Bytes that look like delimiters up to their last.
+    let content = "ID3\r\n-\r\n--\r\r\n------b.\r\n------b.2\n\r------b";
+    let model = || field("model", "whisper-1");
+    let stream = || field("stream", "true");
+    for parts in [
+        [model(), stream(), file(content)],
+        [file(content), model(), stream()],
+        [stream(), file(content), model()],
+    ] {
+        let facts = read_form(TRANSCRIPTIONS, &form(&parts)).unwrap();
+        assert_eq!(facts.model.unwrap().as_str(), "whisper-1");
+        assert!(facts.stream);
+        assert_eq!(facts.parts.audios, 1);
+    }
+}
+
+#[test]
+fn recordings_cost_by_length_and_images_a_flat_sum() {
+    let costs = PartCosts::default();
+    let audio = form(&[
+        field("model", "m"),
+        file(&"x".repeat(80_000)),
+        field("prompt", "hello world"),
+    ]);
+    let facts = read_pieces(TRANSCRIPTIONS, Some(FORM), [audio.as_bytes()]).unwrap();
+    assert_eq!(
+        facts.prompt_tokens,
+        80_000 / costs.recording_bytes_per_token + 2
+    );
+
+    let images = form(&[
+        field("model", "m"),
+        file("a"),
+        file("b"),
+        field("n", "3"),
+        field("size", "1024x1024"),
+    ]);
+    let facts = read_pieces(EDITS, Some(FORM), [images.as_bytes()]).unwrap();
+    assert_eq!(
+        (facts.parts.images, facts.prompt_tokens, facts.choices),
+        (2, 2 * costs.image, 3)
+    );
+}
+
+#[test]
+fn fields_have_their_types() {
+    for (name, value, expected) in [
+        ("model", "", Err(E::InvalidModel)),
+        ("model", "two words", Err(E::InvalidModel)),
+        ("model", "m\r\nn", Err(E::InvalidModel)),
+        ("stream", "false", Ok((false, 1))),
+        ("stream", "True", Ok((true, 1))),
+        ("stream", "1", Err(E::WrongType(Param::Stream))),
+        ("stream", "yes", Err(E::WrongType(Param::Stream))),
+        ("n", "2", Ok((false, 2))),
+        ("n", "", Ok((false, 1))),
+        ("n", "two", Err(E::WrongType(Param::N))),
+        ("n", "-1", Err(E::WrongCount(Param::N))),
+        ("n", "1.5", Err(E::WrongCount(Param::N))),
+        ("anything", "else", Ok((false, 1))),
+    ] {
+        let mut parts = vec![field(name, value)];
+        if name != "model" {
+            parts.push(field("model", "m"));
+        }
+        let facts = read_form(EDITS, &form(&parts)).map(|f| (f.stream, f.choices));
+        assert_eq!(facts, expected, "{name}={value}");
+    }
+    let long = form(&[field("model", &"m".repeat(257))]);
+    assert_eq!(read_form(EDITS, &long).err(), Some(E::InvalidModel));
+}
+
+#[test]
+fn a_form_that_parsers_read_differently_is_refused() {
+    let model = field("model", "m");
+    let with = |parameters: &str| form(&[model.clone(), part(parameters, "x")]);
+    let header = |line: &str| form(&[model.clone(), part(&format!("name=\"a\"\r\n{line}"), "x")]);
+    for (body, expected) in [
+        (String::new(), E::Empty),
+        (form(&[]), E::MissingModel),
+        (form(&[file("x")]), E::MissingModel),
+        (
+            form(&[model.clone(), model.clone()]),
+            E::Duplicate(Param::Model),
+        ),
+        (
+            form(&[model.clone(), field("stream", ""), field("stream", "true")]),
+            E::Duplicate(Param::Stream),
+        ),
+        (
+            form(&[part("name=\"model\"; filename=\"m\"", "m")]),
+            E::WrongType(Param::Model),
+        ),
+        (
+            format!("preamble\r\n{}", form(&[model.clone()])),
+            E::InvalidForm(F::Start),
+        ),
+        (
+            format!("\r\n{}", form(&[model.clone()])),
+            E::InvalidForm(F::Start),
+        ),
+        (model.clone(), E::InvalidForm(F::Truncated)),
+        (format!("{model}------b.1"), E::InvalidForm(F::Truncated)),
+        (format!("{model}------b.1-"), E::InvalidForm(F::Truncated)),
+        (
+            format!("{}x", form(&[model.clone()])),
+            E::InvalidForm(F::Trailing),
+        ),
+        (
+            format!("{}{}", form(&[model.clone()]), model),
+            E::InvalidForm(F::Trailing),
+        ),
+        (
+            form(&[file("x\n------b.1\r\nfake"), model.clone()]),
+            E::InvalidForm(F::Ambiguous),
+        ),
+        (
+            form(&[file("x\r------b.1\r\nfake"), model.clone()]),
+            E::InvalidForm(F::Ambiguous),
+        ),
+        (
+            form(&[file("x\r\n------b.12\r\nfake"), model.clone()]),
+            E::InvalidForm(F::Ambiguous),
+        ),
+        (
+            form(&[file("x\r\n------b.1\nfake"), model.clone()]),
+            E::InvalidForm(F::Ambiguous),
+        ),
+        (
+            form(&[model.clone()]).replace("\r\n\r\n", "\n\n"),
+            E::InvalidForm(F::Header),
+        ),
+        (header("Content-Type"), E::InvalidForm(F::Header)),
+        (header(" folded: x"), E::InvalidForm(F::Header)),
+        (header("Spaced : x"), E::InvalidForm(F::Header)),
+        (
+            header("Content-Transfer-Encoding: base64"),
+            E::InvalidForm(F::Header),
+        ),
+        (
+            header(&format!("A: {}", "x".repeat(1100))),
+            E::InvalidForm(F::Header),
+        ),
+        (header(&"A: b\r\n".repeat(20)), E::InvalidForm(F::Header)),
+        (
+            header("Content-Disposition: form-data; name=\"model\""),
+            E::InvalidForm(F::Name),
+        ),
+        (with("filename=\"x\""), E::InvalidForm(F::Name)),
+        (with("name=\"a\"; name=\"model\""), E::InvalidForm(F::Name)),
+        (with("name*=utf-8''model"), E::InvalidForm(F::Name)),
+        (with("name=\"mo\\del\""), E::InvalidForm(F::Name)),
+        (with("name=\"model"), E::InvalidForm(F::Name)),
+        (with("name=\"a\" model"), E::InvalidForm(F::Name)),
+    ] {
+        assert_eq!(
+            read_form(TRANSCRIPTIONS, &body).err(),
+            Some(expected),
+            "{body}"
+        );
+    }
+    for body in [
+        header("Content-Transfer-Encoding: 8BIT"),
+        with("name=model2"),
+        with("filename=x; name = \"a\" ;"),
+        form(&[model.clone()]).replace("b.1\r\n", "b.1 \t\r\n"),
+        form(&[model.clone()]).trim_end().to_owned(),
+    ] {
+        assert_eq!(read_form(TRANSCRIPTIONS, &body).err(), None, "{body}");
+    }
+}
