@@ -125,6 +125,9 @@ impl Answering<'_> {
         if let Some(seconds) = self.directives.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
+        if let Some(millis) = self.directives.retry_after_ms {
+            headers.insert(HeaderName::from_static("retry-after-ms"), millis.into());
+        }
         self.common_headers(&mut headers, status);
         let ending = ending(status >= 300);
         let mut response = Response::new(Body::new(Player::new(script, self.guard, ending)));

@@ -59,6 +59,7 @@ pub struct Directives {
     pub status: Option<u16>,
     pub fail_times: Option<u64>,
     pub retry_after: Option<u64>,
+    pub retry_after_ms: Option<u64>,
     pub redirect: Option<String>,
     pub content_type: Option<String>,
     pub answer_as: Option<AnswerAs>,
@@ -155,6 +156,7 @@ impl Directives {
             "status" => self.status = Some(status(name, value)?),
             "fail_times" => self.fail_times = Some(number(u64::MAX)?),
             "retry_after" => self.retry_after = Some(number(u64::MAX)?),
+            "retry_after_ms" => self.retry_after_ms = Some(number(u64::MAX)?),
             "redirect" => self.redirect = Some(target(name, value)?),
             "content_type" => self.content_type = Some(text(name, value)?),
             "answer_as" => {
