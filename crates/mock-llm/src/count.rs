@@ -91,35 +91,55 @@ pub(crate) fn text_of(value: &Value) -> String {
     all
 }
 
-/// The words of the answer: the prompt's last text, echoed; exactly `wanted` of them where that is given
-/// (going round), and no more than `cap`. The second value is whether the cap cut it.
-pub(crate) fn answer_words(
-    echo: &str,
-    wanted: Option<u64>,
-    cap: Option<u64>,
-) -> (Vec<String>, bool) {
-    let mut source: Vec<&str> = echo.split_whitespace().collect();
-    if source.is_empty() {
-        source = vec!["Hello", "from", "the", "mock."];
-    }
-    let natural = wanted.unwrap_or(source.len() as u64);
-    let count = cap.map_or(natural, |cap| cap.min(natural));
-    let words = source
-        .iter()
-        .cycle()
-        .take(usize::try_from(count).unwrap_or(usize::MAX));
-    (
-        words.map(|word| (*word).to_owned()).collect(),
-        count < natural,
-    )
+/// An answer: its text, and where each word ends in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Words {
+    text: String,
+    ends: Vec<usize>,
 }
 
-/// The `i`th delta's text: words are parted by one space, in front of all but the first.
-pub(crate) fn delta(words: &[String], i: usize) -> String {
-    match words.get(i) {
-        Some(word) if i == 0 => word.clone(),
-        Some(word) => format!(" {word}"),
-        None => String::new(),
+impl Words {
+    /// The prompt's last text, echoed; exactly `wanted` words where that is given (going round), and no more
+    /// than `cap`. The second value is whether the cap cut it.
+    pub(crate) fn answer(echo: &str, wanted: Option<u64>, cap: Option<u64>) -> (Self, bool) {
+        let echo = if echo.trim().is_empty() {
+            "Hello from the mock."
+        } else {
+            echo
+        };
+        let natural = wanted.unwrap_or_else(|| echo.split_whitespace().count() as u64);
+        let count = cap.map_or(natural, |cap| cap.min(natural));
+        let mut words = Self::default();
+        for word in echo
+            .split_whitespace()
+            .cycle()
+            .take(usize::try_from(count).unwrap_or(usize::MAX))
+        {
+            if !words.text.is_empty() {
+                words.text.push(' ');
+            }
+            words.text.push_str(word);
+            words.ends.push(words.text.len());
+        }
+        (words, count < natural)
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// All of them, parted by one space.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What each event delivers: a word, with the space in front of it.
+    pub(crate) fn deltas(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts
+            .zip(&self.ends)
+            .map(|(start, end)| self.text.get(start..*end).unwrap_or(""))
     }
 }
 
@@ -159,12 +179,14 @@ mod tests {
             ("say this now", Some(9), Some(2), "say this", true),
             ("say this", None, Some(2), "say this", false),
         ] {
-            let (got, was_cut) = answer_words(echo, wanted, cap);
+            let (got, was_cut) = Words::answer(echo, wanted, cap);
             assert_eq!(
-                (got.join(" ").as_str(), was_cut),
+                (got.text(), was_cut),
                 (words, cut),
                 "{echo:?} {wanted:?} {cap:?}"
             );
+            assert_eq!(got.deltas().collect::<String>(), words);
+            assert_eq!(got.deltas().count(), got.len());
         }
     }
 }

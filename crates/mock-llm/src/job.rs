@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::count::{Prompt, Tokens, answer_words};
+use crate::count::{Prompt, Tokens, Words};
 use crate::directive::{AnswerAs, Directives};
 
 /// The moment every answer claims to be made at: fixed, so that answers are the same in every run.
@@ -33,7 +33,7 @@ pub(crate) struct Ask {
 pub(crate) struct Job {
     pub ask: Ask,
     pub seq: u64,
-    pub words: Vec<String>,
+    pub words: Words,
     /// The caps cut the answer short.
     pub capped: bool,
     /// What the request truly costs.
@@ -46,7 +46,7 @@ pub(crate) struct Job {
 impl Job {
     /// Works out the answer.
     pub(crate) fn new(ask: Ask, seq: u64, directives: Directives) -> Self {
-        let (words, capped) = answer_words(&ask.echo, directives.output_tokens, ask.cap);
+        let (words, capped) = Words::answer(&ask.echo, directives.output_tokens, ask.cap);
         let reasoning = directives.reasoning_tokens;
         let counted = Tokens {
             prompt: ask.prompt.tokens(),
@@ -96,8 +96,8 @@ impl Job {
     }
 
     /// The whole answer as text.
-    pub(crate) fn text(&self) -> String {
-        self.words.join(" ")
+    pub(crate) fn text(&self) -> &str {
+        self.words.text()
     }
 
     /// The reported counts once `sent` output tokens are out.

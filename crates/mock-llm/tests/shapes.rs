@@ -19,15 +19,18 @@ use serde_json::{Value, json};
 /// `hello there you` in one message: 15 bytes are 4 tokens, and 4 for the message.
 const PROMPT: u64 = 8;
 
-/// Bodies that say `hello there you` by each path, and where each answer has its text and its usage as
-/// (prompt, completion, total).
-fn endpoints() -> Vec<(
+/// Path, body, where the text is, where the usage is, what it says.
+type Row = (
     &'static str,
     Value,
     &'static str,
     [&'static str; 3],
     [u64; 3],
-)> {
+);
+
+/// Bodies that say `hello there you` by each path, and where each answer has its text and its usage as
+/// (prompt, completion, total).
+fn endpoints() -> Vec<Row> {
     let messages = json!([{"role": "user", "content": "hello there you"}]);
     let openai = [
         "/usage/prompt_tokens",

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{model, number, streaming};
-use crate::count::{Prompt, delta};
+use crate::count::Prompt;
 use crate::error::Failure;
 use crate::job::{Ask, Event, Job, Reply};
 
@@ -78,9 +78,11 @@ pub(crate) fn reply(job: &Job) -> Reply {
         }
         return Reply::Json(answer, stated && job.ask.model != "whisper-1");
     }
-    let mut events: Vec<Event> = (0..job.words.len())
-        .map(|i| {
-            let data = json!({"type": "transcript.text.delta", "delta": delta(&job.words, i), "logprobs": []});
+    let mut events: Vec<Event> = job
+        .words
+        .deltas()
+        .map(|delta| {
+            let data = json!({"type": "transcript.text.delta", "delta": delta, "logprobs": []});
             Event::data(data).tokens(1)
         })
         .collect();

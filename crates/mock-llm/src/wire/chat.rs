@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{choices, model, required, smallest, streaming};
-use crate::count::{Prompt, Tokens, delta, text_of};
+use crate::count::{Prompt, Tokens, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, CREATED, Event, Job, Reply};
 
@@ -110,9 +110,9 @@ pub(crate) fn events(job: &Job) -> Vec<Event> {
         let role = json!({"role": "assistant", "content": "", "refusal": null});
         events.push(stream.event(of_choice(index, role, Value::Null), 0));
     }
-    for word in 0..job.words.len() {
+    for word in job.words.deltas() {
         for index in job.choices() {
-            let content = json!({"content": delta(&job.words, word)});
+            let content = json!({"content": word});
             events.push(stream.event(of_choice(index, content, Value::Null), 1));
         }
     }

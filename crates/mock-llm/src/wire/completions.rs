@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::chat::{UsageOnStream, finish_reason, prompt_filter_results, usage};
 use super::{choices, model, number, required, streaming};
-use crate::count::{Prompt, delta, text_of};
+use crate::count::{Prompt, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, CREATED, Event, Job, Reply};
 
@@ -73,12 +73,9 @@ pub(crate) fn document(job: &Job) -> Reply {
 pub(crate) fn events(job: &Job) -> Vec<Event> {
     let mut stream = UsageOnStream::new(job);
     let mut events = prompt_filter_results(job);
-    for word in 0..job.words.len() {
+    for word in job.words.deltas() {
         for index in job.choices() {
-            events.push(stream.event(
-                of_choice(job, index, &delta(&job.words, word), Value::Null),
-                1,
-            ));
+            events.push(stream.event(of_choice(job, index, word, Value::Null), 1));
         }
     }
     for index in job.choices() {

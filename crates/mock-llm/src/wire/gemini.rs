@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{number, required};
-use crate::count::{Prompt, Tokens, delta, text_of};
+use crate::count::{Prompt, Tokens, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, Event, Job, Reply};
 
@@ -88,7 +88,7 @@ fn finish_reason(job: &Job) -> &'static str {
 pub(crate) fn document(job: &Job) -> Reply {
     let candidates = job
         .choices()
-        .map(|i| candidate(i, &job.text(), Some(finish_reason(job))));
+        .map(|i| candidate(i, job.text(), Some(finish_reason(job))));
     let answer = chunk(job, &candidates.collect::<Vec<_>>().into(), job.reported);
     Reply::Json(answer, job.reported.is_some())
 }
@@ -97,15 +97,14 @@ pub(crate) fn document(job: &Job) -> Reply {
 pub(crate) fn events(job: &Job) -> Vec<Event> {
     let mut sent = 0;
     let mut events = Vec::new();
-    for word in 0..job.words.len() {
+    for (word, text) in job.words.deltas().enumerate() {
         let hidden = if word == 0 { job.counted.reasoning } else { 0 };
         let last = word + 1 == job.words.len();
         let tokens = job.ask.choices + hidden;
         sent += tokens;
-        let text = delta(&job.words, word);
         let candidates = job
             .choices()
-            .map(|i| candidate(i, &text, last.then(|| finish_reason(job))));
+            .map(|i| candidate(i, text, last.then(|| finish_reason(job))));
         let stated = if last {
             job.reported
         } else {

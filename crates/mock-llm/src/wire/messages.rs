@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{model, number, required, streaming};
-use crate::count::{Prompt, Tokens, delta, text_of};
+use crate::count::{Prompt, Tokens, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, Event, Job, Reply};
 
@@ -120,9 +120,9 @@ pub(crate) fn events(job: &Job) -> Vec<Event> {
         ),
         named("ping", json!({})),
     ];
-    for i in 0..job.words.len() {
+    for (i, delta) in job.words.deltas().enumerate() {
         let hidden = if i == 0 { job.counted.reasoning } else { 0 };
-        let text = json!({"type": "text_delta", "text": delta(&job.words, i)});
+        let text = json!({"type": "text_delta", "text": delta});
         events.push(
             named("content_block_delta", json!({"index": 0, "delta": text})).tokens(1 + hidden),
         );

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{number, streaming};
-use crate::count::{Prompt, Tokens, delta, text_of};
+use crate::count::{Prompt, Tokens, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, CREATED, Event, Job, Reply};
 
@@ -116,7 +116,7 @@ fn final_status(job: &Job) -> &'static str {
 }
 
 fn finished(job: &Job) -> Value {
-    let output = json!([item(job, final_status(job), json!([part(&job.text())]))]);
+    let output = json!([item(job, final_status(job), json!([part(job.text())]))]);
     response(
         job,
         final_status(job),
@@ -146,18 +146,18 @@ pub(crate) fn events(job: &Job) -> Vec<Event> {
             json!({"item_id": id, "output_index": 0, "content_index": 0, "part": part("")}),
         ),
     ];
-    for i in 0..job.words.len() {
+    for (i, delta) in job.words.deltas().enumerate() {
         // Reasoning shows in no event, but is spent before the first word.
         let hidden = if i == 0 { job.counted.reasoning } else { 0 };
         let data = json!({
-            "item_id": id, "output_index": 0, "content_index": 0, "delta": delta(&job.words, i), "logprobs": [],
+            "item_id": id, "output_index": 0, "content_index": 0, "delta": delta, "logprobs": [],
         });
         events.push(Event::named("response.output_text.delta", data).tokens(1 + hidden));
     }
-    let whole = item(job, final_status(job), json!([part(&job.text())]));
+    let whole = item(job, final_status(job), json!([part(job.text())]));
     let text = json!({"item_id": id, "output_index": 0, "content_index": 0, "text": job.text(), "logprobs": []});
     let done =
-        json!({"item_id": id, "output_index": 0, "content_index": 0, "part": part(&job.text())});
+        json!({"item_id": id, "output_index": 0, "content_index": 0, "part": part(job.text())});
     let last = if job.capped {
         "response.incomplete"
     } else {
