@@ -47,15 +47,15 @@ impl CredentialHeader {
 pub enum InvalidKey {
     /// No credential header at all.
     #[error(
-        "no key was sent. Send it in the header 'Authorization: Bearer gmtech_...' (the api_key of an OpenAI client)"
+        "no key was sent. Send it in the header 'Authorization: Bearer gmtech_...' (the api_key of an OpenAI client)."
     )]
     Missing,
     /// A key came in a header that is not accepted here.
-    #[error("the key was sent in another header. Send it as 'Authorization: Bearer gmtech_...'")]
+    #[error("the key was sent in another header. Send it as 'Authorization: Bearer gmtech_...'.")]
     OtherHeader,
     /// `Basic …`, or a bare key.
     #[error(
-        "the Authorization header does not use the Bearer scheme. Write 'Authorization: Bearer gmtech_...'"
+        "the Authorization header does not use the Bearer scheme. Write 'Authorization: Bearer gmtech_...'."
     )]
     OtherScheme,
     /// `Bearer` and nothing.
@@ -65,17 +65,17 @@ pub enum InvalidKey {
     Empty,
     /// `Bearer Bearer …`.
     #[error(
-        "the word 'Bearer' stands twice. Give the client the key alone; it adds 'Bearer' by itself"
+        "the word 'Bearer' stands twice. Give the client the key alone; it adds 'Bearer' by itself."
     )]
     BearerTwice,
     /// Quotation marks around the key.
-    #[error("the key is in quotation marks. Remove them")]
+    #[error("the key is in quotation marks. Remove them.")]
     Quoted,
     /// White space within the key.
-    #[error("there is white space inside the key. Copy it again, as one word")]
+    #[error("there is white space inside the key. Copy it again, as one word.")]
     WhiteSpace,
     /// Two credentials that are not the same.
-    #[error("several keys were sent. Send exactly one")]
+    #[error("several keys were sent. Send exactly one.")]
     Several,
     /// Another provider's key.
     #[error(
@@ -83,30 +83,30 @@ pub enum InvalidKey {
     )]
     WrongPrefix,
     /// Control or non-ASCII bytes.
-    #[error("the key holds a character that no key has. Copy it again")]
+    #[error("the key holds a character that no key has. Copy it again.")]
     BadCharacter,
     /// Longer than any key.
-    #[error("the text sent is much longer than a key. Copy the key again")]
+    #[error("the text sent is much longer than a key. Copy the key again.")]
     TooLong,
     /// Wrong length or checksum.
     #[error(
-        "the key looks mistyped or cut: its length or its check digits are wrong. Copy it again"
+        "the key looks mistyped or cut: its length or its check digits are wrong. Copy it again."
     )]
     Mistyped,
     /// Well formed, but in no table.
     #[error(
-        "the key is not active: no such key is known here. It may belong to another environment or have been deleted"
+        "the key is not active: no such key is known here. It may belong to another environment or have been deleted."
     )]
     Unknown,
     /// Paused by its owner.
-    #[error("the key is not active: it is suspended. Its team can resume it on the API keys page")]
+    #[error("the key is not active: it is suspended. Its team can resume it on the API keys page.")]
     Suspended,
     /// Past its expiry.
-    #[error("the key is not active: it has expired. Create a new one on the API keys page")]
+    #[error("the key is not active: it has expired. Create a new one on the API keys page.")]
     Expired,
     /// A key in the URL, where proxies and logs see it.
     #[error(
-        "the URL contains a key. URLs end up in logs: revoke that key, and send a new one in the Authorization header"
+        "the URL contains a key. URLs end up in logs: revoke that key, and send a new one in the Authorization header."
     )]
     InUrl,
 }

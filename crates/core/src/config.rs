@@ -18,6 +18,7 @@ use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
 use crate::quota::{Limit, LimitOverrides};
 use crate::record::KeyRecord;
+use crate::usage::Weights;
 
 mod raw;
 
@@ -42,6 +43,8 @@ pub struct Tier {
     pub tokens_per_minute: NonZeroU32,
     /// Tokens at once; a minute's by default.
     pub tokens_burst: Option<NonZeroU32>,
+    /// Requests under way at once; no cap by default.
+    pub max_in_flight: Option<NonZeroU32>,
     /// The models that it may use.
     pub models: ModelSet,
 }
@@ -60,6 +63,7 @@ impl Tier {
                 (self.tokens_per_minute, self.tokens_burst),
                 (key.tokens_per_minute, key.tokens_burst),
             ),
+            max_in_flight: key.max_in_flight.or(self.max_in_flight),
         }
     }
 }
@@ -83,6 +87,20 @@ pub struct Policy {
     paths: Vec<PathRule>,
     allow_upgrades: bool,
     credential_headers: Vec<CredentialHeader>,
+    metering: Metering,
+}
+
+/// How tokens are estimated, weighed and asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metering {
+    /// Tokens of output to reserve for a key and model of which nothing was learned yet.
+    pub default_output: u64,
+    /// What a token of each kind counts.
+    pub weights: Weights,
+    /// Whether the upstream is asked for the usage of streams.
+    pub include_usage: bool,
+    /// Models whose upstreams refuse to be asked.
+    pub include_usage_except: ModelSet,
 }
 
 impl Policy {
@@ -128,6 +146,12 @@ impl Policy {
     #[must_use]
     pub fn allows_upgrades(&self) -> bool {
         self.allow_upgrades
+    }
+
+    /// How tokens are estimated, weighed and asked for.
+    #[must_use]
+    pub fn metering(&self) -> &Metering {
+        &self.metering
     }
 
     /// The headers in which a key is accepted.

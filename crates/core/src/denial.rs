@@ -12,6 +12,7 @@ use crate::ident::{KeyId, TeamId};
 use crate::ledger::{Dimension, Standings};
 use crate::model::ModelId;
 use crate::quota::{Exceeded, Nanos, SECOND};
+use crate::request::BodyError;
 
 /// Waits up to this are honoured by every SDK; at 60 s some retry at once instead (openai-node 4).
 const LONGEST_PROMISED_WAIT: Nanos = 59_999_000_000;
@@ -65,7 +66,9 @@ pub enum Denial {
         /// The model asked for.
         model: ModelId,
     },
-    /// 429: a limit of requests or tokens.
+    /// 400 or 415: a body that could be read in two ways, or not at all.
+    Body(BodyError),
+    /// 429: a limit of requests, tokens or requests in flight.
     Limit(Box<LimitHit>),
     /// 404: a path that is not served.
     UnknownUrl {
@@ -157,6 +160,22 @@ impl Denial {
                 Dimension::Tokens => {
                     kind!("rate_limit_tokens", 429, "tokens", "rate_limit_exceeded")
                 }
+                Dimension::InFlight => {
+                    kind!(
+                        "rate_limit_in_flight",
+                        429,
+                        "requests",
+                        "rate_limit_exceeded"
+                    )
+                }
+            },
+            Self::Body(error) => Kind {
+                decision: "bad_request",
+                details: "gmtech_bad_request",
+                status: error.status(),
+                error_type: error.kind(),
+                code: error.code(),
+                param: error.param(),
             },
             Self::UnknownUrl { .. } => {
                 kind!("unknown_url", 404, "invalid_request_error", "unknown_url")
@@ -191,13 +210,14 @@ impl Denial {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::InvalidKey(reason) => format!("Invalid API key: {reason}."),
+            Self::InvalidKey(reason) => format!("Invalid API key: {reason}"),
             Self::KeyRevoked => format!(
                 "Permission denied: this API key has been revoked. Create a new one at {KEYS_PAGE}."
             ),
             Self::ModelNotAllowed { key, model } => {
                 format!("Permission denied: key `{key}` does not have access to model `{model}`.")
             }
+            Self::Body(error) => error.to_string(),
             Self::Limit(hit) => hit.message(),
             Self::UnknownUrl { method, path } => format!(
                 "Unknown request URL: {method} {path}. Check the URL for typos; the API's base URL ends in /v1."
@@ -250,9 +270,18 @@ impl Denial {
 
 impl LimitHit {
     fn message(&self) -> String {
-        let (name, standing) = match self.dimension {
-            Dimension::Requests => ("requests per min (RPM)", self.standings.requests),
-            Dimension::Tokens => ("tokens per min (TPM)", self.standings.tokens),
+        let Standings {
+            requests,
+            tokens,
+            in_flight,
+        } = self.standings;
+        let (name, limit, used) = match self.dimension {
+            Dimension::Requests => ("requests per min (RPM)", requests.limit, requests.used),
+            Dimension::Tokens => ("tokens per min (TPM)", tokens.limit, tokens.used),
+            Dimension::InFlight => {
+                let (limit, used) = in_flight.map_or((0, 0), |f| (f.limit, f.used));
+                ("concurrent requests", limit, u64::from(used))
+            }
         };
         let Self {
             key,
@@ -260,12 +289,10 @@ impl LimitHit {
             requested,
             ..
         } = self;
-        let limit = standing.limit;
         match self.exceeded {
             Exceeded::Wait(wait) => format!(
                 "Rate limit exceeded: Rate limit reached for {key} in team {team} on {name}: Limit {limit}, \
                  Used {used}, Requested {requested}. Please try again in {wait}.",
-                used = standing.used,
                 wait = go_duration(wait),
             ),
             Exceeded::Never => format!(
@@ -280,7 +307,9 @@ impl LimitHit {
 /// (<https://platform.openai.com/docs/guides/rate-limits>): resets are the time until fully restored.
 #[must_use]
 pub fn rate_limit_headers(standings: &Standings) -> [(&'static str, String); 6] {
-    let Standings { requests, tokens } = standings;
+    let Standings {
+        requests, tokens, ..
+    } = standings;
     [
         ("x-ratelimit-limit-requests", requests.limit.to_string()),
         ("x-ratelimit-limit-tokens", tokens.limit.to_string()),

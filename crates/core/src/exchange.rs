@@ -2,7 +2,8 @@
 //!
 //! An [`Exchange`] is made when the head of a request arrives and ends when Envoy logs the stream. It
 //! owns the order of decisions and nothing else: who may pass is judged in [`crate::auth`], how much
-//! in [`crate::ledger`], what an answer looks like in [`crate::denial`].
+//! in [`crate::ledger`], what was asked in [`crate::request`], what it used in [`crate::usage`], what an
+//! answer looks like in [`crate::denial`].
 //!
 //! # Failure policy
 //! Whatever cannot be decided is refused with a retryable 503; nothing passes undecided. A reservation
@@ -12,12 +13,22 @@
 use crate::attribution;
 use crate::auth::{self, Principal};
 use crate::config::Policy;
-use crate::denial::{Denial, LimitHit, METHODS, Reply, rate_limit_headers};
+use crate::denial::{Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
-use crate::ledger::{self, Account, Cost, CounterStore, NotReserved, Reservation, Standings};
+use crate::ledger::{self, Account, CounterStore, Reservation, Slot, Standings};
 use crate::model::ModelId;
-use crate::path::PathAction;
 use crate::quota::Nanos;
+use crate::request::{BodyReader, EndpointKind, UsageEdit};
+use crate::usage::{ResponseMeter, Usage};
+
+mod admission;
+mod answer;
+mod limits;
+mod models;
+mod settlement;
+
+pub use answer::Answer;
+pub use settlement::Settlement;
 
 /// The present, by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -31,21 +42,66 @@ pub struct Now {
 /// What the filter does next.
 #[derive(Debug)]
 pub enum Step {
-    /// Change the head, then let the request go on.
-    Forward(HeadEdits),
+    /// Change head and body, then let the request go on.
+    Forward(Forward),
+    /// Hold the head, and hand over the body as it arrives.
+    ReadBody,
     /// Answer it here.
     Reply(Reply),
+}
+
+/// How a request goes on.
+#[derive(Debug)]
+pub struct Forward {
+    /// What to change in its head.
+    pub head: HeadEdits,
+    /// What to change in its body, so that a stream reports its usage.
+    pub body: UsageEdit,
 }
 
 /// Where a request stands.
 #[derive(Debug)]
 enum Phase {
+    /// Its body is being read.
+    ReadingBody(Box<Reading>),
     /// On its way to the upstream; `None` where the path costs nothing.
-    Forwarded(Option<Reservation>),
+    Forwarded(Option<Box<Forwarded>>),
     /// Answered here.
     Refused,
     /// Logged: nothing is owed any more.
     Settled,
+}
+
+/// What is kept while a body is read.
+#[derive(Debug)]
+struct Reading {
+    reader: BodyReader,
+    account: Account,
+    head: HeadEdits,
+}
+
+/// What is owed for a request that went on.
+#[derive(Debug)]
+struct Forwarded {
+    kind: EndpointKind,
+    reservation: Reservation,
+    /// Tokens of the prompt, as estimated; `None` where no tokens are charged.
+    prompt_estimate: Option<u64>,
+    choices: u64,
+    asked_for_usage: bool,
+    answer: AnswerState,
+}
+
+#[derive(Debug)]
+enum AnswerState {
+    /// No head of an answer yet.
+    Awaited,
+    /// Its body passes the meter.
+    Metered(Box<ResponseMeter>),
+    /// Its body is not looked at.
+    Unmetered,
+    /// It has ended.
+    Done(Usage),
 }
 
 /// One request and its answer.
@@ -60,9 +116,10 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Decides on a request by its head.
+    /// Decides on a request by its head; `ends` if it has no body.
     pub fn start(
         head: &Head<'_>,
+        ends: bool,
         policy: &Policy,
         store: &impl CounterStore,
         now: Now,
@@ -80,102 +137,52 @@ impl Exchange {
             // Browsers send no credential with a preflight, so that it can never be judged by one.
             return (exchange, Step::Reply(preflight()));
         }
-        let step = match exchange.admit(head, policy, store, now) {
-            Ok(reservation) => {
-                exchange.standings = reservation.as_ref().map(Reservation::standings);
-                exchange.phase = Phase::Forwarded(reservation);
-                let principal = exchange.principal.as_ref();
-                Step::Forward(attribution::forward(
-                    head,
-                    principal,
-                    exchange.model.as_ref(),
-                ))
-            }
-            Err(denial) => {
-                exchange.decision = denial.decision();
-                Step::Reply(denial.reply())
-            }
-        };
+        let admitted = exchange.admit(head, ends, policy, store, now);
+        let step = admitted.unwrap_or_else(|denial| exchange.refuse(&denial));
         (exchange, step)
     }
 
-    fn admit(
+    /// Takes the next bytes of the request's body; `ends` with the last of them.
+    pub fn request_body(
         &mut self,
-        head: &Head<'_>,
+        chunk: &[u8],
+        ends: bool,
         policy: &Policy,
         store: &impl CounterStore,
         now: Now,
-    ) -> Result<Option<Reservation>, Denial> {
-        check_method(head.method())?;
-        if is_upgrade(head) && !policy.allows_upgrades() {
-            return Err(Denial::Upgrade);
-        }
-        if self.logged_target.is_some() {
-            return Err(Denial::InvalidKey(auth::InvalidKey::InUrl));
-        }
-        match policy.path_action(head.path()) {
-            PathAction::Free => {
-                self.decision = "free";
-                return Ok(None);
+    ) -> Step {
+        match self.read_body(chunk, ends, policy, store, now) {
+            Ok(step) => step,
+            Err(denial) => {
+                // What is refused for its content still counts as a request: a refusal by a limit does not.
+                if let (
+                    Phase::ReadingBody(reading),
+                    Denial::Body(_) | Denial::ModelNotAllowed { .. },
+                ) = (&self.phase, &denial)
+                {
+                    let _ = ledger::charge_refused(store, &reading.account, now.monotonic);
+                }
+                self.refuse(&denial)
             }
-            PathAction::Refused => {
-                return Err(Denial::UnknownUrl {
-                    method: printable(head.method()),
-                    path: printable(head.path()),
-                });
-            }
-            PathAction::Metered => {}
         }
-        let key =
-            auth::credential(head, policy.credential_headers()).map_err(Denial::InvalidKey)?;
-        let record = policy.key(&key.digest());
-        let principal = auth::judge(&key, record, now.wall_seconds)?;
-        // A record whose tier nobody configured has no limits to be held to.
-        let tier = policy.tier(principal.tier()).ok_or(Denial::Unavailable)?;
-        let account = Account::of(principal.key(), tier.limits(&principal.record().limits));
-        let principal = self.principal.insert(principal);
-        let cost = Cost {
-            requests: 1,
-            tokens: 0,
-        };
-        let reservation = ledger::reserve(store, account, cost, now.monotonic)
-            .map_err(|refused| not_reserved(refused, principal))?;
-        self.decision = "allowed";
-        Ok(Some(reservation))
     }
 
-    /// What to change in the head of the answer, whoever gives it: the upstream's own limits are not
-    /// the client's, and its account is not either.
+    fn refuse(&mut self, denial: &Denial) -> Step {
+        self.phase = Phase::Refused;
+        self.decision = denial.decision();
+        Step::Reply(denial.reply())
+    }
+
+    /// Offset just past the body's opening brace, where the body may have to be changed there. The filter
+    /// takes these first bytes off a body that comes in several pieces, since it could not reach them later.
     #[must_use]
-    pub fn respond(&self, head: &Head<'_>) -> HeadEdits {
-        let mut edits = HeadEdits::default();
-        if !matches!(self.phase, Phase::Forwarded(_)) {
-            return edits;
-        }
-        let foreign = |name: &&[u8]| {
-            name.starts_with(b"x-ratelimit-")
-                || name.starts_with(b"anthropic-ratelimit-")
-                || matches!(*name, b"openai-organization" | b"openai-project")
+    pub fn open_brace(&self, policy: &Policy) -> Option<usize> {
+        let Phase::ReadingBody(reading) = &self.phase else {
+            return None;
         };
-        for name in head.names().filter(foreign) {
-            if !edits.remove.iter().any(|known| **known == *name) {
-                edits.remove.push(name.into());
-            }
-        }
-        if let Some(standings) = &self.standings {
-            edits.set.extend(rate_limit_headers(standings));
-        }
-        edits
-    }
-
-    /// Settles what is owed, once, however the stream ended.
-    pub fn finish(&mut self, store: &impl CounterStore, now: Now) {
-        let ended = std::mem::replace(&mut self.phase, Phase::Settled);
-        if let Phase::Forwarded(Some(reservation)) = ended {
-            let tokens = reservation.tokens();
-            // A store that fails keeps the reservation charged, which errs on the safe side.
-            let _ = reservation.settle(store, tokens, now.monotonic);
-        }
+        let endpoint = reading.reader.endpoint();
+        let may_ask = policy.metering().include_usage && endpoint.takes_include_usage();
+        reading.reader.open_brace().filter(|_| may_ask)
     }
 
     /// The decision's name in logs and metrics.
@@ -190,7 +197,7 @@ impl Exchange {
         self.principal.as_ref()
     }
 
-    /// The model that was checked.
+    /// The model that was asked for, once known.
     #[must_use]
     pub fn model(&self) -> Option<&ModelId> {
         self.model.as_ref()
@@ -201,42 +208,24 @@ impl Exchange {
     pub fn logged_target(&self) -> Option<&str> {
         self.logged_target.as_deref()
     }
-}
 
-fn not_reserved(refused: NotReserved, principal: &Principal) -> Denial {
-    match refused {
-        NotReserved::Store => Denial::Unavailable,
-        NotReserved::Limit {
-            dimension,
-            exceeded,
-            requested,
-            standings,
-        } => Denial::Limit(Box::new(LimitHit {
-            key: principal.key().clone(),
-            team: principal.team().clone(),
-            dimension,
-            exceeded,
-            requested,
-            standings,
-        })),
+    /// The place in flight to be renewed while the request is under way.
+    #[must_use]
+    pub fn lease(&self) -> Option<(&Account, Slot)> {
+        match &self.phase {
+            Phase::Forwarded(Some(forwarded)) => forwarded.reservation.lease(),
+            _ => None,
+        }
     }
-}
 
-fn check_method(method: &[u8]) -> Result<(), Denial> {
-    if METHODS.split(", ").any(|m| m.as_bytes() == method) {
-        return Ok(());
+    /// What goes on: our identity in place of the client's, no compression that would hide the usage.
+    fn forward_edits(&self, head: &Head<'_>) -> HeadEdits {
+        let mut edits = attribution::forward(head, self.principal.as_ref(), self.model.as_ref());
+        if self.principal.is_some() {
+            edits.set.push(("accept-encoding", "identity".into()));
+        }
+        edits
     }
-    Err(Denial::Method {
-        method: printable(method),
-    })
-}
-
-/// `h2c` asks for another HTTP version only, and Envoy ignores it.
-fn is_upgrade(head: &Head<'_>) -> bool {
-    head.get(":protocol").is_some()
-        || head
-            .all("upgrade")
-            .any(|v| !v.trim_ascii().eq_ignore_ascii_case(b"h2c"))
 }
 
 /// An answer to OPTIONS where no CORS filter gave one: allows nothing, and asks for no key.
@@ -252,14 +241,14 @@ fn preflight() -> Reply {
 /// At most 200 characters of what a client sent, visible ASCII, keys cut.
 fn printable(bytes: &[u8]) -> String {
     let clean = auth::without_keys(bytes);
-    let shown = clean.iter().take(200).map(|b| {
+    let shown = |b: &u8| {
         if b.is_ascii_graphic() {
             char::from(*b)
         } else {
             '?'
         }
-    });
-    shown.collect()
+    };
+    clean.iter().take(200).map(shown).collect()
 }
 
 #[cfg(test)]

@@ -8,15 +8,25 @@
 //!
 //! # Failure policy
 //! The reservation is in the store before the request leaves. If the VM that holds it dies, its tokens are
-//! not given back; the bucket refills over them. A store that fails, or swaps lost [`MAX_SWAPS`] times in a
+//! not given back; the bucket refills over them. Its place among the requests in flight is a lease that
+//! [`renew`] prolongs, so that a dead VM's places come free after [`LEASE`]. A store that fails, or swaps lost [`MAX_SWAPS`] times in a
 //! row, is [`StoreError`]: the caller refuses with a retryable 503 and lets nothing pass unmetered.
 
+use std::num::NonZeroU32;
+
 use crate::ident::KeyId;
-use crate::quota::{Exceeded, Limit, Nanos, Standing, Tat};
+use crate::quota::{Exceeded, Limit, Nanos, SECOND, Standing};
+
+mod spent;
+
+use spent::Spent;
 
 /// How often a lost swap is tried again. A swap takes about a microsecond, and each loss means that another worker got
 /// through, so that this is never reached by load alone.
 pub const MAX_SWAPS: u32 = 1_000;
+
+/// How long a place in flight is held without being renewed.
+pub const LEASE: Nanos = 30 * SECOND;
 
 /// A token for compare-and-swap: the version of a value that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +70,8 @@ pub struct Limits {
     pub requests: Limit,
     /// Tokens a minute.
     pub tokens: Limit,
+    /// Requests under way at once.
+    pub max_in_flight: Option<NonZeroU32>,
 }
 
 /// Whose quota is spent, and by which limits.
@@ -78,6 +90,45 @@ impl Account {
             limits,
         }
     }
+
+    /// The limits that apply.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// Tokens asked for: as many as are there, between the least that will do and the most that it could
+/// need. A generous cap of the client's is thus never by itself a reason to refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bid {
+    /// Without these it is refused.
+    pub least: u64,
+    /// Not more than these are held.
+    pub most: u64,
+}
+
+impl Bid {
+    /// Exactly `tokens`.
+    #[must_use]
+    pub fn exactly(tokens: u64) -> Self {
+        Self {
+            least: tokens,
+            most: tokens,
+        }
+    }
+
+    /// The bid of a request by its parts, all in tokens: the `prompt` as estimated, the output `expected`
+    /// and the `most` that it was allowed. What exceeds the `limit` only by its output is held to the limit.
+    #[must_use]
+    pub fn new(prompt: u64, expected: u64, most: u64, limit: &Limit) -> Self {
+        let ceiling = u64::from(limit.burst()).max(prompt);
+        let least = prompt.saturating_add(expected.min(most)).min(ceiling);
+        Self {
+            least,
+            most: prompt.saturating_add(most).min(ceiling).max(least),
+        }
+    }
 }
 
 /// What a request costs.
@@ -85,8 +136,8 @@ impl Account {
 pub struct Cost {
     /// Requests, normally one.
     pub requests: u64,
-    /// Tokens reserved.
-    pub tokens: u64,
+    /// Tokens to hold until it is settled.
+    pub tokens: Bid,
 }
 
 /// What an account shows at one instant.
@@ -96,6 +147,17 @@ pub struct Standings {
     pub requests: Standing,
     /// The tokens limit.
     pub tokens: Standing,
+    /// Requests under way, and how many may be.
+    pub in_flight: Option<InFlight>,
+}
+
+/// Requests under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// How many may be.
+    pub limit: u32,
+    /// How many are.
+    pub used: u32,
 }
 
 /// The limit that refused.
@@ -105,6 +167,8 @@ pub enum Dimension {
     Requests,
     /// Tokens a minute.
     Tokens,
+    /// Requests under way at once.
+    InFlight,
 }
 
 /// Why a cost was not reserved. Nothing was spent.
@@ -118,12 +182,16 @@ pub enum NotReserved {
         exceeded: Exceeded,
         /// Units asked of that limit.
         requested: u64,
-        /// Both limits as they stand.
+        /// All limits as they stand.
         standings: Standings,
     },
     /// The store failed.
     Store,
 }
+
+/// A place among the requests under way, by its number within the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot(u64);
 
 /// A cost that was charged and awaits its settlement.
 #[derive(Debug, PartialEq, Eq)]
@@ -131,75 +199,8 @@ pub enum NotReserved {
 pub struct Reservation {
     account: Account,
     tokens: u64,
+    slot: Option<Slot>,
     standings: Standings,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Spent {
-    requests: Tat,
-    tokens: Tat,
-}
-
-impl Spent {
-    const VERSION: u8 = 1;
-
-    /// Bytes that are not of this version count as nothing spent: the state lives for a minute, and a
-    /// refusal that cannot end would be worse.
-    fn from_bytes(bytes: &[u8]) -> Self {
-        let read = || {
-            let body = bytes.strip_prefix(&[Self::VERSION])?;
-            let (requests, tokens) = body.split_first_chunk::<8>()?;
-            let tokens = <[u8; 8]>::try_from(tokens).ok()?;
-            Some(Self {
-                requests: Tat(u64::from_le_bytes(*requests)),
-                tokens: Tat(u64::from_le_bytes(tokens)),
-            })
-        };
-        read().unwrap_or_default()
-    }
-
-    fn to_bytes(self) -> [u8; 17] {
-        let mut out = [Self::VERSION; 17];
-        for (to, from) in out
-            .iter_mut()
-            .skip(1)
-            .zip((self.requests.0.to_le_bytes().into_iter()).chain(self.tokens.0.to_le_bytes()))
-        {
-            *to = from;
-        }
-        out
-    }
-
-    fn standings(self, limits: &Limits, now: Nanos) -> Standings {
-        Standings {
-            requests: limits.requests.standing(self.requests, now),
-            tokens: limits.tokens.standing(self.tokens, now),
-        }
-    }
-
-    fn charge(self, limits: &Limits, cost: Cost, now: Nanos) -> Result<Self, NotReserved> {
-        let requests = limits.requests.take(self.requests, cost.requests, now);
-        let tokens = limits.tokens.take(self.tokens, cost.tokens, now);
-        let (dimension, exceeded, requested) = match (requests, tokens) {
-            (Ok(requests), Ok(tokens)) => return Ok(Self { requests, tokens }),
-            (Err(r), Err(t)) if rank(t) > rank(r) => (Dimension::Tokens, t, cost.tokens),
-            (Err(r), _) => (Dimension::Requests, r, cost.requests),
-            (Ok(_), Err(t)) => (Dimension::Tokens, t, cost.tokens),
-        };
-        Err(NotReserved::Limit {
-            dimension,
-            exceeded,
-            requested,
-            standings: self.standings(limits, now),
-        })
-    }
-}
-
-fn rank(exceeded: Exceeded) -> Nanos {
-    match exceeded {
-        Exceeded::Wait(wait) => wait,
-        Exceeded::Never => Nanos::MAX,
-    }
 }
 
 /// Reads, decides and writes until nobody was in between.
@@ -224,6 +225,11 @@ fn update<T>(
     Err(NotReserved::Store)
 }
 
+fn read(store: &impl CounterStore, account: &Account) -> Result<Spent, StoreError> {
+    let read = store.get(&account.key)?;
+    Ok(read.map(|(v, _)| Spent::from_bytes(&v)).unwrap_or_default())
+}
+
 /// Charges `cost` to every limit of the account, or to none.
 ///
 /// # Errors
@@ -234,15 +240,48 @@ pub fn reserve(
     cost: Cost,
     now: Nanos,
 ) -> Result<Reservation, NotReserved> {
-    let standings = update(store, &account, |spent| {
-        let next = spent.charge(&account.limits, cost, now)?;
-        Ok((next, next.standings(&account.limits, now)))
+    let (tokens, slot, standings) = update(store, &account, |mut spent| {
+        let (tokens, slot) = spent.charge(&account.limits, cost, now)?;
+        let standings = spent.standings(&account.limits, now);
+        Ok((spent, (tokens, slot, standings)))
     })?;
     Ok(Reservation {
         account,
-        tokens: cost.tokens,
+        tokens,
+        slot,
         standings,
     })
+}
+
+/// Whether `cost` would be reserved now; nothing is spent.
+///
+/// # Errors
+/// [`NotReserved`], as [`reserve`] would give it.
+pub fn probe(
+    store: &impl CounterStore,
+    account: &Account,
+    cost: Cost,
+    now: Nanos,
+) -> Result<(), NotReserved> {
+    let mut spent = read(store, account).map_err(|_| NotReserved::Store)?;
+    spent.charge(&account.limits, cost, now).map(|_| ())
+}
+
+/// Charges one request that was refused for another reason than a limit, so that invalid requests do
+/// not evade the requests limit. Where the limit is exhausted already, nothing is charged.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn charge_refused(
+    store: &impl CounterStore,
+    account: &Account,
+    now: Nanos,
+) -> Result<(), StoreError> {
+    let charged = update(store, account, |mut spent| {
+        spent.charge_request(&account.limits, now);
+        Ok((spent, ()))
+    });
+    charged.map_err(|_| StoreError)
 }
 
 /// What the account shows, without spending.
@@ -254,13 +293,28 @@ pub fn standings(
     account: &Account,
     now: Nanos,
 ) -> Result<Standings, StoreError> {
-    let read = store.get(&account.key)?;
-    let spent = read.map(|(v, _)| Spent::from_bytes(&v)).unwrap_or_default();
-    Ok(spent.standings(&account.limits, now))
+    Ok(read(store, account)?.standings(&account.limits, now))
+}
+
+/// Prolongs a place in flight by [`LEASE`] from now.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn renew(
+    store: &impl CounterStore,
+    account: &Account,
+    slot: Slot,
+    now: Nanos,
+) -> Result<(), StoreError> {
+    let renewed = update(store, account, |mut spent| {
+        spent.renew(slot, now);
+        Ok((spent, ()))
+    });
+    renewed.map_err(|_| StoreError)
 }
 
 impl Reservation {
-    /// Both limits as they stood right after the reservation.
+    /// All limits as they stood right after the reservation.
     #[must_use]
     pub fn standings(&self) -> Standings {
         self.standings
@@ -272,7 +326,14 @@ impl Reservation {
         self.tokens
     }
 
-    /// Replaces the reserved tokens by the `actual` ones. Requests stay charged.
+    /// The place in flight that must be renewed while the request is under way.
+    #[must_use]
+    pub fn lease(&self) -> Option<(&Account, Slot)> {
+        self.slot.map(|slot| (&self.account, slot))
+    }
+
+    /// Replaces the reserved tokens by the `actual` ones and gives the place in flight back. The request
+    /// stays charged.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the reservation then stays charged.
@@ -282,15 +343,14 @@ impl Reservation {
         actual: u64,
         now: Nanos,
     ) -> Result<(), StoreError> {
-        if actual == self.tokens {
+        if actual == self.tokens && self.slot.is_none() {
             return Ok(());
         }
-        let limits = self.account.limits;
-        update(store, &self.account, |spent| {
-            let tokens = limits.tokens.settle(spent.tokens, self.tokens, actual, now);
-            Ok((Spent { tokens, ..spent }, ()))
-        })
-        .map_err(|_| StoreError)
+        let settled = update(store, &self.account, |mut spent| {
+            spent.settle(&self.account.limits, (self.tokens, actual), self.slot, now);
+            Ok((spent, ()))
+        });
+        settled.map_err(|_| StoreError)
     }
 }
 

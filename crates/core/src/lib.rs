@@ -23,6 +23,7 @@ pub mod go_duration;
 pub mod head;
 pub mod ident;
 pub mod key;
+pub mod learned;
 pub mod ledger;
 pub mod model;
 pub mod path;

@@ -137,6 +137,12 @@ impl ModelSet {
         self.0.iter().any(|p| p.allows(model))
     }
 
+    /// Whether every model is allowed.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.0.contains(&ModelPattern::Any)
+    }
+
     /// The patterns in their order.
     #[must_use]
     pub fn patterns(&self) -> &[ModelPattern] {

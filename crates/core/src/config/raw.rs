@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
-use super::{ConfigError, Policy, Tier};
+use super::{ConfigError, Metering, Policy, Tier};
 use crate::auth::CredentialHeader;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::key::KeyDigest;
@@ -17,6 +17,7 @@ use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
 use crate::quota::LimitOverrides;
 use crate::record::{KeyRecord, Status};
+use crate::usage::Weights;
 
 /// The tiers that exist without being configured: name, requests and tokens a minute.
 const DEFAULT_TIERS: [(&str, u32, u32); 3] = [
@@ -24,6 +25,13 @@ const DEFAULT_TIERS: [(&str, u32, u32); 3] = [
     ("pro", 3_000, 250_000),
     ("team", 5_000, 500_000),
 ];
+
+/// Output reserved for a request without a cap, until something was learned of its key and model: the
+/// length of a usual chat answer. Settlement puts it right.
+const DEFAULT_OUTPUT: u32 = 1_024;
+
+/// A slot list is read and written whole with every request.
+const MAX_IN_FLIGHT: u32 = 1_024;
 
 /// A rate above this would be rounded by more than 2 % (see [`crate::quota`]).
 const MAX_RATE: u32 = 1_000_000_000;
@@ -36,6 +44,27 @@ pub(super) struct RawConfig {
     paths: Option<Vec<RawPath>>,
     upgrades: RawUpgrades,
     credential_headers: Option<Vec<RawCredentialHeader>>,
+    metering: RawMetering,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawMetering {
+    default_output_tokens: u32,
+    weights: Weights,
+    include_usage: bool,
+    include_usage_except_models: ModelSet,
+}
+
+impl Default for RawMetering {
+    fn default() -> Self {
+        Self {
+            default_output_tokens: DEFAULT_OUTPUT,
+            weights: Weights::default(),
+            include_usage: true,
+            include_usage_except_models: ModelSet::new(Vec::new()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -45,6 +74,7 @@ struct RawTier {
     requests_burst: Option<NonZeroU32>,
     tokens_per_minute: NonZeroU32,
     tokens_burst: Option<NonZeroU32>,
+    max_in_flight: Option<NonZeroU32>,
     models: Option<ModelSet>,
 }
 
@@ -170,6 +200,12 @@ impl RawConfig {
             paths: paths(self.paths)?,
             allow_upgrades: matches!(self.upgrades, RawUpgrades::Allow),
             credential_headers: credential_headers(self.credential_headers)?,
+            metering: Metering {
+                default_output: u64::from(self.metering.default_output_tokens),
+                weights: self.metering.weights,
+                include_usage: self.metering.include_usage,
+                include_usage_except: self.metering.include_usage_except_models,
+            },
         })
     }
 }
@@ -187,6 +223,7 @@ fn tiers(raw: Entries<RawTier>) -> Result<HashMap<TierName, Tier>, ConfigError> 
                 requests_burst: None,
                 tokens_per_minute: tokens,
                 tokens_burst: None,
+                max_in_flight: None,
                 models: ModelSet::any(),
             };
             tiers.insert(name, tier);
@@ -205,11 +242,13 @@ fn tiers(raw: Entries<RawTier>) -> Result<HashMap<TierName, Tier>, ConfigError> 
         }
         rate(Some(raw.requests_per_minute), &at(".requests_per_minute"))?;
         rate(Some(raw.tokens_per_minute), &at(".tokens_per_minute"))?;
+        in_flight(raw.max_in_flight, &at(".max_in_flight"))?;
         let tier = Tier {
             requests_per_minute: raw.requests_per_minute,
             requests_burst: raw.requests_burst,
             tokens_per_minute: raw.tokens_per_minute,
             tokens_burst: raw.tokens_burst,
+            max_in_flight: raw.max_in_flight,
             models: raw.models.unwrap_or_else(ModelSet::any),
         };
         tiers.insert(tier_name, tier);
@@ -240,6 +279,7 @@ fn keys(
             raw.limits.tokens_per_minute,
             &at(".limits.tokens_per_minute"),
         )?;
+        in_flight(raw.limits.max_in_flight, &at(".limits.max_in_flight"))?;
         if !ids.insert(raw.id.clone()) {
             let problem = format!("`{}` names another key already", raw.id);
             return Err(error(at(".id"), problem));
@@ -266,6 +306,15 @@ fn rate(rate: Option<NonZeroU32>, at: &str) -> Result<(), ConfigError> {
             at.into(),
             format!("is more than {MAX_RATE} a minute"),
         )),
+        _ => Ok(()),
+    }
+}
+
+fn in_flight(cap: Option<NonZeroU32>, at: &str) -> Result<(), ConfigError> {
+    match cap {
+        Some(cap) if cap.get() > MAX_IN_FLIGHT => {
+            Err(error(at.into(), format!("is more than {MAX_IN_FLIGHT}")))
+        }
         _ => Ok(()),
     }
 }

@@ -68,6 +68,7 @@ fn a_key_overrides_rate_and_burst_separately() {
             requests_burst: tier_burst,
             tokens_per_minute: n(1).unwrap(),
             tokens_burst: None,
+            max_in_flight: None,
             models: ModelSet::any(),
         };
         let key = LimitOverrides {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ledger::InFlight;
 use crate::quota::Standing;
 
 const STANDINGS: Standings = Standings {
@@ -14,6 +15,7 @@ const STANDINGS: Standings = Standings {
         remaining: 38_500,
         reset: 2_250_000_000,
     },
+    in_flight: Some(InFlight { limit: 5, used: 5 }),
 };
 
 fn hit(dimension: Dimension, exceeded: Exceeded, requested: u64) -> Denial {
@@ -96,6 +98,32 @@ fn every_refusal_has_openais_shape() {
             "gmtech_unknown_url",
         ),
         (
+            hit(Dimension::InFlight, wait, 1),
+            429,
+            "requests",
+            None,
+            "rate_limit_exceeded",
+            "gmtech_rate_limit_in_flight",
+        ),
+        (
+            Denial::Body(BodyError::Duplicate(crate::request::Param::Stream)),
+            400,
+            "invalid_request_error",
+            Some("stream"),
+            "duplicate_parameter",
+            "gmtech_bad_request",
+        ),
+        (
+            Denial::Method {
+                method: "TRACE".into(),
+            },
+            405,
+            "invalid_request_error",
+            None,
+            "method_not_allowed",
+            "gmtech_method_not_allowed",
+        ),
+        (
             Denial::Upgrade,
             400,
             "invalid_request_error",
@@ -144,6 +172,11 @@ fn a_limit_speaks_in_openais_words() {
             hit(Dimension::Tokens, Exceeded::Wait(9_816_000_000), 39_000),
             "Rate limit exceeded: Rate limit reached for key_1 in team acme on tokens per min (TPM): Limit 40000, \
              Used 1500, Requested 39000. Please try again in 9.816s.",
+        ),
+        (
+            hit(Dimension::InFlight, Exceeded::Wait(SECOND), 1),
+            "Rate limit exceeded: Rate limit reached for key_1 in team acme on concurrent requests: Limit 5, \
+             Used 5, Requested 1. Please try again in 1s.",
         ),
         (
             hit(Dimension::Tokens, Exceeded::Never, 40_601),

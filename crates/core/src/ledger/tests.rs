@@ -15,12 +15,16 @@ fn account(name: &str, requests: u32, tokens: u32) -> Account {
         Limits {
             requests: limit(requests),
             tokens: limit(tokens),
+            max_in_flight: None,
         },
     )
 }
 
 fn cost(requests: u64, tokens: u64) -> Cost {
-    Cost { requests, tokens }
+    Cost {
+        requests,
+        tokens: Bid::exactly(tokens),
+    }
 }
 
 #[test]
@@ -96,15 +100,158 @@ fn a_lost_swap_is_tried_again_and_a_broken_store_refuses() {
 }
 
 #[test]
-fn foreign_bytes_in_the_store_count_as_nothing_spent() {
-    for bytes in [&b""[..], b"\x01", b"\x02aaaaaaaabbbbbbbb", &[1; 18]] {
-        assert_eq!(Spent::from_bytes(bytes), Spent::default(), "{bytes:?}");
+fn a_generous_cap_is_held_to_what_is_there() {
+    let limit = account("a", 100, 1_000).limits.tokens;
+    for (prompt, expected, most, bid) in [
+        (
+            100,
+            200,
+            200,
+            Bid {
+                least: 300,
+                most: 300,
+            },
+        ),
+        (
+            100,
+            200,
+            5_000,
+            Bid {
+                least: 300,
+                most: 1_000,
+            },
+        ),
+        (
+            100,
+            200,
+            50,
+            Bid {
+                least: 150,
+                most: 150,
+            },
+        ),
+        (
+            100,
+            2_000,
+            5_000,
+            Bid {
+                least: 1_000,
+                most: 1_000,
+            },
+        ),
+        (
+            1_000,
+            1,
+            1,
+            Bid {
+                least: 1_000,
+                most: 1_000,
+            },
+        ),
+        (
+            1_001,
+            1,
+            1,
+            Bid {
+                least: 1_001,
+                most: 1_001,
+            },
+        ),
+        (0, 0, 0, Bid { least: 0, most: 0 }),
+        (
+            u64::MAX,
+            u64::MAX,
+            u64::MAX,
+            Bid {
+                least: u64::MAX,
+                most: u64::MAX,
+            },
+        ),
+    ] {
+        assert_eq!(
+            Bid::new(prompt, expected, most, &limit),
+            bid,
+            "{prompt} {expected} {most}"
+        );
     }
-    let spent = Spent {
-        requests: Tat(7),
-        tokens: Tat(u64::MAX),
+    let store = MemoryStore::default();
+    let ask = |least, most| {
+        let cost = Cost {
+            requests: 1,
+            tokens: Bid { least, most },
+        };
+        reserve(&store, account("a", 100, 1_000), cost, T0)
     };
-    assert_eq!(Spent::from_bytes(&spent.to_bytes()), spent);
+    let first = ask(100, 600).unwrap();
+    assert_eq!(first.tokens(), 600);
+    let second = ask(100, 600).unwrap();
+    assert_eq!(second.tokens(), 400);
+    let refused = ask(100, 600).unwrap_err();
+    assert!(matches!(
+        refused,
+        NotReserved::Limit {
+            dimension: Dimension::Tokens,
+            requested: 100,
+            ..
+        }
+    ));
+}
+
+fn capped(in_flight: u32) -> Account {
+    let mut a = account("a", 100, 1_000);
+    a.limits.max_in_flight = NonZeroU32::new(in_flight);
+    a
+}
+
+#[test]
+fn places_in_flight_come_free_by_settling_and_by_themselves() {
+    let store = MemoryStore::default();
+    let enter = |now| reserve(&store, capped(2), cost(1, 0), now);
+    let used = |now| {
+        standings(&store, &capped(2), now)
+            .unwrap()
+            .in_flight
+            .unwrap()
+            .used
+    };
+    let first = enter(T0).unwrap();
+    let second = enter(T0).unwrap();
+    assert_ne!(first.slot, second.slot);
+    let refused = enter(T0).unwrap_err();
+    assert!(matches!(
+        refused,
+        NotReserved::Limit {
+            dimension: Dimension::InFlight,
+            ..
+        }
+    ));
+    first.settle(&store, 0, T0).unwrap();
+    assert_eq!(used(T0), 1);
+    let _third = enter(T0).unwrap();
+
+    // The third's VM dies; the second's goes on and renews.
+    let (account, slot) = second.lease().unwrap();
+    renew(&store, account, slot, T0 + LEASE / 2).unwrap();
+    assert_eq!(used(T0 + LEASE), 1);
+    assert!(enter(T0 + LEASE).is_ok());
+    second.settle(&store, 0, T0 + LEASE).unwrap();
+    assert_eq!(used(T0 + LEASE), 1);
+}
+
+#[test]
+fn a_probe_spends_nothing_and_a_refused_request_costs_a_request() {
+    let store = MemoryStore::default();
+    let a = account("a", 2, 1_000);
+    for _ in 0..5 {
+        probe(&store, &a, cost(1, 1_000), T0).unwrap();
+    }
+    assert_eq!(standings(&store, &a, T0).unwrap().requests.remaining, 2);
+    for left in [1, 0, 0] {
+        charge_refused(&store, &a, T0).unwrap();
+        assert_eq!(standings(&store, &a, T0).unwrap().requests.remaining, left);
+    }
+    assert!(probe(&store, &a, cost(1, 0), T0).is_err());
+    assert!(probe(&store, &a, cost(1, 0), T0 + 30 * SECOND).is_ok());
 }
 
 proptest! {

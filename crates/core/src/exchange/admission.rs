@@ -1,0 +1,315 @@
+//! Admission: from the head and the body of a request to a reservation, or to a denial.
+
+use super::{
+    AnswerState, Exchange, Forward, Forwarded, Now, Phase, Reading, Step, limits, printable,
+};
+use crate::auth::{self, InvalidKey, Principal};
+use crate::config::Policy;
+use crate::denial::{Denial, LimitHit, METHODS};
+use crate::head::{Head, HeadEdits};
+use crate::learned;
+use crate::ledger::{self, Account, Bid, Cost, CounterStore, NotReserved};
+use crate::model::ModelId;
+use crate::path::PathAction;
+use crate::request::{
+    BodyForm, BodyReader, Endpoint, EndpointKind, PartCosts, Progress, RequestFacts, UsageEdit,
+};
+
+/// OpenAI's default for `max_tokens` of the old completions API.
+const COMPLETIONS_OUTPUT: u64 = 16;
+
+impl Exchange {
+    pub(super) fn admit(
+        &mut self,
+        head: &Head<'_>,
+        ends: bool,
+        policy: &Policy,
+        store: &impl CounterStore,
+        now: Now,
+    ) -> Result<Step, Denial> {
+        check_method(head.method())?;
+        if is_upgrade(head) && !policy.allows_upgrades() {
+            return Err(Denial::Upgrade);
+        }
+        if self.logged_target.is_some() {
+            return Err(Denial::InvalidKey(InvalidKey::InUrl));
+        }
+        match policy.path_action(head.path()) {
+            PathAction::Free => {
+                self.decision = "free";
+                self.phase = Phase::Forwarded(None);
+                let head = self.forward_edits(head);
+                return Ok(Step::Forward(Forward {
+                    head,
+                    body: UsageEdit::None,
+                }));
+            }
+            PathAction::Refused => return Err(unknown_url(head)),
+            PathAction::Metered => {}
+        }
+        let account = self.authenticate(head, policy, now)?;
+        if limits::is_asked(head) {
+            self.decision = "limits";
+            return Ok(Step::Reply(limits::reply(
+                self.principal.as_ref(),
+                &account,
+                store,
+                now,
+            )?));
+        }
+        let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
+        if let Some(model) = endpoint.path_model() {
+            self.check_model(model.clone(), policy)?;
+        }
+        let reads_body = !ends && endpoint.body() != BodyForm::None;
+        // An exhausted limit is refused before anything is read for it.
+        let least = Cost {
+            requests: 1,
+            tokens: Bid::exactly(u64::from(endpoint.charges_tokens())),
+        };
+        ledger::probe(store, &account, least, now.monotonic).map_err(|e| self.not_reserved(e))?;
+
+        let edits = self.forward_edits(head);
+        if !reads_body && endpoint.body() == BodyForm::None {
+            return self.reserve(&endpoint, None, account, edits, policy, store, now);
+        }
+        let reader = BodyReader::new(
+            endpoint,
+            head.get("content-type"),
+            head.get("content-encoding"),
+            PartCosts::default(),
+        )
+        .map_err(Denial::Body)?;
+        self.phase = Phase::ReadingBody(Box::new(Reading {
+            reader,
+            account,
+            head: edits,
+        }));
+        if reads_body {
+            Ok(Step::ReadBody)
+        } else {
+            Ok(self.request_body(&[], true, policy, store, now))
+        }
+    }
+
+    fn authenticate(
+        &mut self,
+        head: &Head<'_>,
+        policy: &Policy,
+        now: Now,
+    ) -> Result<Account, Denial> {
+        let key =
+            auth::credential(head, policy.credential_headers()).map_err(Denial::InvalidKey)?;
+        let principal = auth::judge(&key, policy.key(&key.digest()), now.wall_seconds)?;
+        // A record whose tier nobody configured has no limits to be held to.
+        let tier = policy.tier(principal.tier()).ok_or(Denial::Unavailable)?;
+        let account = Account::of(principal.key(), tier.limits(&principal.record().limits));
+        self.principal = Some(principal);
+        Ok(account)
+    }
+
+    pub(super) fn read_body(
+        &mut self,
+        chunk: &[u8],
+        ends: bool,
+        policy: &Policy,
+        store: &impl CounterStore,
+        now: Now,
+    ) -> Result<Step, Denial> {
+        let Phase::ReadingBody(reading) = &mut self.phase else {
+            return Err(Denial::Unavailable);
+        };
+        let known = match reading.reader.push(chunk).map_err(Denial::Body)? {
+            Progress::ModelKnown => reading.reader.model().cloned(),
+            Progress::Reading => None,
+        };
+        if let Some(model) = known {
+            self.check_model(model, policy)?;
+        }
+        if !ends {
+            return Ok(Step::ReadBody);
+        }
+        let Phase::ReadingBody(reading) = std::mem::replace(&mut self.phase, Phase::Refused) else {
+            return Err(Denial::Unavailable);
+        };
+        let Reading {
+            reader,
+            account,
+            mut head,
+        } = *reading;
+        let endpoint = reader.endpoint().clone();
+        let is_json = reader.open_brace().is_some();
+        let mut facts = match reader.finish() {
+            Ok(facts) => facts,
+            Err(error) => {
+                let _ = ledger::charge_refused(store, &account, now.monotonic);
+                return Err(Denial::Body(error));
+            }
+        };
+        if endpoint.kind() == EndpointKind::Other && !is_json {
+            // A file that is put aside is no prompt; what is made of it is metered when it is used.
+            facts.prompt_tokens = 0;
+        }
+        if let Some(model) = &facts.model {
+            head.set
+                .push((crate::attribution::MODEL, model.to_string()));
+        }
+        self.reserve(&endpoint, Some(&facts), account, head, policy, store, now)
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one call site each for requests with and without a body"
+    )]
+    fn reserve(
+        &mut self,
+        endpoint: &Endpoint,
+        facts: Option<&RequestFacts>,
+        account: Account,
+        head: HeadEdits,
+        policy: &Policy,
+        store: &impl CounterStore,
+        now: Now,
+    ) -> Result<Step, Denial> {
+        let charges = endpoint.charges_tokens();
+        let tokens = match facts {
+            Some(facts) if charges => self.bid(endpoint, facts, &account, policy, store)?,
+            _ => Bid::default(),
+        };
+        let cost = Cost {
+            requests: 1,
+            tokens,
+        };
+        let reservation = ledger::reserve(store, account, cost, now.monotonic)
+            .map_err(|e| self.not_reserved(e))?;
+        self.decision = "allowed";
+        self.standings = Some(reservation.standings());
+        let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f, policy));
+        self.phase = Phase::Forwarded(Some(Box::new(Forwarded {
+            kind: endpoint.kind(),
+            reservation,
+            prompt_estimate: charges.then(|| facts.map_or(0, |f| f.prompt_tokens)),
+            choices: facts.map_or(1, answers),
+            asked_for_usage: body != UsageEdit::None,
+            answer: AnswerState::Awaited,
+        })));
+        Ok(Step::Forward(Forward { head, body }))
+    }
+
+    fn bid(
+        &self,
+        endpoint: &Endpoint,
+        facts: &RequestFacts,
+        account: &Account,
+        policy: &Policy,
+        store: &impl CounterStore,
+    ) -> Result<Bid, Denial> {
+        let limit = &account.limits().tokens;
+        let usual = match endpoint.kind() {
+            EndpointKind::Embeddings => return Ok(Bid::new(facts.prompt_tokens, 0, 0, limit)),
+            EndpointKind::Completions => COMPLETIONS_OUTPUT,
+            _ => policy.metering().default_output,
+        };
+        let learned = match (&self.principal, &facts.model) {
+            (Some(p), Some(model)) => {
+                learned::expected(store, p.key(), model).map_err(|_| Denial::Unavailable)?
+            }
+            _ => None,
+        };
+        let expected = learned.unwrap_or(usual);
+        let most = facts.declared_cap.unwrap_or(expected);
+        let all = |each: u64| each.saturating_mul(answers(facts));
+        Ok(Bid::new(
+            facts.prompt_tokens,
+            all(expected),
+            all(most),
+            limit,
+        ))
+    }
+
+    fn usage_edit(&self, facts: &RequestFacts, policy: &Policy) -> UsageEdit {
+        let metering = policy.metering();
+        let except = |m: &ModelId| metering.include_usage_except.allows(m.as_str());
+        if metering.include_usage && !facts.model.as_ref().is_some_and(except) {
+            facts.usage_edit
+        } else {
+            UsageEdit::None
+        }
+    }
+
+    fn check_model(&mut self, model: ModelId, policy: &Policy) -> Result<(), Denial> {
+        let Some(principal) = &self.principal else {
+            return Err(Denial::Unavailable);
+        };
+        let allowed = allows_model(principal, policy, &model);
+        let key = principal.key().clone();
+        self.model = Some(model.clone());
+        if allowed {
+            Ok(())
+        } else {
+            Err(Denial::ModelNotAllowed { key, model })
+        }
+    }
+
+    fn not_reserved(&self, refused: NotReserved) -> Denial {
+        match (refused, &self.principal) {
+            (
+                NotReserved::Limit {
+                    dimension,
+                    exceeded,
+                    requested,
+                    standings,
+                },
+                Some(principal),
+            ) => Denial::Limit(Box::new(LimitHit {
+                key: principal.key().clone(),
+                team: principal.team().clone(),
+                dimension,
+                exceeded,
+                requested,
+                standings,
+            })),
+            _ => Denial::Unavailable,
+        }
+    }
+}
+
+/// Whether tier and key both allow the model.
+pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &ModelId) -> bool {
+    let by_tier = policy
+        .tier(principal.tier())
+        .is_some_and(|t| t.models.allows(model.as_str()));
+    let by_key = principal
+        .record()
+        .models
+        .as_ref()
+        .is_none_or(|m| m.allows(model.as_str()));
+    by_tier && by_key
+}
+
+/// How many answers the upstream will generate.
+fn answers(facts: &RequestFacts) -> u64 {
+    facts.choices.saturating_mul(facts.prompts).max(1)
+}
+
+fn unknown_url(head: &Head<'_>) -> Denial {
+    Denial::UnknownUrl {
+        method: printable(head.method()),
+        path: printable(head.path()),
+    }
+}
+
+fn check_method(method: &[u8]) -> Result<(), Denial> {
+    if METHODS.split(", ").any(|m| m.as_bytes() == method) {
+        return Ok(());
+    }
+    Err(Denial::Method {
+        method: printable(method),
+    })
+}
+
+/// `h2c` asks for another HTTP version only, and Envoy ignores it.
+fn is_upgrade(head: &Head<'_>) -> bool {
+    let other = |v: &[u8]| !v.trim_ascii().eq_ignore_ascii_case(b"h2c");
+    head.get(":protocol").is_some() || head.all("upgrade").any(other)
+}

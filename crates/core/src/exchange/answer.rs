@@ -1,0 +1,140 @@
+//! The answer on its way back: its head, and its body past the meter.
+
+use super::models;
+use super::{AnswerState, Exchange, Phase};
+use crate::config::Policy;
+use crate::denial::rate_limit_headers;
+use crate::head::{Head, HeadEdits};
+use crate::request::EndpointKind;
+use crate::usage::{Ending, MeterPlan, Output, ResponseFacts, ResponseMeter};
+
+/// What to do with an answer.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// What to change in its head.
+    pub head: HeadEdits,
+    /// Whether to hold it until its body is complete, for [`Exchange::listed_models`].
+    pub hold: bool,
+}
+
+impl Exchange {
+    /// What to do with the answer of this head, whoever gives it: the upstream's own limits are not the
+    /// client's, and its account is not either.
+    pub fn response_head(&mut self, head: &Head<'_>, policy: &Policy) -> Answer {
+        let Phase::Forwarded(forwarded) = &mut self.phase else {
+            return Answer::default();
+        };
+        let mut answer = Answer {
+            head: HeadEdits {
+                remove: foreign(head),
+                set: vec![],
+            },
+            hold: false,
+        };
+        if let Some(standings) = &self.standings {
+            answer.head.set.extend(rate_limit_headers(standings));
+        }
+        let Some(forwarded) = forwarded else {
+            return answer;
+        };
+        let facts = ResponseFacts {
+            status: status(head),
+            content_type: head.get("content-type"),
+            content_encoding: head.get("content-encoding"),
+        };
+        answer.hold = forwarded.kind == EndpointKind::Models
+            && (200..300).contains(&facts.status)
+            && self
+                .principal
+                .as_ref()
+                .is_some_and(|p| models::is_restricted(p, policy));
+        let Some(prompt_estimate) = forwarded.prompt_estimate else {
+            forwarded.answer = AnswerState::Unmetered;
+            return answer;
+        };
+        let plan = MeterPlan {
+            prompt_estimate,
+            output_estimate: forwarded
+                .reservation
+                .tokens()
+                .saturating_sub(prompt_estimate),
+            drop_usage_event: forwarded.asked_for_usage,
+        };
+        let meter = ResponseMeter::new(&facts, plan);
+        if meter.may_shorten() {
+            answer.head.remove.push(b"content-length".as_slice().into());
+        }
+        forwarded.answer = AnswerState::Metered(Box::new(meter));
+        answer
+    }
+
+    /// Meters the next bytes of the answer; `ends` with the last of them.
+    pub fn response_body(&mut self, chunk: &[u8], ends: bool) -> Output {
+        let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
+            return Output::Unchanged;
+        };
+        let AnswerState::Metered(meter) = &mut forwarded.answer else {
+            return Output::Unchanged;
+        };
+        let out = meter.push(chunk);
+        if !ends {
+            return out;
+        }
+        let tail = self.response_ends();
+        if tail.is_empty() {
+            return out;
+        }
+        let passed = match out {
+            Output::Unchanged => chunk.to_vec(),
+            Output::Replaced(bytes) => bytes,
+        };
+        Output::Replaced([passed, tail].concat())
+    }
+
+    /// The answer has ended, by its last byte or by trailers: bytes held back that are still to go out.
+    pub fn response_ends(&mut self) -> Vec<u8> {
+        let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
+            return Vec::new();
+        };
+        match std::mem::replace(&mut forwarded.answer, AnswerState::Unmetered) {
+            AnswerState::Metered(meter) => {
+                let metered = meter.finish(Ending::Complete);
+                forwarded.answer = AnswerState::Done(metered.usage);
+                metered.tail
+            }
+            other => {
+                forwarded.answer = other;
+                Vec::new()
+            }
+        }
+    }
+
+    /// The list of models that the key may use, from the upstream's whole list; `None` if that is no list.
+    #[must_use]
+    pub fn listed_models(&self, body: &[u8], policy: &Policy) -> Option<Vec<u8>> {
+        models::filter(body, self.principal.as_ref()?, policy)
+    }
+}
+
+fn status(head: &Head<'_>) -> u16 {
+    let digits = head
+        .get(":status")
+        .and_then(|s| std::str::from_utf8(s).ok());
+    digits.and_then(|s| s.parse().ok()).unwrap_or(0)
+}
+
+/// Headers that speak of the upstream's account in place of the client's.
+fn foreign(head: &Head<'_>) -> Vec<Box<[u8]>> {
+    let is_foreign = |name: &&[u8]| {
+        name.starts_with(b"x-ratelimit-")
+            || name.starts_with(b"anthropic-ratelimit-")
+            || matches!(*name, b"openai-organization" | b"openai-project")
+    };
+    let mut names: Vec<Box<[u8]>> = Vec::new();
+    for name in head.names().filter(is_foreign) {
+        if !names.iter().any(|known| **known == *name) {
+            names.push(name.into());
+        }
+    }
+    names
+}

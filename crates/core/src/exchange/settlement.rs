@@ -1,0 +1,109 @@
+//! The end: whatever happened, what was held becomes what was used.
+
+use super::{AnswerState, Exchange, Forwarded, Now, Phase};
+use crate::config::Policy;
+use crate::learned;
+use crate::ledger::{self, CounterStore};
+use crate::usage::{Ending, Tokens, Usage};
+
+/// What a request came to, for logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// What was used, and how that is known.
+    pub usage: Usage,
+    /// Tokens charged against the limit, by weight.
+    pub charged: u64,
+    /// Tokens that had been reserved.
+    pub reserved: u64,
+    /// The prompt as it had been estimated.
+    pub prompt_estimate: u64,
+    /// Whether a content encoding hid the usage.
+    pub hidden_by_encoding: bool,
+}
+
+impl Exchange {
+    /// Settles what is owed, once, however the stream ended. `None` where no tokens were at stake.
+    pub fn finish(
+        &mut self,
+        policy: &Policy,
+        store: &impl CounterStore,
+        now: Now,
+    ) -> Option<Settlement> {
+        match std::mem::replace(&mut self.phase, Phase::Settled) {
+            Phase::Forwarded(Some(forwarded)) => self.settle(*forwarded, policy, store, now),
+            Phase::ReadingBody(reading) => {
+                // The client left, or Envoy refused a body that was too large: it was a request all the same.
+                self.decision = "incomplete";
+                let _ = ledger::charge_refused(store, &reading.account, now.monotonic);
+                None
+            }
+            Phase::Forwarded(None) | Phase::Refused | Phase::Settled => None,
+        }
+    }
+
+    fn settle(
+        &self,
+        forwarded: Forwarded,
+        policy: &Policy,
+        store: &impl CounterStore,
+        now: Now,
+    ) -> Option<Settlement> {
+        let Forwarded {
+            reservation,
+            prompt_estimate,
+            choices,
+            answer,
+            ..
+        } = forwarded;
+        let reserved = reservation.tokens();
+        let Some(prompt_estimate) = prompt_estimate else {
+            // A store that fails keeps the reservation charged, which errs on the safe side.
+            let _ = reservation.settle(store, 0, now.monotonic);
+            return None;
+        };
+        let mut hidden_by_encoding = false;
+        let usage = match answer {
+            AnswerState::Done(usage) => usage,
+            AnswerState::Metered(meter) => {
+                let metered = meter.finish(Ending::Cut);
+                hidden_by_encoding = metered.hidden_by_encoding;
+                metered.usage
+            }
+            // The client left before any answer: the upstream has read the prompt.
+            AnswerState::Awaited | AnswerState::Unmetered => Usage::LowerBound(Tokens {
+                input: prompt_estimate,
+                ..Tokens::default()
+            }),
+        };
+        let usage = bounded(usage, prompt_estimate, reserved);
+        let charged = policy.metering().weights.charge(usage.tokens());
+        let _ = reservation.settle(store, charged, now.monotonic);
+        if let (Usage::Exact(tokens), Some(principal), Some(model)) =
+            (&usage, &self.principal, &self.model)
+            && !tokens.is_zero()
+        {
+            let each = tokens.output.checked_div(choices).unwrap_or(tokens.output);
+            let _ = learned::learn(store, principal.key(), model, each);
+        }
+        Some(Settlement {
+            usage,
+            charged,
+            reserved,
+            prompt_estimate,
+            hidden_by_encoding,
+        })
+    }
+}
+
+/// A cut stream of which no count was seen is charged for at most what was reserved: the rest is a guess.
+fn bounded(usage: Usage, prompt_estimate: u64, reserved: u64) -> Usage {
+    match usage {
+        Usage::LowerBound(tokens) if tokens.total == 0 && tokens.input == prompt_estimate => {
+            Usage::LowerBound(Tokens {
+                output: tokens.output.min(reserved.saturating_sub(prompt_estimate)),
+                ..tokens
+            })
+        }
+        other => other,
+    }
+}
