@@ -76,7 +76,6 @@ enum Phase {
 #[derive(Debug)]
 struct Reading {
     reader: BodyReader,
-    account: Account,
     head: HeadEdits,
 }
 
@@ -101,7 +100,14 @@ enum AnswerState {
     /// Its body is not looked at.
     Unmetered,
     /// It has ended.
-    Done(Usage),
+    Done(Known),
+}
+
+/// What the meter came to.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    usage: Usage,
+    hidden_by_encoding: bool,
 }
 
 /// One request and its answer.
@@ -109,6 +115,7 @@ enum AnswerState {
 pub struct Exchange {
     phase: Phase,
     principal: Option<Principal>,
+    account: Option<Account>,
     model: Option<ModelId>,
     decision: &'static str,
     standings: Option<Standings>,
@@ -127,6 +134,7 @@ impl Exchange {
         let mut exchange = Self {
             phase: Phase::Refused,
             principal: None,
+            account: None,
             model: None,
             decision: "preflight",
             standings: None,
@@ -138,7 +146,7 @@ impl Exchange {
             return (exchange, Step::Reply(preflight()));
         }
         let admitted = exchange.admit(head, ends, policy, store, now);
-        let step = admitted.unwrap_or_else(|denial| exchange.refuse(&denial));
+        let step = admitted.unwrap_or_else(|denial| exchange.refuse(&denial, store, now));
         (exchange, step)
     }
 
@@ -151,23 +159,18 @@ impl Exchange {
         store: &impl CounterStore,
         now: Now,
     ) -> Step {
-        match self.read_body(chunk, ends, policy, store, now) {
-            Ok(step) => step,
-            Err(denial) => {
-                // What is refused for its content still counts as a request: a refusal by a limit does not.
-                if let (
-                    Phase::ReadingBody(reading),
-                    Denial::Body(_) | Denial::ModelNotAllowed { .. },
-                ) = (&self.phase, &denial)
-                {
-                    let _ = ledger::charge_refused(store, &reading.account, now.monotonic);
-                }
-                self.refuse(&denial)
-            }
-        }
+        let read = self.read_body(chunk, ends, policy, store, now);
+        read.unwrap_or_else(|denial| self.refuse(&denial, store, now))
     }
 
-    fn refuse(&mut self, denial: &Denial) -> Step {
+    fn refuse(&mut self, denial: &Denial, store: &impl CounterStore, now: Now) -> Step {
+        // What is refused for its content counts as a request all the same, so that nonsense does not evade
+        // the limit; a refusal by a limit spends nothing.
+        if let (Some(account), Denial::Body(_) | Denial::ModelNotAllowed { .. }) =
+            (&self.account, denial)
+        {
+            let _ = ledger::charge_refused(store, account, now.monotonic);
+        }
         self.phase = Phase::Refused;
         self.decision = denial.decision();
         Step::Reply(denial.reply())

@@ -47,7 +47,8 @@ impl Exchange {
             PathAction::Refused => return Err(unknown_url(head)),
             PathAction::Metered => {}
         }
-        let account = self.authenticate(head, policy, now)?;
+        self.authenticate(head, policy, now)?;
+        let account = self.account()?;
         if limits::is_asked(head) {
             self.decision = "limits";
             return Ok(Step::Reply(limits::reply(
@@ -67,11 +68,12 @@ impl Exchange {
             requests: 1,
             tokens: Bid::exactly(u64::from(endpoint.charges_tokens())),
         };
-        ledger::probe(store, &account, least, now.monotonic).map_err(|e| self.not_reserved(e))?;
+        ledger::probe(store, self.account()?, least, now.monotonic)
+            .map_err(|e| self.not_reserved(e))?;
 
         let edits = self.forward_edits(head);
         if !reads_body && endpoint.body() == BodyForm::None {
-            return self.reserve(&endpoint, None, account, edits, policy, store, now);
+            return self.reserve(&endpoint, None, edits, policy, store, now);
         }
         let reader = BodyReader::new(
             endpoint,
@@ -82,7 +84,6 @@ impl Exchange {
         .map_err(Denial::Body)?;
         self.phase = Phase::ReadingBody(Box::new(Reading {
             reader,
-            account,
             head: edits,
         }));
         if reads_body {
@@ -92,20 +93,20 @@ impl Exchange {
         }
     }
 
-    fn authenticate(
-        &mut self,
-        head: &Head<'_>,
-        policy: &Policy,
-        now: Now,
-    ) -> Result<Account, Denial> {
+    fn authenticate(&mut self, head: &Head<'_>, policy: &Policy, now: Now) -> Result<(), Denial> {
         let key =
             auth::credential(head, policy.credential_headers()).map_err(Denial::InvalidKey)?;
         let principal = auth::judge(&key, policy.key(&key.digest()), now.wall_seconds)?;
         // A record whose tier nobody configured has no limits to be held to.
         let tier = policy.tier(principal.tier()).ok_or(Denial::Unavailable)?;
-        let account = Account::of(principal.key(), tier.limits(&principal.record().limits));
+        let limits = tier.limits(&principal.record().limits);
+        self.account = Some(Account::of(principal.key(), limits));
         self.principal = Some(principal);
-        Ok(account)
+        Ok(())
+    }
+
+    fn account(&self) -> Result<&Account, Denial> {
+        self.account.as_ref().ok_or(Denial::Unavailable)
     }
 
     pub(super) fn read_body(
@@ -132,20 +133,10 @@ impl Exchange {
         let Phase::ReadingBody(reading) = std::mem::replace(&mut self.phase, Phase::Refused) else {
             return Err(Denial::Unavailable);
         };
-        let Reading {
-            reader,
-            account,
-            mut head,
-        } = *reading;
+        let Reading { reader, mut head } = *reading;
         let endpoint = reader.endpoint().clone();
         let is_json = reader.open_brace().is_some();
-        let mut facts = match reader.finish() {
-            Ok(facts) => facts,
-            Err(error) => {
-                let _ = ledger::charge_refused(store, &account, now.monotonic);
-                return Err(Denial::Body(error));
-            }
-        };
+        let mut facts = reader.finish().map_err(Denial::Body)?;
         if endpoint.kind() == EndpointKind::Other && !is_json {
             // A file that is put aside is no prompt; what is made of it is metered when it is used.
             facts.prompt_tokens = 0;
@@ -154,7 +145,7 @@ impl Exchange {
             head.set
                 .push((crate::attribution::MODEL, model.to_string()));
         }
-        self.reserve(&endpoint, Some(&facts), account, head, policy, store, now)
+        self.reserve(&endpoint, Some(&facts), head, policy, store, now)
     }
 
     #[allow(
@@ -165,13 +156,13 @@ impl Exchange {
         &mut self,
         endpoint: &Endpoint,
         facts: Option<&RequestFacts>,
-        account: Account,
         head: HeadEdits,
         policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
         let charges = endpoint.charges_tokens();
+        let account = self.account()?.clone();
         let tokens = match facts {
             Some(facts) if charges => self.bid(endpoint, facts, &account, policy, store)?,
             _ => Bid::default(),

@@ -1,7 +1,7 @@
 //! The answer on its way back: its head, and its body past the meter.
 
 use super::models;
-use super::{AnswerState, Exchange, Phase};
+use super::{AnswerState, Exchange, Known, Phase};
 use crate::config::Policy;
 use crate::denial::rate_limit_headers;
 use crate::head::{Head, HeadEdits};
@@ -99,7 +99,10 @@ impl Exchange {
         match std::mem::replace(&mut forwarded.answer, AnswerState::Unmetered) {
             AnswerState::Metered(meter) => {
                 let metered = meter.finish(Ending::Complete);
-                forwarded.answer = AnswerState::Done(metered.usage);
+                forwarded.answer = AnswerState::Done(Known {
+                    usage: metered.usage,
+                    hidden_by_encoding: metered.hidden_by_encoding,
+                });
                 metered.tail
             }
             other => {

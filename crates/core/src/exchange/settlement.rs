@@ -1,6 +1,6 @@
 //! The end: whatever happened, what was held becomes what was used.
 
-use super::{AnswerState, Exchange, Forwarded, Now, Phase};
+use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::config::Policy;
 use crate::learned;
 use crate::ledger::{self, CounterStore};
@@ -31,10 +31,12 @@ impl Exchange {
     ) -> Option<Settlement> {
         match std::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Forwarded(Some(forwarded)) => self.settle(*forwarded, policy, store, now),
-            Phase::ReadingBody(reading) => {
+            Phase::ReadingBody(_) => {
                 // The client left, or Envoy refused a body that was too large: it was a request all the same.
                 self.decision = "incomplete";
-                let _ = ledger::charge_refused(store, &reading.account, now.monotonic);
+                if let Some(account) = &self.account {
+                    let _ = ledger::charge_refused(store, account, now.monotonic);
+                }
                 None
             }
             Phase::Forwarded(None) | Phase::Refused | Phase::Settled => None,
@@ -61,19 +63,26 @@ impl Exchange {
             let _ = reservation.settle(store, 0, now.monotonic);
             return None;
         };
-        let mut hidden_by_encoding = false;
-        let usage = match answer {
-            AnswerState::Done(usage) => usage,
+        let Known {
+            usage,
+            hidden_by_encoding,
+        } = match answer {
+            AnswerState::Done(known) => known,
             AnswerState::Metered(meter) => {
                 let metered = meter.finish(Ending::Cut);
-                hidden_by_encoding = metered.hidden_by_encoding;
-                metered.usage
+                Known {
+                    usage: metered.usage,
+                    hidden_by_encoding: metered.hidden_by_encoding,
+                }
             }
             // The client left before any answer: the upstream has read the prompt.
-            AnswerState::Awaited | AnswerState::Unmetered => Usage::LowerBound(Tokens {
-                input: prompt_estimate,
-                ..Tokens::default()
-            }),
+            AnswerState::Awaited | AnswerState::Unmetered => Known {
+                usage: Usage::LowerBound(Tokens {
+                    input: prompt_estimate,
+                    ..Tokens::default()
+                }),
+                hidden_by_encoding: false,
+            },
         };
         let usage = bounded(usage, prompt_estimate, reserved);
         let charged = policy.metering().weights.charge(usage.tokens());
