@@ -151,6 +151,10 @@ fn a_form_that_parsers_read_differently_is_refused() {
             E::InvalidForm(F::Ambiguous),
         ),
         (
+            form(&[file("x\r-\n------b.1\r\nfake"), model.clone()]),
+            E::InvalidForm(F::Ambiguous),
+        ),
+        (
             form(&[file("x\r\n------b.12\r\nfake"), model.clone()]),
             E::InvalidForm(F::Ambiguous),
         ),

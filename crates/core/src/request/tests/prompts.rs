@@ -35,6 +35,11 @@ fn what_the_model_sees_counts() {
         ("/v1/messages", r#"{"model":"m","messages":[{"content":[{"source":{"type":"url","url":"https://e.com/a.png"}}]}]}"#.into(), IMAGE),
         ("/v1beta/models/g:generateContent", format!(r#"{{"contents":[{{"parts":[{{"inline_data":{{"mime_type":"image/png","data":"{blob}"}}}}]}}]}}"#), IMAGE),
         ("/v1beta/models/g:generateContent", r#"{"contents":[{"parts":[{"fileData":{"mimeType":"x/y","fileUri":"https://e.com/f"}}]}]}"#.into(), FILE),
+        ("/v1/messages", r#"{"model":"m","messages":[{"content":[{"source":{"data":"aGVsbG8="}}]}]}"#.into(), IMAGE),
+        // What follows a part in a list is no part.
+        (CHAT, r#"{"model":"m","messages":[{"content":[{"file_id":"f"},"hello world"]}]}"#.into(), FILE + 2),
+        // Too short for a picture, and without spaces: letters in a row.
+        (CHAT, r#"{"model":"m","messages":[{"data":"abcdefgh"}]}"#.into(), 4),
         // Encrypted reasoning by its length.
         ("/v1/responses", format!(r#"{{"input":[{{"type":"reasoning","encrypted_content":"{blob}"}}]}}"#), 750),
         // Token ids.
