@@ -1,8 +1,8 @@
 //! What a request asks for, read from its body as it passes by.
 //!
 //! What it is: [`Endpoint`] says which API a path is; [`BodyReader`] takes the body in pieces of any split, each
-//! byte once, and ends in [`RequestFacts`]: model, stream, caps, an estimate of the prompt, and how to ask the upstream for
-//! its usage ([`UsageEdit`]). It holds about two KiB whatever the body's length, tells the model as soon as
+//! byte once, and ends in [`RequestFacts`]: model, stream, caps, an estimate of the prompt, and how to ask the
+//! upstream for its usage ([`UsageEdit`]). It holds about two KiB whatever the body's length, tells the model as soon as
 //! it has passed, and reads a gigabyte in seconds.
 //!
 //! What it is not: no parser of values. serde_json, jiter and struson pull from a whole slice or a blocking
@@ -14,8 +14,8 @@
 //!
 //! # What is refused
 //! Whatever two parsers could read in two ways, because the model that was checked must be the model that
-//! is served: a parameter twice or in another letter case, a byte order mark, invalid UTF-8, charsets, compression, URL-encoded forms,
-//! `stream: "true"`, a path and a body that disagree. Keys are decoded before they are compared (`"mod\u0065l"` is
+//! is served: a parameter twice or in another letter case, a byte order mark, invalid UTF-8, charsets,
+//! compression, URL-encoded forms, `stream: "true"`, a path and a body that disagree. Keys are decoded before they are compared (`"mod\u0065l"` is
 //! `model`), and only the top level decides: a `model` inside a message or a tool is data.
 //! `null` is what SDKs send for a parameter that is not set. Numbers are taken by value: `1e3` is a thousand,
 //! and what exceeds [`MAX_COUNT`] is read as that.

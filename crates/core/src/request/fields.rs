@@ -92,7 +92,7 @@ impl Fields {
                 Some(top) if self.depth == 2 => keys::param(Some(top), name)?,
                 _ => None,
             };
-            self.options.has_keys |= self.depth == 2 && self.top == Some(Param::StreamOptions);
+            self.options.has_keys |= self.top == Some(Param::StreamOptions);
             let shown = match self.section {
                 Section::Hidden => false,
                 Section::Schema => true,

@@ -138,14 +138,7 @@ impl Meter {
             }
             Key::Opaque => self.held = self.held.saturating_add(piece.len() as u64),
             Key::Image | Key::Audio | Key::File | Key::Source | Key::Blob => {
-                let encoded = if self.prose {
-                    0
-                } else {
-                    piece
-                        .iter()
-                        .take_while(|b| matches!(b, b'!'..=b'~' | b'\r' | b'\n'))
-                        .count()
-                };
+                let encoded = if self.prose { 0 } else { encoded_len(piece) };
                 let (encoded, prose) = piece.split_at_checked(encoded).unwrap_or((piece, &[]));
                 self.held = self.held.saturating_add(encoded.len() as u64);
                 self.prose |= !prose.is_empty();
@@ -189,4 +182,18 @@ impl Meter {
     fn add(&mut self, tokens: u64) {
         self.other = self.other.saturating_add(tokens);
     }
+}
+
+/// How many bytes from the start may be a URL or base64: no space, nothing beyond ASCII. Line ends pass, since some
+/// encoders wrap.
+fn encoded_len(bytes: &[u8]) -> usize {
+    const fn encoded(byte: u8) -> bool {
+        // Without branches, so that sixteen are judged at once.
+        (byte > b' ') & (byte < 0x7f) | (byte == b'\r') | (byte == b'\n')
+    }
+    let (blocks, _) = bytes.as_chunks::<16>();
+    let all = |block: &&[u8; 16]| block.iter().fold(true, |all, b| all & encoded(*b));
+    let skipped = blocks.iter().take_while(all).count().saturating_mul(16);
+    let tail = bytes.get(skipped..).unwrap_or_default();
+    skipped.saturating_add(tail.iter().take_while(|b| encoded(**b)).count())
 }

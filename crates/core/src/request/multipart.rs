@@ -1,9 +1,10 @@
 //! A multipart/form-data body (RFC 7578), scanned as it passes by.
 //!
-//! multer and its like want a stream to pull from and hold each field whole. This scanner keeps its place in about
-//! a kilobyte and looks at the whole body, wherever the fields stand: some SDKs send the file
-//! first. It is stricter than the parsers behind it, so that none of them finds a field that it did not: lines end in CRLF, nothing stands
-//! before the first boundary or after the last, and a boundary in any other place is refused.
+//! multer and its like want a stream to pull from and hold each field whole. This scanner keeps its place in
+//! about two kilobytes and looks at the whole body, however far back the fields stand: some SDKs send the
+//! file first. It is stricter than the parsers behind it, so that none of them finds a field that it did not:
+//! lines end in CRLF, nothing stands before the first boundary or after the last, and a boundary in any other
+//! place is refused.
 
 use super::bounded::Bounded;
 use super::error::BodyError;

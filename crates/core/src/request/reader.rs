@@ -50,8 +50,8 @@ pub struct RequestFacts {
 
 #[derive(Debug)]
 enum Body {
-    Json { lexer: Lexer, fields: Fields },
-    Form(Multipart),
+    Json(Box<(Lexer, Fields)>),
+    Form(Box<Multipart>),
     Opaque(Meter),
 }
 
@@ -59,7 +59,7 @@ enum Body {
 #[derive(Debug)]
 pub struct BodyReader {
     endpoint: Endpoint,
-    body: Box<Body>,
+    body: Body,
     len: u64,
     model_told: bool,
     failed: Option<BodyError>,
@@ -77,18 +77,16 @@ impl BodyReader {
         costs: PartCosts,
     ) -> Result<Self, BodyError> {
         let body = match media::judge(endpoint.body(), content_type, content_encoding)? {
-            Media::Json => Body::Json {
-                lexer: Lexer::new(),
-                fields: Fields::new(costs),
-            },
+            Media::Json => Body::Json(Box::new((Lexer::new(), Fields::new(costs)))),
             Media::Form(boundary) => {
-                Body::Form(Multipart::new(boundary, Form::new(endpoint.kind(), costs)))
+                let form = Form::new(endpoint.kind(), costs);
+                Body::Form(Box::new(Multipart::new(boundary, form)))
             }
             Media::Opaque => Body::Opaque(Meter::new(costs)),
         };
         Ok(Self {
             endpoint,
-            body: Box::new(body),
+            body,
             len: 0,
             model_told: false,
             failed: None,
@@ -110,8 +108,8 @@ impl BodyReader {
             return Err(error);
         }
         self.len = self.len.saturating_add(chunk.len() as u64);
-        match &mut *self.body {
-            Body::Json { lexer, fields } => lexer.push(chunk, fields)?,
+        match &mut self.body {
+            Body::Json(json) => json.0.push(chunk, &mut json.1)?,
             Body::Form(form) => form.push(chunk)?,
             Body::Opaque(_) => {}
         }
@@ -136,8 +134,8 @@ impl BodyReader {
     /// [`super::MAX_LEADING_SPACE`] + 1. Nothing for a body that is not JSON.
     #[must_use]
     pub fn open_brace(&self) -> Option<usize> {
-        match &*self.body {
-            Body::Json { fields, .. } => fields.open_brace.and_then(|at| usize::try_from(at).ok()),
+        match &self.body {
+            Body::Json(json) => json.1.open_brace.and_then(|at| usize::try_from(at).ok()),
             Body::Form(_) | Body::Opaque(_) => None,
         }
     }
@@ -149,8 +147,8 @@ impl BodyReader {
     }
 
     fn body_model(&self) -> Option<&ModelId> {
-        match &*self.body {
-            Body::Json { fields, .. } => fields.model.as_ref(),
+        match &self.body {
+            Body::Json(json) => json.1.model.as_ref(),
             Body::Form(multipart) => multipart.form.model.as_ref(),
             Body::Opaque(_) => None,
         }
@@ -181,8 +179,8 @@ impl BodyReader {
         self.agree()?;
         let endpoint = &self.endpoint;
         let may_be_empty = !endpoint.requires_model() || endpoint.path_model().is_some();
-        let complete = match &*self.body {
-            Body::Json { lexer, .. } => lexer.finish(),
+        let complete = match &self.body {
+            Body::Json(json) => json.0.finish(),
             Body::Form(multipart) => multipart.finish(),
             Body::Opaque(_) => Ok(()),
         };
@@ -206,8 +204,9 @@ impl BodyReader {
             body_len: self.len,
             usage_edit: UsageEdit::None,
         };
-        let meter = match &*self.body {
-            Body::Json { fields, .. } => {
+        let meter = match &self.body {
+            Body::Json(json) => {
+                let fields = &json.1;
                 facts.stream |= fields.stream;
                 facts.include_usage = fields.options.include_usage.and_then(|(asked, ..)| asked);
                 facts.declared_cap = fields.cap;

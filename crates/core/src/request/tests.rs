@@ -3,6 +3,7 @@
 mod bodies;
 mod differential;
 mod edges;
+mod endpoints;
 mod forms;
 mod laws;
 mod prompts;

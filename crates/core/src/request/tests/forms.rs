@@ -24,8 +24,9 @@ fn file(content: &str) -> String {
     )
 }
 
-fn form(parts: &[String]) -> String {
-    format!("{}------b.1--\r\n", parts.concat())
+fn form<S: AsRef<str>>(parts: &[S]) -> String {
+    let parts: String = parts.iter().map(AsRef::as_ref).collect();
+    format!("{parts}------b.1--\r\n")
 }
 
 fn read_form(path: &str, body: &str) -> Result<RequestFacts, BodyError> {
@@ -114,7 +115,7 @@ fn a_form_that_parsers_read_differently_is_refused() {
     let header = |line: &str| form(&[model.clone(), part(&format!("name=\"a\"\r\n{line}"), "x")]);
     for (body, expected) in [
         (String::new(), E::Empty),
-        (form(&[]), E::MissingModel),
+        (form::<String>(&[]), E::MissingModel),
         (form(&[file("x")]), E::MissingModel),
         (
             form(&[model.clone(), model.clone()]),
@@ -129,22 +130,16 @@ fn a_form_that_parsers_read_differently_is_refused() {
             E::WrongType(Param::Model),
         ),
         (
-            format!("preamble\r\n{}", form(&[model.clone()])),
+            format!("preamble\r\n{}", form(&[&model])),
             E::InvalidForm(F::Start),
         ),
-        (
-            format!("\r\n{}", form(&[model.clone()])),
-            E::InvalidForm(F::Start),
-        ),
+        (format!("\r\n{}", form(&[&model])), E::InvalidForm(F::Start)),
         (model.clone(), E::InvalidForm(F::Truncated)),
         (format!("{model}------b.1"), E::InvalidForm(F::Truncated)),
         (format!("{model}------b.1-"), E::InvalidForm(F::Truncated)),
+        (format!("{}x", form(&[&model])), E::InvalidForm(F::Trailing)),
         (
-            format!("{}x", form(&[model.clone()])),
-            E::InvalidForm(F::Trailing),
-        ),
-        (
-            format!("{}{}", form(&[model.clone()]), model),
+            format!("{}{}", form(&[&model]), model),
             E::InvalidForm(F::Trailing),
         ),
         (
@@ -156,6 +151,10 @@ fn a_form_that_parsers_read_differently_is_refused() {
             E::InvalidForm(F::Ambiguous),
         ),
         (
+            form(&[file("x\r-\n------b.1\r\nfake"), model.clone()]),
+            E::InvalidForm(F::Ambiguous),
+        ),
+        (
             form(&[file("x\r\n------b.12\r\nfake"), model.clone()]),
             E::InvalidForm(F::Ambiguous),
         ),
@@ -164,7 +163,7 @@ fn a_form_that_parsers_read_differently_is_refused() {
             E::InvalidForm(F::Ambiguous),
         ),
         (
-            form(&[model.clone()]).replace("\r\n\r\n", "\n\n"),
+            form(&[&model]).replace("\r\n\r\n", "\n\n"),
             E::InvalidForm(F::Header),
         ),
         (header("Content-Type"), E::InvalidForm(F::Header)),
@@ -200,8 +199,8 @@ fn a_form_that_parsers_read_differently_is_refused() {
         header("Content-Transfer-Encoding: 8BIT"),
         with("name=model2"),
         with("filename=x; name = \"a\" ;"),
-        form(&[model.clone()]).replace("b.1\r\n", "b.1 \t\r\n"),
-        form(&[model.clone()]).trim_end().to_owned(),
+        form(&[&model]).replace("b.1\r\n", "b.1 \t\r\n"),
+        form(&[&model]).trim_end().to_owned(),
     ] {
         assert_eq!(read_form(TRANSCRIPTIONS, &body).err(), None, "{body}");
     }

@@ -35,6 +35,11 @@ fn what_the_model_sees_counts() {
         ("/v1/messages", r#"{"model":"m","messages":[{"content":[{"source":{"type":"url","url":"https://e.com/a.png"}}]}]}"#.into(), IMAGE),
         ("/v1beta/models/g:generateContent", format!(r#"{{"contents":[{{"parts":[{{"inline_data":{{"mime_type":"image/png","data":"{blob}"}}}}]}}]}}"#), IMAGE),
         ("/v1beta/models/g:generateContent", r#"{"contents":[{"parts":[{"fileData":{"mimeType":"x/y","fileUri":"https://e.com/f"}}]}]}"#.into(), FILE),
+        ("/v1/messages", r#"{"model":"m","messages":[{"content":[{"source":{"data":"aGVsbG8="}}]}]}"#.into(), IMAGE),
+        // What follows a part in a list is no part.
+        (CHAT, r#"{"model":"m","messages":[{"content":[{"file_id":"f"},"hello world"]}]}"#.into(), FILE + 2),
+        // Too short for a picture, and without spaces: letters in a row.
+        (CHAT, r#"{"model":"m","messages":[{"data":"abcdefgh"}]}"#.into(), 4),
         // Encrypted reasoning by its length.
         ("/v1/responses", format!(r#"{{"input":[{{"type":"reasoning","encrypted_content":"{blob}"}}]}}"#), 750),
         // Token ids.
@@ -47,7 +52,7 @@ fn what_the_model_sees_counts() {
         ("/v1/rerank", r#"{"model":"m","query":"hello","documents":["hello world"]}"#.into(), 3),
         ("/v1/audio/speech", r#"{"model":"m","input":"hello world","voice":"alloy"}"#.into(), 2),
     ] {
-        assert_eq!(tokens(path, &body), expected, "{path} {}", &body[..body.len().min(200)]);
+        assert_eq!(tokens(path, &body), expected, "{path} {body:.200}");
     }
     // Prose in an image's place is prose, and an identifier of many words is no identifier.
     for body in [
