@@ -11,6 +11,9 @@
 #![cfg(target_arch = "wasm32")]
 
 mod host;
+mod leases;
+mod report;
+mod request_body;
 mod root;
 mod stream;
 

@@ -8,6 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::host;
+use crate::leases;
 use crate::stream::Stream;
 
 /// The root context.
@@ -31,6 +32,9 @@ impl RootContext for Root {
             Ok(policy) => {
                 log::debug!("gmtech: configured with {} inline keys", policy.key_count());
                 self.policy = Some(Rc::new(policy));
+                if let Err(status) = host::clock::tick_every(leases::RENEWAL) {
+                    log::error!("gmtech: the host refused to tick: {status:?}");
+                }
                 true
             }
             Err(mistake) => {
@@ -44,7 +48,11 @@ impl RootContext for Root {
         Some(ContextType::HttpContext)
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.policy.clone())))
+    fn on_tick(&mut self) {
+        leases::renew_all();
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(id, self.policy.clone())))
     }
 }

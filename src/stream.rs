@@ -3,80 +3,213 @@
 use std::rc::Rc;
 
 use gmtech_core::config::Policy;
-use gmtech_core::denial::Denial;
+use gmtech_core::denial::{Denial, Reply};
 use gmtech_core::exchange::{Exchange, Step};
+use gmtech_core::usage::Output;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use crate::host::body::{self, Buffer};
 use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
-use crate::host::{Status, clock, metrics, reply, state};
+use crate::host::{Status, clock, reply};
+use crate::leases;
+use crate::report;
+use crate::request_body::HeldBody;
+
+/// The longest list of models that is filtered, in bytes.
+const MODEL_LIST_MAX: usize = 1 << 20;
 
 /// One stream.
 pub(crate) struct Stream {
+    id: u32,
     policy: Option<Rc<Policy>>,
     exchange: Option<Exchange>,
+    request: HeldBody,
+    /// The answer is held until it is complete.
+    holds_answer: bool,
 }
 
 impl Stream {
-    pub(crate) fn new(policy: Option<Rc<Policy>>) -> Self {
+    pub(crate) fn new(id: u32, policy: Option<Rc<Policy>>) -> Self {
         Self {
+            id,
             policy,
             exchange: None,
+            request: HeldBody::default(),
+            holds_answer: false,
         }
     }
 
-    fn start(&mut self) -> Result<Action, Status> {
-        let Some(policy) = &self.policy else {
+    fn start(&mut self, ends: bool) -> Result<Action, Status> {
+        let Some(policy) = self.policy.clone() else {
             return Ok(refuse());
         };
         let pairs = headers::read(Map::Request)?;
+        let head = pairs.head();
         let (exchange, step) =
-            Exchange::start(&pairs.head(), policy, &SharedCounters, clock::now()?);
-        attribute(&exchange);
-        let exchange = self.exchange.insert(exchange);
+            Exchange::start(&head, ends, &policy, &SharedCounters, clock::now()?);
+        self.request = HeldBody::new(head.get("content-length").is_some());
+        if let Some(target) = exchange.logged_target() {
+            headers::set(Map::Request, ":path", target)?;
+        }
+        self.exchange = Some(exchange);
+        self.carry_out(step)
+    }
+
+    /// Hands over what has arrived of the body since the last callback; `size` is that of all of it.
+    fn request_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
+        let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
+            return Ok(Action::Continue);
+        };
+        if self.request.is_done() {
+            return Ok(Action::Continue);
+        }
+        let chunk = self.request.read_new(size)?;
+        let step = exchange.request_body(&chunk, ends, &policy, &SharedCounters, clock::now()?);
+        if matches!(step, Step::ReadBody) {
+            self.request
+                .keep_front_reachable(size, exchange.open_brace(&policy))?;
+        }
+        self.carry_out(step)
+    }
+
+    fn carry_out(&mut self, step: Step) -> Result<Action, Status> {
+        let Some(exchange) = &self.exchange else {
+            return Ok(refuse());
+        };
         match step {
-            Step::Forward(edits) => {
-                headers::apply(Map::Request, &edits)?;
+            Step::ReadBody => Ok(Action::Pause),
+            Step::Forward(forward) => {
+                report::decided(exchange);
+                leases::hold(self.id, exchange.lease());
+                headers::apply(Map::Request, &forward.head)?;
+                self.request.release(forward.body)?;
                 Ok(Action::Continue)
             }
             Step::Reply(answer) => {
-                if let Some(target) = exchange.logged_target() {
-                    headers::set(Map::Request, ":path", target)?;
-                }
+                report::decided(exchange);
+                self.request.give_up();
                 reply::send(&answer)?;
                 Ok(Action::Pause)
             }
         }
+    }
+
+    fn response_head(&mut self, ends: bool) -> Result<Action, Status> {
+        let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
+            return Ok(Action::Continue);
+        };
+        let pairs = headers::read(Map::Response)?;
+        let answer = exchange.response_head(&pairs.head(), &policy);
+        headers::apply(Map::Response, &answer.head)?;
+        self.holds_answer = answer.hold && !ends;
+        if ends {
+            let _ = exchange.response_body(&[], true);
+        }
+        Ok(if self.holds_answer {
+            Action::Pause
+        } else {
+            Action::Continue
+        })
+    }
+
+    fn response_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
+        if self.holds_answer {
+            return self.list_models(size, ends);
+        }
+        let Some(exchange) = &mut self.exchange else {
+            return Ok(Action::Continue);
+        };
+        let chunk = body::read(Buffer::Response, 0, size)?;
+        if let Output::Replaced(bytes) = exchange.response_body(&chunk, ends) {
+            body::replace(Buffer::Response, size, &bytes)?;
+        }
+        Ok(Action::Continue)
+    }
+
+    /// Cuts a held list of models down to what the key may use. A list that cannot be read is an upstream's
+    /// fault and must not be shown whole.
+    fn list_models(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
+        if !ends && size <= MODEL_LIST_MAX {
+            return Ok(Action::Pause);
+        }
+        let (Some(policy), Some(exchange)) = (&self.policy, &self.exchange) else {
+            return Ok(Action::Continue);
+        };
+        self.holds_answer = false;
+        let listed = if size <= MODEL_LIST_MAX {
+            exchange.listed_models(&body::read(Buffer::Response, 0, size)?, policy)
+        } else {
+            None
+        };
+        if let Some(listed) = listed {
+            headers::set(Map::Response, "content-length", &listed.len().to_string())?;
+            body::replace(Buffer::Response, size, &listed)?;
+            return Ok(Action::Continue);
+        }
+        let Reply { body: error, .. } = Denial::UnreadableModels.reply();
+        headers::set(Map::Response, ":status", "502")?;
+        headers::set(Map::Response, "content-type", "application/json")?;
+        headers::set(Map::Response, "content-length", &error.len().to_string())?;
+        body::replace(Buffer::Response, size, error.as_bytes())?;
+        Ok(Action::Continue)
     }
 }
 
 impl Context for Stream {}
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        self.start().unwrap_or_else(|status| {
-            log::error!("gmtech: the host refused a call on the request's head: {status:?}");
-            refuse()
-        })
+    fn on_http_request_headers(&mut self, _: usize, ends: bool) -> Action {
+        self.start(ends)
+            .unwrap_or_else(|s| refuse_after("the request's head", s))
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        if let Some(exchange) = &self.exchange
-            && let Ok(pairs) = headers::read(Map::Response)
-            && let Err(status) = headers::apply(Map::Response, &exchange.respond(&pairs.head()))
-        {
-            log::warn!("gmtech: the host refused to set the limit headers: {status:?}");
+    fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
+        self.request_body(size, ends)
+            .unwrap_or_else(|s| refuse_after("the request's body", s))
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        let size = self.request.size();
+        self.request_body(size, true)
+            .unwrap_or_else(|s| refuse_after("the request's trailers", s))
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
+        self.response_head(ends)
+            .unwrap_or_else(|s| pass_after("the answer's head", s))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
+        self.response_body(size, ends)
+            .unwrap_or_else(|s| pass_after("the answer's body", s))
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if let Some(exchange) = &mut self.exchange {
+            // An event that was never finished cannot go out any more; clients drop such an event anyway.
+            let _ = exchange.response_ends();
         }
         Action::Continue
     }
 
     fn on_log(&mut self) {
-        let Some(exchange) = &mut self.exchange else {
+        leases::release(self.id);
+        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
             return;
         };
         match clock::now() {
-            Ok(now) => exchange.finish(&SharedCounters, now),
+            Ok(now) => {
+                let before = exchange.decision();
+                let settlement = exchange.finish(policy, &SharedCounters, now);
+                if exchange.decision() != before {
+                    report::decided(exchange);
+                }
+                if let Some(settlement) = settlement {
+                    report::settled(exchange, &settlement);
+                }
+            }
             Err(status) => log::error!("gmtech: no clock to settle by: {status:?}"),
         }
     }
@@ -90,24 +223,13 @@ fn refuse() -> Action {
     Action::Pause
 }
 
-/// Counts the decision and leaves it in filter state for the access log and for other filters.
-fn attribute(exchange: &Exchange) {
-    let principal = exchange.principal();
-    let tier = principal.map_or("none", |p| p.tier().as_str());
-    let decision = exchange.decision();
-    metrics::count(&format!("gmtech_requests.tier.{tier}.decision.{decision}"));
-    let mut entries = vec![("gmtech_decision", decision)];
-    if let Some(p) = principal {
-        entries.push(("gmtech_team_id", p.team().as_str()));
-        entries.push(("gmtech_key_id", p.key().as_str()));
-        entries.push(("gmtech_tier", tier));
-    }
-    if let Some(model) = exchange.model() {
-        entries.push(("gmtech_model", model.as_str()));
-    }
-    for (name, value) in entries {
-        if let Err(status) = state::set(name, value) {
-            log::warn!("gmtech: the host refused filter state {name}: {status:?}");
-        }
-    }
+fn refuse_after(what: &str, status: Status) -> Action {
+    log::error!("gmtech: the host refused a call on {what}: {status:?}");
+    refuse()
+}
+
+/// An admitted stream is never cut: what could not be read is settled by estimate.
+fn pass_after(what: &str, status: Status) -> Action {
+    log::error!("gmtech: the host refused a call on {what}: {status:?}");
+    Action::Continue
 }

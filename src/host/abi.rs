@@ -17,6 +17,13 @@ unsafe extern "C" {
         data: *mut *mut u8,
         len: *mut usize,
     ) -> u32;
+    fn proxy_set_buffer_bytes(
+        kind: u32,
+        start: usize,
+        len: usize,
+        data: *const u8,
+        data_len: usize,
+    ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_len: usize) -> u32;
     fn proxy_replace_header_map_value(
@@ -58,6 +65,8 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
 }
 
@@ -81,6 +90,11 @@ pub(super) fn get_buffer(kind: u32, start: usize, max: usize) -> Result<Vec<u8>,
     // SAFETY: both out-pointers are to locals.
     let status = unsafe { proxy_get_buffer_bytes(kind, start, max, &raw mut data, &raw mut len) };
     taken(status, data, len)
+}
+
+pub(super) fn set_buffer(kind: u32, start: usize, len: usize, bytes: &[u8]) -> Result<(), Status> {
+    // SAFETY: the slice is live during the call.
+    check(unsafe { proxy_set_buffer_bytes(kind, start, len, bytes.as_ptr(), bytes.len()) })
 }
 
 pub(super) fn get_header_pairs(map: u32) -> Result<Vec<u8>, Status> {
@@ -160,6 +174,16 @@ pub(super) fn define_metric(kind: u32, name: &[u8]) -> Result<u32, Status> {
 pub(super) fn increment_metric(id: u32, offset: i64) -> Result<(), Status> {
     // SAFETY: takes plain numbers.
     check(unsafe { proxy_increment_metric(id, offset) })
+}
+
+pub(super) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { proxy_record_metric(id, value) })
+}
+
+pub(super) fn set_tick_period(millis: u32) -> Result<(), Status> {
+    // SAFETY: takes a plain number.
+    check(unsafe { proxy_set_tick_period_milliseconds(millis) })
 }
 
 pub(super) fn monotonic_nanos() -> Result<u64, Status> {

@@ -84,6 +84,8 @@ pub enum Denial {
     },
     /// 400: WebSocket and other upgrades are off.
     Upgrade,
+    /// 502: the upstream's list of models, of which a part may be shown, cannot be read.
+    UnreadableModels,
     /// 503: the gate itself cannot decide; nothing was spent.
     Unavailable,
 }
@@ -196,6 +198,9 @@ impl Denial {
                     "upgrade_not_supported"
                 )
             }
+            Self::UnreadableModels => {
+                kind!("unreadable_models", 502, "server_error", "bad_gateway")
+            }
             Self::Unavailable => kind!("unavailable", 503, "server_error", "gate_unavailable"),
         }
     }
@@ -228,6 +233,9 @@ impl Denial {
             Self::Upgrade => "Upgrades such as WebSocket are not supported here. Use HTTP; answers can be streamed \
                 with \"stream\": true."
                 .into(),
+            Self::UnreadableModels => {
+                "The model provider sent a list of models that could not be read. Please try again.".into()
+            }
             Self::Unavailable => {
                 "The gate cannot check this request's limits at the moment. Try again shortly.".into()
             }

@@ -132,6 +132,14 @@ fn every_refusal_has_openais_shape() {
             "gmtech_upgrade_refused",
         ),
         (
+            Denial::UnreadableModels,
+            502,
+            "server_error",
+            None,
+            "bad_gateway",
+            "gmtech_unreadable_models",
+        ),
+        (
             Denial::Unavailable,
             503,
             "server_error",

@@ -48,15 +48,10 @@ impl Exchange {
             PathAction::Metered => {}
         }
         self.authenticate(head, policy, now)?;
-        let account = self.account()?;
         if limits::is_asked(head) {
             self.decision = "limits";
-            return Ok(Step::Reply(limits::reply(
-                self.principal.as_ref(),
-                &account,
-                store,
-                now,
-            )?));
+            let reply = limits::reply(self.principal.as_ref(), self.account()?, store, now)?;
+            return Ok(Step::Reply(reply));
         }
         let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
         if let Some(model) = endpoint.path_model() {

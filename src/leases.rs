@@ -1,0 +1,54 @@
+//! The places in flight that this VM's streams hold, renewed at every tick.
+//!
+//! A VM that traps loses this list and renews no more, so that its places come free by themselves.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use gmtech_core::ledger::{Account, LEASE, Slot, renew};
+
+use crate::host::clock;
+use crate::host::shared_data::SharedCounters;
+
+/// How often to renew, in nanoseconds: three chances a lease.
+pub(crate) const RENEWAL: u64 = LEASE / 3;
+
+thread_local! {
+    static HELD: RefCell<HashMap<u32, (Account, Slot)>> = RefCell::default();
+}
+
+/// Holds a stream's place, if it has one.
+pub(crate) fn hold(stream: u32, lease: Option<(&Account, Slot)>) {
+    if let Some((account, slot)) = lease {
+        HELD.with(|held| {
+            if let Ok(mut held) = held.try_borrow_mut() {
+                held.insert(stream, (account.clone(), slot));
+            }
+        });
+    }
+}
+
+/// The stream has ended; its settlement gives the place back.
+pub(crate) fn release(stream: u32) {
+    HELD.with(|held| {
+        if let Ok(mut held) = held.try_borrow_mut() {
+            held.remove(&stream);
+        }
+    });
+}
+
+/// Renews every place.
+pub(crate) fn renew_all() {
+    let Ok(now) = clock::now() else {
+        return;
+    };
+    HELD.with(|held| {
+        if let Ok(held) = held.try_borrow() {
+            for (account, slot) in held.values() {
+                if renew(&SharedCounters, account, *slot, now.monotonic).is_err() {
+                    log::warn!("gmtech: a place in flight could not be renewed");
+                }
+            }
+        }
+    });
+}

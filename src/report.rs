@@ -1,0 +1,76 @@
+//! What logs and metrics are told of a stream. The names are documented in envoy/README.md.
+
+use gmtech_core::exchange::{Exchange, Settlement};
+
+use crate::host::{metrics, state};
+
+fn tier(exchange: &Exchange) -> &str {
+    exchange.principal().map_or("none", |p| p.tier().as_str())
+}
+
+/// Counts the decision and leaves it in filter state for the access log and for other filters.
+pub(crate) fn decided(exchange: &Exchange) {
+    let tier = tier(exchange);
+    let decision = exchange.decision();
+    metrics::count(
+        &format!("gmtech_requests.tier.{tier}.decision.{decision}"),
+        1,
+    );
+    set("gmtech_decision", decision);
+    if let Some(p) = exchange.principal() {
+        set("gmtech_team_id", p.team().as_str());
+        set("gmtech_key_id", p.key().as_str());
+        set("gmtech_tier", tier);
+    }
+    if let Some(model) = exchange.model() {
+        set("gmtech_model", model.as_str());
+    }
+}
+
+/// Counts what was used and leaves it in filter state for the access log.
+pub(crate) fn settled(exchange: &Exchange, settlement: &Settlement) {
+    let tier = tier(exchange);
+    let source = settlement.usage.source();
+    let tokens = settlement.usage.tokens();
+    for (kind, amount) in [
+        ("input", tokens.input),
+        ("cached_input", tokens.cached_input),
+        ("cache_write", tokens.cache_write),
+        ("audio_input", tokens.audio_input),
+        ("output", tokens.output),
+        ("reasoning", tokens.reasoning),
+        ("audio_output", tokens.audio_output),
+    ] {
+        if amount > 0 {
+            metrics::count(
+                &format!("gmtech_tokens.tier.{tier}.kind.{kind}.source.{source}"),
+                amount,
+            );
+            set(&format!("gmtech_tokens_{kind}"), &amount.to_string());
+        }
+    }
+    metrics::count(&format!("gmtech_settled.tier.{tier}.source.{source}"), 1);
+    if settlement.hidden_by_encoding {
+        metrics::count(&format!("gmtech_usage_hidden.tier.{tier}"), 1);
+    }
+    if source == "exact" && tokens.input > 0 {
+        let percent = settlement
+            .prompt_estimate
+            .saturating_mul(100)
+            .checked_div(tokens.input);
+        metrics::observe("gmtech_prompt_estimate_percent", percent.unwrap_or(0));
+    }
+    set("gmtech_usage_source", source);
+    set("gmtech_tokens_charged", &settlement.charged.to_string());
+    set("gmtech_tokens_reserved", &settlement.reserved.to_string());
+    set(
+        "gmtech_prompt_estimate",
+        &settlement.prompt_estimate.to_string(),
+    );
+}
+
+fn set(name: &str, value: &str) {
+    if let Err(status) = state::set(name, value) {
+        log::warn!("gmtech: the host refused filter state {name}: {status:?}");
+    }
+}
