@@ -3,6 +3,7 @@
 mod dropping;
 mod endings;
 mod hostile;
+mod reference;
 mod splits;
 
 use super::*;

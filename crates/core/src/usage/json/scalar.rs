@@ -1,7 +1,6 @@
 //! The walker inside strings, numbers and literals.
 
 use super::super::escape::{Escape, Step};
-use super::super::number::Number;
 use super::super::place::{Kind, Place};
 use super::{SHORT, Sink, State, Walker, Want};
 

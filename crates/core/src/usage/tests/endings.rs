@@ -221,6 +221,18 @@ fn an_unknown_shape_is_estimated_within_what_was_reserved() {
 }
 
 #[test]
+fn an_empty_answer_of_a_known_shape_has_no_output() {
+    for body in [
+        r#"{"id":"chatcmpl-123456789","choices":[{"message":{"content":null}}]}"#,
+        r#"{"id":"msg_12345678901234567890","content":[]}"#,
+        r#"{"candidates":[{"finishReason":"SAFETY"}],"modelVersion":"gemini-2.5"}"#,
+    ] {
+        let got = usage_of(Form::Json, body.as_bytes(), Ending::Complete);
+        assert_eq!(got, estimated(7, 0), "{body}");
+    }
+}
+
+#[test]
 fn audio_deltas_count_as_events_and_not_as_text() {
     let event = format!(
         "data: {{\"delta\":\"{}\",\"type\":\"response.output_audio.delta\"}}\n\n",
