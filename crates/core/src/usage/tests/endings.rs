@@ -144,6 +144,10 @@ fn odd_reports_are_believed_as_far_as_they_go() {
             exact(5, 9, 0),
         ),
         (
+            r#"{"prompt_tokens":5,"prompt_tokens":3,"completion_tokens":9}"#,
+            exact(5, 9, 0),
+        ),
+        (
             r#"{"prompt_tokens":3.0,"completion_tokens":0.9e1}"#,
             exact(3, 9, 0),
         ),
@@ -233,13 +237,25 @@ fn an_empty_answer_of_a_known_shape_has_no_output() {
 }
 
 #[test]
+fn an_error_event_says_so_by_its_name_alone() {
+    let refused = b"event: error\ndata: overloaded\n\n";
+    let usage = usage_of(Form::Sse, refused, Ending::Complete);
+    assert_eq!(usage, at_least(0, 0));
+}
+
+#[test]
 fn audio_deltas_count_as_events_and_not_as_text() {
-    let event = format!(
+    let audio = format!(
         "data: {{\"delta\":\"{}\",\"type\":\"response.output_audio.delta\"}}\n\n",
         "A".repeat(4_000)
     );
-    let usage = usage_of(Form::Sse, event.repeat(3).as_bytes(), Ending::Cut);
+    let usage = usage_of(Form::Sse, audio.repeat(3).as_bytes(), Ending::Cut);
     assert_eq!(usage, at_least(7, 3));
+    // The text before and after them still counts.
+    let text = "data: {\"delta\":\"one two three \",\"type\":\"response.output_text.delta\"}\n\n";
+    let mixed = [text, audio.as_str(), text, audio.as_str()].concat();
+    let usage = usage_of(Form::Sse, mixed.as_bytes(), Ending::Cut);
+    assert_eq!(usage, at_least(7, 6));
 }
 
 #[test]
