@@ -30,6 +30,7 @@
 mod anthropic;
 mod chat;
 mod cohere;
+mod escape;
 mod findings;
 mod gemini;
 mod json;

@@ -59,6 +59,8 @@ pub(super) struct Findings {
     outran: bool,
     error: bool,
     ended: bool,
+    /// Whether any part of the shape was one that is known here.
+    known: bool,
     ignored: u64,
     /// Whether a document ends with its outermost object rather than when the reader says so.
     self_ending: bool,
@@ -140,7 +142,7 @@ impl Findings {
         if !whole {
             return Usage::LowerBound(tokens);
         }
-        if self.events == 0 && seen.is_none() {
+        if !self.known && seen.is_none() {
             tokens.output = (self.ignored / UNKNOWN_BYTES_PER_TOKEN).min(plan.output_estimate);
         }
         Usage::Estimated(at_least_one(tokens))
@@ -161,9 +163,14 @@ impl Sink for Findings {
         let document = &mut self.document;
         match place {
             Place::Usage(_) => document.usage |= kind != Kind::Null,
+            Place::List(_) => self.known = true,
             Place::Error => document.error |= !matches!(kind, Kind::Null | Kind::Literal),
-            Place::Blob => document.generated |= kind != Kind::Null,
+            Place::Blob if kind != Kind::Null => {
+                self.known = true;
+                document.generated = true;
+            }
             Place::Choices(_) => {
+                self.known = true;
                 document.choices = match (document.choices, kind) {
                     (Choices::Unseen | Choices::Empty, Kind::Array) => Choices::Empty,
                     _ => Choices::Other,
@@ -181,6 +188,7 @@ impl Sink for Findings {
 
     fn text(&mut self, piece: &[u8]) {
         if !piece.is_empty() {
+            self.known = true;
             self.document.generated = true;
             self.text.push(piece);
         }

@@ -11,8 +11,11 @@
 //! It never fails. On what cannot be JSON it stops reporting; the bytes are forwarded by others.
 //! Memory is bounded whatever arrives: one frame a known level, and [`SHORT`] bytes of a key.
 
+use super::escape::Escape;
 use super::number::Number;
 use super::place::{Kind, Place};
+
+mod scalar;
 
 /// Keys and tags longer than this, in bytes, are none that anyone knows.
 const SHORT: usize = 64;
@@ -57,13 +60,6 @@ enum Want {
     Text,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Escape {
-    No,
-    Slash,
-    Hex { left: u8, value: u32 },
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     place: &'static Place,
@@ -87,7 +83,6 @@ pub(super) struct Walker {
     short: Vec<u8>,
     short_fits: bool,
     escape: Escape,
-    high_surrogate: Option<u32>,
     number: Number,
     closed: bool,
 }
@@ -106,8 +101,7 @@ impl Walker {
             pending: None,
             short: Vec::with_capacity(SHORT),
             short_fits: true,
-            escape: Escape::No,
-            high_surrogate: None,
+            escape: Escape::default(),
             number: Number::default(),
             closed: false,
         }
@@ -128,7 +122,7 @@ impl Walker {
         self.skipped = 0;
         self.expect_key = false;
         self.pending = None;
-        self.escape = Escape::No;
+        self.escape = Escape::default();
         self.closed = false;
     }
 
@@ -302,157 +296,5 @@ impl Walker {
             }
         }
         rest
-    }
-
-    fn begin_string(&mut self, sink: &mut impl Sink) {
-        self.start_string();
-        if self.in_object() && self.expect_key {
-            self.state = State::Str(Want::Key);
-            return;
-        }
-        self.pending = self.begin(Kind::Str, sink);
-        let want = match self.pending {
-            Some(Place::Text) => Want::Text,
-            Some(Place::Tag(_)) => Want::Tag,
-            _ => Want::Nothing,
-        };
-        self.enter(State::Str(want));
-    }
-
-    fn start_string(&mut self) {
-        self.short.clear();
-        self.short_fits = true;
-        self.escape = Escape::No;
-        self.high_surrogate = None;
-    }
-
-    fn string<'a>(&mut self, want: Want, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
-        if self.escape != Escape::No {
-            return self.escaped(want, rest, sink);
-        }
-        let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-        let Some((run, tail)) = rest.split_at_checked(end) else {
-            return &[];
-        };
-        self.piece(want, run, sink);
-        let Some((&byte, tail)) = tail.split_first() else {
-            return &[];
-        };
-        if byte == b'\\' {
-            self.escape = Escape::Slash;
-        } else {
-            self.end_string(want, sink);
-        }
-        tail
-    }
-
-    fn escaped<'a>(&mut self, want: Want, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
-        let Some((&byte, tail)) = rest.split_first() else {
-            return &[];
-        };
-        self.escape = match self.escape {
-            Escape::Hex { left, value } => {
-                let Some(digit) = char::from(byte).to_digit(16) else {
-                    // No escape after all; the byte may be the string's end.
-                    self.escape = Escape::No;
-                    return rest;
-                };
-                let value = (value << 4) | digit;
-                if left > 1 {
-                    Escape::Hex {
-                        left: left - 1,
-                        value,
-                    }
-                } else {
-                    self.unicode(want, value, sink);
-                    Escape::No
-                }
-            }
-            _ if byte == b'u' => Escape::Hex { left: 4, value: 0 },
-            _ => {
-                let plain = match byte {
-                    b'n' => b'\n',
-                    b't' => b'\t',
-                    b'r' => b'\r',
-                    b'b' => 8,
-                    b'f' => 12,
-                    other => other,
-                };
-                self.piece(want, &[plain], sink);
-                Escape::No
-            }
-        };
-        tail
-    }
-
-    /// One UTF-16 unit; a pair of surrogates makes one character, a lone one makes none.
-    fn unicode(&mut self, want: Want, unit: u32, sink: &mut impl Sink) {
-        let high = self.high_surrogate.take();
-        let code = match (unit, high) {
-            (0xd800..=0xdbff, _) => {
-                self.high_surrogate = Some(unit);
-                return;
-            }
-            (0xdc00..=0xdfff, Some(high)) => 0x10000 + ((high & 0x3ff) << 10) + (unit & 0x3ff),
-            _ => unit,
-        };
-        let decoded = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-        self.piece(want, decoded.encode_utf8(&mut [0; 4]).as_bytes(), sink);
-    }
-
-    fn piece(&mut self, want: Want, piece: &[u8], sink: &mut impl Sink) {
-        match want {
-            Want::Nothing => sink.ignored(piece.len()),
-            Want::Text => sink.text(piece),
-            Want::Key | Want::Tag => {
-                self.short_fits &= self.short.len().saturating_add(piece.len()) <= SHORT;
-                if self.short_fits {
-                    self.short.extend_from_slice(piece);
-                }
-            }
-        }
-    }
-
-    fn end_string(&mut self, want: Want, sink: &mut impl Sink) {
-        self.state = State::Between;
-        match want {
-            Want::Key => {
-                self.expect_key = false;
-                self.pending = match self.frames.last() {
-                    Some(frame) if self.short_fits => frame.place.member(&self.short),
-                    _ => None,
-                };
-            }
-            Want::Tag => {
-                if let (Some(place), true) = (self.pending.take(), self.short_fits) {
-                    sink.tag(place, &self.short);
-                }
-            }
-            Want::Text | Want::Nothing if self.skipped > 0 => self.state = State::Skipping,
-            Want::Text | Want::Nothing => self.pending = None,
-        }
-    }
-
-    fn number<'a>(&mut self, mut rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
-        while let Some((&byte, tail)) = rest.split_first() {
-            if !self.number.push(byte) {
-                if let (Some(place), Some(count)) = (self.pending.take(), self.number.count()) {
-                    sink.count(place, count);
-                }
-                self.state = State::Between;
-                break;
-            }
-            rest = tail;
-        }
-        rest
-    }
-
-    fn literal<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
-        let letters = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        let tail = rest.get(letters..).unwrap_or_default();
-        if !tail.is_empty() {
-            self.state = State::Between;
-        }
-        tail
     }
 }

@@ -243,7 +243,7 @@ mod where_upstreams_differ {
         assert!(facts.stream);
         assert_eq!(facts.body_len, body.len() as u64);
         // Each message: a thousand words of four letters, and itself; and the number at the end.
-        assert_eq!(facts.prompt_tokens, 4000 * (800 + 4) + 1);
+        assert_eq!(facts.prompt_tokens, 4000 * (1000 + 4) + 1);
     }
 }
 

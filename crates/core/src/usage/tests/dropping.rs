@@ -91,6 +91,7 @@ fn the_rule_is_exact() {
         // Not JSON, so nobody's usage event.
         (r#"data: {"choices":[],"usage":{}"#, false),
         (r#"data: {"choices":[],"usage":{}}}"#, false),
+        (r#"data: {"choices":[},"usage":{}}"#, false),
         (r#"data: {"choices":[],"usage":{}} {}"#, false),
         ("data: {\"choices\":[]}\ndata: {\"usage\":{}}", false),
         ("data: {\"choices\":[],\"usage\":{}}\ndata: [DONE]", false),

@@ -82,7 +82,7 @@ fn a_cut_anthropic_stream_keeps_the_input_that_it_reported() {
 fn a_body_cut_within_its_document_is_a_lower_bound_whatever_the_transport_says() {
     let body = br#"{"choices":[{"message":{"content":"one two three four five"#;
     for ending in [Ending::Complete, Ending::Cut] {
-        assert_eq!(usage_of(Form::Json, body, ending), at_least(7, 4));
+        assert_eq!(usage_of(Form::Json, body, ending), at_least(7, 5));
     }
 }
 
@@ -99,38 +99,38 @@ fn a_stream_needs_no_done_to_be_whole() {
 fn odd_reports_are_believed_as_far_as_they_go() {
     let said = r#"{"choices":[{"message":{"content":"one two three four five"}}],"usage":"#;
     for (usage, expected) in [
-        ("null", estimated(7, 4)),
-        ("{}", estimated(7, 4)),
-        ("[]", estimated(7, 4)),
-        ("true", estimated(7, 4)),
-        ("\"12\"", estimated(7, 4)),
+        ("null", estimated(7, 5)),
+        ("{}", estimated(7, 5)),
+        ("[]", estimated(7, 5)),
+        ("true", estimated(7, 5)),
+        ("\"12\"", estimated(7, 5)),
         (
             r#"{"prompt_tokens":"3","completion_tokens":"4"}"#,
-            estimated(7, 4),
+            estimated(7, 5),
         ),
         (
             r#"{"prompt_tokens":-3,"completion_tokens":-4}"#,
-            estimated(7, 4),
+            estimated(7, 5),
         ),
         (
             r#"{"prompt_tokens":1e30,"completion_tokens":1e30}"#,
-            estimated(7, 4),
+            estimated(7, 5),
         ),
         (
             r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#,
-            estimated(7, 4),
+            estimated(7, 5),
         ),
         (
             r#"{"prompt_tokens":[3],"completion_tokens":{"x":4}}"#,
-            estimated(7, 4),
+            estimated(7, 5),
         ),
-        (r#"{"x":{"prompt_tokens":3}}"#, estimated(7, 4)),
+        (r#"{"x":{"prompt_tokens":3}}"#, estimated(7, 5)),
         // Half a report: the other half is estimated.
-        (r#"{"prompt_tokens":3}"#, estimated(3, 4)),
+        (r#"{"prompt_tokens":3}"#, estimated(3, 5)),
         (r#"{"completion_tokens":9}"#, estimated(7, 9)),
         (
             r#"{"prompt_tokens":3,"completion_tokens":0}"#,
-            estimated(3, 4),
+            estimated(3, 5),
         ),
         // A total below the sum, a total above, a total alone.
         (
@@ -141,6 +141,10 @@ fn odd_reports_are_believed_as_far_as_they_go() {
         // Repeated keys: the largest.
         (
             r#"{"prompt_tokens":3,"prompt_tokens":5,"completion_tokens":9}"#,
+            exact(5, 9, 0),
+        ),
+        (
+            r#"{"prompt_tokens":5,"prompt_tokens":3,"completion_tokens":9}"#,
             exact(5, 9, 0),
         ),
         (
@@ -221,13 +225,37 @@ fn an_unknown_shape_is_estimated_within_what_was_reserved() {
 }
 
 #[test]
+fn an_empty_answer_of_a_known_shape_has_no_output() {
+    for body in [
+        r#"{"id":"chatcmpl-123456789","choices":[{"message":{"content":null}}]}"#,
+        r#"{"id":"msg_12345678901234567890","content":[]}"#,
+        r#"{"candidates":[{"finishReason":"SAFETY"}],"modelVersion":"gemini-2.5"}"#,
+    ] {
+        let got = usage_of(Form::Json, body.as_bytes(), Ending::Complete);
+        assert_eq!(got, estimated(7, 0), "{body}");
+    }
+}
+
+#[test]
+fn an_error_event_says_so_by_its_name_alone() {
+    let refused = b"event: error\ndata: overloaded\n\n";
+    let usage = usage_of(Form::Sse, refused, Ending::Complete);
+    assert_eq!(usage, at_least(0, 0));
+}
+
+#[test]
 fn audio_deltas_count_as_events_and_not_as_text() {
-    let event = format!(
+    let audio = format!(
         "data: {{\"delta\":\"{}\",\"type\":\"response.output_audio.delta\"}}\n\n",
         "A".repeat(4_000)
     );
-    let usage = usage_of(Form::Sse, event.repeat(3).as_bytes(), Ending::Cut);
+    let usage = usage_of(Form::Sse, audio.repeat(3).as_bytes(), Ending::Cut);
     assert_eq!(usage, at_least(7, 3));
+    // The text before and after them still counts.
+    let text = "data: {\"delta\":\"one two three \",\"type\":\"response.output_text.delta\"}\n\n";
+    let mixed = [text, audio.as_str(), text, audio.as_str()].concat();
+    let usage = usage_of(Form::Sse, mixed.as_bytes(), Ending::Cut);
+    assert_eq!(usage, at_least(7, 6));
 }
 
 #[test]

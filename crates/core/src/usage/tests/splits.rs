@@ -92,3 +92,9 @@ fn a_delta_is_released_by_its_first_choice() {
     assert_eq!(meter.push(b"{"), Output::Replaced(released));
     assert_eq!(meter.push(br#""delta":"#), Output::Unchanged);
 }
+
+#[test]
+fn done_is_released_as_it_begins() {
+    let mut meter = meter(Form::Sse, DROPPING);
+    assert_eq!(meter.push(b"data: [DONE]"), Output::Unchanged);
+}
