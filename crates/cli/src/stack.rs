@@ -111,6 +111,7 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
     // In this order, so that the children end before their files go.
     let dir = LocalDir::create(&args.local_dir)?;
     let mut supervisor = Supervisor::new()?;
+    parent::end_with_make();
     let external = match args.upstream.as_deref().filter(|url| !url.is_empty()) {
         Some(url) => Some(
             url.parse()
@@ -151,6 +152,7 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
         keep_keys: false,
     };
     let demo = plan.write(&dir)?;
+    drop(dir.new_log("access.log")?);
 
     if external.is_none() {
         let program = args
@@ -237,14 +239,8 @@ fn beside_this(name: &str) -> PathBuf {
         .map_or_else(|_| name.into(), |exe| exe.with_file_name(name))
 }
 
-/// The real program inside the Python package: its wrapper would not pass signals on.
+/// `make` links the real program there: the Python package's wrapper would not pass signals on.
 fn default_envoy() -> PathBuf {
-    let lib = PathBuf::from(".venv/lib");
-    std::fs::read_dir(&lib)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|python| python.path().join("site-packages/envoy/_bin/envoy"))
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| "envoy".into())
+    let ours = PathBuf::from(".venv/envoy");
+    if ours.is_file() { ours } else { "envoy".into() }
 }

@@ -55,6 +55,10 @@ impl Program {
             .arg(&self.path)
             .args(&self.args)
             .env_remove(super::plan::UPSTREAM_KEY)
+            // make repeats there what its command line said, the key too.
+            .env_remove("MAKEFLAGS")
+            .env_remove("MAKEOVERRIDES")
+            .env_remove("MFLAGS")
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
