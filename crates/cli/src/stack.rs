@@ -198,7 +198,10 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
     })?;
 
     plan.write_demo_env(&dir, &demo)?;
-    print_summary(&plan.summary(&dir, &demo));
+    print_summary(
+        "The gate is ready. Ctrl-C ends it.\n",
+        &plan.summary(&dir, &demo),
+    );
     supervisor.run_until_stopped()
 }
 
@@ -221,16 +224,21 @@ pub(crate) fn write_files(args: &FilesArgs) -> Result<()> {
     };
     let demo = plan.write(&dir)?;
     plan.write_demo_env(&dir, &demo)?;
-    print_summary(&plan.summary(&dir, &demo));
+    print_summary(
+        "The files are written. Once Envoy is up:\n",
+        &plan.summary(&dir, &demo),
+    );
     dir.keep();
     Ok(())
 }
 
 /// A reader that went away must not end the stack.
-fn print_summary(text: &str) {
+fn print_summary(headline: &str, text: &str) {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out
+        .write_all(format!("{headline}{text}").as_bytes())
+        .and_then(|()| out.flush());
 }
 
 fn beside_this(name: &str) -> PathBuf {

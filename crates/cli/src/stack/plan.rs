@@ -55,7 +55,11 @@ impl Plan {
         };
         let upstream_key_file = match &self.upstream_key {
             Some(key) => Some(dir.write("upstream.key", key)?),
-            None => None,
+            None => {
+                // Of an earlier run; it may well not be there.
+                let _ = std::fs::remove_file(dir.path("upstream.key"));
+                None
+            }
         };
         let config = render::bootstrap(&render::Args {
             api_host: Some(self.api.0),
@@ -98,8 +102,7 @@ impl Plan {
             None => "standard output of Envoy".into(),
         };
         format!(
-            "The gate is ready.\n\
-             \x20 API         http://127.0.0.1:{api}/api/v1\n\
+            "\x20 API         http://127.0.0.1:{api}/api/v1\n\
              \x20 metrics     http://127.0.0.1:{admin}/stats/prometheus\n\
              \x20 upstream    {}://{}\n\
              \x20 access log  {log}\n\
