@@ -8,6 +8,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# The artefacts' paths below, and those in the tests, are fixed.
+unexport CARGO_TARGET_DIR
 
 PYTHON ?= python3
 VENV := .venv
