@@ -49,7 +49,7 @@ pub(crate) struct Generate {
     pub(crate) tokens_per_minute: Option<NonZeroU32>,
     /// When the key stops (RFC 3339), like 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
-    pub(crate) expires_at: Option<jiff::Timestamp>,
+    pub(crate) expires_at: Option<String>,
     /// Print one JSON object: key, id, digest, name, entry
     #[arg(long)]
     pub(crate) json: bool,
@@ -71,8 +71,10 @@ fn model_pattern(text: &str) -> Result<String, String> {
         .map_err(|e| e.to_string())
 }
 
-fn timestamp(text: &str) -> Result<jiff::Timestamp, String> {
-    text.parse().map_err(|e: jiff::Error| e.to_string())
+fn timestamp(text: &str) -> Result<String, String> {
+    humantime::parse_rfc3339(text)
+        .map(|_| text.to_owned())
+        .map_err(|e| e.to_string())
 }
 
 /// Makes a key from the system's randomness.
@@ -103,8 +105,8 @@ pub(crate) fn generate(options: &Generate) -> Result<NewKey> {
     if !limits.is_empty() {
         record.insert("limits".into(), limits.into());
     }
-    if let Some(time) = options.expires_at {
-        record.insert("expires_at".into(), json!(time.to_string()));
+    if let Some(time) = &options.expires_at {
+        record.insert("expires_at".into(), json!(time));
     }
     let mut entry = Map::new();
     entry.insert(key.digest().to_hex(), record.into());
@@ -165,7 +167,7 @@ mod tests {
             models: vec!["gpt-4o*".into()],
             requests_per_minute: NonZeroU32::new(5),
             tokens_per_minute: None,
-            expires_at: "2027-01-01T00:00:00Z".parse().ok(),
+            expires_at: Some("2027-01-01T00:00:00Z".into()),
             json,
         }
     }
@@ -180,6 +182,14 @@ mod tests {
         let entry = Value::Object(new.entry.clone());
         assert_eq!(entry, expected);
         assert!(!entry.to_string().contains(new.key.reveal()));
+    }
+
+    #[test]
+    fn the_filter_accepts_the_entry() {
+        let new = generate(&options(false)).unwrap();
+        let config = json!({ "keys": new.entry }).to_string();
+        let policy = gmtech_core::config::Policy::from_json(config.as_bytes()).unwrap();
+        assert_eq!(policy.key(&new.key.digest()).unwrap().id, new.id);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 mod keys;
 mod render;
+mod stack;
 
 /// Keys, Envoy configuration and a local stack for the GMTech key gate.
 #[derive(Parser)]
@@ -34,12 +35,28 @@ enum Command {
     Keys(keys::Command),
     /// Print an Envoy bootstrap (JSON), rendered from a template for given ports, upstream and filter.
     EnvoyConfig(render::Args),
+    /// Run the local stack in the foreground: an upstream, Envoy with the filter, a demo key.
+    Up(stack::UpArgs),
+    /// Write the files of the local stack for containers.
+    StackFiles(stack::FilesArgs),
+    /// Become a program that ends with the stack.
+    #[command(name = stack::child::TIED, hide = true)]
+    TiedChild {
+        /// The stack's process id
+        parent: u32,
+        /// The program and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        program: Vec<std::ffi::OsString>,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Keys(command) => keys::run(&command),
         Command::EnvoyConfig(args) => render::run(&args),
+        Command::Up(args) => stack::up(&args),
+        Command::StackFiles(args) => stack::write_files(&args),
+        Command::TiedChild { parent, program } => stack::child::run_tied(parent, &program),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

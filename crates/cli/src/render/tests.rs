@@ -50,6 +50,14 @@ fn the_filter_stands_behind_cors_and_before_what_it_protects() {
 }
 
 #[test]
+fn the_filter_accepts_the_configuration_that_is_deployed() {
+    let config = rendered(&Args::default());
+    let filter = &manager(&config)["http_filters"][1]["typed_config"]["config"];
+    let text = filter["configuration"]["value"].as_str().unwrap();
+    gmtech_core::config::Policy::from_json(text.as_bytes()).unwrap();
+}
+
+#[test]
 fn ports_and_addresses_go_where_they_belong() {
     let config = rendered(&Args {
         api_port: Some(18080),

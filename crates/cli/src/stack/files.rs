@@ -1,0 +1,150 @@
+//! The directory of a running stack: its files, readable by its owner only, and their end.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// What is removed when the stack ends: everything but the logs.
+const TRANSIENT: [&str; 5] = [
+    "demo.env",
+    "envoy.json",
+    "filter.json",
+    "upstream.key",
+    "stack.lock",
+];
+
+/// A directory that belongs to one stack at a time; dropping it removes all but the logs.
+pub(super) struct LocalDir {
+    path: PathBuf,
+    lock: Option<File>,
+}
+
+impl LocalDir {
+    /// Makes the directory where it is missing, and takes it.
+    ///
+    /// # Errors
+    /// When another stack has it, or it cannot be written.
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let path =
+            std::path::absolute(path).with_context(|| format!("LOCAL_DIR {}", path.display()))?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .with_context(|| format!("cannot make the directory {} (LOCAL_DIR)", path.display()))?;
+        let lock = private_file(&path.join("stack.lock"))?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "another stack runs in {}: end it, or set LOCAL_DIR",
+                path.display()
+            );
+        }
+        Ok(Self {
+            path,
+            lock: Some(lock),
+        })
+    }
+
+    /// The absolute path of a file in it.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file that only its owner can read, complete or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn write(&self, name: &str, content: &str) -> Result<PathBuf> {
+        let path = self.path(name);
+        let part = self.path(&format!("{name}.part"));
+        private_file(&part)?
+            .write_all(content.as_bytes())
+            .and_then(|()| std::fs::rename(&part, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Starts an empty log.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn new_log(&self, name: &str) -> Result<File> {
+        private_file(&self.path(name))
+    }
+
+    /// Leaves the files where they are.
+    pub(super) fn keep(mut self) {
+        self.lock = None;
+    }
+}
+
+impl Drop for LocalDir {
+    fn drop(&mut self) {
+        if self.lock.is_none() {
+            return;
+        }
+        for name in TRANSIENT {
+            // Most of them may not exist yet; there is nobody left to tell about the rest.
+            let _ = std::fs::remove_file(self.path(name));
+        }
+    }
+}
+
+fn private_file(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn fresh(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("gmtech-files-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn only_logs_outlive_the_stack_and_secrets_are_private_while_it_lives() {
+        let path = fresh("drop");
+        let dir = LocalDir::create(&path).unwrap();
+        for name in TRANSIENT {
+            dir.write(name, "secret").unwrap();
+            let mode = std::fs::metadata(dir.path(name))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        drop(dir.new_log("envoy.log").unwrap());
+        drop(dir);
+        let left: Vec<_> = std::fs::read_dir(&path)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        std::fs::remove_dir_all(&path).unwrap();
+        assert_eq!(left, ["envoy.log"]);
+    }
+
+    #[test]
+    fn a_directory_belongs_to_one_stack() {
+        let path = fresh("lock");
+        let first = LocalDir::create(&path).unwrap();
+        let Err(error) = LocalDir::create(&path) else {
+            panic!("two stacks in one directory")
+        };
+        assert!(error.to_string().contains("LOCAL_DIR"), "{error}");
+        drop(first);
+        drop(LocalDir::create(&path).unwrap());
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}

@@ -1,0 +1,158 @@
+//! Keeps the children of a stack: starts them in order, notices their end, ends them in reverse.
+
+use std::process::{Child, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::child::{Program, stop};
+use super::files::LocalDir;
+
+/// How often children and signals are looked at.
+const STEP: Duration = Duration::from_millis(50);
+/// How much of a dead child's log is shown.
+const LAST_LINES: usize = 15;
+
+/// The running children, and whether a signal has asked for their end. Dropping it ends them.
+pub(super) struct Supervisor {
+    children: Vec<Running>,
+    stop: Arc<AtomicBool>,
+}
+
+struct Running {
+    name: &'static str,
+    child: Child,
+    log: std::path::PathBuf,
+}
+
+impl Supervisor {
+    /// Starts to listen to signals.
+    ///
+    /// # Errors
+    /// When the system refuses the handlers.
+    pub(super) fn new() -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::flag::register(signal, Arc::clone(&stop))
+                .context("cannot handle signals")?;
+        }
+        Ok(Self {
+            children: Vec::new(),
+            stop,
+        })
+    }
+
+    /// Starts `program`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn start(&mut self, program: Program, dir: &LocalDir) -> Result<()> {
+        let child = program.start(dir)?;
+        let log = dir.path(&format!("{}.log", program.name));
+        self.children.push(Running {
+            name: program.name,
+            child,
+            log,
+        });
+        Ok(())
+    }
+
+    /// Waits until `ready`, for at most `limit`.
+    ///
+    /// # Errors
+    /// When a child ends, a signal arrives or the time is over.
+    pub(super) fn wait_until(
+        &mut self,
+        name: &str,
+        limit: Duration,
+        ready: impl Fn() -> bool,
+    ) -> Result<()> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a native program: the clock works"
+        )]
+        let deadline = Instant::now() + limit;
+        while !ready() {
+            self.check()?;
+            if self.stopped() {
+                bail!("stopped before {name} was ready");
+            }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a native program: the clock works"
+            )]
+            if Instant::now() >= deadline {
+                bail!(
+                    "{name} was not ready after {} s{}",
+                    limit.as_secs(),
+                    self.last_lines(name)
+                );
+            }
+            std::thread::sleep(STEP);
+        }
+        // The port may have been answered by somebody else while ours failed to listen on it.
+        self.check()
+    }
+
+    /// Waits for a signal.
+    ///
+    /// # Errors
+    /// When a child ends first.
+    pub(super) fn run_until_stopped(&mut self) -> Result<()> {
+        while !self.stopped() {
+            self.check()?;
+            std::thread::sleep(STEP);
+        }
+        Ok(())
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || super::parent::is_interrupted()
+    }
+
+    fn check(&mut self) -> Result<()> {
+        let mut ended: Option<(&'static str, ExitStatus)> = None;
+        for running in &mut self.children {
+            if let Some(status) = running
+                .child
+                .try_wait()
+                .context("cannot wait for a child")?
+            {
+                ended = Some((running.name, status));
+                break;
+            }
+        }
+        match ended {
+            Some((name, status)) => {
+                bail!("{name} ended by itself ({status}){}", self.last_lines(name))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn last_lines(&self, name: &str) -> String {
+        let Some(running) = self.children.iter().find(|r| r.name == name) else {
+            return String::new();
+        };
+        let text = std::fs::read(&running.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let mut lines: Vec<&str> = text.lines().rev().take(LAST_LINES).collect();
+        lines.reverse();
+        format!(
+            "; the end of {}:\n  {}",
+            running.log.display(),
+            lines.join("\n  ")
+        )
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        while let Some(mut running) = self.children.pop() {
+            stop(&mut running.child);
+        }
+    }
+}

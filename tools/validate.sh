@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# validate.sh ENVOY GMTECH WASM: lets Envoy itself check what envoy/ renders to: with the filter and without, for the
+# local upstream and for a provider behind TLS.
+set -euo pipefail
+envoy=$1 gmtech=$2 wasm=$3
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+check() {
+    local name=$1
+    shift
+    "$gmtech" envoy-config "$@" >"$dir/$name.json"
+    if ! "$envoy" --mode validate --config-path "$dir/$name.json" --disable-hot-restart >"$dir/log" 2>&1; then
+        grep -E '\[(error|critical)\]' "$dir/log" >&2 || cat "$dir/log" >&2
+        echo "Envoy refuses the configuration: $name" >&2
+        exit 1
+    fi
+    echo "valid: $name"
+}
+
+printf %s key >"$dir/upstream.key"
+check envoy --filter-wasm "$wasm"
+check passthrough --no-filter
+check provider --filter-wasm "$wasm" --upstream https://api.openai.com/v1 --upstream-key-file "$dir/upstream.key"
+check passthrough-provider --no-filter --upstream https://api.openai.com/v1
