@@ -124,7 +124,7 @@ def test_a_client_that_closes_early(gate, key, sent):
 
 
 def test_a_client_that_resets_while_waiting_for_the_answer(gate, key):
-    raw = http1.request("POST", PATH, [auth(key), JSON, ("x-mock", "delay=1000")], CHAT)
+    raw = http1.request("POST", PATH, [auth(key), JSON, ("x-mock", "delay_ms=1000")], CHAT)
     s = http1.connect(gate.port)
     s.sendall(raw)
     wait_until("the upstream to have it", gate.seen)

@@ -25,6 +25,10 @@ KINDS: dict[str, tuple[int, str, dict]] = {
     "quick": (20, "free", {"limits": {"requests_per_minute": 600, "requests_burst": 3}}),
     # One request a second, one at once: somebody who is always over it.
     "single": (10, "free", {"limits": {"requests_per_minute": 60, "requests_burst": 1}}),
+    # One request a second, three at once.
+    "trio": (10, "free", {"limits": {"requests_per_minute": 60, "requests_burst": 3}}),
+    # One request every three seconds, one at once: waits that outlast the start of a Node process.
+    "crawling": (5, "free", {"limits": {"requests_per_minute": 20, "requests_burst": 1}}),
     "five": (5, "free", {"limits": {"requests_per_minute": 5}}),
     "picky": (10, "team", {"models": ["gpt-4o*"]}),
     "suspended": (5, "free", {"status": "suspended"}),

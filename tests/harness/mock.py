@@ -17,7 +17,7 @@ class Seen:
     method: str
     path: str
     headers: list[tuple[str, str]]
-    body: str
+    body: str | None
 
     def values(self, name: str) -> list[str]:
         """Every value of a header, in order, so that a duplicate is seen as one."""
@@ -48,7 +48,7 @@ class MockLlm:
         """What was received since the last `forget`."""
         answer = self._http.get("/__mock/requests").raise_for_status().json()
         return [
-            Seen(r["method"], r["path"], [tuple(h) for h in r["headers"]], r["body"])
+            Seen(r["method"], r["target"], [tuple(h) for h in r["headers"]], (r["body"] or {}).get("text"))
             for r in answer["requests"]
         ]
 
