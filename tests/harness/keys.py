@@ -40,7 +40,7 @@ def mistyped(text: str) -> str:
     return text[:-1] + last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Key:
     """A key and the record that the gate has of it."""
 

@@ -49,7 +49,7 @@ class MockLlm:
         answer = self._http.get("/__mock/requests").raise_for_status().json()
         return [
             Seen(r["method"], r["target"], [tuple(h) for h in r["headers"]], (r["body"] or {}).get("text"))
-            for r in answer["requests"]
+            for r in answer
         ]
 
     def forget(self) -> None:
