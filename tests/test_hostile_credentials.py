@@ -27,8 +27,8 @@ TABLE: list[Row] = [
     passes("upper-case scheme", authorization(lambda k: f"BEARER {k.text}")),
     passes("several spaces", authorization(lambda k: f"Bearer    {k.text}")),
     passes("a tab after the scheme", authorization(lambda k: f"Bearer\t{k.text}")),
-    Row("trailing space", authorization(lambda k: f"{k.bearer} "), 200, 200, reaches_upstream=True),
-    Row("trailing tab", authorization(lambda k: f"{k.bearer}\t"), 200, 200, reaches_upstream=True),
+    Row("trailing space", authorization(lambda k: f"{k.bearer} "), 200, 200),
+    Row("trailing tab", authorization(lambda k: f"{k.bearer}\t"), 200, 200),
     refused("Bearer twice", authorization(lambda k: f"Bearer Bearer {k.text}"), says="twice"),
     refused("bearer Bearer", authorization(lambda k: f"bearer  BEARER {k.text}"), says="twice"),
     refused("double quotes", authorization(lambda k: f'Bearer "{k.text}"'), says="quotation marks"),
@@ -67,7 +67,7 @@ TABLE: list[Row] = [
     refused("%00 in words", authorization(lambda k: f"{k.bearer}%00"), says="mistyped"),
     Row("NUL at the end", authorization(lambda k: k.bearer.encode() + b"\0"), 400, 0),
     Row("NUL inside", authorization(b"Bearer gmtech_\0abc"), 400, 0),
-    Row("CR inside", authorization(b"Bearer gmtech_\rabc"), 400, 0),
+    Row("CR inside", authorization(b"Bearer gmtech_\rabc"), 401, 0),
     Row("LF and a header", authorization(b"Bearer x\nx-gmtech-team-id: acme"), 401, 0),
     # Sizes.
     refused("20 KB key", authorization("Bearer gmtech_" + "a" * 20_000), says="longer than a key"),
@@ -142,7 +142,7 @@ def judge(gate, row: Row, key, answer, status: int) -> None:
     assert not keys.secret_in(answer.everything(), key.text), "the answer shows the key"
     assert not keys.leaked_in(answer.everything()), "the answer shows a key"
     seen = gate.seen()
-    assert len(seen) == (1 if row.reaches_upstream else 0), seen
+    assert len(seen) == (1 if status == 200 else 0), seen
     if status == 401:
         error = answer.error
         assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_api_key")

@@ -35,14 +35,13 @@ ANY_VALUE = [
 
 TABLE: list[Row] = [
     *[passes(f"spoof {n}", with_key((n.lower(), "evil"))) for n in SPOOFS if n == n.lower()],
-    *[Row(f"spoof {n}", with_key((n, "evil")), 200, None, reaches_upstream=True) for n in SPOOFS if n != n.lower()],
+    *[Row(f"spoof {n}", with_key((n, "evil")), 200, None) for n in SPOOFS if n != n.lower()],
     passes("spoof twice", with_key(("x-gmtech-team-id", "evil"), ("x-gmtech-team-id", "worse"))),
     passes("spoof in all spellings at once", with_key(*[(n.lower(), "evil") for n in SPOOFS])),
     passes("spoof of high bytes", with_key(("x-gmtech-team-id", HIGH))),
     passes("spoof, empty", with_key(("x-gmtech-team-id", ""))),
     passes("spoof of 20 KB", with_key(("x-gmtech-team-id", "e" * 20_000))),
-    Row("spoof named in connection", with_key(("connection", "x-gmtech-team-id, x-gmtech-key-id")), 200, 0,
-        reaches_upstream=True),
+    Row("spoof named in connection", with_key(("connection", "x-gmtech-team-id, x-gmtech-key-id")), 200, 0),
     *[passes(f"high bytes in {name}", with_key((name, HIGH))) for name in ANY_VALUE],
     passes("high bytes in content-type", lambda k: [("authorization", k.bearer), ("content-type", HIGH)]),
     passes("key headers of other providers", with_key(
@@ -65,7 +64,7 @@ TABLE: list[Row] = [
     Row("high bytes in a spoofed name", with_key((b"x-gmtech-team\xff-id", "v")), 400, 0),
     Row("a space in a name", with_key(("x-gmtech-team-id ", "v")), 400, 0),
     Row("an empty name", with_key(("", "v")), 400, 0),
-    Row("a folded line", with_key(("x-custom", "a\r\n x-gmtech-team-id: evil")), 400, 0),
+    Row("a folded line", with_key(("x-custom", "a\r\n x-gmtech-team-id: evil")), 200, 0),
 ]  # fmt: skip
 
 
@@ -79,7 +78,7 @@ def judge(gate, row: Row, key, answer, status: int) -> None:
     assert answer.status == status, (answer.ended, answer.everything())
     assert not keys.secret_in(answer.everything(), key.text), "the answer shows the key"
     seen = gate.seen()
-    assert len(seen) == (1 if row.reaches_upstream else 0), seen
+    assert len(seen) == (1 if status == 200 else 0), seen
     if status >= 400:
         assert answer.error
     for request in seen:

@@ -72,9 +72,9 @@ class Envoy:
         return [json.loads(line) for line in self.lines() if line.startswith("{")]
 
     def requests_ended(self) -> int:
-        """Requests that downstream connections have seen end, admin's own left out: each has, or will have, a row."""
-        counted = self.stats(r"^http\..*\.downstream_rq_completed$")
-        return sum(n for name, n in counted.items() if not name.startswith("http.admin."))
+        """Requests of the API that have ended in any way: each has, or will have, a row."""
+        counted = self.stats(r"^http\.api\.downstream_rq_(total|active)$")
+        return counted["http.api.downstream_rq_total"] - counted["http.api.downstream_rq_active"]
 
     def rows_after(self, start: int) -> list[dict]:
         """The access log from row `start` on, once it has caught up with what has ended."""

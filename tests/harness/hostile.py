@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from . import http1, http2
 from .http1 import Answer
@@ -28,8 +28,6 @@ class Row:
     method: str = "POST"
     path: str | bytes | Callable[[Key], str] = "/api/v1/chat/completions"
     body: bytes = CHAT
-    # Whether the upstream must have got it: exactly what was answered 200 by the upstream.
-    reaches_upstream: bool = field(default=False)
 
     def where(self, key: Key) -> str | bytes:
         return self.path(key) if callable(self.path) else self.path
@@ -49,7 +47,7 @@ def refused(name: str, headers, status: int = 401, says: str = "", **more) -> Ro
 
 def passes(name: str, headers, **more) -> Row:
     """Odd, but the key is good and the request too: the upstream gets it, once, attributed."""
-    return Row(name, headers, 200, 200, reaches_upstream=True, **more)
+    return Row(name, headers, 200, 200, **more)
 
 
 def authorization(value: Callable[[Key], str | bytes] | str | bytes) -> Callable[[Key], Headers]:
