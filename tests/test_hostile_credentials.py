@@ -139,7 +139,6 @@ def key(shared_gate):
 
 def judge(gate, row: Row, key, answer, status: int) -> None:
     assert answer.status == status, (answer.ended, answer.everything())
-    assert not keys.secret_in(answer.everything(), key.text), "the answer shows the key"
     assert not keys.leaked_in(answer.everything()), "the answer shows a key"
     seen = gate.seen()
     assert len(seen) == (1 if status == 200 else 0), seen

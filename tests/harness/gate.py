@@ -127,8 +127,8 @@ class Gate:
     def mark(self) -> None:
         """A test starts here: what came before it is not its business."""
         self.upstream_may_see_keys = False
-        self._first_line = len(self.envoy.lines())
         self._first_row = len(self.envoy.rows_after(0))
+        self._first_line = len(self.envoy.lines())
         if self.mock:
             self.mock.forget()
 
@@ -161,6 +161,7 @@ class Gate:
         reloads = self.envoy.stats(FAILED_STATS.pattern)
         assert reloads or self.passthrough, "Envoy counts reloads under another name: this check sees nothing"
         assert not any(reloads.values()), f"a wasm VM failed: {reloads}"
+        self.rows()  # waits for what is not yet in the file
         logs = "\n".join(self.envoy.lines()[self._first_line :])
         assert not FAILED_LOG.search(logs), f"a wasm VM failed: {FAILED_LOG.search(logs)}"
         places = {

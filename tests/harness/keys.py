@@ -15,7 +15,7 @@ PREFIX = "gmtech_"
 
 # Every secret that this test run made: none may turn up in a log, a metric or an answer.
 _made: set[str] = set()
-_SECRET = re.compile(rf"{PREFIX}([0-9A-Za-z]{{8}})")
+_WORD = re.compile(r"[0-9A-Za-z]{12,}")
 
 
 def base62(number: int, width: int) -> str:
@@ -74,12 +74,9 @@ def table(keys) -> dict:
 
 
 def leaked_in(text: str) -> list[str]:
-    """Made keys of which more than the redacted four characters stand in `text`, by their first four."""
-    starts = {secret[:8] for secret in _made}
-    by_prefix = {found for found in _SECRET.findall(text) if found in starts}
-    return sorted(f"{PREFIX}{start[:4]}…" for start in by_prefix)
+    """Made keys whose secret part, or the first 12 characters of it, stands in `text`, prefix or not.
 
-
-def secret_in(text: str, key: str) -> bool:
-    """Whether the secret part of one key stands in `text`, prefix or not."""
-    return key.removeprefix(PREFIX)[:16] in text
+    Four characters may be shown anywhere; the rest of a key nowhere.
+    """
+    words = "\n".join(set(_WORD.findall(text)))
+    return sorted(f"{PREFIX}{secret[:4]}…" for secret in _made if secret[:12] in words)
