@@ -1,0 +1,70 @@
+"""Fixtures: the shared gate, and the check that every test ends with."""
+
+import os
+
+import pytest
+
+from harness.gate import Gate
+
+# A proxy of the machine is not for the loopback.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+
+@pytest.fixture(scope="session")
+def shared_gate(tmp_path_factory):
+    """One gate for every test that only uses it. Keys are not shared: each test takes its own."""
+    gate = Gate(tmp_path_factory.mktemp("gate"))
+    yield gate
+    gate.stop()
+
+
+@pytest.fixture
+def gate(shared_gate) -> Gate:
+    return shared_gate
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts gates of a test's own and stops them: `start(config={…}, overlay=…)`."""
+    gates: list[Gate] = []
+
+    def start_one(**options) -> Gate:
+        directory = tmp_path / f"gate{len(gates)}"
+        directory.mkdir()
+        gates.append(Gate(directory, **options))
+        return gates[-1]
+
+    yield start_one
+    for gate in gates:
+        gate.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_gate_suffers(request):
+    """After every test: no gate that ran has a failed VM, a dead Envoy or a key in its logs.
+
+    It asks for `start` first where a test uses it, so that this check runs before its gates are stopped.
+    """
+    if "start" in request.fixturenames:
+        request.getfixturevalue("start")
+    if "gate" in request.fixturenames:
+        request.getfixturevalue("gate")
+    for gate in Gate.running:
+        gate.mark()
+    yield
+    for gate in list(Gate.running):
+        gate.check()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Logs are shown of a failure only."""
+    report = yield
+    if report.failed:
+        for number, gate in enumerate(Gate.running):
+            rows = [str(row) for row in gate.envoy.rows()[gate._first_row :]]
+            report.sections.append((f"Envoy {number}", gate.log()[-8000:]))
+            report.sections.append((f"access log {number}", "\n".join(rows[-20:])))
+            if gate.mock:
+                report.sections.append((f"mock-llm {number}", gate.mock.process.output()[-2000:]))
+    return report

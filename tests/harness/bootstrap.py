@@ -1,0 +1,66 @@
+"""Envoy's configuration: what is deployed, rendered by `gmtech envoy-config`, and where things are in it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from . import paths
+
+
+def render(
+    directory: Path,
+    *,
+    api_port: int,
+    admin_port: int,
+    upstream_port: int,
+    upstream_key: str,
+    config: dict | None,
+    passthrough: bool = False,
+) -> dict:
+    """A bootstrap for these ports and this filter configuration; with `passthrough`, without the filter."""
+    key_file = directory / "upstream.key"
+    key_file.write_text(upstream_key)
+    args = [
+        str(paths.gmtech()), "envoy-config",
+        "--api-port", str(api_port), "--api-host", "127.0.0.1",
+        "--admin-port", str(admin_port),
+        "--upstream", f"http://127.0.0.1:{upstream_port}",
+        "--upstream-key-file", str(key_file),
+    ]  # fmt: skip
+    if passthrough:
+        args.append("--no-filter")
+    else:
+        args += ["--filter-wasm", str(paths.wasm()), "--filter-config", "-"]
+    done = subprocess.run(args, input=json.dumps(config), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def manager(bootstrap: dict) -> dict:
+    """The HTTP connection manager of the API's listener."""
+    (listener,) = bootstrap["static_resources"]["listeners"]
+    (chain,) = listener["filter_chains"]
+    (network_filter,) = chain["filters"]
+    return network_filter["typed_config"]
+
+
+def virtual_host(bootstrap: dict) -> dict:
+    """The API's virtual host."""
+    (host,) = manager(bootstrap)["route_config"]["virtual_hosts"]
+    return host
+
+
+def routes(bootstrap: dict) -> list[dict]:
+    """Its routes."""
+    return virtual_host(bootstrap)["routes"]
+
+
+def plugin(bootstrap: dict) -> dict:
+    """The filter's plugin: name, VM and configuration."""
+    (found,) = [f for f in manager(bootstrap)["http_filters"] if f["name"] == "gmtech"]
+    return found["typed_config"]["config"]
+
+
+def configure(bootstrap: dict, text: str) -> None:
+    """Gives the filter this configuration, verbatim."""
+    plugin(bootstrap)["configuration"]["value"] = text

@@ -1,0 +1,194 @@
+"""The whole thing: a mock upstream, an Envoy with the filter, and keys to use it with."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import openai
+
+from . import http1, keys
+from .bootstrap import render
+from .envoy import Envoy
+from .keys import Key
+from .mock import MockLlm, Seen
+from .waiting import free_port
+
+PROVIDER_KEY = "provider-secret-for-the-mock"
+
+# What keys a shared gate starts with, so that each test takes keys that nobody else touches.
+# kind: (how many, tier, more of the record)
+KINDS: dict[str, tuple[int, str, dict]] = {
+    "free": (30, "free", {}),
+    "pro": (5, "pro", {}),
+    "team": (60, "team", {}),
+    # One request every 100 ms, three at once: a limit whose promised waits are short.
+    "quick": (20, "free", {"limits": {"requests_per_minute": 600, "requests_burst": 3}}),
+    # One request a second, one at once: somebody who is always over it.
+    "single": (10, "free", {"limits": {"requests_per_minute": 60, "requests_burst": 1}}),
+    # One request a second, three at once.
+    "trio": (10, "free", {"limits": {"requests_per_minute": 60, "requests_burst": 3}}),
+    # One request every three seconds, one at once: waits that outlast the start of a Node process.
+    "crawling": (5, "free", {"limits": {"requests_per_minute": 20, "requests_burst": 1}}),
+    "five": (5, "free", {"limits": {"requests_per_minute": 5}}),
+    "picky": (10, "team", {"models": ["gpt-4o*"]}),
+    "suspended": (5, "free", {"status": "suspended"}),
+    "revoked": (10, "free", {"status": "revoked"}),
+    "expired": (5, "free", {"expires_at": "2020-01-01T00:00:00Z"}),
+    "expires-later": (2, "free", {"expires_at": "2100-01-01T00:00:00Z"}),
+}
+
+# What says that a VM failed, in Envoy's own words. A reload is counted only when the next stream comes, so
+# that the log and the access log are asked as well.
+FAILED_STATS = re.compile(r"^wasm\..*vm_reload")
+FAILED_LOG = re.compile(r"Function: \S+ failed|Uncaught RuntimeError|wasm_fail_stream|panicked at")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A line of the filter's counter on the Prometheus page."""
+
+    tier: str
+    decision: str
+
+
+class Gate:
+    """A running stack. `config` is the filter's configuration, `keys` is added to it from `KINDS`."""
+
+    running: list["Gate"] = []
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        config: dict | None = None,
+        kinds: dict[str, tuple[int, str, dict]] | None = None,
+        overlay=None,
+        concurrency: int = 2,
+        mock: bool = True,
+        passthrough: bool = False,
+        **render_options,
+    ):
+        self._pool: dict[str, list[Key]] = {}
+        made: list[Key] = []
+        for kind, (count, tier, extra) in (KINDS if kinds is None else kinds).items():
+            self._pool[kind] = [keys.make(tier, **extra) for _ in range(count)]
+            made += self._pool[kind]
+        self.passthrough = passthrough
+        self.config = {**(config or {}), "keys": {**keys.table(made), **(config or {}).get("keys", {})}}
+        self.mock = MockLlm(directory, "--require-key", PROVIDER_KEY) if mock else None
+        self.upstream_port = self.mock.port if self.mock else free_port()
+        self.port = free_port()
+        self.bootstrap = render(
+            directory,
+            api_port=self.port,
+            admin_port=free_port(),
+            upstream_port=self.upstream_port,
+            upstream_key=PROVIDER_KEY,
+            config=self.config,
+            passthrough=passthrough,
+            **render_options,
+        )
+        if overlay:
+            self.bootstrap = overlay(self.bootstrap) or self.bootstrap
+        try:
+            self.envoy = Envoy(self.bootstrap, directory, concurrency=concurrency)
+        except BaseException:
+            if self.mock:
+                self.mock.stop()
+            raise
+        self.mark()
+        Gate.running.append(self)
+
+    # Using it.
+
+    def key(self, kind: str = "team") -> Key:
+        """A key that no other test has."""
+        assert self._pool[kind], f"no {kind} keys left: raise their number in KINDS"
+        return self._pool[kind].pop()
+
+    def url(self, base: str = "/api/v1") -> str:
+        return f"http://127.0.0.1:{self.port}{base}"
+
+    def openai(self, key: Key | str, *, base: str = "/api/v1", **options) -> openai.OpenAI:
+        """The official client as a customer makes it."""
+        text = key.text if isinstance(key, Key) else key
+        return openai.OpenAI(api_key=text, base_url=self.url(base), timeout=30, **options)
+
+    def send(self, method, path, headers=(), body=b"", **options) -> http1.Answer:
+        """One HTTP/1.1 request as it is, on a connection of its own."""
+        return http1.exchange(self.port, http1.request(method, path, headers, body), **options)
+
+    def models(self, key: Key, *more: tuple) -> http1.Answer:
+        """The smallest metered request."""
+        return self.send("GET", "/api/v1/models", [("authorization", key.bearer), *more])
+
+    # Looking at it.
+
+    def mark(self) -> None:
+        """A test starts here: what came before it is not its business."""
+        self.upstream_may_see_keys = False
+        self._first_row = len(self.envoy.rows_after(0))
+        self._first_line = len(self.envoy.lines())
+        if self.mock:
+            self.mock.forget()
+
+    def rows(self) -> list[dict]:
+        """The access log of this test, complete."""
+        return self.envoy.rows_after(self._first_row)
+
+    def seen(self) -> list[Seen]:
+        """What the upstream got in this test."""
+        assert self.mock, "this gate has no mock"
+        return self.mock.seen()
+
+    def log(self) -> str:
+        """Envoy's own log of this test."""
+        lines = self.envoy.lines()[self._first_line :]
+        return "\n".join(line for line in lines if not line.startswith("{"))
+
+    def counted(self) -> dict[Counted, int]:
+        """The filter's request counter, by tier and decision."""
+        found: dict[Counted, int] = {}
+        pattern = r"^gmtech_requests\{([^}]*)\} (\d+)$"
+        for labels, value in re.findall(pattern, self.envoy.prometheus(), re.MULTILINE):
+            by_name = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+            found[Counted(by_name["gmtech_tier"], by_name["gmtech_decision"])] = int(value)
+        return found
+
+    def check(self) -> None:
+        """What must hold after every test, whatever it did: no VM failed, Envoy lives, no key leaked."""
+        assert self.envoy.alive(), f"Envoy died with {self.envoy.process.exit_code()}"
+        reloads = self.envoy.stats(FAILED_STATS.pattern)
+        assert reloads or self.passthrough, "Envoy counts reloads under another name: this check sees nothing"
+        assert not any(reloads.values()), f"a wasm VM failed: {reloads}"
+        self.rows()  # waits for what is not yet in the file
+        logs = "\n".join(self.envoy.lines()[self._first_line :])
+        assert not FAILED_LOG.search(logs), f"a wasm VM failed: {FAILED_LOG.search(logs)}"
+        places = {
+            "Envoy's log or the access log": logs,
+            "the stats": self.envoy.admin("/stats"),
+        }
+        if self.mock:
+            places["mock-llm's log"] = self.mock.process.output()
+            if not self.upstream_may_see_keys:
+                places["what the upstream got"] = repr(self.mock.seen())
+        leaks = {place: found for place, text in places.items() if (found := keys.leaked_in(text))}
+        assert not leaks, f"keys leaked: {leaks}"
+
+    # Ending it.
+
+    def stop(self) -> None:
+        Gate.running.remove(self)
+        self.envoy.stop()
+        if self.mock:
+            self.mock.stop()
+
+    def __enter__(self) -> "Gate":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            if kind is None:
+                self.check()
+        finally:
+            self.stop()

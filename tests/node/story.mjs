@@ -1,0 +1,42 @@
+// One call with the official Node SDK, unmodified; prints what came of it as JSON.
+// Argument: {"baseURL", "apiKey", "call": "chat"|"stream"|"models"|"embeddings"|"response"|"upload N", "options": {…}}
+import OpenAI from "openai";
+
+const { baseURL, apiKey, call, options } = JSON.parse(process.argv[2]);
+const client = new OpenAI({ baseURL, apiKey, ...options });
+const hello = { model: "gpt-4o", messages: [{ role: "user", content: "Hello" }], max_tokens: 5 };
+
+const calls = {
+  chat: async () => (await client.chat.completions.create(hello)).choices[0].message.content,
+  stream: async () => {
+    let text = "";
+    for await (const chunk of await client.chat.completions.create({ ...hello, stream: true }))
+      text += chunk.choices[0]?.delta.content ?? "";
+    return text;
+  },
+  models: async () => (await client.models.list()).data.map((model) => model.id),
+  embeddings: async () =>
+    (await client.embeddings.create({ model: "text-embedding-3-small", input: "Hello" })).data[0].embedding,
+  response: async () => (await client.responses.create({ model: "gpt-4o", input: "Hello" })).output_text,
+};
+
+const upload = async (megabytes) =>
+  client.chat.completions.create({ model: "gpt-4o", messages: [{ role: "user", content: "x".repeat(megabytes << 20) }] });
+
+try {
+  const [name, megabytes] = call.split(" ");
+  console.log(JSON.stringify({ answer: await (megabytes ? upload(Number(megabytes)) : calls[name]()) }));
+} catch (error) {
+  console.log(
+    JSON.stringify({
+      error: {
+        class: error.constructor.name,
+        message: error.message,
+        status: error.status,
+        code: error.code,
+        type: error.type,
+        requestID: error.requestID,
+      },
+    }),
+  );
+}

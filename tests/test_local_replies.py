@@ -1,0 +1,118 @@
+"""What Envoy itself answers has OpenAI's shape too, and the SDK raises its own exceptions for it."""
+
+import openai
+import pytest
+
+from harness import bootstrap
+from harness.hostile import CHAT
+
+HELLO = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}
+ONE_KEY = {"team": (1, "team", {})}
+
+
+def buffered(config: dict) -> None:
+    """A deployment that holds bodies, 64 KiB of them: more is Envoy's 413."""
+    filters = bootstrap.manager(config)["http_filters"]
+    filters.insert(-1, {
+        "name": "envoy.filters.http.buffer",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+            "max_request_bytes": 65536,
+        },
+    })  # fmt: skip
+
+
+def impatient(config: dict) -> None:
+    """Routes that give the upstream 200 ms."""
+    for route in bootstrap.routes(config):
+        if "route" in route:
+            route["route"]["timeout"] = "0.2s"
+
+
+def test_413_body_too_large(start):
+    gate = start(overlay=buffered, kinds=ONE_KEY)
+    client = gate.openai(gate.key())
+    with pytest.raises(openai.APIStatusError) as raised:
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x" * 100_000}])
+    assert (raised.value.status_code, raised.value.code) == (413, "request_too_large")
+    assert [r["response_code_details"] for r in gate.rows()] == ["request_payload_too_large"]
+    assert gate.seen() == []
+
+
+def test_503_upstream_down(start):
+    gate = start(mock=False, kinds=ONE_KEY)
+    key = gate.key()
+    with pytest.raises(openai.InternalServerError) as raised:
+        gate.openai(key, max_retries=1).chat.completions.create(**HELLO)
+    assert (raised.value.status_code, raised.value.code) == (503, "service_unavailable")
+    assert raised.value.type == "server_error"
+    rows = gate.rows()
+    assert [r["response_code"] for r in rows] == [503, 503], "a 503 is worth another try"
+    assert all(r["key_id"] == key.id for r in rows)
+
+
+def test_503_has_the_shape_on_the_wire(start):
+    gate = start(mock=False, kinds=ONE_KEY)
+    answer = gate.models(gate.key())
+    assert (answer.status, answer.error["code"]) == (503, "service_unavailable")
+    assert answer.header("x-request-id")
+    assert answer.header("x-ratelimit-remaining-requests") == "4999", "limits are told of on every metered answer"
+
+
+def test_504_upstream_slow(start):
+    gate = start(overlay=impatient, kinds=ONE_KEY)
+    headers = [("authorization", gate.key().bearer), ("x-mock", "delay_ms=5000")]
+    answer = gate.send("POST", "/v1/chat/completions", headers, CHAT)
+    assert (answer.status, answer.error["code"]) == (504, "gateway_timeout")
+    assert [r["response_code_details"] for r in gate.rows()] == ["response_timeout"]
+
+
+def test_503_upstream_hangs_up(gate):
+    headers = [("authorization", gate.key().bearer), ("x-mock", "drop")]
+    answer = gate.send("POST", "/v1/chat/completions", headers, CHAT)
+    assert (answer.status, answer.error["type"]) == (503, "server_error")
+
+
+def test_404_of_the_gate(gate):
+    answer = gate.send("GET", "/v2/models", [("authorization", gate.key().bearer)])
+    assert (answer.status, answer.error["code"]) == (404, "unknown_url")
+    assert "/v2/models" in answer.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "exception"),
+    [
+        (400, openai.BadRequestError),
+        (404, openai.NotFoundError),
+        (422, openai.UnprocessableEntityError),
+        (500, openai.InternalServerError),
+        (529, openai.InternalServerError),
+    ],
+)
+def test_what_the_upstream_refuses_passes_as_it_is(gate, status, exception):
+    client = gate.openai(gate.key(), max_retries=0, default_headers={"x-mock": f"status={status}"})
+    with pytest.raises(exception) as raised:
+        client.chat.completions.create(**HELLO)
+    assert raised.value.status_code == status
+    assert [r["response_code_details"] for r in gate.rows()] == ["via_upstream"]
+
+
+def test_a_retry_of_the_sdk_after_an_upstream_failure(gate):
+    key = gate.key()
+    client = gate.openai(key, default_headers={"x-mock": "status=500;fail_times=2"})
+    assert client.chat.completions.create(**HELLO).choices
+    assert [r["response_code"] for r in gate.rows()] == [500, 500, 200]
+
+
+def passthrough_twin(status: int, code: str, path: str):
+    return pytest.param(status, code, path, id=f"{status} {path}")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "path"),
+    [passthrough_twin(404, "unknown_url", "/v2/models"), passthrough_twin(503, "service_unavailable", "/v1/models")],
+)
+def test_passthrough_answers_alike(start, status, code, path):
+    gate = start(passthrough=True, mock=False, kinds={})
+    answer = gate.send("GET", path)
+    assert (answer.status, answer.error["code"]) == (status, code)
