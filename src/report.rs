@@ -8,6 +8,11 @@ fn tier(exchange: &Exchange) -> &str {
     exchange.principal().map_or("none", |p| p.tier().as_str())
 }
 
+/// The path for the access log. What Envoy refuses before the filter has none: nobody has looked for a key in it.
+pub(crate) fn arrived(exchange: &Exchange) {
+    set("gmtech_path", exchange.logged_path());
+}
+
 /// Counts the decision and leaves it in filter state for the access log and for other filters.
 pub(crate) fn decided(exchange: &Exchange) {
     let tier = tier(exchange);

@@ -50,9 +50,10 @@ impl Stream {
         let (exchange, step) =
             Exchange::start(&head, ends, &policy, &SharedCounters, clock::now()?);
         self.request = HeldBody::new(head.get("content-length").is_some());
-        if let Some(target) = exchange.logged_target() {
-            headers::set(Map::Request, ":path", target)?;
+        for (name, value) in exchange.redacted() {
+            headers::set(Map::Request, name, value)?;
         }
+        report::arrived(&exchange);
         self.exchange = Some(exchange);
         self.carry_out(step)
     }

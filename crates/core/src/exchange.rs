@@ -119,7 +119,9 @@ pub struct Exchange {
     model: Option<ModelId>,
     decision: &'static str,
     standings: Option<Standings>,
-    logged_target: Option<String>,
+    /// What must stand in the log in place of a pseudo-header that holds a key.
+    redacted: Vec<(&'static str, String)>,
+    logged_path: String,
 }
 
 impl Exchange {
@@ -138,8 +140,8 @@ impl Exchange {
             model: None,
             decision: "preflight",
             standings: None,
-            logged_target: auth::holds_key(head.target())
-                .then(|| printable(&auth::without_keys(head.target()))),
+            redacted: redacted(head),
+            logged_path: printable(head.path()),
         };
         if head.method() == b"OPTIONS" {
             // Browsers send no credential with a preflight, so that it can never be judged by one.
@@ -206,10 +208,16 @@ impl Exchange {
         self.model.as_ref()
     }
 
-    /// What must stand in the log in place of the request's target, which holds a key.
+    /// Pseudo-headers to overwrite before anything logs them: a client put a key into them.
     #[must_use]
-    pub fn logged_target(&self) -> Option<&str> {
-        self.logged_target.as_deref()
+    pub fn redacted(&self) -> &[(&'static str, String)] {
+        &self.redacted
+    }
+
+    /// The path as the log may show it: no query, no key, visible ASCII.
+    #[must_use]
+    pub fn logged_path(&self) -> &str {
+        &self.logged_path
     }
 
     /// The place in flight to be renewed while the request is under way.
@@ -239,6 +247,17 @@ fn preflight() -> Reply {
         body: String::new(),
         details: "gmtech_preflight",
     }
+}
+
+/// The pseudo-headers that hold a key, with the key cut. HTTP/2 lets any text through as a method.
+fn redacted(head: &Head<'_>) -> Vec<(&'static str, String)> {
+    let values = [(":path", head.target()), (":method", head.method())];
+    let holding = values
+        .into_iter()
+        .filter(|(_, value)| auth::holds_key(value));
+    holding
+        .map(|(name, value)| (name, printable(value)))
+        .collect()
 }
 
 /// At most 200 characters of what a client sent, visible ASCII, keys cut.

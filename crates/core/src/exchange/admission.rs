@@ -31,7 +31,7 @@ impl Exchange {
         if is_upgrade(head) && !policy.allows_upgrades() {
             return Err(Denial::Upgrade);
         }
-        if self.logged_target.is_some() {
+        if !self.redacted.is_empty() {
             return Err(Denial::InvalidKey(InvalidKey::InUrl));
         }
         match policy.path_action(head.path()) {

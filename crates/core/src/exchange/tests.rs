@@ -43,7 +43,7 @@ fn send(store: &MemoryStore, request: &[&str]) -> (Exchange, Step) {
 fn send_body(store: &MemoryStore, request: &[&str], body: &str) -> (Exchange, Step) {
     let (method, target) = request[0].split_once(' ').unwrap();
     let mut lines = vec![
-        (":method".to_owned(), method.to_owned()),
+        (":method".to_owned(), fill(method)),
         (":path".into(), fill(target)),
     ];
     for line in &request[1..] {
@@ -234,14 +234,21 @@ fn a_refusal_by_limit_spends_nothing_and_names_the_key() {
 }
 
 #[test]
-fn a_refused_request_shows_a_target_without_keys() {
+fn what_is_logged_of_a_request_holds_no_key() {
     let store = MemoryStore::default();
     let (exchange, _) = send(&store, &["GET /v2/{1}/x?k={2}"]);
+    let target = "/v2/gmtech_REDACTED/x?k=gmtech_REDACTED".to_owned();
+    assert_eq!(exchange.redacted(), [(":path", target)]);
+    assert_eq!(exchange.logged_path(), "/v2/gmtech_REDACTED/x");
+    let (exchange, _) = send(&store, &["{1} /v1/models"]);
     assert_eq!(
-        exchange.logged_target(),
-        Some("/v2/gmtech_REDACTED/x?k=gmtech_REDACTED")
+        exchange.redacted(),
+        [(":method", "gmtech_REDACTED".to_owned())]
     );
-    assert_eq!(send(&store, &["GET /v2"]).0.logged_target(), None);
+    assert_eq!(exchange.decision(), "method_not_allowed");
+    let (exchange, _) = send(&store, &["GET /v1/models?limit=2"]);
+    assert!(exchange.redacted().is_empty());
+    assert_eq!(exchange.logged_path(), "/v1/models");
 }
 
 #[test]
