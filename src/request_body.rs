@@ -75,17 +75,23 @@ impl HeldBody {
     /// Makes the edit and puts the front back; the length follows.
     pub(crate) fn release(&mut self, edit: UsageEdit) -> Result<(), Status> {
         self.done = true;
-        let size = self.size();
+        let held = self.size();
         let front = std::mem::take(&mut self.front);
+        let put_back = |front: &[u8]| {
+            if !front.is_empty() {
+                body::prepend(Buffer::Request, front)?;
+            }
+            Ok(held.saturating_add(front.len()))
+        };
         let at_front = matches!(edit, UsageEdit::InsertAtOpen { at } if usize::try_from(at) == Ok(front.len()));
         let length = if edit == UsageEdit::None || (front.is_empty() && self.seen > REWRITE_MAX) {
-            self.put_back(&front)?
+            put_back(&front)?
         } else if at_front {
-            self.put_back(&apply(&front, edit))?
+            put_back(&apply(&front, edit))?
         } else if self.seen <= REWRITE_MAX {
-            let original = [front, body::read(Buffer::Request, 0, size)?].concat();
+            let original = [front, body::read(Buffer::Request, 0, held)?].concat();
             let edited = apply(&original, edit);
-            body::replace(Buffer::Request, size, &edited)?;
+            body::replace(Buffer::Request, held, &edited)?;
             edited.len()
         } else {
             // An option in the middle of a body too large to rewrite: the stream is settled by what it streams.
@@ -93,7 +99,7 @@ impl HeldBody {
                 "gmtech: a body of {} bytes is too large to ask for its usage",
                 self.seen
             );
-            self.put_back(&front)?
+            put_back(&front)?
         };
         if self.has_length && length != self.seen {
             headers::set(Map::Request, "content-length", &length.to_string())?;
@@ -104,13 +110,5 @@ impl HeldBody {
     /// Nothing goes on.
     pub(crate) fn give_up(&mut self) {
         self.done = true;
-    }
-
-    fn put_back(&self, front: &[u8]) -> Result<usize, Status> {
-        if front.is_empty() {
-            return Ok(self.seen);
-        }
-        body::prepend(Buffer::Request, front)?;
-        Ok(self.seen)
     }
 }

@@ -12,7 +12,8 @@ use crate::ledger::{self, Account, Bid, Cost, CounterStore, NotReserved};
 use crate::model::ModelId;
 use crate::path::PathAction;
 use crate::request::{
-    BodyForm, BodyReader, Endpoint, EndpointKind, PartCosts, Progress, RequestFacts, UsageEdit,
+    BodyError, BodyForm, BodyReader, Endpoint, EndpointKind, PartCosts, Progress, RequestFacts,
+    UsageEdit,
 };
 
 /// OpenAI's default for `max_tokens` of the old completions API.
@@ -227,6 +228,10 @@ impl Exchange {
         let Some(principal) = &self.principal else {
             return Err(Denial::Unavailable);
         };
+        if auth::holds_key(model.as_str().as_bytes()) {
+            // It would travel in a header and stand in the log.
+            return Err(Denial::Body(BodyError::InvalidModel));
+        }
         let allowed = allows_model(principal, policy, &model);
         let key = principal.key().clone();
         self.model = Some(model.clone());

@@ -316,6 +316,12 @@ fn the_body_is_judged_before_it_goes_on() {
             "bad_request",
         ),
         ("1", "{", Some(400), "bad_request"),
+        (
+            "1",
+            r#"{"model":"gmtech_abcdefgh1234"}"#,
+            Some(400),
+            "bad_request",
+        ),
         ("5", CHAT, Some(403), "model_not_found"),
         (
             "5",
