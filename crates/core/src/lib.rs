@@ -31,3 +31,4 @@ pub mod quota;
 pub mod record;
 pub mod request;
 pub mod usage;
+pub mod sync;
