@@ -12,6 +12,16 @@
 //! are in no log, no row and no error.
 #![forbid(unsafe_code)]
 
+pub mod access_log;
+pub mod admin;
 pub mod clock;
+pub mod config;
+pub mod error;
+mod high_water;
+pub mod money;
+pub mod price;
 pub mod secret;
+pub mod serve;
+pub mod service;
 pub mod store;
+pub mod sync;

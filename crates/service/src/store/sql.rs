@@ -116,18 +116,6 @@ impl SqlStore {
         })
     }
 
-    /// Whether the database is a file of this machine, beside which other files can be kept.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        self.dialect == Dialect::Sqlite
-    }
-
-    /// Closes all connections; SQLite folds its log into the file.
-    pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-    }
-
     /// Starts a writing transaction, alone among all writers.
     async fn begin(&self) -> Result<Tx> {
         match self.dialect {

@@ -96,11 +96,11 @@ impl SyncStore for SqlStore {
     }
 
     async fn report(&self, proxy: &str, applied: Head, now: Millis) -> Result<()> {
-        let tx = self.begin().await?;
-        let mut tx = tx;
+        let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO proxies (id, epoch, version, seen_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE
-             SET epoch = excluded.epoch, version = excluded.version, seen_at = excluded.seen_at",
+             SET epoch = excluded.epoch, seen_at = excluded.seen_at, version = CASE WHEN proxies.epoch = excluded.epoch
+                 AND proxies.version > excluded.version THEN proxies.version ELSE excluded.version END",
         )
         .bind(proxy)
         .bind(signed(applied.epoch))
