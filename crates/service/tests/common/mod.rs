@@ -11,6 +11,8 @@
     reason = "a test fails loudly"
 )]
 
+pub mod http;
+
 use std::sync::Arc;
 
 use gmtech_core::ident::{KeyId, TeamId, TierName};
