@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::secret;
 use crate::store::StoreError;
 
 /// A refusal.
@@ -48,7 +49,8 @@ impl ApiError {
             kind: "invalid_request_error",
             code,
             param: None,
-            message: message.into(),
+            // A caller who has put a key in a wrong place must not find it in an error, or in a log of errors.
+            message: secret::redact(&message.into()),
         }
     }
 

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gmtech_core::ident::TierName;
+use gmtech_core::sync::events::{Label, UsageEvent};
 use tokio::sync::{Notify, watch};
 
 use crate::clock::Millis;
 use crate::config::{Config, Database};
 use crate::high_water::HighWater;
 use crate::price::PriceBook;
-use crate::secret::{Token, TokenDigest};
+use crate::secret::{self, Token, TokenDigest};
 use crate::store::sql::SqlStore;
-use crate::store::{By, NewAdminToken, Role, Store, StoreError};
+use crate::store::{By, NewAdminToken, Priced, Role, Store, StoreError};
 
 /// What every handler has.
 pub struct Service {
@@ -84,6 +85,21 @@ impl Service {
             reported: Notify::new(),
             stopping: watch::Sender::new(false),
         }))
+    }
+
+    /// The event with its price. A model or endpoint that holds a key, which a client may have put there by mistake,
+    /// is left out.
+    #[must_use]
+    pub fn price(&self, mut event: UsageEvent) -> Priced {
+        if event
+            .model
+            .as_ref()
+            .is_some_and(|m| secret::redact(m.as_str()) != m.as_str())
+        {
+            event.model = None;
+        }
+        event.endpoint = Label::clip(&secret::redact(event.endpoint.as_str()));
+        self.prices.price(event)
     }
 
     /// What has to be done now and then: budgets of a new day, days that close.

@@ -236,7 +236,7 @@ async fn usage(
     let priced: Vec<_> = batch
         .into_iter()
         .flatten()
-        .map(|event| service.prices.price(event))
+        .map(|event| service.price(event))
         .collect();
     let malformed = received - priced.len();
     let mut done = service.store.ingest(&priced, Millis::now()).await?;

@@ -87,7 +87,7 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         ),
         (
             "keys",
-            key(json!({"name": "gmtech_pasted"})),
+            key(json!({"name": "gmtech_pastedByMistake"})),
             400,
             "invalid_value",
             json!("name"),

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::{Millis, parse_day};
 use crate::error::ApiError;
+use crate::secret;
 use crate::service::Service;
 use crate::store::{Budgets, Once};
 
@@ -26,7 +27,7 @@ where
 /// A text for people: 1 to 100 characters, none of them a control character, and no key pasted by mistake.
 pub(super) fn name(param: &str, text: &str) -> Result<String, ApiError> {
     let text = text.trim();
-    if text.contains("gmtech_") {
+    if secret::redact(text) != text {
         return Err(ApiError::invalid(
             param,
             format!("{param} must not hold a key."),
@@ -51,7 +52,9 @@ pub(super) fn optional_text(param: &str, text: &str) -> Result<String, ApiError>
 }
 
 pub(super) fn email(text: &str) -> Result<String, ApiError> {
-    let plain = text.len() <= 254 && text.bytes().all(|b| b.is_ascii_graphic());
+    let plain = text.len() <= 254
+        && text.bytes().all(|b| b.is_ascii_graphic())
+        && secret::redact(text) == text;
     match text.split_once('@') {
         Some((local, domain))
             if plain && !local.is_empty() && domain.contains('.') && !domain.contains('@') =>
@@ -151,7 +154,7 @@ pub(super) fn once(
         return Ok(None);
     };
     let token = value.to_str().unwrap_or("");
-    if !(1..=255).contains(&token.len()) {
+    if !(1..=255).contains(&token.len()) || secret::redact(token) != token {
         return Err(ApiError::invalid(
             "Idempotency-Key",
             "Idempotency-Key must be 1 to 255 visible ASCII characters.",

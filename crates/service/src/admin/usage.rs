@@ -81,7 +81,7 @@ pub(super) async fn import(
     let priced: Vec<_> = events
         .into_iter()
         .filter_map(access_log::Entry::event)
-        .map(|event| service.prices.price(event))
+        .map(|event| service.price(event))
         .collect();
     let mut done = service.store.ingest(&priced, Millis::now()).await?;
     done.malformed = u64::try_from(malformed).unwrap_or(u64::MAX);

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::clock::Millis;
 use crate::error::ApiError;
+use crate::secret;
 use crate::service::Service;
 use crate::store::{Head, Proxy};
 
@@ -41,7 +42,9 @@ pub struct Receipt {
 /// # Errors
 /// Where the name is none, or the store does not answer.
 pub(super) async fn note(service: &Service, proxy: &str, applied: Head) -> Result<(), ApiError> {
-    let fits = (1..=128).contains(&proxy.len()) && proxy.bytes().all(|b| b.is_ascii_graphic());
+    let fits = (1..=128).contains(&proxy.len())
+        && proxy.bytes().all(|b| b.is_ascii_graphic())
+        && secret::redact(proxy) == proxy;
     if !fits {
         return Err(ApiError::invalid(
             "proxy",
