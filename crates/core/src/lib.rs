@@ -30,5 +30,5 @@ pub mod path;
 pub mod quota;
 pub mod record;
 pub mod request;
-pub mod usage;
 pub mod sync;
+pub mod usage;

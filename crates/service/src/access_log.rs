@@ -1,15 +1,16 @@
 //! Envoy's JSON access log as usage events.
 //!
-//! The log carries what the filter reports: `event_id`, `key_id`, `team_id`, `tier`, `model`, `endpoint`, `decision`,
-//! `usage_source`, `status`, `duration_ms`, `start_time` and `tokens_input`, `tokens_cached_input` (or
-//! `tokens_cached`), `tokens_cache_write`, `tokens_output`, `tokens_reasoning`. Envoy writes a number as a number or as a
-//! text, and what is absent as null, `-` or an empty text; all are read alike.
+//! The log carries what the filter reports: `event_id`, `key_id`, `team_id`, `tier`, `model`, `path` (or `endpoint`),
+//! `decision`, `usage_source`, `response_code` (or `status`), `duration_ms`, `start_time` and the tokens by kind
+//! (`tokens_input`, `tokens_cached_input`, …, `tokens_total`). Envoy writes a number as a number or as a text, and what is
+//! absent not at all, or as null, `-` or an empty text; all are read alike.
 
 use std::time::Duration;
 
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::ModelId;
-use gmtech_core::sync::events::{Label, Source, Tokens, UsageEvent};
+use gmtech_core::sync::events::{Label, UsageEvent};
+use gmtech_core::usage::{Tokens, Usage};
 use serde_json::Value;
 
 /// What an entry of the log is.
@@ -45,10 +46,13 @@ pub fn read(entry: &Value) -> Entry {
 
 fn event(entry: &Value) -> Option<UsageEvent> {
     let model = text(entry, "model");
-    let source = text(entry, "usage_source");
-    let tokens = |names: &[&str]| {
-        let found = names.iter().find_map(|name| number(entry, name));
-        u32::try_from(found.unwrap_or(0)).unwrap_or(u32::MAX)
+    let tokens = |kind: &str| number(entry, &format!("tokens_{kind}")).unwrap_or(0);
+    let known: fn(Tokens) -> Usage = match text(entry, "usage_source").as_str() {
+        // A refusal has no source: its zero tokens are exact.
+        "" | "exact" => Usage::Exact,
+        "lower_bound" => Usage::LowerBound,
+        "estimated" => Usage::Estimated,
+        _ => return None,
     };
     Some(UsageEvent {
         id: event_id(&text(entry, "event_id"))?,
@@ -60,26 +64,28 @@ fn event(entry: &Value) -> Option<UsageEvent> {
         } else {
             Some(ModelId::new(&model).ok()?)
         },
-        endpoint: Label::clip(text(entry, "endpoint").split('?').next().unwrap_or("")),
+        endpoint: Label::clip(
+            first(entry, ["endpoint", "path"])
+                .split('?')
+                .next()
+                .unwrap_or(""),
+        ),
         decision: Label::clip(&text(entry, "decision")),
-        // A refusal has no source: its zero tokens are exact.
-        source: if source.is_empty() {
-            Source::Exact
-        } else {
-            Source::from_name(&source)?
-        },
-        status: number(entry, "status")
-            .and_then(|s| u16::try_from(s).ok())
+        status: first(entry, ["status", "response_code"])
+            .parse()
             .unwrap_or(0),
         duration_ms: u32::try_from(number(entry, "duration_ms").unwrap_or(0)).unwrap_or(u32::MAX),
         started_unix_ms: started(entry)?,
-        tokens: Tokens {
-            input: tokens(&["tokens_input"]),
-            cached_input: tokens(&["tokens_cached_input", "tokens_cached"]),
-            cache_write: tokens(&["tokens_cache_write"]),
-            output: tokens(&["tokens_output"]),
-            reasoning: tokens(&["tokens_reasoning"]),
-        },
+        usage: known(Tokens {
+            input: tokens("input"),
+            cached_input: tokens("cached_input"),
+            cache_write: tokens("cache_write"),
+            audio_input: tokens("audio_input"),
+            output: tokens("output"),
+            reasoning: tokens("reasoning"),
+            audio_output: tokens("audio_output"),
+            total: tokens("total"),
+        }),
     })
 }
 
@@ -90,6 +96,12 @@ fn text(entry: &Value, name: &str) -> String {
         Some(Value::Number(number)) => number.to_string(),
         _ => String::new(),
     }
+}
+
+/// The first of two fields that is there.
+fn first(entry: &Value, names: [&str; 2]) -> String {
+    let mut texts = names.iter().map(|name| text(entry, name));
+    texts.find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 fn number(entry: &Value, name: &str) -> Option<u64> {
@@ -126,8 +138,8 @@ mod tests {
     fn entry() -> Value {
         json!({
             "event_id": "00112233445566778899aabbccddeeff", "key_id": "key_1", "team_id": "acme", "tier": "free",
-            "model": "gpt-4o", "endpoint": "/v1/chat/completions?x=1", "tokens_input": 10, "tokens_output": "5",
-            "tokens_cached": "-", "usage_source": "lower_bound", "status": 200, "decision": "allowed",
+            "model": "gpt-4o", "path": "/v1/chat/completions?x=1", "tokens_input": 10, "tokens_output": "5",
+            "tokens_cached_input": "-", "usage_source": "lower_bound", "response_code": 200, "decision": "allowed",
             "duration_ms": "12", "start_time": "2026-11-23T12:00:00.250Z", "something_else": {"a": 1}
         })
     }
@@ -140,17 +152,14 @@ mod tests {
             (event.endpoint.as_str(), event.decision.as_str()),
             ("/v1/chat/completions", "allowed")
         );
+        let tokens = Tokens {
+            input: 10,
+            output: 5,
+            ..Tokens::default()
+        };
         assert_eq!(
-            event.tokens,
-            Tokens {
-                input: 10,
-                output: 5,
-                ..Tokens::default()
-            }
-        );
-        assert_eq!(
-            (event.source, event.status, event.duration_ms),
-            (Source::LowerBound, 200, 12)
+            (event.usage, event.status, event.duration_ms),
+            (Usage::LowerBound(tokens), 200, 12)
         );
         assert_eq!(event.started_unix_ms, 1_795_435_200_250);
     }
@@ -174,7 +183,7 @@ mod tests {
             ("start_time", json!(1_795_435_200_250_u64), "event"),
             ("usage_source", json!("-"), "event"),
             ("usage_source", json!("guess"), "malformed"),
-            ("status", json!("-"), "event"),
+            ("response_code", json!("-"), "event"),
         ] {
             let mut changed = entry();
             changed[field] = value.clone();

@@ -6,9 +6,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use genai_prices::{Calculator, PriceRequest, Usage, UsageKey};
+use genai_prices::{Calculator, PriceRequest, Usage as PricedUsage, UsageKey};
 use gmtech_core::model::ModelPattern;
-use gmtech_core::sync::events::{Tokens, UsageEvent};
+use gmtech_core::sync::events::UsageEvent;
+use gmtech_core::usage::Tokens;
 use serde::Deserialize;
 
 use crate::money::{DOLLAR, parse_usd};
@@ -65,7 +66,7 @@ impl TryFrom<String> for Usd {
 }
 
 impl Rates {
-    /// Nano-dollars, rounded up.
+    /// Nano-dollars, rounded up. Audio costs what text does.
     fn cost(&self, t: &Tokens) -> i64 {
         let t = consistent(t);
         let plain = t
@@ -85,13 +86,21 @@ impl Rates {
     }
 }
 
-/// The parts of a prompt are never more than the prompt.
+/// The tokens as a price list counts them: no part larger than its whole, and what a provider's total has beyond
+/// prompt and answer (reasoning, with some) is answer.
 fn consistent(t: &Tokens) -> Tokens {
     let cached_input = t.cached_input.min(t.input);
     let cache_write = t.cache_write.min(t.input.saturating_sub(cached_input));
+    let plain = t
+        .input
+        .saturating_sub(cached_input)
+        .saturating_sub(cache_write);
     Tokens {
         cached_input,
         cache_write,
+        audio_input: t.audio_input.min(plain),
+        output: t.billable_total().saturating_sub(t.input),
+        audio_output: t.audio_output.min(t.output),
         ..*t
     }
 }
@@ -125,10 +134,10 @@ impl PriceBook {
     /// The event with its cost.
     #[must_use]
     pub fn price(&self, event: UsageEvent) -> Priced {
-        let tokens = event.tokens;
+        let tokens = *event.usage.tokens();
         let model = event.model.as_ref().map_or("", |m| m.as_str());
         let own = self.own.iter().find(|own| own.model.allows(model));
-        let (cost, priced_by) = if tokens.input == 0 && tokens.output == 0 {
+        let (cost, priced_by) = if tokens.is_zero() {
             (0, "nothing used")
         } else if let Some(own) = own {
             (own.rates.cost(&tokens), "configuration")
@@ -149,18 +158,18 @@ impl PriceBook {
 /// provider.
 fn listed(model: &str, tokens: &Tokens, started_unix_ms: u64) -> Option<i64> {
     let t = consistent(tokens);
-    let usage = Usage::from([
-        (UsageKey::from("input_tokens"), f64::from(t.input)),
-        (
-            UsageKey::from("cache_read_tokens"),
-            f64::from(t.cached_input),
-        ),
-        (
-            UsageKey::from("cache_write_tokens"),
-            f64::from(t.cache_write),
-        ),
-        (UsageKey::from("output_tokens"), f64::from(t.output)),
-    ]);
+    // Counts are at most u32::MAX on their way here; an f64 holds far larger ones exactly.
+    let usage = PricedUsage::from(
+        [
+            ("input_tokens", t.input),
+            ("cache_read_tokens", t.cached_input),
+            ("cache_write_tokens", t.cache_write),
+            ("input_audio_tokens", t.audio_input),
+            ("output_tokens", t.output),
+            ("output_audio_tokens", t.audio_output),
+        ]
+        .map(|(kind, tokens)| (UsageKey::from(kind), tokens as f64)),
+    );
     let at = UNIX_EPOCH.checked_add(Duration::from_millis(started_unix_ms))?;
     let ask = |provider: Option<&str>, model: &str| {
         let mut request = PriceRequest::new(model, &usage).with_timestamp(at);
@@ -185,7 +194,8 @@ fn listed(model: &str, tokens: &Tokens, started_unix_ms: u64) -> Option<i64> {
 mod tests {
     use gmtech_core::ident::{KeyId, TeamId, TierName};
     use gmtech_core::model::ModelId;
-    use gmtech_core::sync::events::{Label, Source};
+    use gmtech_core::sync::events::Label;
+    use gmtech_core::usage::Usage;
 
     use super::*;
 
@@ -198,17 +208,16 @@ mod tests {
             model: ModelId::new(model).ok(),
             endpoint: Label::clip("/v1/chat/completions"),
             decision: Label::clip("allowed"),
-            source: Source::Exact,
             status: 200,
             duration_ms: 1,
             // 2026-10-01
             started_unix_ms: 1_790_812_800_000,
-            tokens,
+            usage: Usage::Exact(tokens),
         });
         (priced.cost, priced.priced_by)
     }
 
-    fn used(input: u32, output: u32) -> Tokens {
+    fn used(input: u64, output: u64) -> Tokens {
         Tokens {
             input,
             output,
@@ -282,6 +291,40 @@ mod tests {
             )
             .0 < 2 * DOLLAR
         );
+    }
+
+    #[test]
+    fn what_a_total_has_beyond_its_parts_is_answer() {
+        let config = r#"{"models": [{"model": "*", "input": "1", "output": "10"}]}"#;
+        let book = PriceBook::new(serde_json::from_str(config).unwrap());
+        for (total, usd) in [(0, "11"), (2_000_000, "11"), (3_000_000, "21"), (1, "11")] {
+            let t = Tokens {
+                total,
+                ..used(1_000_000, 1_000_000)
+            };
+            assert_eq!(
+                cost(&book, "m", t).0,
+                parse_usd(usd).unwrap(),
+                "total {total}"
+            );
+        }
+        let unknown_parts = Tokens {
+            total: 1_000_000,
+            ..Tokens::default()
+        };
+        assert_eq!(cost(&book, "m", unknown_parts).0, parse_usd("10").unwrap());
+    }
+
+    #[test]
+    fn audio_has_the_price_of_the_list() {
+        let book = PriceBook::new(PriceConfig::default());
+        let audio = Tokens {
+            audio_input: 1_000_000,
+            ..used(1_000_000, 0)
+        };
+        let text = cost(&book, "gpt-audio", used(1_000_000, 0));
+        assert!(cost(&book, "gpt-audio", audio).0 > 4 * text.0);
+        assert_eq!(text.1, "genai-prices");
     }
 
     #[test]

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::Method;
 use common::http::*;
-use gmtech_core::sync::events::{Label, Source, Tokens, UsageEvent, encode_batch};
+use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
+use gmtech_core::usage::{Tokens, Usage};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -170,15 +171,14 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
         model: gmtech_core::model::ModelId::new(key).ok(),
         endpoint: Label::clip(&format!("/{key}")),
         decision: Label::clip("allowed"),
-        source: Source::Exact,
         status: 200,
         duration_ms: 1,
         started_unix_ms: u64::try_from(common::NOON.0).unwrap(),
-        tokens: Tokens {
+        usage: Usage::Exact(Tokens {
             input: 1,
             output: 1,
             ..Tokens::default()
-        },
+        }),
     };
     let batch = encode_batch(&[event]).unwrap();
     let (_, said) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;

@@ -12,6 +12,7 @@ mod common;
 use common::*;
 use gmtech_core::record::Status;
 use gmtech_core::sync::events::Label;
+use gmtech_core::usage::{Tokens, Usage};
 use gmtech_service::clock::{DAY_MS, Millis};
 use gmtech_service::store::*;
 
@@ -733,7 +734,7 @@ async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
         (5, "model_not_found"),
     ] {
         events[at].event.decision = Label::clip(decision);
-        events[at].event.tokens = Default::default();
+        events[at].event.usage = Usage::Exact(Tokens::default());
         events[at].cost = 0;
     }
     store.ingest(&events, NOON).await.unwrap();

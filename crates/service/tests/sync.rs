@@ -17,8 +17,9 @@ use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::key::ApiKey;
 use gmtech_core::model::ModelId;
 use gmtech_core::record::Status;
-use gmtech_core::sync::events::{Label, Source, Tokens, UsageEvent, encode_batch};
+use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
 use gmtech_core::sync::{Frame, FrameKind};
+use gmtech_core::usage::{Tokens, Usage};
 use gmtech_service::clock::Millis;
 use serde_json::{Value, json};
 
@@ -288,15 +289,14 @@ fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
         model: ModelId::new(model).ok(),
         endpoint: Label::clip("/v1/chat/completions"),
         decision: Label::clip("allowed"),
-        source: Source::Exact,
         status: 200,
         duration_ms: 5,
         started_unix_ms: Millis::now().0 as u64,
-        tokens: Tokens {
+        usage: Usage::Exact(Tokens {
             input: 1_000,
             output: 100,
             ..Tokens::default()
-        },
+        }),
     }
 }
 

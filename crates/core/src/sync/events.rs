@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! batch  = version:1 count:2 (length:2 event)*
-//! event  = id:16 source:1 status:2 duration:4 started:8 tokens:5×4 key team tier model endpoint decision
+//! event  = id:16 source:1 status:2 duration:4 started:8 tokens:8×4 key team tier model endpoint decision
 //! ```
 //! Each name is `length:2 text`; an empty model is none. A batch is safe to send twice: the service counts
 //! each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
@@ -12,6 +12,7 @@ use super::bytes::{Reader, put_block, put_count};
 use super::{SYNC_VERSION, SyncError};
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
+use crate::usage::{Tokens, Usage};
 
 /// The most events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 1_000;
@@ -52,52 +53,6 @@ impl Label {
     }
 }
 
-/// How the token counts are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// The upstream reported them.
-    Exact,
-    /// The stream was cut: at least this many.
-    LowerBound,
-    /// Nothing was reported: estimated from the bytes.
-    Estimated,
-}
-
-impl Source {
-    /// The word in logs and databases.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::LowerBound => "lower_bound",
-            Self::Estimated => "estimated",
-        }
-    }
-
-    /// Reads the word.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Exact, Self::LowerBound, Self::Estimated]
-            .into_iter()
-            .find(|source| source.as_str() == name)
-    }
-}
-
-/// Tokens by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tokens {
-    /// The whole prompt, what came from a cache included.
-    pub input: u32,
-    /// The part of `input` that was read from a cache.
-    pub cached_input: u32,
-    /// The part of `input` that was written to a cache.
-    pub cache_write: u32,
-    /// The whole answer, reasoning included.
-    pub output: u32,
-    /// The part of `output` that was reasoning.
-    pub reasoning: u32,
-}
-
 /// One settled or refused request of a known key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageEvent {
@@ -115,16 +70,14 @@ pub struct UsageEvent {
     pub endpoint: Label,
     /// `allowed`, `free`, or the refusal's decision.
     pub decision: Label,
-    /// How the tokens are known.
-    pub source: Source,
     /// The status that the client got; 0 if it got none.
     pub status: u16,
     /// From the first byte of the request to the last of the response, in milliseconds.
     pub duration_ms: u32,
     /// When it started, in milliseconds since the Unix epoch.
     pub started_unix_ms: u64,
-    /// What it used.
-    pub tokens: Tokens,
+    /// What it used, and how that is known. A count above `u32::MAX` arrives as that.
+    pub usage: Usage,
 }
 
 /// The wire form of a batch.
@@ -167,22 +120,26 @@ pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Result<UsageEvent, SyncError>>, 
 impl UsageEvent {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), SyncError> {
         out.extend_from_slice(&self.id);
-        out.push(match self.source {
-            Source::Exact => 0,
-            Source::LowerBound => 1,
-            Source::Estimated => 2,
+        out.push(match self.usage {
+            Usage::Exact(_) => 0,
+            Usage::LowerBound(_) => 1,
+            Usage::Estimated(_) => 2,
         });
         out.extend_from_slice(&self.status.to_be_bytes());
         out.extend_from_slice(&self.duration_ms.to_be_bytes());
         out.extend_from_slice(&self.started_unix_ms.to_be_bytes());
-        let t = &self.tokens;
+        let t = self.usage.tokens();
         for count in [
             t.input,
             t.cached_input,
             t.cache_write,
+            t.audio_input,
             t.output,
             t.reasoning,
+            t.audio_output,
+            t.total,
         ] {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
             out.extend_from_slice(&count.to_be_bytes());
         }
         for text in [
@@ -201,24 +158,28 @@ impl UsageEvent {
     fn decode(bytes: &[u8]) -> Result<Self, SyncError> {
         let mut reader = Reader::new(bytes);
         let r = &mut reader;
+        let id = r.array()?;
+        let known: fn(Tokens) -> Usage = match r.u8()? {
+            0 => Usage::Exact,
+            1 => Usage::LowerBound,
+            2 => Usage::Estimated,
+            _ => return Err(SyncError::Malformed),
+        };
         let event = Self {
-            id: r.array()?,
-            source: match r.u8()? {
-                0 => Source::Exact,
-                1 => Source::LowerBound,
-                2 => Source::Estimated,
-                _ => return Err(SyncError::Malformed),
-            },
+            id,
             status: r.u16()?,
             duration_ms: r.u32()?,
             started_unix_ms: r.u64()?,
-            tokens: Tokens {
-                input: r.u32()?,
-                cached_input: r.u32()?,
-                cache_write: r.u32()?,
-                output: r.u32()?,
-                reasoning: r.u32()?,
-            },
+            usage: known(Tokens {
+                input: r.u32()?.into(),
+                cached_input: r.u32()?.into(),
+                cache_write: r.u32()?.into(),
+                audio_input: r.u32()?.into(),
+                output: r.u32()?.into(),
+                reasoning: r.u32()?.into(),
+                audio_output: r.u32()?.into(),
+                total: r.u32()?.into(),
+            }),
             key: KeyId::new(r.text()?).map_err(|_| SyncError::Malformed)?,
             team: TeamId::new(r.text()?).map_err(|_| SyncError::Malformed)?,
             tier: TierName::new(r.text()?).map_err(|_| SyncError::Malformed)?,

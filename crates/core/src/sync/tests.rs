@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 
-use super::events::{Label, Source, Tokens, UsageEvent, decode_batch, encode_batch};
+use super::events::{Label, UsageEvent, decode_batch, encode_batch};
 use super::*;
 use crate::ident::{KeyId, TierName};
 use crate::model::{ModelId, ModelPattern, ModelSet};
 use crate::quota::LimitOverrides;
 use crate::record::Status;
+use crate::usage::{Tokens, Usage};
 
 fn record(n: u32) -> KeyRecord {
     KeyRecord {
@@ -53,17 +54,19 @@ fn event(n: u8) -> UsageEvent {
         model: n.is_multiple_of(2).then(|| ModelId::new("gpt-4o").unwrap()),
         endpoint: Label::clip("/v1/chat/completions"),
         decision: Label::clip("allowed"),
-        source: Source::LowerBound,
         status: 200,
         duration_ms: 1_250,
         started_unix_ms: 1_790_000_000_000,
-        tokens: Tokens {
+        usage: Usage::LowerBound(Tokens {
             input: 10,
             cached_input: 4,
             cache_write: 1,
             output: 20,
             reasoning: 5,
-        },
+            audio_input: 2,
+            audio_output: 3,
+            total: 31,
+        }),
     }
 }
 

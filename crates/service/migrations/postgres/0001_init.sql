@@ -103,8 +103,11 @@ CREATE TABLE events (
     input BIGINT NOT NULL,
     cached_input BIGINT NOT NULL,
     cache_write BIGINT NOT NULL,
+    audio_input BIGINT NOT NULL,
     output BIGINT NOT NULL,
     reasoning BIGINT NOT NULL,
+    audio_output BIGINT NOT NULL,
+    total BIGINT NOT NULL,
     cost BIGINT NOT NULL,
     priced_by TEXT NOT NULL
 );
@@ -121,8 +124,11 @@ CREATE TABLE usage_daily (
     input BIGINT NOT NULL,
     cached_input BIGINT NOT NULL,
     cache_write BIGINT NOT NULL,
+    audio_input BIGINT NOT NULL,
     output BIGINT NOT NULL,
     reasoning BIGINT NOT NULL,
+    audio_output BIGINT NOT NULL,
+    total BIGINT NOT NULL,
     not_exact BIGINT NOT NULL,
     cost BIGINT NOT NULL,
     last_used_at BIGINT NOT NULL,

@@ -103,8 +103,11 @@ CREATE TABLE events (
     input INTEGER NOT NULL,
     cached_input INTEGER NOT NULL,
     cache_write INTEGER NOT NULL,
+    audio_input INTEGER NOT NULL,
     output INTEGER NOT NULL,
     reasoning INTEGER NOT NULL,
+    audio_output INTEGER NOT NULL,
+    total INTEGER NOT NULL,
     cost INTEGER NOT NULL,
     priced_by TEXT NOT NULL
 );
@@ -121,8 +124,11 @@ CREATE TABLE usage_daily (
     input INTEGER NOT NULL,
     cached_input INTEGER NOT NULL,
     cache_write INTEGER NOT NULL,
+    audio_input INTEGER NOT NULL,
     output INTEGER NOT NULL,
     reasoning INTEGER NOT NULL,
+    audio_output INTEGER NOT NULL,
+    total INTEGER NOT NULL,
     not_exact INTEGER NOT NULL,
     cost INTEGER NOT NULL,
     last_used_at INTEGER NOT NULL,

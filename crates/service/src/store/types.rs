@@ -452,10 +452,16 @@ pub struct UsageRow {
     pub cached_input_tokens: i64,
     /// Of these, written to a cache.
     pub cache_write_tokens: i64,
+    /// Of the prompt's, audio.
+    pub audio_input_tokens: i64,
     /// Answer tokens, reasoning too.
     pub output_tokens: i64,
     /// Of these, reasoning.
     pub reasoning_tokens: i64,
+    /// Of the answer's, audio.
+    pub audio_output_tokens: i64,
+    /// What is billed: the total as the provider gave it where that is above the sum.
+    pub total_tokens: i64,
     /// Requests whose tokens were estimated or cut off.
     pub not_exact: i64,
     /// In nano-dollars.

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::ModelId;
 use gmtech_core::quota::LimitOverrides;
-use gmtech_core::sync::events::{Label, Source, Tokens, UsageEvent};
+use gmtech_core::sync::events::{Label, UsageEvent};
+use gmtech_core::usage::{Tokens, Usage};
 use gmtech_service::clock::Millis;
 use gmtech_service::secret::{new_key, random};
 use gmtech_service::store::sql::SqlStore;
@@ -142,15 +143,14 @@ pub fn event(key: &KeyInfo, n: u64, cost: i64) -> Priced {
             model: Some(ModelId::new("gpt-4o").unwrap()),
             endpoint: Label::clip("/v1/chat/completions"),
             decision: Label::clip("allowed"),
-            source: Source::Exact,
             status: 200,
             duration_ms: 12,
             started_unix_ms: NOON.0 as u64,
-            tokens: Tokens {
+            usage: Usage::Exact(Tokens {
                 input: 10,
                 output: 5,
                 ..Tokens::default()
-            },
+            }),
         },
         cost,
         priced_by: "test",

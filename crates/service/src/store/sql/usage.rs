@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use gmtech_core::ident::TeamId;
+use gmtech_core::usage::Usage;
 use serde_json::json;
 use sqlx::Row;
 
@@ -209,35 +210,41 @@ struct Day<'a> {
 }
 
 /// The columns of daily sums, in the order of [`Sums`].
-const SUMS: [&str; 8] = [
+const SUMS: [&str; 11] = [
     "requests",
     "input",
     "cached_input",
     "cache_write",
+    "audio_input",
     "output",
     "reasoning",
+    "audio_output",
+    "total",
     "not_exact",
     "cost",
 ];
 
 #[derive(Default)]
 struct Sums {
-    columns: [i64; 8],
+    columns: [i64; 11],
     last_used: i64,
 }
 
 impl Sums {
     fn add(&mut self, priced: &Priced, started: Millis) {
-        let (event, t) = (&priced.event, &priced.event.tokens);
-        let inexact = event.source != gmtech_core::sync::events::Source::Exact;
+        let t = priced.event.usage.tokens();
+        let exact = matches!(priced.event.usage, Usage::Exact(_));
         let row = [
             1,
-            t.input.into(),
-            t.cached_input.into(),
-            t.cache_write.into(),
-            t.output.into(),
-            t.reasoning.into(),
-            inexact.into(),
+            signed(t.input),
+            signed(t.cached_input),
+            signed(t.cache_write),
+            signed(t.audio_input),
+            signed(t.output),
+            signed(t.reasoning),
+            signed(t.audio_output),
+            signed(t.billable_total()),
+            i64::from(!exact),
             priced.cost,
         ];
         for (sum, value) in self.columns.iter_mut().zip(row) {
@@ -261,11 +268,12 @@ async fn team_of(tx: &mut Tx, key: &str) -> Result<Option<String>> {
 
 /// Whether the event is new.
 async fn insert_event(tx: &mut Tx, priced: &Priced, started: Millis, now: Millis) -> Result<bool> {
-    let (event, t) = (&priced.event, &priced.event.tokens);
+    let (event, t) = (&priced.event, priced.event.usage.tokens());
     let done = sqlx::query(
         "INSERT INTO events (id, day, started_at, received_at, team_id, key_id, tier, model, endpoint, decision, source,
-             status, duration_ms, input, cached_input, cache_write, output, reasoning, cost, priced_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+             status, duration_ms, input, cached_input, cache_write, audio_input, output, reasoning, audio_output, total,
+             cost, priced_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(event.id.to_vec())
@@ -278,14 +286,17 @@ async fn insert_event(tx: &mut Tx, priced: &Priced, started: Millis, now: Millis
     .bind(event.model.as_ref().map_or("", |m| m.as_str()))
     .bind(event.endpoint.as_str())
     .bind(event.decision.as_str())
-    .bind(event.source.as_str())
+    .bind(event.usage.source())
     .bind(i64::from(event.status))
     .bind(i64::from(event.duration_ms))
-    .bind(i64::from(t.input))
-    .bind(i64::from(t.cached_input))
-    .bind(i64::from(t.cache_write))
-    .bind(i64::from(t.output))
-    .bind(i64::from(t.reasoning))
+    .bind(signed(t.input))
+    .bind(signed(t.cached_input))
+    .bind(signed(t.cache_write))
+    .bind(signed(t.audio_input))
+    .bind(signed(t.output))
+    .bind(signed(t.reasoning))
+    .bind(signed(t.audio_output))
+    .bind(signed(t.billable_total()))
     .bind(priced.cost)
     .bind(priced.priced_by)
     .execute(&mut **tx)
@@ -339,7 +350,7 @@ async fn add_to_day(tx: &mut Tx, day: &Day<'_>, sums: &Sums) -> Result<()> {
         .collect();
     let sql = format!(
         "INSERT INTO usage_daily (day, team_id, key_id, model, decision, {}, last_used_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          ON CONFLICT (day, team_id, key_id, model, decision) DO UPDATE SET {}, last_used_at = CASE
              WHEN excluded.last_used_at > usage_daily.last_used_at THEN excluded.last_used_at
              ELSE usage_daily.last_used_at END",
@@ -408,8 +419,11 @@ fn add_row(group: &mut UsageRow, row: &sqlx::any::AnyRow) -> Result<()> {
         (&mut group.input_tokens, "input"),
         (&mut group.cached_input_tokens, "cached_input"),
         (&mut group.cache_write_tokens, "cache_write"),
+        (&mut group.audio_input_tokens, "audio_input"),
         (&mut group.output_tokens, "output"),
         (&mut group.reasoning_tokens, "reasoning"),
+        (&mut group.audio_output_tokens, "audio_output"),
+        (&mut group.total_tokens, "total"),
         (&mut group.not_exact, "not_exact"),
         (&mut group.cost_nano_usd, "cost"),
     ] {
