@@ -30,4 +30,5 @@ pub mod path;
 pub mod quota;
 pub mod record;
 pub mod request;
+pub mod sync;
 pub mod usage;

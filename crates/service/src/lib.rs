@@ -1,1 +1,27 @@
-//! The key service.
+//! The key service: where keys, teams, limits, usage and credits live.
+//!
+//! What it is: the `auth` cluster of the gate. It has two listeners. The management API (`/admin/v1`) is for people
+//! and programs that administer keys; the proxy-facing one (`/sync/v1`) is what the filters learn from and
+//! report to. Both stand over one [`store::Store`].
+//!
+//! What it is not: it stands on no request's path. A filter that has synchronised goes on without it.
+//!
+//! # Failure policy
+//! A change that was answered is durable. Where the database fails, callers get a retryable 503 with the
+//! OpenAI error shape, and the cause is only logged. Secrets are hashed at the border ([`secret`]) and
+//! are in no log, no row and no error.
+#![forbid(unsafe_code)]
+
+pub mod access_log;
+pub mod admin;
+pub mod clock;
+pub mod config;
+pub mod error;
+mod high_water;
+pub mod money;
+pub mod price;
+pub mod secret;
+pub mod serve;
+pub mod service;
+pub mod store;
+pub mod sync;

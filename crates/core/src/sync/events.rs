@@ -1,0 +1,196 @@
+//! Usage events: what a settled request cost, on its way from the filter to the ledger.
+//!
+//! ```text
+//! batch  = version:1 count:2 (length:2 event)*
+//! event  = id:16 source:1 status:2 duration:4 started:8 tokens:8×4 key team tier model endpoint decision
+//! ```
+//! Each name is `length:2 text`; an empty model is none. A batch is safe to send twice: the service counts
+//! each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
+//! would be sent again for ever.
+
+use super::bytes::{Reader, put_block, put_count};
+use super::{SYNC_VERSION, SyncError};
+use crate::ident::{KeyId, TeamId, TierName};
+use crate::model::ModelId;
+use crate::usage::{Tokens, Usage};
+
+/// The most events in one batch.
+pub const MAX_BATCH_EVENTS: usize = 1_000;
+
+/// The longest label, in bytes.
+pub const MAX_LABEL_LEN: usize = 64;
+
+/// A short text for logs and queries, such as an endpoint or a decision: at most 64 visible ASCII
+/// characters, so that it needs no escaping anywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Label(Box<str>);
+
+impl Label {
+    /// Keeps what of `text` a label may hold, cut at 64 bytes.
+    #[must_use]
+    pub fn clip(text: &str) -> Self {
+        let kept: String = text
+            .chars()
+            .filter(char::is_ascii_graphic)
+            .take(MAX_LABEL_LEN)
+            .collect();
+        Self(kept.into())
+    }
+
+    fn checked(text: &str) -> Result<Self, SyncError> {
+        let label = Self::clip(text);
+        if label.as_str() == text {
+            Ok(label)
+        } else {
+            Err(SyncError::Malformed)
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One settled or refused request of a known key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageEvent {
+    /// Names the request; the service counts each id once.
+    pub id: [u8; 16],
+    /// The key that was used.
+    pub key: KeyId,
+    /// The team that is charged.
+    pub team: TeamId,
+    /// The tier that applied.
+    pub tier: TierName,
+    /// The model asked for, where one was.
+    pub model: Option<ModelId>,
+    /// The route, without a query.
+    pub endpoint: Label,
+    /// `allowed`, `free`, or the refusal's decision.
+    pub decision: Label,
+    /// The status that the client got; 0 if it got none.
+    pub status: u16,
+    /// From the first byte of the request to the last of the response, in milliseconds.
+    pub duration_ms: u32,
+    /// When it started, in milliseconds since the Unix epoch.
+    pub started_unix_ms: u64,
+    /// What it used, and how that is known. A count above `u32::MAX` arrives as that.
+    pub usage: Usage,
+}
+
+/// The wire form of a batch.
+///
+/// # Errors
+/// [`SyncError::TooLarge`] with more than [`MAX_BATCH_EVENTS`] events.
+pub fn encode_batch(events: &[UsageEvent]) -> Result<Vec<u8>, SyncError> {
+    let mut out = vec![SYNC_VERSION];
+    put_count(&mut out, events.len(), MAX_BATCH_EVENTS)?;
+    let mut body = Vec::new();
+    for event in events {
+        body.clear();
+        event.encode(&mut body)?;
+        put_block(&mut out, &body)?;
+    }
+    Ok(out)
+}
+
+/// Reads a batch; an event that is not one is an error in its place.
+///
+/// # Errors
+/// [`SyncError`] where the batch itself is of an unknown version, cut, or too long.
+pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Result<UsageEvent, SyncError>>, SyncError> {
+    let mut reader = Reader::new(bytes);
+    match reader.u8()? {
+        SYNC_VERSION => {}
+        version => return Err(SyncError::Version(version)),
+    }
+    let count = usize::from(reader.u16()?);
+    if count > MAX_BATCH_EVENTS {
+        return Err(SyncError::TooLarge);
+    }
+    let events = (0..count)
+        .map(|_| reader.block().map(UsageEvent::decode))
+        .collect::<Result<_, _>>()?;
+    reader.end()?;
+    Ok(events)
+}
+
+impl UsageEvent {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), SyncError> {
+        out.extend_from_slice(&self.id);
+        out.push(match self.usage {
+            Usage::Exact(_) => 0,
+            Usage::LowerBound(_) => 1,
+            Usage::Estimated(_) => 2,
+        });
+        out.extend_from_slice(&self.status.to_be_bytes());
+        out.extend_from_slice(&self.duration_ms.to_be_bytes());
+        out.extend_from_slice(&self.started_unix_ms.to_be_bytes());
+        let t = self.usage.tokens();
+        for count in [
+            t.input,
+            t.cached_input,
+            t.cache_write,
+            t.audio_input,
+            t.output,
+            t.reasoning,
+            t.audio_output,
+            t.total,
+        ] {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            out.extend_from_slice(&count.to_be_bytes());
+        }
+        for text in [
+            self.key.as_str(),
+            self.team.as_str(),
+            self.tier.as_str(),
+            self.model.as_ref().map_or("", ModelId::as_str),
+            self.endpoint.as_str(),
+            self.decision.as_str(),
+        ] {
+            put_block(out, text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, SyncError> {
+        let mut reader = Reader::new(bytes);
+        let r = &mut reader;
+        let id = r.array()?;
+        let known: fn(Tokens) -> Usage = match r.u8()? {
+            0 => Usage::Exact,
+            1 => Usage::LowerBound,
+            2 => Usage::Estimated,
+            _ => return Err(SyncError::Malformed),
+        };
+        let event = Self {
+            id,
+            status: r.u16()?,
+            duration_ms: r.u32()?,
+            started_unix_ms: r.u64()?,
+            usage: known(Tokens {
+                input: r.u32()?.into(),
+                cached_input: r.u32()?.into(),
+                cache_write: r.u32()?.into(),
+                audio_input: r.u32()?.into(),
+                output: r.u32()?.into(),
+                reasoning: r.u32()?.into(),
+                audio_output: r.u32()?.into(),
+                total: r.u32()?.into(),
+            }),
+            key: KeyId::new(r.text()?).map_err(|_| SyncError::Malformed)?,
+            team: TeamId::new(r.text()?).map_err(|_| SyncError::Malformed)?,
+            tier: TierName::new(r.text()?).map_err(|_| SyncError::Malformed)?,
+            model: match r.text()? {
+                "" => None,
+                name => Some(ModelId::new(name).map_err(|_| SyncError::Malformed)?),
+            },
+            endpoint: Label::checked(r.text()?)?,
+            decision: Label::checked(r.text()?)?,
+        };
+        reader.end()?;
+        Ok(event)
+    }
+}

@@ -1,0 +1,208 @@
+use proptest::prelude::*;
+
+use super::events::{Label, UsageEvent, decode_batch, encode_batch};
+use super::*;
+use crate::ident::{KeyId, TierName};
+use crate::model::{ModelId, ModelPattern, ModelSet};
+use crate::quota::LimitOverrides;
+use crate::record::Status;
+use crate::usage::{Tokens, Usage};
+
+fn record(n: u32) -> KeyRecord {
+    KeyRecord {
+        id: KeyId::new(&format!("key_{n}")).unwrap(),
+        team: TeamId::new("acme").unwrap(),
+        tier: TierName::new("free").unwrap(),
+        status: Status::Active,
+        models: Some(ModelSet::new(vec![ModelPattern::new("gpt-4o*").unwrap()])),
+        limits: LimitOverrides::default(),
+        expires_at: Some(1_800_000_000),
+    }
+}
+
+fn frame(keys: u32) -> Frame {
+    Frame {
+        kind: FrameKind::Delta,
+        more: true,
+        epoch: 7,
+        from: 3,
+        to: 9,
+        keys: (0..keys)
+            .map(|n| KeyEntry {
+                digest: KeyDigest::from_bytes([n as u8; 32]),
+                version: u64::from(n),
+                state: (!n.is_multiple_of(3)).then(|| KeyState {
+                    record: record(n),
+                    over_budget: n.is_multiple_of(2),
+                }),
+            })
+            .collect(),
+        teams: vec![TeamEntry {
+            team: TeamId::new("acme").unwrap(),
+            version: 9,
+            exhausted: true,
+        }],
+    }
+}
+
+fn event(n: u8) -> UsageEvent {
+    UsageEvent {
+        id: [n; 16],
+        key: KeyId::new("key_1").unwrap(),
+        team: TeamId::new("acme").unwrap(),
+        tier: TierName::new("free").unwrap(),
+        model: n.is_multiple_of(2).then(|| ModelId::new("gpt-4o").unwrap()),
+        endpoint: Label::clip("/v1/chat/completions"),
+        decision: Label::clip("allowed"),
+        status: 200,
+        duration_ms: 1_250,
+        started_unix_ms: 1_790_000_000_000,
+        usage: Usage::LowerBound(Tokens {
+            input: 10,
+            cached_input: 4,
+            cache_write: 1,
+            output: 20,
+            reasoning: 5,
+            audio_input: 2,
+            audio_output: 3,
+            total: 31,
+        }),
+    }
+}
+
+#[test]
+fn a_frame_comes_back_as_it_was() {
+    for keys in [0, 1, 7, 200] {
+        let wire = frame(keys).encode().unwrap();
+        assert_eq!(Frame::decode(&wire), Ok(frame(keys)));
+    }
+}
+
+#[test]
+fn a_key_costs_about_a_hundred_bytes() {
+    let (empty, one) = (
+        Frame {
+            keys: vec![],
+            ..frame(0)
+        },
+        frame(2),
+    );
+    let bytes = one.encode().unwrap().len() - empty.encode().unwrap().len();
+    assert!(
+        bytes < 150,
+        "{bytes} bytes for one known and one unknown key"
+    );
+}
+
+#[test]
+fn every_cut_and_every_extra_byte_is_refused() {
+    let frame = frame(5).encode().unwrap();
+    let batch = encode_batch(&[event(1), event(2)]).unwrap();
+    for cut in 0..frame.len() {
+        assert!(Frame::decode(&frame[..cut]).is_err(), "frame cut at {cut}");
+    }
+    for cut in 0..batch.len() {
+        assert!(decode_batch(&batch[..cut]).is_err(), "batch cut at {cut}");
+    }
+    assert!(Frame::decode(&[frame.as_slice(), b"x"].concat()).is_err());
+    assert!(decode_batch(&[batch.as_slice(), b"x"].concat()).is_err());
+}
+
+#[test]
+fn what_means_nothing_is_refused() {
+    let good = frame(0);
+    for (why, bad) in [
+        (
+            "no epoch",
+            Frame {
+                epoch: 0,
+                ..good.clone()
+            },
+        ),
+        (
+            "backwards",
+            Frame {
+                from: 10,
+                ..good.clone()
+            },
+        ),
+        (
+            "a snapshot that starts late",
+            Frame {
+                kind: FrameKind::Snapshot,
+                ..good.clone()
+            },
+        ),
+    ] {
+        assert_eq!(
+            Frame::decode(&bad.encode().unwrap()),
+            Err(SyncError::Malformed),
+            "{why}"
+        );
+    }
+    let mut newer = good.encode().unwrap();
+    newer[0] = 2;
+    assert_eq!(Frame::decode(&newer), Err(SyncError::Version(2)));
+    let many = Frame {
+        keys: vec![frame(1).keys[0].clone(); MAX_FRAME_ENTRIES + 1],
+        ..good
+    };
+    assert_eq!(many.encode(), Err(SyncError::TooLarge));
+}
+
+#[test]
+fn a_batch_comes_back_as_it_was() {
+    let events = [event(1), event(2), event(3)];
+    let read = decode_batch(&encode_batch(&events).unwrap()).unwrap();
+    assert_eq!(read, events.map(Ok));
+}
+
+#[test]
+fn one_bad_event_does_not_cost_the_others() {
+    let events = [event(1), event(2), event(3)];
+    let mut wire = encode_batch(&events).unwrap();
+    // The source byte of the second event: version 1, count 2, then blocks of length 2 + event.
+    let first = 3 + 2 + usize::from(u16::from_be_bytes([wire[3], wire[4]]));
+    wire[first + 2 + 16] = 99;
+    let read = decode_batch(&wire).unwrap();
+    assert_eq!(
+        read,
+        [Ok(event(1)), Err(SyncError::Malformed), Ok(event(3))]
+    );
+}
+
+#[test]
+fn a_label_keeps_only_what_a_log_may_hold() {
+    let (long, longest) = ("a".repeat(100), "a".repeat(64));
+    for (given, kept) in [
+        ("/v1/chat/completions", "/v1/chat/completions"),
+        ("two words\n", "twowords"),
+        ("naïve", "nave"),
+        ("", ""),
+        (long.as_str(), longest.as_str()),
+    ] {
+        assert_eq!(Label::clip(given).as_str(), kept);
+    }
+}
+
+proptest! {
+    #[test]
+    fn reading_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = Frame::decode(&bytes);
+        let _ = decode_batch(&bytes);
+    }
+
+    #[test]
+    fn a_changed_byte_never_panics_and_reads_back_canonically(at in 0usize..600, to: u8) {
+        let mut wire = frame(6).encode().unwrap();
+        prop_assume!(at < wire.len());
+        wire[at] = to;
+        if let Ok(read) = Frame::decode(&wire) {
+            prop_assert_eq!(Frame::decode(&read.encode().unwrap()), Ok(read));
+        }
+        let mut batch = encode_batch(&[event(1), event(2), event(4)]).unwrap();
+        prop_assume!(at < batch.len());
+        batch[at] = to;
+        let _ = decode_batch(&batch);
+    }
+}

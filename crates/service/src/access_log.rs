@@ -1,0 +1,199 @@
+//! Envoy's JSON access log as usage events.
+//!
+//! The log carries what the filter reports: `event_id`, `key_id`, `team_id`, `tier`, `model`, `path` (or `endpoint`),
+//! `decision`, `usage_source`, `response_code` (or `status`), `duration_ms`, `start_time` and the tokens by kind
+//! (`tokens_input`, `tokens_cached_input`, …, `tokens_total`). Envoy writes a number as a number or as a text, and what is
+//! absent not at all, or as null, `-` or an empty text; all are read alike.
+
+use std::time::Duration;
+
+use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::model::ModelId;
+use gmtech_core::sync::events::{Label, UsageEvent};
+use gmtech_core::usage::{Tokens, Usage};
+use serde_json::Value;
+
+/// What an entry of the log is.
+#[derive(Debug, PartialEq)]
+pub enum Entry {
+    /// A request of a key.
+    Event(Box<UsageEvent>),
+    /// A request that no key was known for: nobody's usage.
+    Nobodys,
+    /// A key's request that cannot be counted.
+    Malformed,
+}
+
+impl Entry {
+    /// The event, if it is one.
+    #[must_use]
+    pub fn event(self) -> Option<UsageEvent> {
+        match self {
+            Self::Event(event) => Some(*event),
+            _ => None,
+        }
+    }
+}
+
+/// Reads one entry.
+#[must_use]
+pub fn read(entry: &Value) -> Entry {
+    if text(entry, "key_id").is_empty() {
+        return Entry::Nobodys;
+    }
+    event(entry).map_or(Entry::Malformed, |event| Entry::Event(Box::new(event)))
+}
+
+fn event(entry: &Value) -> Option<UsageEvent> {
+    let model = text(entry, "model");
+    let tokens = |kind: &str| number(entry, &format!("tokens_{kind}")).unwrap_or(0);
+    let known: fn(Tokens) -> Usage = match text(entry, "usage_source").as_str() {
+        // A refusal has no source: its zero tokens are exact.
+        "" | "exact" => Usage::Exact,
+        "lower_bound" => Usage::LowerBound,
+        "estimated" => Usage::Estimated,
+        _ => return None,
+    };
+    Some(UsageEvent {
+        id: event_id(&text(entry, "event_id"))?,
+        key: KeyId::new(&text(entry, "key_id")).ok()?,
+        team: TeamId::new(&text(entry, "team_id")).ok()?,
+        tier: TierName::new(&text(entry, "tier")).ok()?,
+        model: if model.is_empty() {
+            None
+        } else {
+            Some(ModelId::new(&model).ok()?)
+        },
+        endpoint: Label::clip(
+            first(entry, ["endpoint", "path"])
+                .split('?')
+                .next()
+                .unwrap_or(""),
+        ),
+        decision: Label::clip(&text(entry, "decision")),
+        status: first(entry, ["status", "response_code"])
+            .parse()
+            .unwrap_or(0),
+        duration_ms: u32::try_from(number(entry, "duration_ms").unwrap_or(0)).unwrap_or(u32::MAX),
+        started_unix_ms: started(entry)?,
+        usage: known(Tokens {
+            input: tokens("input"),
+            cached_input: tokens("cached_input"),
+            cache_write: tokens("cache_write"),
+            audio_input: tokens("audio_input"),
+            output: tokens("output"),
+            reasoning: tokens("reasoning"),
+            audio_output: tokens("audio_output"),
+            total: tokens("total"),
+        }),
+    })
+}
+
+/// A field as text; what Envoy writes for an absent one is empty.
+fn text(entry: &Value, name: &str) -> String {
+    match entry.get(name) {
+        Some(Value::String(text)) if text != "-" => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// The first of two fields that is there.
+fn first(entry: &Value, names: [&str; 2]) -> String {
+    let mut texts = names.iter().map(|name| text(entry, name));
+    texts.find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+fn number(entry: &Value, name: &str) -> Option<u64> {
+    text(entry, name).parse().ok()
+}
+
+/// 32 hexadecimal digits, with or without the dashes of a UUID.
+fn event_id(text: &str) -> Option<[u8; 16]> {
+    let mut id = [0; 16];
+    hex::decode_to_slice(text.replace('-', ""), &mut id).ok()?;
+    Some(id)
+}
+
+/// RFC 3339, or milliseconds since the Unix epoch.
+fn started(entry: &Value) -> Option<u64> {
+    if let Some(millis) = number(entry, "start_time") {
+        return Some(millis);
+    }
+    let at: jiff::Timestamp = text(entry, "start_time").parse().ok()?;
+    u64::try_from(
+        Duration::try_from(at.duration_since(jiff::Timestamp::UNIX_EPOCH))
+            .ok()?
+            .as_millis(),
+    )
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry() -> Value {
+        json!({
+            "event_id": "00112233445566778899aabbccddeeff", "key_id": "key_1", "team_id": "acme", "tier": "free",
+            "model": "gpt-4o", "path": "/v1/chat/completions?x=1", "tokens_input": 10, "tokens_output": "5",
+            "tokens_cached_input": "-", "usage_source": "lower_bound", "response_code": 200, "decision": "allowed",
+            "duration_ms": "12", "start_time": "2026-11-23T12:00:00.250Z", "something_else": {"a": 1}
+        })
+    }
+
+    #[test]
+    fn an_entry_is_the_event_that_the_filter_reports() {
+        let event = read(&entry()).event().unwrap();
+        assert_eq!(event.id[..2], [0x00, 0x11]);
+        assert_eq!(
+            (event.endpoint.as_str(), event.decision.as_str()),
+            ("/v1/chat/completions", "allowed")
+        );
+        let tokens = Tokens {
+            input: 10,
+            output: 5,
+            ..Tokens::default()
+        };
+        assert_eq!(
+            (event.usage, event.status, event.duration_ms),
+            (Usage::LowerBound(tokens), 200, 12)
+        );
+        assert_eq!(event.started_unix_ms, 1_795_435_200_250);
+    }
+
+    #[test]
+    fn each_field_is_needed_or_has_a_meaning_when_absent() {
+        for (field, value, means) in [
+            ("key_id", json!("-"), "nobody's"),
+            ("key_id", json!(null), "nobody's"),
+            ("key_id", json!("two words"), "malformed"),
+            ("event_id", json!("-"), "malformed"),
+            ("event_id", json!("xyz"), "malformed"),
+            (
+                "event_id",
+                json!("00112233-4455-6677-8899-aabbccddeeff"),
+                "event",
+            ),
+            ("team_id", json!("-"), "malformed"),
+            ("model", json!("-"), "event"),
+            ("start_time", json!("yesterday"), "malformed"),
+            ("start_time", json!(1_795_435_200_250_u64), "event"),
+            ("usage_source", json!("-"), "event"),
+            ("usage_source", json!("guess"), "malformed"),
+            ("response_code", json!("-"), "event"),
+        ] {
+            let mut changed = entry();
+            changed[field] = value.clone();
+            let is = match read(&changed) {
+                Entry::Event(_) => "event",
+                Entry::Nobodys => "nobody's",
+                Entry::Malformed => "malformed",
+            };
+            assert_eq!(is, means, "{field} = {value}");
+        }
+        assert_eq!(read(&json!("text")), Entry::Nobodys);
+    }
+}

@@ -1,0 +1,184 @@
+//! The management API, `/admin/v1`: its routes, and the OpenAPI description made from the same declarations.
+//!
+//! Every route but the description and the health check needs a bearer token. What a token may see or change is
+//! decided in [`caller`], before a handler reads anything.
+
+mod audit;
+pub mod caller;
+mod fields;
+mod keys;
+mod teams;
+mod tokens;
+mod usage;
+pub mod views;
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::ApiError;
+use crate::service::Service;
+use crate::store::{Page, PageRequest};
+
+/// The largest request body, in bytes. An import of usage is sent in parts below it.
+const MAX_BODY: usize = 4 << 20;
+
+/// The most items on a page, and how many there are by default.
+const MAX_PAGE: u32 = 500;
+const DEFAULT_PAGE: u32 = 50;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "GMTech key service",
+        description = "Keys, teams, usage and credit of the GMTech key gate. Send `Authorization: Bearer <admin token>`. \
+                       Money is in nano-dollars (10⁻⁹ USD). Errors have the OpenAI shape. Lists are read page by page: \
+                       give a page's `next` as `after`."
+    ),
+    modifiers(&Bearer),
+    security(("bearer" = []))
+)]
+struct Description;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+        let components = api.components.get_or_insert_with(Default::default);
+        components.add_security_scheme(
+            "bearer",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        );
+    }
+}
+
+fn described() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::show, keys::update))
+        .routes(routes!(keys::suspend))
+        .routes(routes!(keys::resume))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(teams::create, teams::list))
+        .routes(routes!(teams::show, teams::update))
+        .routes(routes!(teams::members, teams::put_member))
+        .routes(routes!(teams::remove_member))
+        .routes(routes!(teams::credit))
+        .routes(routes!(teams::ledger))
+        .routes(routes!(tokens::create, tokens::list))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::me))
+        .routes(routes!(audit::audit))
+        .routes(routes!(audit::proxies))
+        .routes(routes!(audit::tiers))
+        .routes(routes!(usage::query))
+        .routes(routes!(usage::import))
+}
+
+/// The OpenAPI description.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+/// The management listener's routes.
+pub fn app(service: Arc<Service>) -> Router {
+    let (router, api) = described().split_for_parts();
+    router
+        .route(
+            "/admin/v1/openapi.json",
+            get(move || async move { Json(api) }),
+        )
+        .route("/healthz", get(health))
+        .fallback(|| async { ApiError::not_found("URL") })
+        .method_not_allowed_fallback(|| async { ApiError::method() })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(service)
+}
+
+/// Answers 200 where the store does.
+pub(crate) async fn health(State(service): State<Arc<Service>>) -> Result<StatusCode, ApiError> {
+    service.store.head().await?;
+    Ok(StatusCode::OK)
+}
+
+/// A JSON body whose mistakes are refused in the OpenAI shape.
+#[derive(axum::extract::FromRequest)]
+#[from_request(via(axum::Json), rejection(ApiError))]
+pub(crate) struct Body<T>(pub(crate) T);
+
+/// A query string, likewise.
+#[derive(axum::extract::FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(ApiError))]
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// A path, likewise.
+#[derive(axum::extract::FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(ApiError))]
+pub(crate) struct Path<T>(pub(crate) T);
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// What the page before gave as `next`.
+    after: Option<String>,
+    /// At most this many, 1 to 500; 50 by default.
+    limit: Option<u32>,
+}
+
+impl PageParams {
+    fn request(self) -> Result<PageRequest, ApiError> {
+        let limit = self.limit.unwrap_or(DEFAULT_PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            return Err(ApiError::invalid(
+                "limit",
+                format!("limit must be 1 to {MAX_PAGE}."),
+            ));
+        }
+        Ok(PageRequest {
+            after: self.after,
+            limit,
+        })
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct List<T> {
+    /// Always `list`.
+    object: &'static str,
+    /// What is on it.
+    data: Vec<T>,
+    /// Where the next page starts; null on the last.
+    next: Option<String>,
+}
+
+impl<T> List<T> {
+    fn all(data: Vec<T>) -> Self {
+        Self {
+            object: "list",
+            data,
+            next: None,
+        }
+    }
+}
+
+impl<T, U: From<T>> From<Page<T>> for List<U> {
+    fn from(page: Page<T>) -> Self {
+        Self {
+            object: "list",
+            data: page.items.into_iter().map(U::from).collect(),
+            next: page.next,
+        }
+    }
+}

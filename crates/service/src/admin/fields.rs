@@ -1,0 +1,168 @@
+//! Fields of requests, checked. A refusal names the field and what it must be, never its value.
+
+use axum::http::HeaderMap;
+use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::model::{ModelPattern, ModelSet};
+use serde::{Deserialize, Deserializer};
+use sha2::{Digest, Sha256};
+
+use crate::clock::{Millis, parse_day};
+use crate::error::ApiError;
+use crate::secret;
+use crate::service::Service;
+use crate::store::{Budgets, Once};
+
+const MAX_NAME: usize = 100;
+const MAX_PATTERNS: usize = 64;
+
+/// A field that tells "absent" (`None`) from "null" (`Some(None)`).
+pub(super) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A text for people: 1 to 100 characters, none of them a control character, and no key pasted by mistake.
+pub(super) fn name(param: &str, text: &str) -> Result<String, ApiError> {
+    let text = text.trim();
+    if secret::redact(text) != text {
+        return Err(ApiError::invalid(
+            param,
+            format!("{param} must not hold a key."),
+        ));
+    }
+    if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
+        return Err(ApiError::invalid(
+            param,
+            format!("{param} must be 1 to {MAX_NAME} printable characters."),
+        ));
+    }
+    Ok(text.into())
+}
+
+/// As [`name`], or nothing.
+pub(super) fn optional_text(param: &str, text: &str) -> Result<String, ApiError> {
+    if text.trim().is_empty() {
+        Ok(String::new())
+    } else {
+        name(param, text)
+    }
+}
+
+pub(super) fn email(text: &str) -> Result<String, ApiError> {
+    let plain = text.len() <= 254
+        && text.bytes().all(|b| b.is_ascii_graphic())
+        && secret::redact(text) == text;
+    match text.split_once('@') {
+        Some((local, domain))
+            if plain && !local.is_empty() && domain.contains('.') && !domain.contains('@') =>
+        {
+            Ok(text.into())
+        }
+        _ => Err(ApiError::invalid(
+            "email",
+            "email must be an address such as a@example.com.",
+        )),
+    }
+}
+
+pub(super) fn team(param: &str, text: &str) -> Result<TeamId, ApiError> {
+    TeamId::new(text).map_err(|why| ApiError::invalid(param, format!("{param} {why}.")))
+}
+
+/// A key's id in a path: what is none cannot exist.
+pub(super) fn key_id(text: &str) -> Result<KeyId, ApiError> {
+    KeyId::new(text).map_err(|_| ApiError::not_found("key"))
+}
+
+/// A team's id in a path.
+pub(super) fn path_team(text: &str) -> Result<TeamId, ApiError> {
+    TeamId::new(text).map_err(|_| ApiError::not_found("team"))
+}
+
+pub(super) fn tier(service: &Service, text: &str) -> Result<TierName, ApiError> {
+    service
+        .tiers
+        .iter()
+        .find(|t| t.as_str() == text)
+        .cloned()
+        .ok_or_else(|| {
+            let known: Vec<_> = service.tiers.iter().map(TierName::as_str).collect();
+            ApiError::invalid("tier", format!("tier must be one of {}.", known.join(", ")))
+        })
+}
+
+pub(super) fn models(list: Vec<String>) -> Result<ModelSet, ApiError> {
+    if list.is_empty() || list.len() > MAX_PATTERNS {
+        return Err(ApiError::invalid(
+            "models",
+            format!("models must list 1 to {MAX_PATTERNS} patterns, or be null."),
+        ));
+    }
+    list.iter()
+        .map(|text| ModelPattern::new(text))
+        .collect::<Result<_, _>>()
+        .map(ModelSet::new)
+        .map_err(|why| ApiError::invalid("models", format!("Each of models: {why}.")))
+}
+
+/// An instant to come, in RFC 3339, as seconds since the Unix epoch.
+pub(super) fn expiry(text: &str, now: Millis) -> Result<u64, ApiError> {
+    let at: jiff::Timestamp = text.parse().map_err(|_| {
+        ApiError::invalid(
+            "expires_at",
+            "expires_at must be RFC 3339, such as 2027-01-01T00:00:00Z.",
+        )
+    })?;
+    match u64::try_from(at.as_second()) {
+        Ok(seconds) if seconds > now.unix_seconds() => Ok(seconds),
+        _ => Err(ApiError::invalid(
+            "expires_at",
+            "expires_at must lie in the future.",
+        )),
+    }
+}
+
+pub(super) fn budgets(budgets: Budgets) -> Result<Budgets, ApiError> {
+    let both = [budgets.day_nano_usd, budgets.month_nano_usd];
+    if both.into_iter().flatten().any(|b| b < 0) {
+        return Err(ApiError::invalid(
+            "budgets",
+            "budgets must not be negative.",
+        ));
+    }
+    Ok(budgets)
+}
+
+pub(super) fn day(param: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> {
+    text.map(|text| {
+        parse_day(text).ok_or_else(|| {
+            ApiError::invalid(param, format!("{param} must be a day such as 2026-11-23."))
+        })
+    })
+    .transpose()
+}
+
+/// The `Idempotency-Key` of a request, bound to what is asked.
+pub(super) fn once(
+    headers: &HeaderMap,
+    asked: &impl serde::Serialize,
+) -> Result<Option<Once>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let token = value.to_str().unwrap_or("");
+    if !(1..=255).contains(&token.len()) || secret::redact(token) != token {
+        return Err(ApiError::invalid(
+            "Idempotency-Key",
+            "Idempotency-Key must be 1 to 255 visible ASCII characters.",
+        ));
+    }
+    let asked = serde_json::to_vec(asked).map_err(|error| ApiError::internal(&error))?;
+    Ok(Some(Once {
+        token: token.into(),
+        request: Sha256::digest(asked).into(),
+    }))
+}

@@ -1,0 +1,93 @@
+//! The one place that asks the time. Everything else takes it as an argument.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// Milliseconds in a day; days are UTC.
+pub const DAY_MS: i64 = 86_400_000;
+
+/// A wall-clock instant in milliseconds since the Unix epoch, written as RFC 3339 in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// The present.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(Timestamp::now().as_millisecond())
+    }
+
+    /// The UTC day, counted from 1970-01-01.
+    #[must_use]
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(DAY_MS)
+    }
+
+    /// Whole seconds since the Unix epoch; 0 before it.
+    #[must_use]
+    pub fn unix_seconds(self) -> u64 {
+        u64::try_from(self.0.div_euclid(1000)).unwrap_or(0)
+    }
+
+    /// RFC 3339 in UTC. An instant beyond year 9999 is written as its number.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        Timestamp::from_millisecond(self.0).map_or_else(|_| self.0.to_string(), |t| t.to_string())
+    }
+}
+
+impl Serialize for Millis {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.to_rfc3339())
+    }
+}
+
+/// The first day of the month that `day` is in, both counted from 1970-01-01.
+#[must_use]
+pub fn month_start(day: i64) -> i64 {
+    let millis = day.saturating_mul(DAY_MS);
+    let Ok(at) = Timestamp::from_millisecond(millis) else {
+        return day;
+    };
+    let date = at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    day - i64::from(date.day()) + 1
+}
+
+/// A day as `2026-11-23`.
+#[must_use]
+pub fn day_name(day: i64) -> String {
+    Timestamp::from_millisecond(day.saturating_mul(DAY_MS)).map_or_else(
+        |_| day.to_string(),
+        |at| at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string(),
+    )
+}
+
+/// Reads `2026-11-23` as a day counted from 1970-01-01.
+#[must_use]
+pub fn parse_day(text: &str) -> Option<i64> {
+    let date: jiff::civil::Date = text.parse().ok()?;
+    let at = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+    Some(Millis(at.as_millisecond()).day())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_months_are_utc() {
+        for (text, month) in [
+            ("1970-01-01", "1970-01-01"),
+            ("2026-11-23", "2026-11-01"),
+            ("2028-02-29", "2028-02-01"),
+            ("2026-12-31", "2026-12-01"),
+        ] {
+            let day = parse_day(text).unwrap();
+            assert_eq!(day_name(day), text);
+            assert_eq!(day_name(month_start(day)), month);
+        }
+        assert_eq!(Millis(DAY_MS - 1).day(), 0);
+        assert_eq!(Millis(DAY_MS).day(), 1);
+        assert_eq!(parse_day("2026-02-30"), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! What a service is told when it starts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gmtech_core::ident::TierName;
+
+use crate::price::PriceConfig;
+use crate::secret::Token;
+
+/// Where the data lives.
+#[derive(Clone)]
+pub enum Database {
+    /// One file; made if missing.
+    Sqlite(PathBuf),
+    /// A server, as `postgres://user@host/database`. May hold a password: never printed.
+    Postgres(String),
+}
+
+/// Everything a service is told. [`Config::local`] has the defaults.
+#[derive(Clone)]
+pub struct Config {
+    /// Where the data lives.
+    pub database: Database,
+    /// The management listener.
+    pub admin_addr: SocketAddr,
+    /// The proxy-facing listener.
+    pub sync_addr: SocketAddr,
+    /// The first administrator's token; stored by digest when it is not there yet.
+    pub admin_token: Token,
+    /// The proxies' token.
+    pub sync_token: Token,
+    /// The tiers that a key may have; their limits are the filter's configuration.
+    pub tiers: Vec<TierName>,
+    /// The operator's prices.
+    pub prices: PriceConfig,
+    /// How many whole days raw events are kept; older days are closed and keep their sums.
+    pub keep_events_days: u32,
+    /// A proxy counts as live for this long after it was heard of. Longer than the longest poll.
+    pub live_window: Duration,
+    /// Where to remember what was served last, so that a restored database is recognised; `None` goes without.
+    pub high_water: Option<PathBuf>,
+    /// Start another history of versions, after a restore that nothing else recognises.
+    pub new_epoch: bool,
+}
+
+impl Config {
+    /// A service on the loopback with SQLite in `database`, its two listeners on 8081 and 8082.
+    #[must_use]
+    pub fn local(database: PathBuf, admin_token: Token, sync_token: Token) -> Self {
+        let mut high_water = database.clone().into_os_string();
+        high_water.push(".served");
+        Self {
+            database: Database::Sqlite(database),
+            admin_addr: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            sync_addr: SocketAddr::from(([127, 0, 0, 1], 8082)),
+            admin_token,
+            sync_token,
+            tiers: ["free", "pro", "team"]
+                .iter()
+                .filter_map(|t| TierName::new(t).ok())
+                .collect(),
+            prices: PriceConfig::default(),
+            keep_events_days: 30,
+            live_window: Duration::from_secs(30),
+            high_water: Some(high_water.into()),
+            new_epoch: false,
+        }
+    }
+}

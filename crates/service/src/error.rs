@@ -1,0 +1,162 @@
+//! Every refusal of both listeners, in the shape that OpenAI's clients read.
+//!
+//! The caller gets a fixed sentence and, where it can act on it, what was wrong; a failure's cause is logged and
+//! never sent.
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::secret;
+use crate::store::StoreError;
+
+/// A refusal.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    code: &'static str,
+    param: Option<String>,
+    message: String,
+}
+
+/// The JSON of a refusal.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// The refusal.
+    pub error: ErrorDetail,
+}
+
+/// What a refusal says.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorDetail {
+    /// For a person to read.
+    pub message: String,
+    /// `invalid_request_error` or `server_error`.
+    pub r#type: &'static str,
+    /// The field that is wrong.
+    pub param: Option<String>,
+    /// For a program to read.
+    pub code: &'static str,
+}
+
+impl ApiError {
+    fn request(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            kind: "invalid_request_error",
+            code,
+            param: None,
+            // A caller who has put a key in a wrong place must not find it in an error, or in a log of errors.
+            message: secret::redact(&message.into()),
+        }
+    }
+
+    /// 400: a field is not what it must be.
+    pub fn invalid(param: &str, message: impl Into<String>) -> Self {
+        let mut error = Self::request(StatusCode::BAD_REQUEST, "invalid_value", message);
+        error.param = Some(param.into());
+        error
+    }
+
+    /// 401: no token, or one that does not work.
+    pub fn unauthorized(message: &str) -> Self {
+        Self::request(StatusCode::UNAUTHORIZED, "invalid_token", message)
+    }
+
+    /// 403: the token does not allow it.
+    pub fn forbidden(message: &str) -> Self {
+        Self::request(StatusCode::FORBIDDEN, "permission_denied", message)
+    }
+
+    /// 404: there is no such thing, or none that this token may see.
+    pub fn not_found(what: &str) -> Self {
+        Self::request(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("There is no such {what}."),
+        )
+    }
+
+    /// 405.
+    pub fn method() -> Self {
+        Self::request(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "This URL has no such method.",
+        )
+    }
+
+    /// 500: something of this machine failed; the cause is logged.
+    pub fn internal(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(cause = %cause, "internal error");
+        Self {
+            kind: "server_error",
+            ..Self::request(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "The service failed.",
+            )
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::Conflict(why) => Self::request(
+                StatusCode::CONFLICT,
+                "conflict",
+                format!("Not done: {why}."),
+            ),
+            StoreError::Corrupt(_) => Self::internal(&error),
+            StoreError::Unavailable(cause) => {
+                tracing::error!(cause = %cause, "the store failed");
+                Self {
+                    kind: "server_error",
+                    ..Self::request(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "store_unavailable",
+                        "The database does not answer. Nothing was changed; try again.",
+                    )
+                }
+            }
+        }
+    }
+}
+
+macro_rules! from_rejection {
+    ($($rejection:ty => $code:literal),*) => {$(
+        impl From<$rejection> for ApiError {
+            fn from(rejection: $rejection) -> Self {
+                Self::request(rejection.status(), $code, rejection.body_text())
+            }
+        }
+    )*};
+}
+from_rejection!(JsonRejection => "invalid_json", QueryRejection => "invalid_query", PathRejection => "invalid_path", BytesRejection => "invalid_body");
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: ErrorDetail {
+                message: self.message,
+                r#type: self.kind,
+                param: self.param,
+                code: self.code,
+            },
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,345 @@
+//! What a request costs: the operator's own prices first, then the embedded list of `genai-prices`, then a fallback.
+//!
+//! A model that nobody knows costs the fallback, never nothing. Nothing at all is charged only by the operator's own
+//! word: an embedded price that comes out as zero for tokens that were used is taken for a gap in the list.
+//! Prices are those in effect when the request started.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use genai_prices::{Calculator, PriceRequest, Usage as PricedUsage, UsageKey};
+use gmtech_core::model::ModelPattern;
+use gmtech_core::sync::events::UsageEvent;
+use gmtech_core::usage::Tokens;
+use serde::Deserialize;
+
+use crate::money::{DOLLAR, parse_usd};
+use crate::store::Priced;
+
+/// The operator's prices, as configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PriceConfig {
+    /// What an unknown model costs.
+    pub fallback: Option<Rates>,
+    /// Prices by model or by prefix (`gpt-4o*`); the first that matches counts.
+    pub models: Vec<ModelRates>,
+}
+
+/// One of the operator's prices.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ModelRates {
+    /// Which models.
+    pub model: ModelPattern,
+    /// What they cost.
+    #[serde(flatten)]
+    pub rates: Rates,
+}
+
+/// Dollars a million tokens, each as a decimal text (`"2.50"`).
+#[derive(Clone, Debug, Deserialize)]
+pub struct Rates {
+    /// Prompt tokens.
+    pub input: Usd,
+    /// Prompt tokens read from a cache; as `input` by default.
+    #[serde(default)]
+    pub cached_input: Option<Usd>,
+    /// Prompt tokens written to a cache; as `input` by default.
+    #[serde(default)]
+    pub cache_write: Option<Usd>,
+    /// Answer tokens.
+    pub output: Usd,
+}
+
+/// Not negative, in nano-dollars.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Usd(i64);
+
+impl TryFrom<String> for Usd {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match parse_usd(&text) {
+            Some(nanos) if nanos >= 0 => Ok(Self(nanos)),
+            _ => Err(format!("{text:?} is no price in dollars, such as \"2.50\"")),
+        }
+    }
+}
+
+impl Rates {
+    /// Nano-dollars, rounded up. Audio costs what text does.
+    fn cost(&self, t: &Tokens) -> i64 {
+        let t = consistent(t);
+        let plain = t
+            .input
+            .saturating_sub(t.cached_input)
+            .saturating_sub(t.cache_write);
+        let sum: i128 = [
+            (plain, self.input),
+            (t.cached_input, self.cached_input.unwrap_or(self.input)),
+            (t.cache_write, self.cache_write.unwrap_or(self.input)),
+            (t.output, self.output),
+        ]
+        .into_iter()
+        .map(|(tokens, rate)| i128::from(tokens) * i128::from(rate.0))
+        .sum();
+        i64::try_from((sum + 999_999) / 1_000_000).unwrap_or(i64::MAX)
+    }
+}
+
+/// The tokens as a price list counts them: no part larger than its whole, and what a provider's total has beyond
+/// prompt and answer (reasoning, with some) is answer.
+fn consistent(t: &Tokens) -> Tokens {
+    let cached_input = t.cached_input.min(t.input);
+    let cache_write = t.cache_write.min(t.input.saturating_sub(cached_input));
+    let plain = t
+        .input
+        .saturating_sub(cached_input)
+        .saturating_sub(cache_write);
+    Tokens {
+        cached_input,
+        cache_write,
+        audio_input: t.audio_input.min(plain),
+        output: t.billable_total().saturating_sub(t.input),
+        audio_output: t.audio_output.min(t.output),
+        ..*t
+    }
+}
+
+/// All prices.
+#[derive(Clone, Debug)]
+pub struct PriceBook {
+    own: Vec<ModelRates>,
+    fallback: Rates,
+}
+
+impl PriceBook {
+    /// The price book of a configuration. Without a fallback of its own an unknown model costs 10 dollars a million
+    /// prompt tokens and 30 a million answer tokens, which is above most models.
+    #[must_use]
+    pub fn new(config: PriceConfig) -> Self {
+        // Decoding the embedded list takes tens of milliseconds: now, not on the first request.
+        let _ = Calculator::bundled();
+        let dear = Rates {
+            input: Usd(10 * DOLLAR),
+            cached_input: None,
+            cache_write: None,
+            output: Usd(30 * DOLLAR),
+        };
+        Self {
+            own: config.models,
+            fallback: config.fallback.unwrap_or(dear),
+        }
+    }
+
+    /// The event with its cost.
+    #[must_use]
+    pub fn price(&self, event: UsageEvent) -> Priced {
+        let tokens = *event.usage.tokens();
+        let model = event.model.as_ref().map_or("", |m| m.as_str());
+        let own = self.own.iter().find(|own| own.model.allows(model));
+        let (cost, priced_by) = if tokens.is_zero() {
+            (0, "nothing used")
+        } else if let Some(own) = own {
+            (own.rates.cost(&tokens), "configuration")
+        } else if let Some(cost) = listed(model, &tokens, event.started_unix_ms) {
+            (cost, "genai-prices")
+        } else {
+            (self.fallback.cost(&tokens), "fallback")
+        };
+        Priced {
+            event,
+            cost,
+            priced_by,
+        }
+    }
+}
+
+/// The embedded list's price. A name such as `openai/gpt-4o` is looked up whole, then with its first part as the
+/// provider.
+fn listed(model: &str, tokens: &Tokens, started_unix_ms: u64) -> Option<i64> {
+    let t = consistent(tokens);
+    // Counts are at most u32::MAX on their way here; an f64 holds far larger ones exactly.
+    let usage = PricedUsage::from(
+        [
+            ("input_tokens", t.input),
+            ("cache_read_tokens", t.cached_input),
+            ("cache_write_tokens", t.cache_write),
+            ("input_audio_tokens", t.audio_input),
+            ("output_tokens", t.output),
+            ("output_audio_tokens", t.audio_output),
+        ]
+        .map(|(kind, tokens)| (UsageKey::from(kind), tokens as f64)),
+    );
+    let at = UNIX_EPOCH.checked_add(Duration::from_millis(started_unix_ms))?;
+    let ask = |provider: Option<&str>, model: &str| {
+        let mut request = PriceRequest::new(model, &usage).with_timestamp(at);
+        if let Some(provider) = provider {
+            request = request.with_provider_id(provider);
+        }
+        let total = Calculator::bundled().calculate(&request).ok()?.total_price;
+        let nanos = (total * 1e9).ceil();
+        // The largest exact integer of an f64: no real cost comes near.
+        (nanos > 0.0 && nanos < 9.0e15).then_some(nanos as i64)
+    };
+    if model.is_empty() {
+        return None;
+    }
+    ask(None, model).or_else(|| {
+        let (provider, rest) = model.split_once('/')?;
+        ask(Some(provider), rest).or_else(|| ask(None, rest))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use gmtech_core::ident::{KeyId, TeamId, TierName};
+    use gmtech_core::model::ModelId;
+    use gmtech_core::sync::events::Label;
+    use gmtech_core::usage::Usage;
+
+    use super::*;
+
+    fn cost(book: &PriceBook, model: &str, tokens: Tokens) -> (i64, &'static str) {
+        let priced = book.price(UsageEvent {
+            id: [0; 16],
+            key: KeyId::new("key_1").unwrap(),
+            team: TeamId::new("acme").unwrap(),
+            tier: TierName::new("free").unwrap(),
+            model: ModelId::new(model).ok(),
+            endpoint: Label::clip("/v1/chat/completions"),
+            decision: Label::clip("allowed"),
+            status: 200,
+            duration_ms: 1,
+            // 2026-10-01
+            started_unix_ms: 1_790_812_800_000,
+            usage: Usage::Exact(tokens),
+        });
+        (priced.cost, priced.priced_by)
+    }
+
+    fn used(input: u64, output: u64) -> Tokens {
+        Tokens {
+            input,
+            output,
+            ..Tokens::default()
+        }
+    }
+
+    #[test]
+    fn prices_come_from_the_operator_then_the_list_then_the_fallback() {
+        let config = r#"{"fallback": {"input": "100", "output": "200"}, "models": [
+            {"model": "house-*", "input": "1", "output": "2.5"},
+            {"model": "gratis", "input": "0", "output": "0"}]}"#;
+        let book = PriceBook::new(serde_json::from_str(config).unwrap());
+        let million = used(1_000_000, 1_000_000);
+        for (model, usd, by) in [
+            ("house-7b", "3.5", "configuration"),
+            ("gratis", "0", "configuration"),
+            ("gpt-4o", "12.5", "genai-prices"),
+            ("openai/gpt-4o", "12.5", "genai-prices"),
+            ("gpt-4o-mini", "0.75", "genai-prices"),
+            ("no-such-model", "300", "fallback"),
+            ("", "300", "fallback"),
+        ] {
+            assert_eq!(
+                cost(&book, model, million),
+                (parse_usd(usd).unwrap(), by),
+                "{model:?}"
+            );
+        }
+        assert_eq!(
+            cost(&book, "no-such-model", Tokens::default()),
+            (0, "nothing used")
+        );
+    }
+
+    #[test]
+    fn parts_of_a_unit_are_charged_as_one() {
+        let config = r#"{"models": [{"model": "*", "input": "0.0001", "output": "0"}]}"#;
+        let book = PriceBook::new(serde_json::from_str(config).unwrap());
+        for (tokens, nanos) in [(1, 1), (10, 1), (11, 2), (1_000_000, 100_000)] {
+            assert_eq!(
+                cost(&book, "m", used(tokens, 0)).0,
+                nanos,
+                "{tokens} tokens"
+            );
+        }
+    }
+
+    #[test]
+    fn cached_tokens_have_their_price_and_are_part_of_the_prompt() {
+        let config = r#"{"models": [{"model": "*", "input": "10", "cached_input": "1", "cache_write": "20", "output": "0"}]}"#;
+        let book = PriceBook::new(serde_json::from_str(config).unwrap());
+        let tokens = |cached_input, cache_write| Tokens {
+            cached_input,
+            cache_write,
+            ..used(1_000_000, 0)
+        };
+        for (t, usd) in [
+            (tokens(0, 0), "10"),
+            (tokens(1_000_000, 0), "1"),
+            (tokens(500_000, 500_000), "10.5"),
+            (tokens(2_000_000, 9), "1"),
+        ] {
+            assert_eq!(cost(&book, "m", t).0, parse_usd(usd).unwrap(), "{t:?}");
+        }
+        assert!(
+            cost(
+                &PriceBook::new(PriceConfig::default()),
+                "gpt-4o",
+                tokens(1_000_000, 0)
+            )
+            .0 < 2 * DOLLAR
+        );
+    }
+
+    #[test]
+    fn what_a_total_has_beyond_its_parts_is_answer() {
+        let config = r#"{"models": [{"model": "*", "input": "1", "output": "10"}]}"#;
+        let book = PriceBook::new(serde_json::from_str(config).unwrap());
+        for (total, usd) in [(0, "11"), (2_000_000, "11"), (3_000_000, "21"), (1, "11")] {
+            let t = Tokens {
+                total,
+                ..used(1_000_000, 1_000_000)
+            };
+            assert_eq!(
+                cost(&book, "m", t).0,
+                parse_usd(usd).unwrap(),
+                "total {total}"
+            );
+        }
+        let unknown_parts = Tokens {
+            total: 1_000_000,
+            ..Tokens::default()
+        };
+        assert_eq!(cost(&book, "m", unknown_parts).0, parse_usd("10").unwrap());
+    }
+
+    #[test]
+    fn audio_has_the_price_of_the_list() {
+        let book = PriceBook::new(PriceConfig::default());
+        let audio = Tokens {
+            audio_input: 1_000_000,
+            ..used(1_000_000, 0)
+        };
+        let text = cost(&book, "gpt-audio", used(1_000_000, 0));
+        assert!(cost(&book, "gpt-audio", audio).0 > 4 * text.0);
+        assert_eq!(text.1, "genai-prices");
+    }
+
+    #[test]
+    fn a_mistaken_price_list_is_refused() {
+        for config in [
+            r#"{"fallback": {"input": "-1", "output": "0"}}"#,
+            r#"{"fallback": {"input": "cheap", "output": "0"}}"#,
+            r#"{"fallback": {"output": "0"}}"#,
+            r#"{"fallbacks": {}}"#,
+            r#"{"models": [{"model": "a*b", "input": "1", "output": "1"}]}"#,
+        ] {
+            assert!(
+                serde_json::from_str::<PriceConfig>(config).is_err(),
+                "{config}"
+            );
+        }
+    }
+}

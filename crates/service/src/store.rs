@@ -1,0 +1,141 @@
+//! Where everything lives: keys, teams, tokens, the audit log, usage and money.
+//!
+//! The traits say what a store does; [`sql::SqlStore`] does it on SQLite and on PostgreSQL. One test suite
+//! (`tests/store.rs`) is run against both.
+//!
+//! # Laws that every store keeps
+//! - A change of a key or of a credit state, its version and its audit entry are one transaction. Versions are
+//!   seen in the order they were given: who has read version `n` never later finds a change at or below `n`.
+//! - A balance is the sum of the team's ledger rows; ledger and audit rows are never changed or removed.
+//! - A usage event is counted once, however often it is sent.
+//! - No secret comes in: a key or token is its digest here.
+//!
+//! # Failure policy
+//! A store that cannot answer says [`StoreError::Unavailable`], and nothing of the change has happened.
+
+pub mod sql;
+mod types;
+
+use async_trait::async_trait;
+use gmtech_core::ident::{KeyId, TeamId};
+use gmtech_core::key::KeyDigest;
+use gmtech_core::record::Status;
+use gmtech_core::sync::{KeyEntry, TeamEntry};
+
+use crate::clock::Millis;
+use crate::secret::TokenDigest;
+pub use types::*;
+
+/// Why a store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such thing; says what kind.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// It contradicts what is there; says how, for the caller to read.
+    #[error("{0}")]
+    Conflict(String),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Unavailable(#[from] sqlx::Error),
+    /// The database holds what this program did not write.
+    #[error("the database holds a malformed {0}")]
+    Corrupt(&'static str),
+}
+
+/// What a store method gives.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Keys, and the record of who changed them.
+#[async_trait]
+pub trait KeyStore {
+    /// Stores a new key. With an idempotency token that this actor has used for the same request before, gives
+    /// what that call made, and `replayed`.
+    async fn create_key(&self, new: NewKey, once: Option<Once>, by: &By) -> Result<Created>;
+    /// One key.
+    async fn key(&self, id: &KeyId) -> Result<KeyInfo>;
+    /// Keys, the newest first.
+    async fn keys(&self, filter: &KeyFilter, page: &PageRequest) -> Result<Page<KeyInfo>>;
+    /// Changes what the patch names.
+    async fn update_key(&self, id: &KeyId, patch: KeyPatch, by: &By) -> Result<KeyInfo>;
+    /// Suspends, resumes or revokes. A revoked key stays revoked; a change to the status it has is no change.
+    async fn set_status(&self, id: &KeyId, status: Status, by: &By) -> Result<KeyInfo>;
+    /// Makes a key like another one, which ends after the overlap unless it ends sooner by itself.
+    async fn rotate_key(
+        &self,
+        id: &KeyId,
+        secret: KeySecret,
+        overlap_seconds: u64,
+        by: &By,
+    ) -> Result<Rotated>;
+    /// The audit log, the newest first.
+    async fn audit(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditEntry>>;
+}
+
+/// Teams, their members, and the tokens of administrators.
+#[async_trait]
+pub trait TeamStore {
+    /// Stores a new team.
+    async fn create_team(&self, new: NewTeam, by: &By) -> Result<Team>;
+    /// One team.
+    async fn team(&self, id: &TeamId) -> Result<Team>;
+    /// Teams by id; only `only` if given.
+    async fn teams(&self, only: Option<&TeamId>, page: &PageRequest) -> Result<Page<Team>>;
+    /// Changes what the patch names.
+    async fn update_team(&self, id: &TeamId, patch: TeamPatch, by: &By) -> Result<Team>;
+    /// The members of a team by address.
+    async fn members(&self, team: &TeamId) -> Result<Vec<Member>>;
+    /// Adds a member or changes its role.
+    async fn put_member(&self, team: &TeamId, member: NewMember, by: &By) -> Result<Member>;
+    /// Removes a member.
+    async fn remove_member(&self, team: &TeamId, email: &str, by: &By) -> Result<()>;
+    /// Stores a new administrator's token; one whose digest is there already is left as it is.
+    async fn create_token(&self, new: NewAdminToken, by: &By) -> Result<AdminToken>;
+    /// The token with this digest, unless revoked.
+    async fn token(&self, digest: &TokenDigest) -> Result<Option<AdminToken>>;
+    /// All tokens, revoked ones too.
+    async fn tokens(&self) -> Result<Vec<AdminToken>>;
+    /// Ends a token.
+    async fn revoke_token(&self, id: &str, by: &By) -> Result<()>;
+}
+
+/// What the proxies learn, and what they report.
+#[async_trait]
+pub trait SyncStore {
+    /// The present version and epoch.
+    async fn head(&self) -> Result<Head>;
+    /// What changed after `since`, at most `limit` entries.
+    async fn changes(&self, since: u64, limit: usize) -> Result<Changes>;
+    /// One key by digest, with its team's credit.
+    async fn resolve(&self, digest: &KeyDigest) -> Result<(Head, Option<(KeyEntry, TeamEntry)>)>;
+    /// Starts another history of versions, because this one went back.
+    async fn new_epoch(&self, why: &str, by: &By) -> Result<Head>;
+    /// Notes what a proxy has applied.
+    async fn report(&self, proxy: &str, applied: Head, now: Millis) -> Result<()>;
+    /// Every proxy that reported since `since`.
+    async fn proxies(&self, since: Millis) -> Result<Vec<Proxy>>;
+    /// Wakes up when this process has made a version; other processes' changes are only seen by asking.
+    fn watch(&self) -> tokio::sync::watch::Receiver<u64>;
+}
+
+/// Usage and money.
+#[async_trait]
+pub trait UsageStore {
+    /// Counts and charges events, each id once.
+    async fn ingest(&self, events: &[Priced], now: Millis) -> Result<Ingested>;
+    /// Adds to a team's credit, or corrects it.
+    async fn credit(&self, team: &TeamId, entry: NewCredit, by: &By) -> Result<Team>;
+    /// The ledger of a team, the newest first.
+    async fn ledger(&self, team: &TeamId, page: &PageRequest) -> Result<Page<LedgerRow>>;
+    /// Usage in groups.
+    async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>>;
+    /// Opens the budgets whose day or month is over; gives how many keys changed.
+    async fn refresh_budgets(&self, now: Millis) -> Result<u64>;
+    /// Closes the days before `day` and drops their raw events; gives how many were dropped. Sums stay.
+    async fn close_days_before(&self, day: i64) -> Result<u64>;
+}
+
+/// A whole store.
+pub trait Store: KeyStore + TeamStore + SyncStore + UsageStore + Send + Sync {}
+
+impl<T: KeyStore + TeamStore + SyncStore + UsageStore + Send + Sync> Store for T {}

@@ -1,0 +1,158 @@
+//! Rows as values. A value that does not read back as what it must be is [`StoreError::Corrupt`].
+
+use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::key::KeyDigest;
+use gmtech_core::record::{KeyRecord, Status};
+use gmtech_core::sync::{KeyEntry, KeyState, TeamEntry};
+use serde::de::DeserializeOwned;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::unsigned;
+use crate::clock::Millis;
+use crate::store::{
+    AdminToken, AuditEntry, Budgets, KeyInfo, LedgerRow, Member, Result, StoreError, Team,
+};
+
+pub(super) fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Active => "active",
+        Status::Suspended => "suspended",
+        Status::Revoked => "revoked",
+    }
+}
+
+/// A word of the database as one of an enum's, by the enum's own serde names.
+fn word<T: DeserializeOwned>(text: String, what: &'static str) -> Result<T> {
+    serde_json::from_value(serde_json::Value::String(text)).map_err(|_| StoreError::Corrupt(what))
+}
+
+fn json<T: DeserializeOwned>(text: &str, what: &'static str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt(what))
+}
+
+fn record(row: &AnyRow) -> Result<KeyRecord> {
+    let models: Option<String> = row.try_get("models")?;
+    let expires_at: Option<i64> = row.try_get("expires_at")?;
+    Ok(KeyRecord {
+        id: key_id(row.try_get("id")?)?,
+        team: team_id(row.try_get("team_id")?)?,
+        tier: TierName::try_from(row.try_get::<String, _>("tier")?)
+            .map_err(|_| StoreError::Corrupt("tier"))?,
+        status: word(row.try_get("status")?, "status")?,
+        models: models.map(|m| json(&m, "model list")).transpose()?,
+        limits: json(&row.try_get::<String, _>("limits")?, "limits")?,
+        expires_at: expires_at.map(unsigned).transpose()?,
+    })
+}
+
+pub(super) fn key_id(text: String) -> Result<KeyId> {
+    KeyId::try_from(text).map_err(|_| StoreError::Corrupt("key id"))
+}
+
+pub(super) fn team_id(text: String) -> Result<TeamId> {
+    TeamId::try_from(text).map_err(|_| StoreError::Corrupt("team id"))
+}
+
+pub(super) fn key(row: &AnyRow) -> Result<KeyInfo> {
+    Ok(KeyInfo {
+        record: record(row)?,
+        redacted: row.try_get("redacted")?,
+        name: row.try_get("name")?,
+        budgets: Budgets {
+            day_nano_usd: row.try_get("budget_day")?,
+            month_nano_usd: row.try_get("budget_month")?,
+        },
+        over_budget: row.try_get::<i64, _>("over_budget")? != 0,
+        created_at: Millis(row.try_get("created_at")?),
+        created_by: row.try_get("created_by")?,
+        last_used_at: row.try_get::<Option<i64>, _>("last_used_at")?.map(Millis),
+        rotated_to: row
+            .try_get::<Option<String>, _>("rotated_to")?
+            .map(key_id)
+            .transpose()?,
+        version: unsigned(row.try_get("version")?)?,
+    })
+}
+
+pub(super) fn key_entry(row: &AnyRow) -> Result<KeyEntry> {
+    let digest: Vec<u8> = row.try_get("digest")?;
+    let digest = digest
+        .try_into()
+        .map_err(|_| StoreError::Corrupt("digest"))?;
+    Ok(KeyEntry {
+        digest: KeyDigest::from_bytes(digest),
+        version: unsigned(row.try_get("version")?)?,
+        state: Some(KeyState {
+            record: record(row)?,
+            over_budget: row.try_get::<i64, _>("over_budget")? != 0,
+        }),
+    })
+}
+
+pub(super) fn team(row: &AnyRow) -> Result<Team> {
+    Ok(Team {
+        id: team_id(row.try_get("id")?)?,
+        name: row.try_get("name")?,
+        created_at: Millis(row.try_get("created_at")?),
+        prepaid: row.try_get::<i64, _>("prepaid")? != 0,
+        balance_nano_usd: row.try_get("balance")?,
+        exhausted: row.try_get::<i64, _>("exhausted")? != 0,
+        version: unsigned(row.try_get("version")?)?,
+    })
+}
+
+pub(super) fn team_entry(row: &AnyRow) -> Result<TeamEntry> {
+    Ok(TeamEntry {
+        team: team_id(row.try_get("id")?)?,
+        version: unsigned(row.try_get("version")?)?,
+        exhausted: row.try_get::<i64, _>("exhausted")? != 0,
+    })
+}
+
+pub(super) fn member(row: &AnyRow) -> Result<Member> {
+    Ok(Member {
+        email: row.try_get("email")?,
+        role: word(row.try_get("role")?, "member role")?,
+        added_at: Millis(row.try_get("added_at")?),
+    })
+}
+
+pub(super) fn token(row: &AnyRow) -> Result<AdminToken> {
+    Ok(AdminToken {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        role: word(row.try_get("role")?, "role")?,
+        team: row
+            .try_get::<Option<String>, _>("team_id")?
+            .map(team_id)
+            .transpose()?,
+        created_at: Millis(row.try_get("created_at")?),
+        revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(Millis),
+    })
+}
+
+pub(super) fn audit(row: &AnyRow) -> Result<AuditEntry> {
+    Ok(AuditEntry {
+        seq: row.try_get("seq")?,
+        at: Millis(row.try_get("at")?),
+        actor: row.try_get("actor")?,
+        action: row.try_get("action")?,
+        subject: row.try_get("subject")?,
+        team: row.try_get("team_id")?,
+        detail: json(&row.try_get::<String, _>("detail")?, "audit detail")?,
+    })
+}
+
+pub(super) fn ledger(row: &AnyRow) -> Result<LedgerRow> {
+    Ok(LedgerRow {
+        seq: row.try_get("seq")?,
+        at: Millis(row.try_get("at")?),
+        kind: row.try_get("kind")?,
+        amount_nano_usd: row.try_get("amount")?,
+        key: row.try_get("key_id")?,
+        events: row.try_get("events")?,
+        actor: row.try_get("actor")?,
+        note: row.try_get("note")?,
+    })
+}

@@ -1,0 +1,173 @@
+//! What the proxies learn, and what they report.
+
+use async_trait::async_trait;
+use gmtech_core::key::KeyDigest;
+use gmtech_core::sync::{KeyEntry, TeamEntry};
+use serde_json::json;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use tokio::sync::watch;
+
+use super::{SqlStore, new_epoch_number, next_version, note, rows, signed, unsigned};
+use crate::clock::Millis;
+use crate::store::{By, Changes, Head, Proxy, Result, SyncStore};
+
+#[async_trait]
+impl SyncStore for SqlStore {
+    async fn head(&self) -> Result<Head> {
+        let row = sqlx::query("SELECT epoch, version FROM meta")
+            .fetch_one(&self.readers)
+            .await?;
+        head(&row)
+    }
+
+    async fn changes(&self, since: u64, limit: usize) -> Result<Changes> {
+        // The head is read first and bounds both lists. What moves beyond it meanwhile is missing here and comes
+        // with its new version on a later page.
+        let head = self.head().await?;
+        let page = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let keys = sqlx::query(
+            "SELECT * FROM keys WHERE version > $1 AND version <= $2 ORDER BY version LIMIT $3",
+        )
+        .bind(signed(since))
+        .bind(signed(head.version))
+        .bind(page)
+        .fetch_all(&self.readers)
+        .await?;
+        let teams = sqlx::query(
+            "SELECT * FROM teams WHERE version > $1 AND version <= $2 ORDER BY version LIMIT $3",
+        )
+        .bind(signed(since))
+        .bind(signed(head.version))
+        .bind(page)
+        .fetch_all(&self.readers)
+        .await?;
+        let keys = keys
+            .iter()
+            .map(rows::key_entry)
+            .collect::<Result<Vec<_>>>()?;
+        let teams = teams
+            .iter()
+            .map(rows::team_entry)
+            .collect::<Result<Vec<_>>>()?;
+        Ok(page_of(head, keys, teams, limit))
+    }
+
+    async fn resolve(&self, digest: &KeyDigest) -> Result<(Head, Option<(KeyEntry, TeamEntry)>)> {
+        let head = self.head().await?;
+        let key = sqlx::query("SELECT * FROM keys WHERE digest = $1")
+            .bind(digest.as_bytes().to_vec())
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(key) = key else {
+            return Ok((head, None));
+        };
+        let team = sqlx::query("SELECT * FROM teams WHERE id = $1")
+            .bind(key.try_get::<String, _>("team_id")?)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok((
+            head,
+            Some((rows::key_entry(&key)?, rows::team_entry(&team)?)),
+        ))
+    }
+
+    async fn new_epoch(&self, why: &str, by: &By) -> Result<Head> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE meta SET epoch = $1")
+            .bind(new_epoch_number()?)
+            .execute(&mut *tx)
+            .await?;
+        next_version(&mut tx).await?;
+        note(
+            &mut tx,
+            by,
+            "sync.new_epoch",
+            "sync",
+            None,
+            json!({"why": why}),
+        )
+        .await?;
+        let row = sqlx::query("SELECT epoch, version FROM meta")
+            .fetch_one(&mut *tx)
+            .await?;
+        self.commit(tx).await?;
+        head(&row)
+    }
+
+    async fn report(&self, proxy: &str, applied: Head, now: Millis) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO proxies (id, epoch, version, seen_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE
+             SET epoch = excluded.epoch, seen_at = excluded.seen_at, version = CASE WHEN proxies.epoch = excluded.epoch
+                 AND proxies.version > excluded.version THEN proxies.version ELSE excluded.version END",
+        )
+        .bind(proxy)
+        .bind(signed(applied.epoch))
+        .bind(signed(applied.version))
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn proxies(&self, since: Millis) -> Result<Vec<Proxy>> {
+        let found = sqlx::query("SELECT * FROM proxies WHERE seen_at >= $1 ORDER BY id")
+            .bind(since.0)
+            .fetch_all(&self.readers)
+            .await?;
+        let proxy = |row: &AnyRow| {
+            Ok(Proxy {
+                id: row.try_get("id")?,
+                applied: head(row)?,
+                seen_at: Millis(row.try_get("seen_at")?),
+            })
+        };
+        found.iter().map(proxy).collect()
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+}
+
+fn head(row: &AnyRow) -> Result<Head> {
+    Ok(Head {
+        epoch: unsigned(row.try_get("epoch")?)?,
+        version: unsigned(row.try_get("version")?)?,
+    })
+}
+
+/// The first `limit` entries of both lists by version. Each change has a version of its own, so a page can
+/// end at any of them.
+fn page_of(
+    head: Head,
+    mut keys: Vec<KeyEntry>,
+    mut teams: Vec<TeamEntry>,
+    limit: usize,
+) -> Changes {
+    let mut versions: Vec<u64> = keys
+        .iter()
+        .map(|k| k.version)
+        .chain(teams.iter().map(|t| t.version))
+        .collect();
+    versions.sort_unstable();
+    let more = versions.len() > limit;
+    let mut to = head;
+    if more {
+        to.version = limit
+            .checked_sub(1)
+            .and_then(|last| versions.get(last))
+            .copied()
+            .unwrap_or(0);
+        keys.retain(|k| k.version <= to.version);
+        teams.retain(|t| t.version <= to.version);
+    }
+    Changes {
+        to,
+        more,
+        keys,
+        teams,
+    }
+}

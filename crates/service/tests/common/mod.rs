@@ -1,0 +1,158 @@
+//! A store of each kind for one test, and short ways to say what is in it.
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "each test binary uses a part"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+pub mod http;
+
+use std::sync::Arc;
+
+use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::model::ModelId;
+use gmtech_core::quota::LimitOverrides;
+use gmtech_core::sync::events::{Label, UsageEvent};
+use gmtech_core::usage::{Tokens, Usage};
+use gmtech_service::clock::Millis;
+use gmtech_service::secret::{new_key, random};
+use gmtech_service::store::sql::SqlStore;
+use gmtech_service::store::*;
+
+/// 2026-11-23T12:00:00Z.
+pub const NOON: Millis = Millis(1_795_435_200_000);
+
+pub struct Stand {
+    pub store: Arc<SqlStore>,
+    /// Another process's view of the same database.
+    pub url: Place,
+    _dir: tempfile::TempDir,
+}
+
+#[derive(Clone)]
+pub enum Place {
+    File(std::path::PathBuf),
+    Server(String),
+}
+
+impl Place {
+    pub async fn open(&self) -> SqlStore {
+        match self {
+            Self::File(path) => SqlStore::sqlite(path).await.unwrap(),
+            Self::Server(url) => SqlStore::postgres(url).await.unwrap(),
+        }
+    }
+}
+
+pub async fn sqlite() -> Stand {
+    let dir = tempfile::tempdir().unwrap();
+    let url = Place::File(dir.path().join("gmtech.db"));
+    Stand {
+        store: Arc::new(url.open().await),
+        url,
+        _dir: dir,
+    }
+}
+
+/// A new database on the server of `GMTECH_TEST_POSTGRES_URL`; `None` without one.
+pub async fn postgres() -> Option<Stand> {
+    let server = std::env::var("GMTECH_TEST_POSTGRES_URL").ok()?;
+    sqlx::any::install_default_drivers();
+    let name = format!("t{}", hex::encode(random::<8>().unwrap()));
+    let mut admin = <sqlx::AnyConnection as sqlx::Connection>::connect(&server)
+        .await
+        .unwrap();
+    sqlx::query(&format!("CREATE DATABASE {name}"))
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    let url = Place::Server(format!("{base}/{name}"));
+    let store = Arc::new(url.open().await);
+    Some(Stand {
+        store,
+        url,
+        _dir: tempfile::tempdir().unwrap(),
+    })
+}
+
+pub fn by(now: Millis) -> By {
+    By {
+        actor: "tester".into(),
+        now,
+    }
+}
+
+pub fn team(id: &str) -> TeamId {
+    TeamId::new(id).unwrap()
+}
+
+pub fn later(seconds: i64) -> Millis {
+    Millis(NOON.0 + seconds * 1000)
+}
+
+pub fn new_team(id: &str) -> NewTeam {
+    NewTeam {
+        id: team(id),
+        name: format!("Team {id}"),
+        prepaid: false,
+    }
+}
+
+pub fn secret() -> KeySecret {
+    let key = new_key().unwrap();
+    KeySecret {
+        id: KeyId::generate(&random().unwrap()).unwrap(),
+        digest: key.digest(),
+        redacted: key.redacted(),
+    }
+}
+
+pub fn new_key_of(team_id: &str) -> NewKey {
+    NewKey {
+        secret: secret(),
+        name: "ci".into(),
+        team: team(team_id),
+        tier: TierName::new("free").unwrap(),
+        models: None,
+        limits: LimitOverrides::default(),
+        expires_at: None,
+        budgets: Budgets::default(),
+    }
+}
+
+pub fn page(limit: u32, after: Option<String>) -> PageRequest {
+    PageRequest { after, limit }
+}
+
+pub fn event(key: &KeyInfo, n: u64, cost: i64) -> Priced {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&n.to_be_bytes());
+    Priced {
+        event: UsageEvent {
+            id,
+            key: key.record.id.clone(),
+            team: key.record.team.clone(),
+            tier: key.record.tier.clone(),
+            model: Some(ModelId::new("gpt-4o").unwrap()),
+            endpoint: Label::clip("/v1/chat/completions"),
+            decision: Label::clip("allowed"),
+            status: 200,
+            duration_ms: 12,
+            started_unix_ms: NOON.0 as u64,
+            usage: Usage::Exact(Tokens {
+                input: 10,
+                output: 5,
+                ..Tokens::default()
+            }),
+        },
+        cost,
+        priced_by: "test",
+    }
+}

@@ -1,0 +1,246 @@
+//! Keys are made and used in every way, also in wrong places; then everything that was written anywhere is searched
+//! for them.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+mod common;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::http::Method;
+use common::http::*;
+use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
+use gmtech_core::usage::{Tokens, Usage};
+use serde_json::{Value, json};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+fn files(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    entries
+        .map(|path| (path.display().to_string(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+
+    let api = Api::new().await;
+    let mut answers: Vec<String> = Vec::new();
+    let made = api.key("acme").await;
+    let rotated = api
+        .post(
+            &format!("/admin/v1/keys/{}/rotate", text(&made, "id")),
+            json!({}),
+        )
+        .await;
+    let token = api
+        .post("/admin/v1/tokens", json!({"name": "t", "role": "reader"}))
+        .await;
+    let keys = [text(&made, "key"), text(&rotated, "key")].map(String::from);
+    let key = keys[0].as_str();
+
+    // Every field of every request, holding a key by mistake.
+    let wrong = [
+        (
+            Method::POST,
+            "keys".into(),
+            json!({"team": "acme", "name": key}),
+        ),
+        (
+            Method::POST,
+            "keys".into(),
+            json!({"team": key, "name": "n"}),
+        ),
+        (
+            Method::POST,
+            "keys".into(),
+            json!({"team": "acme", "name": "n", "tier": key}),
+        ),
+        (
+            Method::POST,
+            "keys".into(),
+            json!({"team": "acme", "name": "n", "expires_at": key}),
+        ),
+        (
+            Method::POST,
+            "keys".into(),
+            json!({"team": "acme", "name": "n", key: key}),
+        ),
+        (
+            Method::POST,
+            "keys".into(),
+            json!({"team": "acme", "name": "n", "limits": key}),
+        ),
+        (
+            Method::POST,
+            "teams".into(),
+            json!({"id": "x", "name": key}),
+        ),
+        (
+            Method::PUT,
+            "teams/acme/members".into(),
+            json!({"email": format!("{key}@example.com"), "role": "owner"}),
+        ),
+        (
+            Method::PUT,
+            "teams/acme/members".into(),
+            json!({"email": "a@example.com", "role": key}),
+        ),
+        (
+            Method::POST,
+            "teams/acme/credit".into(),
+            json!({"amount_usd": "1", "note": key}),
+        ),
+        (
+            Method::POST,
+            "tokens".into(),
+            json!({"name": key, "role": "reader"}),
+        ),
+        (Method::GET, format!("keys/{key}"), Value::Null),
+        (Method::GET, format!("keys?status={key}"), Value::Null),
+        (Method::GET, format!("keys?after={key}"), Value::Null),
+        (Method::GET, format!("usage?from={key}"), Value::Null),
+        (
+            Method::POST,
+            format!("keys/{key}/revoke?wait={key}"),
+            Value::Null,
+        ),
+    ];
+    for (method, path, body) in wrong {
+        let body = Some(body).filter(|b| !b.is_null());
+        let (status, json) = api
+            .ask(ADMIN, method, &format!("/admin/v1/{path}"), body)
+            .await;
+        answers.push(json.to_string());
+        assert!(
+            status.is_client_error() || path.contains("after="),
+            "{path}: {status} {json}"
+        );
+    }
+    let (_, json) = api.ask(key, Method::GET, "/admin/v1/keys", None).await;
+    answers.push(json.to_string());
+    let body = Some(json!({"team": "acme", "name": "n"}));
+    let (_, json) = api
+        .ask_with(
+            ADMIN,
+            Method::POST,
+            "/admin/v1/keys",
+            body,
+            &[("idempotency-key", key)],
+        )
+        .await;
+    answers.push(json.to_string());
+
+    // A client that has put its key where the model belongs, reported and imported.
+    let event = UsageEvent {
+        id: [1; 16],
+        key: text(&made, "id").parse().unwrap(),
+        team: "acme".parse().unwrap(),
+        tier: "free".parse().unwrap(),
+        model: gmtech_core::model::ModelId::new(key).ok(),
+        endpoint: Label::clip(&format!("/{key}")),
+        decision: Label::clip("allowed"),
+        status: 200,
+        duration_ms: 1,
+        started_unix_ms: u64::try_from(common::NOON.0).unwrap(),
+        usage: Usage::Exact(Tokens {
+            input: 1,
+            output: 1,
+            ..Tokens::default()
+        }),
+    };
+    let batch = encode_batch(&[event]).unwrap();
+    let (_, said) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
+    assert!(
+        String::from_utf8_lossy(&said).contains("\"accepted\":1"),
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
+    for path in [
+        format!("resolve/{key}"),
+        format!("changes?epoch=1&proxy={key}"),
+    ] {
+        let (_, bytes) = api
+            .sync(PROXY, Method::GET, &format!("/sync/v1/{path}"), vec![])
+            .await;
+        answers.push(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    for path in [
+        "keys",
+        "teams",
+        "audit",
+        "tokens",
+        "usage?by=model",
+        "teams/acme/ledger",
+        "proxies",
+    ] {
+        answers.push(api.get(&format!("/admin/v1/{path}")).await.to_string());
+    }
+    answers.push(format!("{:?}", api.config.admin_token));
+
+    let mut written = files(api.dir.path());
+    assert!(
+        written
+            .iter()
+            .any(|(name, bytes)| name.ends_with("gmtech.db-wal") && bytes.len() > 10_000)
+    );
+    let log = log.0.lock().unwrap().clone();
+    assert!(
+        String::from_utf8_lossy(&log).contains("key rotated"),
+        "the log was captured"
+    );
+    written.push(("the log".into(), log));
+    written.extend(
+        answers
+            .into_iter()
+            .map(|a| ("an answer".into(), a.into_bytes())),
+    );
+    // A piece of each secret beyond what a redacted form shows.
+    let pieces =
+        keys.iter()
+            .map(|k| &k[12..28])
+            .chain([ADMIN, PROXY, &text(&token, "token")[10..]]);
+    for piece in pieces {
+        for (name, bytes) in &written {
+            let found = bytes
+                .windows(piece.len())
+                .any(|window| window == piece.as_bytes());
+            assert!(
+                !found,
+                "{name} holds a secret: {}",
+                String::from_utf8_lossy(bytes)
+            );
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The proxy-facing API, through its router and a real SQLite file.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use common::http::*;
+use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::key::ApiKey;
+use gmtech_core::model::ModelId;
+use gmtech_core::record::Status;
+use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
+use gmtech_core::sync::{Frame, FrameKind};
+use gmtech_core::usage::{Tokens, Usage};
+use gmtech_service::clock::Millis;
+use serde_json::{Value, json};
+
+/// A proxy as the filter is one: it keeps what it was told and asks for what follows.
+#[derive(Default)]
+struct Proxy {
+    epoch: u64,
+    version: u64,
+    keys: BTreeMap<String, Status>,
+    exhausted: BTreeMap<String, bool>,
+}
+
+impl Proxy {
+    async fn poll(&mut self, api: &Api, more: &str) -> Frame {
+        let path = format!(
+            "/sync/v1/changes?proxy=envoy-1&epoch={}&since={}{more}",
+            self.epoch, self.version
+        );
+        let frame = api.frame(&path).await;
+        match frame.kind {
+            FrameKind::Snapshot => {
+                *self = Self {
+                    epoch: frame.epoch,
+                    ..Self::default()
+                }
+            }
+            FrameKind::Delta => assert_eq!((frame.epoch, frame.from), (self.epoch, self.version)),
+            FrameKind::Resolved => panic!("not asked for"),
+        }
+        self.version = frame.to;
+        for key in &frame.keys {
+            let record = &key.state.as_ref().unwrap().record;
+            self.keys.insert(record.id.to_string(), record.status);
+        }
+        for team in &frame.teams {
+            self.exhausted.insert(team.team.to_string(), team.exhausted);
+        }
+        frame
+    }
+
+    async fn follow(&mut self, api: &Api, more: &str) -> usize {
+        let mut pages = 1;
+        while self.poll(api, more).await.more {
+            pages += 1;
+        }
+        pages
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_learns_everything_page_by_page_and_then_only_changes() {
+    let api = Api::new().await;
+    let mut made = Vec::new();
+    for _ in 0..7 {
+        made.push(text(&api.key("acme").await, "id").to_owned());
+    }
+    let mut proxy = Proxy::default();
+    assert_eq!(proxy.follow(&api, "&limit=3").await, 3);
+    assert_eq!(proxy.keys.len(), 7);
+    assert_eq!(proxy.exhausted.get("acme"), Some(&false));
+    api.post(&format!("/admin/v1/keys/{}/revoke", made[3]), json!({}))
+        .await;
+    let frame = proxy.poll(&api, "").await;
+    assert_eq!((frame.keys.len(), frame.teams.len()), (1, 0));
+    assert_eq!(proxy.keys[&made[3]], Status::Revoked);
+    let frame = proxy.poll(&api, "").await;
+    assert!(frame.keys.is_empty() && frame.from == frame.to && !frame.more);
+}
+
+#[tokio::test]
+async fn a_held_poll_is_answered_when_something_changes() {
+    let api = Api::new().await;
+    let made = api.key("acme").await;
+    let mut proxy = Proxy::default();
+    proxy.follow(&api, "").await;
+    let revoke = async {
+        // The poll is held by then, or asks right after: either way it must see the change.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        api.post(
+            &format!("/admin/v1/keys/{}/revoke", text(&made, "id")),
+            json!({}),
+        )
+        .await;
+    };
+    let poll = tokio::time::timeout(Duration::from_secs(5), proxy.poll(&api, "&wait=20000"));
+    let (_, frame) = tokio::join!(revoke, poll);
+    assert_eq!(
+        frame
+            .expect("answered long before its wait is over")
+            .keys
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_key_made_a_moment_ago_resolves_and_an_unknown_one_is_said_to_be_none() {
+    let api = Api::new().await;
+    let made = api.key("acme").await;
+    let digest = ApiKey::parse(text(&made, "key").as_bytes())
+        .unwrap()
+        .digest();
+    let frame = api
+        .frame(&format!("/sync/v1/resolve/{}", digest.to_hex()))
+        .await;
+    assert_eq!(frame.kind, FrameKind::Resolved);
+    assert_eq!(
+        (frame.keys[0].digest, frame.keys[0].version),
+        (digest, made["version"].as_u64().unwrap())
+    );
+    assert_eq!((frame.teams.len(), frame.teams[0].exhausted), (1, false));
+    let frame = api
+        .frame(&format!("/sync/v1/resolve/{}", "ab".repeat(32)))
+        .await;
+    assert_eq!((frame.keys.len(), &frame.keys[0].state), (1, &None));
+    assert!(frame.keys[0].version > 0);
+    let (status, _) = api
+        .sync(PROXY, Method::GET, "/sync/v1/resolve/xyz", vec![])
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn only_the_proxies_token_opens_the_sync_listener() {
+    let api = Api::new().await;
+    for path in ["changes", "resolve/00", "nothing"] {
+        let path = format!("/sync/v1/{path}");
+        let (status, body) = api.sync(ADMIN, Method::GET, &path, vec![]).await;
+        let expected = if path.ends_with("nothing") { 404 } else { 401 };
+        assert_eq!(
+            status.as_u16(),
+            expected,
+            "{path} {}",
+            String::from_utf8_lossy(&body)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_of_another_epoch_or_from_the_future_starts_again() {
+    let api = Api::new().await;
+    let made = api.key("acme").await;
+    let mut proxy = Proxy::default();
+    proxy.follow(&api, "").await;
+    let epoch = proxy.epoch;
+    proxy.epoch += 1;
+    assert_eq!(proxy.poll(&api, "").await.kind, FrameKind::Snapshot);
+    assert_eq!(proxy.epoch, epoch, "a foreign epoch does not change ours");
+    proxy.version += 100;
+    assert_eq!(proxy.poll(&api, "").await.kind, FrameKind::Snapshot);
+    assert_ne!(proxy.epoch, epoch, "versions went back: another history");
+    proxy.follow(&api, "").await;
+    assert!(proxy.keys.contains_key(text(&made, "id")));
+}
+
+#[tokio::test]
+async fn a_database_restored_from_an_older_backup_is_recognised_at_the_start() {
+    let api = Api::new().await;
+    let backup = api.dir.path().join("backup.db");
+    let mut proxy = Proxy::default();
+    let vacuum = format!("VACUUM INTO '{}'", backup.display());
+    let url = format!("sqlite://{}", api.dir.path().join("gmtech.db").display());
+    sqlx::any::install_default_drivers();
+    let mut raw = <sqlx::AnyConnection as sqlx::Connection>::connect(&url)
+        .await
+        .unwrap();
+    sqlx::query(&vacuum).execute(&mut raw).await.unwrap();
+    drop(raw);
+    api.key("acme").await;
+    proxy.follow(&api, "").await;
+    let epoch = proxy.epoch;
+
+    let api = api.restarted().await;
+    proxy.follow(&api, "").await;
+    assert_eq!(proxy.epoch, epoch, "a restart changes nothing");
+
+    let Api {
+        config,
+        dir,
+        service,
+        ..
+    } = api;
+    drop(service);
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(dir.path().join(format!("gmtech.db{end}")));
+    }
+    std::fs::copy(&backup, dir.path().join("gmtech.db")).unwrap();
+    let api = Api::open(config, dir).await;
+    assert_ne!(
+        api.service.store.head().await.unwrap().epoch,
+        epoch,
+        "before any proxy has asked"
+    );
+    proxy.follow(&api, "").await;
+    assert!(
+        proxy.keys.is_empty(),
+        "what the backup does not have is gone"
+    );
+}
+
+#[tokio::test]
+async fn a_revocation_waits_for_every_live_proxy() {
+    let api = Api::with(|config| config.live_window = Duration::from_secs(5)).await;
+    let keys = [
+        api.key("acme").await,
+        api.key("acme").await,
+        api.key("acme").await,
+    ];
+    let revoke =
+        |n: usize, wait: u64| format!("/admin/v1/keys/{}/revoke?wait={wait}", text(&keys[n], "id"));
+    let receipt = api.post(&revoke(0, 1000), json!({})).await;
+    assert_eq!(
+        (&receipt["receipt"]["live"], &receipt["receipt"]["complete"]),
+        (&json!(0), &json!(true))
+    );
+
+    let head = api.service.store.head().await.unwrap();
+    let say = |proxy: &str, version: u64| {
+        let path = format!(
+            "/sync/v1/receipts?proxy={proxy}&epoch={}&version={version}",
+            head.epoch
+        );
+        async { api.sync(PROXY, Method::POST, &{ path }, vec![]).await.0 }
+    };
+    for proxy in ["envoy-1", "envoy-2"] {
+        assert_eq!(say(proxy, head.version).await, StatusCode::NO_CONTENT);
+    }
+    let late = api.post(&revoke(1, 150), json!({})).await;
+    let late = &late["receipt"];
+    assert_eq!(
+        (&late["live"], &late["applied"], &late["complete"]),
+        (&json!(2), &json!(0), &json!(false))
+    );
+    assert_eq!(late["pending"], json!(["envoy-1", "envoy-2"]));
+    assert!(late["took_ms"].as_u64().unwrap() >= 150);
+
+    let both = async {
+        let version = loop {
+            let version = api.service.store.head().await.unwrap().version;
+            if version > head.version + 1 {
+                break version;
+            }
+            tokio::task::yield_now().await;
+        };
+        say("envoy-1", version).await;
+        say("envoy-2", version).await;
+    };
+    let path = revoke(2, 10_000);
+    let (done, ()) = tokio::join!(api.post(&path, json!({})), both);
+    let done = &done["receipt"];
+    assert_eq!(
+        (&done["live"], &done["applied"], &done["complete"]),
+        (&json!(2), &json!(2), &json!(true))
+    );
+    assert!(done["took_ms"].as_u64().unwrap() < 5_000);
+    let proxies = api.get("/admin/v1/proxies").await;
+    assert_eq!(proxies["data"][1]["id"], "envoy-2");
+    assert_eq!(proxies["data"][1]["current"], json!(true));
+}
+
+fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
+    UsageEvent {
+        id: [n; 16],
+        key: KeyId::new(text(key, "id")).unwrap(),
+        team: TeamId::new(text(key, "team")).unwrap(),
+        tier: TierName::new("free").unwrap(),
+        model: ModelId::new(model).ok(),
+        endpoint: Label::clip("/v1/chat/completions"),
+        decision: Label::clip("allowed"),
+        status: 200,
+        duration_ms: 5,
+        started_unix_ms: Millis::now().0 as u64,
+        usage: Usage::Exact(Tokens {
+            input: 1_000,
+            output: 100,
+            ..Tokens::default()
+        }),
+    }
+}
+
+async fn send(api: &Api, events: &[UsageEvent]) -> Value {
+    let batch = encode_batch(events).unwrap();
+    let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
+    assert_eq!(status, StatusCode::OK);
+    serde_json::from_slice(&body).unwrap()
+}
+
+#[tokio::test]
+async fn usage_becomes_money_once_and_exhausts_the_pool() {
+    let api = Api::new().await;
+    let key = api.key("acme").await;
+    let mut proxy = Proxy::default();
+    proxy.follow(&api, "").await;
+    // gpt-4o: 2.50 and 10 dollars a million: 0.0025 + 0.001 dollars a request.
+    api.post(
+        "/admin/v1/teams/acme/credit",
+        json!({"amount_usd": "0.005"}),
+    )
+    .await;
+    let done = send(&api, &[event(&key, 1, "gpt-4o"), event(&key, 1, "gpt-4o")]).await;
+    assert_eq!(
+        (&done["accepted"], &done["duplicate"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        api.get("/admin/v1/teams/acme").await["balance_nano_usd"],
+        1_500_000
+    );
+    proxy.follow(&api, "").await;
+    assert_eq!(proxy.exhausted["acme"], false);
+    send(&api, &[event(&key, 2, "gpt-4o")]).await;
+    let team = api.get("/admin/v1/teams/acme").await;
+    assert_eq!(
+        (&team["balance_nano_usd"], &team["exhausted"]),
+        (&json!(-2_000_000), &json!(true))
+    );
+    proxy.follow(&api, "").await;
+    assert_eq!(proxy.exhausted["acme"], true);
+    api.post("/admin/v1/teams/acme/credit", json!({"amount_usd": "1"}))
+        .await;
+    proxy.follow(&api, "").await;
+    assert_eq!(proxy.exhausted["acme"], false);
+
+    // The access log says the same of event 2, and of one more that was never reported.
+    let entry = |n: u8| {
+        json!({"event_id": hex::encode([n; 16]), "key_id": key["id"], "team_id": "acme", "tier": "free", "model": "no-such-model",
+            "tokens_input": 1000, "tokens_output": "100", "usage_source": "exact", "status": 200, "decision": "allowed",
+            "endpoint": "/v1/chat/completions", "duration_ms": 5, "start_time": Millis::now().to_rfc3339()})
+    };
+    let entries = json!([entry(2), entry(3), {"key_id": "-"}, {"key_id": "key_x"}]);
+    for (accepted, duplicate) in [(1, 1), (0, 2)] {
+        let done = api.post("/admin/v1/usage/import", entries.clone()).await;
+        let said = (&done["accepted"], &done["duplicate"], &done["malformed"]);
+        assert_eq!(said, (&json!(accepted), &json!(duplicate), &json!(1)));
+    }
+    let usage = api.get("/admin/v1/usage?by=model").await;
+    let rows: Vec<_> = usage["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (text(r, "group"), &r["cost_nano_usd"]))
+        .collect();
+    // The fallback: 10 and 30 dollars a million.
+    assert_eq!(
+        rows,
+        [
+            ("gpt-4o", &json!(7_000_000)),
+            ("no-such-model", &json!(13_000_000))
+        ]
+    );
+    assert!(
+        api.get(&format!("/admin/v1/keys/{}", text(&key, "id")))
+            .await["last_used_at"]
+            .is_string()
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_batch_is_refused_and_counts_nothing() {
+    let api = Api::new().await;
+    for body in [vec![], vec![9, 0, 0], vec![1, 0, 5], b"[]".to_vec()] {
+        let (status, _) = api.sync(PROXY, Method::POST, "/sync/v1/usage", body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+}
