@@ -17,6 +17,7 @@ pub mod attribution;
 pub mod auth;
 pub mod config;
 pub mod denial;
+pub mod directory;
 pub mod estimate;
 pub mod exchange;
 pub mod go_duration;

@@ -1,0 +1,301 @@
+//! The directory: what the filter has learned of keys and teams from the key service, in a shared store.
+//!
+//! The store can neither list nor delete, so every entry carries the *generation* of the snapshot that it came
+//! with. A snapshot writes into the next generation; when its last page is applied, [`State::generation`] moves
+//! there and what was not mentioned is gone, without a moment in which anything is missing. Within a
+//! generation the entry with the higher version stays, whatever order answers arrive in.
+//!
+//! What it is not: no transport ([`crate::sync`] is the wire, the filter polls) and no opinion on who may pass.
+//!
+//! # Failure policy
+//! Frames that do not follow on what was applied are ignored whole. A service that is silent changes nothing:
+//! keys, revocations and credit stay as they were last known, and [`State::synced_at`] says since when.
+
+use crate::ident::TeamId;
+use crate::key::KeyDigest;
+use crate::ledger::{CounterStore, StoreError, SwapError};
+use crate::quota::Nanos;
+use crate::record::KeyRecord;
+use crate::sync::{Frame, FrameKind, KeyEntry, TeamEntry};
+
+mod codec;
+
+use codec::{Reader, words};
+
+const STATE: &[u8] = b"d/state";
+
+/// A lost swap means that another worker resolved the same key; after a few the entry is as good as written.
+const TRIES: u32 = 8;
+
+/// How far the directory is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The history that the version belongs to; 0 before the first snapshot.
+    pub epoch: u64,
+    /// What is applied wholly.
+    pub version: u64,
+    /// Entries of older generations are gone. 0: no snapshot was complete yet.
+    pub generation: u64,
+    /// The generation that is written: one ahead while a snapshot is under way.
+    pub writing: u64,
+    /// When the service last answered, monotonic; 0 if never.
+    pub synced_at: Nanos,
+}
+
+impl State {
+    /// Whether a whole snapshot is there.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.generation > 0
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut r = Reader::new(bytes)?;
+        let state = Self {
+            epoch: r.u64()?,
+            version: r.u64()?,
+            generation: r.u64()?,
+            writing: r.u64()?,
+            synced_at: r.u64()?,
+        };
+        r.rest().is_empty().then_some(state)
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        words([
+            self.epoch,
+            self.version,
+            self.generation,
+            self.writing,
+            self.synced_at,
+        ])
+    }
+}
+
+/// What the directory says of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Its record, and whether it has spent its budget.
+    Record {
+        /// The record.
+        record: Box<KeyRecord>,
+        /// Whether the key has spent its budget of the day or of the month.
+        over_budget: bool,
+    },
+    /// The service said that there is no such key.
+    None {
+        /// When it said so, monotonic.
+        asked_at: Nanos,
+    },
+}
+
+/// How far the directory is.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn state(store: &impl CounterStore) -> Result<State, StoreError> {
+    Ok(store
+        .get(STATE)?
+        .and_then(|(bytes, _)| State::from_bytes(&bytes))
+        .unwrap_or_default())
+}
+
+/// What is known of a key; `Ok(None)` where nothing is.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn key(
+    store: &impl CounterStore,
+    digest: &KeyDigest,
+    state: &State,
+) -> Result<Option<Found>, StoreError> {
+    let read = store.get(&key_name(digest))?;
+    Ok(read
+        .and_then(|(bytes, _)| Entry::from_bytes(&bytes))
+        .and_then(|entry| {
+            if entry.generation < state.generation {
+                return None;
+            }
+            if entry.flags & HAS_RECORD == 0 {
+                return Some(Found::None { asked_at: entry.at });
+            }
+            let record = Box::new(KeyRecord::from_wire(&entry.record).ok()?);
+            Some(Found::Record {
+                record,
+                over_budget: entry.flags & SPENT != 0,
+            })
+        }))
+}
+
+/// Whether a team's credit is known to be exhausted.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn is_exhausted(
+    store: &impl CounterStore,
+    team: &TeamId,
+    state: &State,
+) -> Result<bool, StoreError> {
+    let read = store.get(&team_name(team))?;
+    let entry = read.and_then(|(bytes, _)| Entry::from_bytes(&bytes));
+    Ok(entry.is_some_and(|e| e.generation >= state.generation && e.flags & SPENT != 0))
+}
+
+/// Applies an answer of the service, at `now`. `false` if it does not follow on what is applied, so that
+/// nothing was changed.
+///
+/// # Errors
+/// [`StoreError`] if the store fails; what was applied stays, and the next poll brings it again.
+pub fn apply(store: &impl CounterStore, frame: &Frame, now: Nanos) -> Result<bool, StoreError> {
+    let mut next = state(store)?;
+    match frame.kind {
+        FrameKind::Resolved => {
+            // Before the first snapshot a resolved key is kept for the generation to come.
+            let generation = next.writing.max(1);
+            if next.epoch == 0 || next.epoch == frame.epoch {
+                put(store, frame, generation, now)?;
+            }
+            return Ok(true);
+        }
+        FrameKind::Snapshot => {
+            next.epoch = frame.epoch;
+            next.writing = next
+                .generation
+                .saturating_add(1)
+                .max(next.writing.saturating_add(1));
+        }
+        FrameKind::Delta if (next.epoch, next.version) != (frame.epoch, frame.from) => {
+            return Ok(false);
+        }
+        FrameKind::Delta => {}
+    }
+    put(store, frame, next.writing, now)?;
+    next.version = frame.to;
+    next.synced_at = now;
+    if !frame.more {
+        next.generation = next.writing;
+    }
+    // One poller writes this, by lease; two of them for a moment only apply the same frames twice.
+    let at = store.get(STATE)?.map(|(_, version)| version);
+    match store.swap(STATE, &next.to_bytes(), at) {
+        Ok(()) => Ok(true),
+        Err(SwapError::Lost) => Ok(false),
+        Err(SwapError::Store(e)) => Err(e),
+    }
+}
+
+fn put(
+    store: &impl CounterStore,
+    frame: &Frame,
+    generation: u64,
+    now: Nanos,
+) -> Result<(), StoreError> {
+    for entry in &frame.keys {
+        write(
+            store,
+            &key_name(&entry.digest),
+            &Entry::of_key(entry, generation, now),
+        )?;
+    }
+    for entry in &frame.teams {
+        write(
+            store,
+            &team_name(&entry.team),
+            &Entry::of_team(entry, generation, now),
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes an entry unless a newer one stands there.
+fn write(store: &impl CounterStore, name: &[u8], entry: &Entry) -> Result<(), StoreError> {
+    for _ in 0..TRIES {
+        let read = store.get(name)?;
+        let known = read
+            .as_ref()
+            .and_then(|(bytes, _)| Entry::from_bytes(bytes));
+        let newer = |k: &Entry| (k.generation, k.version) > (entry.generation, entry.version);
+        if known.as_ref().is_some_and(newer) {
+            return Ok(());
+        }
+        match store.swap(name, &entry.to_bytes(), read.map(|(_, v)| v)) {
+            Ok(()) => return Ok(()),
+            Err(SwapError::Lost) => {}
+            Err(SwapError::Store(e)) => return Err(e),
+        }
+    }
+    Err(StoreError)
+}
+
+const HAS_RECORD: u64 = 1;
+const SPENT: u64 = 2;
+
+/// One entry of the store: a key, or a team's credit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    generation: u64,
+    version: u64,
+    at: Nanos,
+    flags: u64,
+    record: Vec<u8>,
+}
+
+impl Entry {
+    fn of_key(key: &KeyEntry, generation: u64, at: Nanos) -> Self {
+        let spent = |over: bool| if over { SPENT } else { 0 };
+        // A record that was read from the wire can be written to it.
+        let state = key
+            .state
+            .as_ref()
+            .and_then(|s| Some((s, s.record.to_wire().ok()?)));
+        let (flags, record) = state.map_or((0, Vec::new()), |(s, record)| {
+            (HAS_RECORD | spent(s.over_budget), record)
+        });
+        Self {
+            generation,
+            version: key.version,
+            at,
+            flags,
+            record,
+        }
+    }
+
+    fn of_team(team: &TeamEntry, generation: u64, at: Nanos) -> Self {
+        let flags = if team.exhausted { SPENT } else { 0 };
+        Self {
+            generation,
+            version: team.version,
+            at,
+            flags,
+            record: Vec::new(),
+        }
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut r = Reader::new(bytes)?;
+        Some(Self {
+            generation: r.u64()?,
+            version: r.u64()?,
+            at: r.u64()?,
+            flags: r.u64()?,
+            record: r.rest().to_vec(),
+        })
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = words([self.generation, self.version, self.at, self.flags]);
+        out.extend_from_slice(&self.record);
+        out
+    }
+}
+
+fn key_name(digest: &KeyDigest) -> Vec<u8> {
+    [b"k/", digest.as_bytes().as_slice()].concat()
+}
+
+fn team_name(team: &TeamId) -> Vec<u8> {
+    [b"t/", team.as_str().as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::ident::{KeyId, TierName};
+use crate::ledger::memory::MemoryStore;
+use crate::quota::{LimitOverrides, SECOND};
+use crate::record::Status;
+use crate::sync::KeyState;
+
+const T0: Nanos = 100 * SECOND;
+
+fn digest(n: u8) -> KeyDigest {
+    KeyDigest::from_bytes([n; 32])
+}
+
+fn team() -> TeamId {
+    TeamId::new("acme").unwrap()
+}
+
+fn entry(n: u8, version: u64, status: Status) -> KeyEntry {
+    let record = KeyRecord {
+        id: KeyId::new(&format!("key_{n}")).unwrap(),
+        team: team(),
+        tier: TierName::new("free").unwrap(),
+        status,
+        models: None,
+        limits: LimitOverrides::default(),
+        expires_at: None,
+    };
+    KeyEntry {
+        digest: digest(n),
+        version,
+        state: Some(KeyState {
+            record,
+            over_budget: false,
+        }),
+    }
+}
+
+fn frame(
+    kind: FrameKind,
+    epoch: u64,
+    (from, to): (u64, u64),
+    more: bool,
+    keys: Vec<KeyEntry>,
+) -> Frame {
+    Frame {
+        kind,
+        more,
+        epoch,
+        from,
+        to,
+        keys,
+        teams: vec![],
+    }
+}
+
+fn status(store: &MemoryStore, n: u8) -> Option<Status> {
+    match key(store, &digest(n), &state(store).unwrap()).unwrap() {
+        Some(Found::Record { record, .. }) => Some(record.status),
+        _ => None,
+    }
+}
+
+use FrameKind::{Delta, Resolved, Snapshot};
+use Status::{Active, Revoked};
+
+#[test]
+fn a_snapshot_of_pages_then_changes() {
+    let store = MemoryStore::default();
+    assert!(!state(&store).unwrap().is_complete());
+    assert!(
+        apply(
+            &store,
+            &frame(Snapshot, 7, (0, 2), true, vec![entry(1, 2, Active)]),
+            T0
+        )
+        .unwrap()
+    );
+    assert!(!state(&store).unwrap().is_complete());
+    assert_eq!(
+        status(&store, 1),
+        Some(Active),
+        "a page counts as soon as it is there"
+    );
+    assert!(
+        apply(
+            &store,
+            &frame(Delta, 7, (2, 5), false, vec![entry(2, 5, Active)]),
+            T0
+        )
+        .unwrap()
+    );
+    assert!(state(&store).unwrap().is_complete());
+    assert!(
+        apply(
+            &store,
+            &frame(Delta, 7, (5, 6), false, vec![entry(1, 6, Revoked)]),
+            T0 + 1
+        )
+        .unwrap()
+    );
+    assert_eq!(status(&store, 1), Some(Revoked));
+    assert_eq!(status(&store, 2), Some(Active));
+    let now = state(&store).unwrap();
+    assert_eq!((now.epoch, now.version, now.synced_at), (7, 6, T0 + 1));
+}
+
+#[test]
+fn what_does_not_follow_is_ignored() {
+    let store = MemoryStore::default();
+    let _ = apply(
+        &store,
+        &frame(Snapshot, 7, (0, 5), false, vec![entry(1, 5, Active)]),
+        T0,
+    );
+    for (epoch, from) in [(8, 5), (7, 4), (7, 6)] {
+        let stray = frame(Delta, epoch, (from, 9), false, vec![entry(1, 9, Revoked)]);
+        assert!(!apply(&store, &stray, T0).unwrap(), "{epoch} {from}");
+        assert_eq!(status(&store, 1), Some(Active));
+    }
+}
+
+#[test]
+fn a_new_snapshot_forgets_what_it_does_not_mention_and_only_when_it_is_whole() {
+    let store = MemoryStore::default();
+    let both = vec![entry(1, 90, Active), entry(2, 91, Active)];
+    let _ = apply(&store, &frame(Snapshot, 7, (0, 91), false, both), T0);
+    // Restored from a backup: another epoch, lower versions.
+    let _ = apply(
+        &store,
+        &frame(Snapshot, 8, (0, 3), true, vec![entry(1, 3, Revoked)]),
+        T0,
+    );
+    assert_eq!(status(&store, 1), Some(Revoked));
+    assert_eq!(
+        status(&store, 2),
+        Some(Active),
+        "still served while the snapshot is under way"
+    );
+    let _ = apply(
+        &store,
+        &frame(Delta, 8, (3, 4), false, vec![entry(3, 4, Active)]),
+        T0,
+    );
+    assert_eq!(status(&store, 2), None);
+    assert_eq!(status(&store, 3), Some(Active));
+}
+
+#[test]
+fn a_resolved_key_counts_at_once_and_never_undoes_a_later_change() {
+    let store = MemoryStore::default();
+    let resolved = |v, s| frame(Resolved, 7, (v, v), false, vec![entry(1, v, s)]);
+    let _ = apply(&store, &resolved(4, Active), T0);
+    assert_eq!(status(&store, 1), Some(Active), "before the first snapshot");
+    let _ = apply(
+        &store,
+        &frame(Snapshot, 7, (0, 6), false, vec![entry(1, 6, Revoked)]),
+        T0,
+    );
+    let _ = apply(&store, &resolved(5, Active), T0);
+    assert_eq!(
+        status(&store, 1),
+        Some(Revoked),
+        "an answer that was overtaken"
+    );
+    let stray = frame(Resolved, 9, (99, 99), false, vec![entry(1, 99, Active)]);
+    let _ = apply(&store, &stray, T0);
+    assert_eq!(status(&store, 1), Some(Revoked), "of another epoch");
+    let unknown = KeyEntry {
+        digest: digest(5),
+        version: 6,
+        state: None,
+    };
+    let _ = apply(
+        &store,
+        &frame(Resolved, 7, (6, 6), false, vec![unknown]),
+        T0 + 5,
+    );
+    let found = key(&store, &digest(5), &state(&store).unwrap()).unwrap();
+    assert_eq!(found, Some(Found::None { asked_at: T0 + 5 }));
+    assert_eq!(key(&store, &digest(6), &state(&store).unwrap()), Ok(None));
+}
+
+#[test]
+fn a_teams_credit_is_as_last_said() {
+    let store = MemoryStore::default();
+    for (from, exhausted) in [(0, false), (1, true), (2, false)] {
+        let kind = if from == 0 { Snapshot } else { Delta };
+        let mut f = frame(kind, 7, (from, from + 1), false, vec![]);
+        f.teams = vec![TeamEntry {
+            team: team(),
+            version: from + 1,
+            exhausted,
+        }];
+        assert!(apply(&store, &f, T0).unwrap());
+        assert_eq!(
+            is_exhausted(&store, &team(), &state(&store).unwrap()),
+            Ok(exhausted)
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_order_answers_arrive_in_the_newest_stays(mut versions in proptest::collection::vec(1u64..50, 1..20)) {
+        let store = MemoryStore::default();
+        let _ = apply(&store, &frame(Snapshot, 7, (0, 60), false, vec![]), T0);
+        for v in &versions {
+            let s = if v % 2 == 0 { Active } else { Revoked };
+            let _ = apply(&store, &frame(Resolved, 7, (*v, *v), false, vec![entry(1, *v, s)]), T0);
+        }
+        versions.sort_unstable();
+        let newest = versions.last().copied().unwrap();
+        prop_assert_eq!(status(&store, 1), Some(if newest % 2 == 0 { Active } else { Revoked }));
+    }
+}
