@@ -5,9 +5,12 @@
 
 mod abi;
 pub(crate) mod body;
+pub(crate) mod callout;
 pub(crate) mod clock;
+pub(crate) mod flow;
 pub(crate) mod headers;
 pub(crate) mod metrics;
+pub(crate) mod random;
 pub(crate) mod reply;
 pub(crate) mod shared_data;
 pub(crate) mod state;

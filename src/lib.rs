@@ -16,6 +16,8 @@ mod report;
 mod request_body;
 mod root;
 mod stream;
+mod sync;
+mod usage_queue;
 
 /// Called by Envoy once a VM, before any other callback.
 // The ABI asks for an exported symbol; no other module of this VM exports one of that name.

@@ -13,6 +13,21 @@ pub(crate) fn arrived(exchange: &Exchange) {
     set("gmtech_path", exchange.logged_path());
 }
 
+/// The id of the request's usage event, so that a log that is replayed counts nothing twice.
+pub(crate) fn named(event_id: &[u8; 16]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| {
+        DIGITS
+            .get(usize::from(nibble))
+            .map_or('0', |d| char::from(*d))
+    };
+    let hex: String = event_id
+        .iter()
+        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
+        .collect();
+    set("gmtech_event_id", &hex);
+}
+
 /// Counts the decision and leaves it in filter state for the access log and for other filters.
 pub(crate) fn decided(exchange: &Exchange) {
     let tier = tier(exchange);
@@ -21,6 +36,9 @@ pub(crate) fn decided(exchange: &Exchange) {
         &format!("gmtech_requests.tier.{tier}.decision.{decision}"),
         1,
     );
+    if exchange.is_degraded() {
+        metrics::count("gmtech_degraded", 1);
+    }
     set("gmtech_decision", decision);
     if let Some(p) = exchange.principal() {
         set("gmtech_team_id", p.team().as_str());
@@ -45,12 +63,15 @@ pub(crate) fn settled(exchange: &Exchange, settlement: &Settlement) {
         ("output", tokens.output),
         ("reasoning", tokens.reasoning),
         ("audio_output", tokens.audio_output),
+        ("total", tokens.total),
     ] {
         if amount > 0 {
-            metrics::count(
-                &format!("gmtech_tokens.tier.{tier}.kind.{kind}.source.{source}"),
-                amount,
-            );
+            if kind != "total" {
+                metrics::count(
+                    &format!("gmtech_tokens.tier.{tier}.kind.{kind}.source.{source}"),
+                    amount,
+                );
+            }
             set(&format!("gmtech_tokens_{kind}"), &amount.to_string());
         }
     }

@@ -23,6 +23,9 @@ pub(crate) struct HeldBody {
     front: Vec<u8>,
     front_settled: bool,
     done: bool,
+    /// What has arrived while nobody could read it, and whether that was all.
+    waiting: usize,
+    ended: bool,
 }
 
 impl HeldBody {
@@ -37,6 +40,17 @@ impl HeldBody {
     /// Whether it has gone on or been given up.
     pub(crate) fn is_done(&self) -> bool {
         self.done
+    }
+
+    /// Notes what arrives before it may be read.
+    pub(crate) fn wait(&mut self, size: usize, ends: bool) {
+        self.waiting = size;
+        self.ended |= ends;
+    }
+
+    /// What had arrived, and whether that was all.
+    pub(crate) fn waited(&self) -> (usize, bool) {
+        (self.waiting, self.ended)
     }
 
     /// The size that a callback would give now.

@@ -7,17 +7,56 @@ use gmtech_core::config::Policy;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
-use crate::host;
+use crate::host::{self, Status};
 use crate::leases;
 use crate::stream::Stream;
+use crate::sync::{self, Poller};
+use crate::usage_queue::Poster;
 
 /// The root context.
 #[derive(Default)]
 pub(crate) struct Root {
     policy: Option<Rc<Policy>>,
+    poller: Poller,
+    poster: Poster,
+    ticks: u64,
 }
 
-impl Context for Root {}
+impl Root {
+    fn tick(&mut self) -> Result<(), Status> {
+        let Some(service) = self.policy.as_ref().and_then(|p| p.service().cloned()) else {
+            return Ok(());
+        };
+        let (mut poller, mut poster) = (
+            std::mem::take(&mut self.poller),
+            std::mem::take(&mut self.poster),
+        );
+        let done = poller.tick(self, &service).and(poster.tick(self, &service));
+        (self.poller, self.poster) = (poller, poster);
+        done
+    }
+
+    fn answered(&mut self, token: u32, size: usize) -> Result<(), Status> {
+        let Some(service) = self.policy.as_ref().and_then(|p| p.service().cloned()) else {
+            return Ok(());
+        };
+        let mut poller = std::mem::take(&mut self.poller);
+        let polled = poller.answered(token, size, self, &service);
+        self.poller = poller;
+        if !polled? {
+            self.poster.answered(token, size)?;
+        }
+        Ok(())
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, _: usize, size: usize, _: usize) {
+        if let Err(status) = self.answered(token, size) {
+            log::error!("gmtech: the host refused a call on the key service's answer: {status:?}");
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
@@ -32,7 +71,7 @@ impl RootContext for Root {
             Ok(policy) => {
                 log::debug!("gmtech: configured with {} inline keys", policy.key_count());
                 self.policy = Some(Rc::new(policy));
-                if let Err(status) = host::clock::tick_every(leases::RENEWAL) {
+                if let Err(status) = host::clock::tick_every(sync::TICK) {
                     log::error!("gmtech: the host refused to tick: {status:?}");
                 }
                 true
@@ -49,7 +88,13 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        leases::renew_all();
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(leases::RENEWAL / sync::TICK) {
+            leases::renew_all();
+        }
+        if let Err(status) = self.tick() {
+            log::error!("gmtech: the host refused a call on a tick: {status:?}");
+        }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

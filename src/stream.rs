@@ -1,24 +1,33 @@
 //! One HTTP stream: hands Envoy's callbacks to an [`Exchange`] and carries out what it says.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use gmtech_core::config::Policy;
 use gmtech_core::denial::{Denial, Reply};
+use gmtech_core::directory;
 use gmtech_core::exchange::{Exchange, Step};
+use gmtech_core::key::KeyDigest;
+use gmtech_core::sync::Frame;
 use gmtech_core::usage::Output;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::host::body::{self, Buffer};
+use crate::host::callout::{self, Call};
 use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
-use crate::host::{Status, clock, reply};
+use crate::host::{Status, clock, flow, metrics, reply};
 use crate::leases;
 use crate::report;
 use crate::request_body::HeldBody;
+use crate::usage_queue;
 
 /// The longest list of models that is filtered, in bytes.
 const MODEL_LIST_MAX: usize = 1 << 20;
+
+/// How long a request waits for the key service to know its key.
+const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
 
 /// One stream.
 pub(crate) struct Stream {
@@ -26,6 +35,11 @@ pub(crate) struct Stream {
     policy: Option<Rc<Policy>>,
     exchange: Option<Exchange>,
     request: HeldBody,
+    /// The key service is asked about this stream's key.
+    resolving: bool,
+    /// The request has no body.
+    ends: bool,
+    event_id: [u8; 16],
     /// The answer is held until it is complete.
     holds_answer: bool,
 }
@@ -37,6 +51,9 @@ impl Stream {
             policy,
             exchange: None,
             request: HeldBody::default(),
+            resolving: false,
+            ends: false,
+            event_id: [0; 16],
             holds_answer: false,
         }
     }
@@ -54,7 +71,12 @@ impl Stream {
             headers::set(Map::Request, name, value)?;
         }
         report::arrived(&exchange);
+        if policy.service().is_some() {
+            self.event_id = usage_queue::new_id()?;
+            report::named(&self.event_id);
+        }
         self.exchange = Some(exchange);
+        self.ends = ends;
         self.carry_out(step)
     }
 
@@ -65,6 +87,10 @@ impl Stream {
         };
         if self.request.is_done() {
             return Ok(Action::Continue);
+        }
+        if self.resolving {
+            self.request.wait(size, ends);
+            return Ok(Action::Pause);
         }
         let chunk = self.request.read_new(size)?;
         let step = exchange.request_body(&chunk, ends, &policy, &SharedCounters, clock::now()?);
@@ -81,6 +107,7 @@ impl Stream {
         };
         match step {
             Step::ReadBody => Ok(Action::Pause),
+            Step::Resolve(digest) => self.ask(&digest),
             Step::Forward(forward) => {
                 report::decided(exchange);
                 leases::hold(self.id, exchange.lease());
@@ -94,6 +121,57 @@ impl Stream {
                 reply::send(&answer)?;
                 Ok(Action::Pause)
             }
+        }
+    }
+
+    /// Asks the key service about a key that the directory does not know, and holds the request meanwhile.
+    fn ask(&mut self, digest: &KeyDigest) -> Result<Action, Status> {
+        let Some(policy) = self.policy.clone() else {
+            return Ok(refuse());
+        };
+        self.resolving = true;
+        let path = format!("/sync/v1/resolve/{}", digest.to_hex());
+        let call = Call {
+            method: "GET",
+            path: &path,
+            body: None,
+            timeout: RESOLVE_TIMEOUT,
+        };
+        let sent = policy
+            .service()
+            .and_then(|service| callout::send(self, service, &call));
+        if sent.is_some() {
+            metrics::count("gmtech_resolves", 1);
+            return Ok(Action::Pause);
+        }
+        self.resolved(None)
+    }
+
+    /// The key service has answered, or failed to: the request is judged again from its head.
+    fn resolved(&mut self, answer: Option<Vec<u8>>) -> Result<Action, Status> {
+        let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
+            return Ok(refuse());
+        };
+        self.resolving = false;
+        let now = clock::now()?;
+        match answer.map(|bytes| Frame::decode(&bytes)) {
+            Some(Ok(frame)) => {
+                let _ = directory::apply(&SharedCounters, &frame, now.monotonic);
+            }
+            Some(Err(error)) => {
+                log::warn!("gmtech: the key service's answer cannot be read: {error}")
+            }
+            None => {}
+        }
+        let pairs = headers::read(Map::Request)?;
+        let step = exchange.resume(&pairs.head(), self.ends, &policy, &SharedCounters, now);
+        let reads = matches!(step, Step::ReadBody);
+        let action = self.carry_out(step)?;
+        let (size, ended) = self.request.waited();
+        if reads && (size > 0 || ended) {
+            self.request_body(size, ended)
+        } else {
+            Ok(action)
         }
     }
 
@@ -158,7 +236,22 @@ impl Stream {
     }
 }
 
-impl Context for Stream {}
+impl Context for Stream {
+    fn on_http_call_response(&mut self, _: u32, _: usize, size: usize, _: usize) {
+        if !self.resolving {
+            return;
+        }
+        let answer = callout::answer(size).unwrap_or_default();
+        let action = self
+            .resolved(answer)
+            .unwrap_or_else(|s| refuse_after("the key service's answer", s));
+        if action == Action::Continue
+            && let Err(status) = flow::continue_request()
+        {
+            log::error!("gmtech: the host refused to let a request go on: {status:?}");
+        }
+    }
+}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, ends: bool) -> Action {
@@ -207,8 +300,14 @@ impl HttpContext for Stream {
                 if exchange.decision() != before {
                     report::decided(exchange);
                 }
-                if let Some(settlement) = settlement {
-                    report::settled(exchange, &settlement);
+                if let Some(settlement) = &settlement {
+                    report::settled(exchange, settlement);
+                }
+                if policy.service().is_some()
+                    && let Some(event) =
+                        exchange.usage_event(self.event_id, settlement.as_ref(), now)
+                {
+                    usage_queue::push(event);
                 }
             }
             Err(status) => log::error!("gmtech: no clock to settle by: {status:?}"),

@@ -66,6 +66,7 @@ unsafe extern "C" {
     fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
 }
@@ -73,6 +74,7 @@ unsafe extern "C" {
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
     fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
+    fn random_get(data: *mut u8, len: usize) -> u32;
 }
 
 /// Takes over a block that the host allocated in our memory.
@@ -179,6 +181,19 @@ pub(super) fn increment_metric(id: u32, offset: i64) -> Result<(), Status> {
 pub(super) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
     // SAFETY: takes plain numbers.
     check(unsafe { proxy_record_metric(id, value) })
+}
+
+pub(super) fn continue_request() -> Result<(), Status> {
+    const HTTP_REQUEST: u32 = 0;
+    // SAFETY: takes a plain number.
+    check(unsafe { proxy_continue_stream(HTTP_REQUEST) })
+}
+
+pub(super) fn random_u64() -> Result<u64, Status> {
+    let mut bytes = [0; 8];
+    // SAFETY: the pointer is to a local of that length.
+    check(unsafe { random_get(bytes.as_mut_ptr(), bytes.len()) })?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 pub(super) fn set_tick_period(millis: u32) -> Result<(), Status> {

@@ -11,7 +11,16 @@ pub(crate) enum Buffer {
     Response = 1,
 }
 
+const CALL_RESPONSE: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
+
+/// The body of a callout's answer, `size` bytes as the callback said.
+pub(crate) fn call_response(size: usize) -> Result<Vec<u8>, Status> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    abi::get_buffer(CALL_RESPONSE, 0, size)
+}
 
 /// The plugin's configuration, `size` bytes as the callback said.
 pub(crate) fn plugin_configuration(size: usize) -> Result<Vec<u8>, Status> {

@@ -4,17 +4,17 @@ use gmtech_core::exchange::Now;
 
 use super::{Status, abi};
 
-const SECOND: u64 = 1_000_000_000;
+const MILLI: u64 = 1_000_000;
 
 /// Has the host call `on_tick` every `nanos` nanoseconds, to the millisecond.
 pub(crate) fn tick_every(nanos: u64) -> Result<(), Status> {
-    abi::set_tick_period(u32::try_from(nanos / 1_000_000).unwrap_or(u32::MAX))
+    abi::set_tick_period(u32::try_from(nanos / MILLI).unwrap_or(u32::MAX))
 }
 
 /// The present by both clocks.
 pub(crate) fn now() -> Result<Now, Status> {
     Ok(Now {
         monotonic: abi::monotonic_nanos()?,
-        wall_seconds: abi::wall_nanos()? / SECOND,
+        wall_millis: abi::wall_nanos()? / MILLI,
     })
 }

@@ -11,6 +11,8 @@ pub(crate) enum Map {
     Request = 0,
     /// The response's headers.
     Response = 2,
+    /// Those of a callout's answer.
+    CallResponse = 6,
 }
 
 /// A header map as the host serialised it.

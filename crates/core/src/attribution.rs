@@ -17,6 +17,9 @@ pub const TIER: &str = "x-gmtech-tier";
 /// The model that was checked; Envoy can route on it.
 pub const MODEL: &str = "x-gmtech-model";
 
+/// On answers: the gate decides by what the key service said some time ago.
+pub const DEGRADED: &str = "x-gmtech-degraded";
+
 const OURS: &[u8] = b"x-gmtech-";
 
 /// Account headers of OpenAI's own: they name the client's account, which is not the provider's.

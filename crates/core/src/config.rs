@@ -8,7 +8,10 @@
 //! A refused configuration leaves the previous one in force: Envoy keeps it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::num::NonZeroU32;
+
+use serde::Deserialize;
 
 use crate::auth::CredentialHeader;
 use crate::ident::TierName;
@@ -16,7 +19,7 @@ use crate::key::KeyDigest;
 use crate::ledger::Limits;
 use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
-use crate::quota::{Limit, LimitOverrides};
+use crate::quota::{Limit, LimitOverrides, Nanos};
 use crate::record::KeyRecord;
 use crate::usage::Weights;
 
@@ -88,6 +91,52 @@ pub struct Policy {
     allow_upgrades: bool,
     credential_headers: Vec<CredentialHeader>,
     metering: Metering,
+    service: Option<ServicePolicy>,
+}
+
+/// How the key service is reached and relied on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePolicy {
+    /// Envoy's name of its cluster.
+    pub cluster: String,
+    /// What the proxies show it.
+    pub token: SyncToken,
+    /// For how long the last known keys are relied on without hesitation.
+    pub max_stale: Nanos,
+    /// What happens after that.
+    pub when_stale: WhenStale,
+    /// How often the service may be asked about single keys.
+    pub resolves: Limit,
+    /// For how long a key stays unknown before it is asked about again.
+    pub unknown_for: Nanos,
+}
+
+/// What happens when the service has been silent for longer than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenStale {
+    /// Go on with what is known.
+    Allow,
+    /// Refuse with a retryable 503.
+    Refuse,
+}
+
+/// The token of the proxies: a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SyncToken(String);
+
+impl SyncToken {
+    /// The secret itself, for the request that shows it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SyncToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SyncToken(…)")
+    }
 }
 
 /// How tokens are estimated, weighed and asked for.
@@ -146,6 +195,12 @@ impl Policy {
     #[must_use]
     pub fn allows_upgrades(&self) -> bool {
         self.allow_upgrades
+    }
+
+    /// The key service; without one, only inline keys exist.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServicePolicy> {
+        self.service.as_ref()
     }
 
     /// How tokens are estimated, weighed and asked for.

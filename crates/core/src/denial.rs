@@ -70,6 +70,8 @@ pub enum Denial {
     Body(BodyError),
     /// 429: a limit of requests, tokens or requests in flight.
     Limit(Box<LimitHit>),
+    /// 429: the team's credit, or the key's budget, is spent.
+    Credit,
     /// 404: a path that is not served.
     UnknownUrl {
         /// The method as sent.
@@ -86,6 +88,8 @@ pub enum Denial {
     Upgrade,
     /// 502: the upstream's list of models, of which a part may be shown, cannot be read.
     UnreadableModels,
+    /// 503: the key service has not said yet, or not for too long, which keys there are.
+    NotReady,
     /// 503: the gate itself cannot decide; nothing was spent.
     Unavailable,
 }
@@ -201,6 +205,15 @@ impl Denial {
             Self::UnreadableModels => {
                 kind!("unreadable_models", 502, "server_error", "bad_gateway")
             }
+            Self::Credit => {
+                kind!(
+                    "insufficient_quota",
+                    429,
+                    "insufficient_quota",
+                    "insufficient_quota"
+                )
+            }
+            Self::NotReady => kind!("not_ready", 503, "server_error", "gate_not_ready"),
             Self::Unavailable => kind!("unavailable", 503, "server_error", "gate_unavailable"),
         }
     }
@@ -236,6 +249,12 @@ impl Denial {
             Self::UnreadableModels => {
                 "The model provider sent a list of models that could not be read. Please try again.".into()
             }
+            Self::Credit => "You exceeded your current quota, please check your plan and billing details: your \
+                team's credit, or this key's budget, is used up."
+                .into(),
+            Self::NotReady => {
+                "The key cannot be checked at the moment. Please try again shortly.".into()
+            }
             Self::Unavailable => {
                 "The gate cannot check this request's limits at the moment. Try again shortly.".into()
             }
@@ -263,7 +282,10 @@ impl Denial {
                 headers.extend(retry_headers(hit.exceeded));
             }
             Self::Method { .. } => headers.push(("allow", METHODS.into())),
-            Self::Unavailable => headers.extend(retry_headers(Exceeded::Wait(SECOND))),
+            Self::Credit => headers.extend(retry_headers(Exceeded::Never)),
+            Self::NotReady | Self::Unavailable => {
+                headers.extend(retry_headers(Exceeded::Wait(SECOND)));
+            }
             _ => {}
         }
         Reply {

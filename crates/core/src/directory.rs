@@ -19,6 +19,7 @@ use crate::record::KeyRecord;
 use crate::sync::{Frame, FrameKind, KeyEntry, TeamEntry};
 
 mod codec;
+pub mod turns;
 
 use codec::{Reader, words};
 

@@ -15,6 +15,7 @@ use crate::auth::{self, Principal};
 use crate::config::Policy;
 use crate::denial::{Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
+use crate::key::KeyDigest;
 use crate::ledger::{self, Account, CounterStore, Reservation, Slot, Standings};
 use crate::model::ModelId;
 use crate::quota::Nanos;
@@ -24,6 +25,7 @@ use crate::usage::{ResponseMeter, Usage};
 mod admission;
 mod answer;
 mod limits;
+mod lookup;
 mod models;
 mod settlement;
 
@@ -35,8 +37,8 @@ pub use settlement::Settlement;
 pub struct Now {
     /// For limits: monotonic, the same for all workers of a process.
     pub monotonic: Nanos,
-    /// For expiry: seconds since the Unix epoch.
-    pub wall_seconds: u64,
+    /// For expiry and for people: milliseconds since the Unix epoch.
+    pub wall_millis: u64,
 }
 
 /// What the filter does next.
@@ -44,6 +46,8 @@ pub struct Now {
 pub enum Step {
     /// Change head and body, then let the request go on.
     Forward(Forward),
+    /// Hold the head, ask the key service about this key, and then [`Exchange::resume`].
+    Resolve(KeyDigest),
     /// Hold the head, and hand over the body as it arrives.
     ReadBody,
     /// Answer it here.
@@ -62,6 +66,8 @@ pub struct Forward {
 /// Where a request stands.
 #[derive(Debug)]
 enum Phase {
+    /// The key service is asked about its key.
+    Resolving,
     /// Its body is being read.
     ReadingBody(Box<Reading>),
     /// On its way to the upstream; `None` where the path costs nothing.
@@ -118,6 +124,10 @@ pub struct Exchange {
     account: Option<Account>,
     model: Option<ModelId>,
     decision: &'static str,
+    started: Now,
+    /// The status of the answer, whoever gave it; 0 before.
+    status: u16,
+    degraded: bool,
     standings: Option<Standings>,
     /// What must stand in the log in place of a pseudo-header that holds a key.
     redacted: Vec<(&'static str, String)>,
@@ -139,6 +149,9 @@ impl Exchange {
             account: None,
             model: None,
             decision: "preflight",
+            started: now,
+            status: 0,
+            degraded: lookup::degraded(policy, store, now),
             standings: None,
             redacted: redacted(head),
             logged_path: printable(head.path()),
@@ -150,6 +163,20 @@ impl Exchange {
         let admitted = exchange.admit(head, ends, policy, store, now);
         let step = admitted.unwrap_or_else(|denial| exchange.refuse(&denial, store, now));
         (exchange, step)
+    }
+
+    /// The key service has answered about the key, or failed to; the directory holds what it said. `head` is
+    /// the request's, as it still is.
+    pub fn resume(
+        &mut self,
+        head: &Head<'_>,
+        ends: bool,
+        policy: &Policy,
+        store: &impl CounterStore,
+        now: Now,
+    ) -> Step {
+        let admitted = self.admit(head, ends, policy, store, now);
+        admitted.unwrap_or_else(|denial| self.refuse(&denial, store, now))
     }
 
     /// Takes the next bytes of the request's body; `ends` with the last of them.
@@ -175,7 +202,9 @@ impl Exchange {
         }
         self.phase = Phase::Refused;
         self.decision = denial.decision();
-        Step::Reply(denial.reply())
+        let reply = denial.reply();
+        self.status = reply.status;
+        Step::Reply(reply)
     }
 
     /// Offset just past the body's opening brace, where the body may have to be changed there. The filter
@@ -206,6 +235,12 @@ impl Exchange {
     #[must_use]
     pub fn model(&self) -> Option<&ModelId> {
         self.model.as_ref()
+    }
+
+    /// Whether the gate decides by what the key service said some time ago.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.degraded
     }
 
     /// Pseudo-headers to overwrite before anything logs them: a client put a key into them.

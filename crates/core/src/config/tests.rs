@@ -220,3 +220,48 @@ fn a_key_written_where_its_digest_belongs_is_not_repeated_in_the_error() {
     let shown = Policy::from_json(json.as_bytes()).unwrap_err().to_string();
     assert!(!shown.contains("Secret"), "{shown}");
 }
+
+#[test]
+fn the_service_has_defaults_and_keeps_its_token_to_itself() {
+    let json = r#"{"service":{"cluster":"auth","token":"sync-secret"}}"#;
+    let policy = Policy::from_json(json.as_bytes()).unwrap();
+    let service = policy.service().unwrap();
+    assert_eq!(
+        (service.max_stale, service.unknown_for),
+        (3_600_000_000_000, 5_000_000_000)
+    );
+    assert_eq!(
+        (service.when_stale, service.resolves.burst()),
+        (WhenStale::Allow, 20)
+    );
+    assert!(!format!("{policy:?}").contains("sync-secret"));
+    for (json, path) in [
+        (r#"{"service":{"cluster":"auth"}}"#, "service"),
+        (
+            r#"{"service":{"cluster":"","token":"x"}}"#,
+            "service.cluster",
+        ),
+        (
+            r#"{"service":{"cluster":"auth","token":"a b"}}"#,
+            "service.token",
+        ),
+        (
+            r#"{"service":{"cluster":"auth","token":"x","when_stale":"panic"}}"#,
+            "service.when_stale",
+        ),
+        (
+            r#"{"service":{"cluster":"auth","token":"x","resolves_per_second":0}}"#,
+            "service.resolves_per_second",
+        ),
+        (
+            r#"{"service":{"cluster":"auth","token":"x","ttl":0}}"#,
+            "service.ttl",
+        ),
+    ] {
+        assert_eq!(
+            Policy::from_json(json.as_bytes()).unwrap_err().path,
+            path,
+            "{json}"
+        );
+    }
+}

@@ -140,6 +140,22 @@ fn every_refusal_has_openais_shape() {
             "gmtech_unreadable_models",
         ),
         (
+            Denial::Credit,
+            429,
+            "insufficient_quota",
+            None,
+            "insufficient_quota",
+            "gmtech_insufficient_quota",
+        ),
+        (
+            Denial::NotReady,
+            503,
+            "server_error",
+            None,
+            "gate_not_ready",
+            "gmtech_not_ready",
+        ),
+        (
             Denial::Unavailable,
             503,
             "server_error",
@@ -164,7 +180,8 @@ fn every_refusal_has_openais_shape() {
             .iter()
             .filter(|(n, _)| n.starts_with("x-ratelimit-"))
             .count();
-        assert_eq!(limits, if status == 429 { 6 } else { 0 });
+        let limited = matches!(denial, Denial::Limit(_));
+        assert_eq!(limits, if limited { 6 } else { 0 });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Admission: from the head and the body of a request to a reservation, or to a denial.
 
+use super::lookup::{Lookup, look_up};
 use super::{
     AnswerState, Exchange, Forward, Forwarded, Now, Phase, Reading, Step, limits, printable,
 };
@@ -7,6 +8,7 @@ use crate::auth::{self, InvalidKey, Principal};
 use crate::config::Policy;
 use crate::denial::{Denial, LimitHit, METHODS};
 use crate::head::{Head, HeadEdits};
+use crate::key::KeyDigest;
 use crate::learned;
 use crate::ledger::{self, Account, Bid, Cost, CounterStore, NotReserved};
 use crate::model::ModelId;
@@ -48,7 +50,10 @@ impl Exchange {
             PathAction::Refused => return Err(unknown_url(head)),
             PathAction::Metered => {}
         }
-        self.authenticate(head, policy, now)?;
+        if let Some(digest) = self.authenticate(head, policy, store, now)? {
+            self.phase = Phase::Resolving;
+            return Ok(Step::Resolve(digest));
+        }
         if limits::is_asked(head) {
             self.decision = "limits";
             let reply = limits::reply(self.principal.as_ref(), self.account()?, store, now)?;
@@ -89,16 +94,31 @@ impl Exchange {
         }
     }
 
-    fn authenticate(&mut self, head: &Head<'_>, policy: &Policy, now: Now) -> Result<(), Denial> {
+    /// Finds out who asks; the digest of a key that the service must be asked about first.
+    fn authenticate(
+        &mut self,
+        head: &Head<'_>,
+        policy: &Policy,
+        store: &impl CounterStore,
+        now: Now,
+    ) -> Result<Option<KeyDigest>, Denial> {
         let key =
             auth::credential(head, policy.credential_headers()).map_err(Denial::InvalidKey)?;
-        let principal = auth::judge(&key, policy.key(&key.digest()), now.wall_seconds)?;
+        let digest = key.digest();
+        let asked = matches!(self.phase, Phase::Resolving);
+        let (record, spent) = match look_up(&digest, asked, policy, store, now)? {
+            Lookup::Known(record) => (Some(record), false),
+            Lookup::Spent(record) => (Some(record), true),
+            Lookup::Unknown => (None, false),
+            Lookup::Ask => return Ok(Some(digest)),
+        };
+        let principal = auth::judge(&key, record.as_deref(), now.wall_millis / 1_000)?;
         // A record whose tier nobody configured has no limits to be held to.
         let tier = policy.tier(principal.tier()).ok_or(Denial::Unavailable)?;
         let limits = tier.limits(&principal.record().limits);
         self.account = Some(Account::of(principal.key(), limits));
         self.principal = Some(principal);
-        Ok(())
+        if spent { Err(Denial::Credit) } else { Ok(None) }
     }
 
     fn account(&self) -> Result<&Account, Denial> {

@@ -2,6 +2,7 @@
 
 use super::models;
 use super::{AnswerState, Exchange, Known, Phase};
+use crate::attribution;
 use crate::config::Policy;
 use crate::denial::rate_limit_headers;
 use crate::head::{Head, HeadEdits};
@@ -21,26 +22,28 @@ impl Exchange {
     /// What to do with the answer of this head, whoever gives it: the upstream's own limits are not the
     /// client's, and its account is not either.
     pub fn response_head(&mut self, head: &Head<'_>, policy: &Policy) -> Answer {
+        let facts = ResponseFacts {
+            status: status(head),
+            content_type: head.get("content-type"),
+            content_encoding: head.get("content-encoding"),
+        };
+        self.status = facts.status;
+        let mut answer = Answer::default();
+        if self.degraded {
+            answer
+                .head
+                .set
+                .push((attribution::DEGRADED, "key-service".into()));
+        }
         let Phase::Forwarded(forwarded) = &mut self.phase else {
-            return Answer::default();
+            return answer;
         };
-        let mut answer = Answer {
-            head: HeadEdits {
-                remove: foreign(head),
-                set: vec![],
-            },
-            hold: false,
-        };
+        answer.head.remove = foreign(head);
         if let Some(standings) = &self.standings {
             answer.head.set.extend(rate_limit_headers(standings));
         }
         let Some(forwarded) = forwarded else {
             return answer;
-        };
-        let facts = ResponseFacts {
-            status: status(head),
-            content_type: head.get("content-type"),
-            content_encoding: head.get("content-encoding"),
         };
         answer.hold = forwarded.kind == EndpointKind::Models
             && (200..300).contains(&facts.status)

@@ -4,6 +4,7 @@ use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::config::Policy;
 use crate::learned;
 use crate::ledger::{self, CounterStore};
+use crate::sync::events::{Label, UsageEvent};
 use crate::usage::{Ending, Tokens, Usage};
 
 /// What a request came to, for logs and metrics.
@@ -39,8 +40,38 @@ impl Exchange {
                 }
                 None
             }
+            Phase::Resolving => {
+                self.decision = "incomplete";
+                None
+            }
             Phase::Forwarded(None) | Phase::Refused | Phase::Settled => None,
         }
+    }
+
+    /// The request as the key service's ledger is told of it: every request of a known key.
+    #[must_use]
+    pub fn usage_event(
+        &self,
+        id: [u8; 16],
+        settlement: Option<&Settlement>,
+        now: Now,
+    ) -> Option<UsageEvent> {
+        let principal = self.principal.as_ref()?;
+        let started = self.started;
+        let millis = now.monotonic.saturating_sub(started.monotonic) / 1_000_000;
+        Some(UsageEvent {
+            id,
+            key: principal.key().clone(),
+            team: principal.team().clone(),
+            tier: principal.tier().clone(),
+            model: self.model.clone(),
+            endpoint: Label::clip(&self.logged_path),
+            decision: Label::clip(self.decision),
+            status: self.status,
+            duration_ms: u32::try_from(millis).unwrap_or(u32::MAX),
+            started_unix_ms: started.wall_millis,
+            usage: settlement.map_or(Usage::Exact(Tokens::default()), |s| s.usage),
+        })
     }
 
     fn settle(

@@ -1,0 +1,89 @@
+//! Where a key's record comes from: the configuration, or what the key service said.
+
+use super::Now;
+use crate::config::{Policy, ServicePolicy, WhenStale};
+use crate::denial::Denial;
+use crate::directory::{self, Found, State, turns};
+use crate::key::KeyDigest;
+use crate::ledger::CounterStore;
+use crate::quota::{Nanos, SECOND};
+use crate::record::KeyRecord;
+
+/// After this long without an answer of the service, answers say that the gate is degraded. A poll without
+/// news comes back well within it.
+const DEGRADED_AFTER: Nanos = 10 * SECOND;
+
+/// What is known of a key.
+pub(super) enum Lookup {
+    /// Its record.
+    Known(Box<KeyRecord>),
+    /// Its record, and that its budget or its team's credit is spent.
+    Spent(Box<KeyRecord>),
+    /// There is no such key.
+    Unknown,
+    /// The service is to be asked.
+    Ask,
+}
+
+/// Looks a key up; `asked` once the service has been asked about it.
+pub(super) fn look_up(
+    digest: &KeyDigest,
+    asked: bool,
+    policy: &Policy,
+    store: &impl CounterStore,
+    now: Now,
+) -> Result<Lookup, Denial> {
+    if let Some(record) = policy.key(digest) {
+        return Ok(Lookup::Known(Box::new(record.clone())));
+    }
+    let Some(service) = policy.service() else {
+        return Ok(Lookup::Unknown);
+    };
+    let now = now.monotonic;
+    let state = directory::state(store).map_err(|_| Denial::Unavailable)?;
+    if is_too_stale(&state, service, now) {
+        return Err(Denial::NotReady);
+    }
+    match directory::key(store, digest, &state).map_err(|_| Denial::Unavailable)? {
+        Some(Found::Record {
+            record,
+            over_budget,
+        }) => {
+            let team = directory::is_exhausted(store, &record.team, &state);
+            let spent = over_budget || team.map_err(|_| Denial::Unavailable)?;
+            Ok(if spent {
+                Lookup::Spent(record)
+            } else {
+                Lookup::Known(record)
+            })
+        }
+        Some(Found::None { asked_at }) if now.saturating_sub(asked_at) < service.unknown_for => {
+            Ok(Lookup::Unknown)
+        }
+        // Asked and nothing learned: the service gave no answer, so that nobody can say that the key is wrong.
+        _ if asked => Err(Denial::NotReady),
+        _ => match turns::may_ask(store, &service.resolves, now) {
+            Ok(true) => Ok(Lookup::Ask),
+            // A flood of questions: what a complete and fresh directory does not know is no key.
+            Ok(false) if state.is_complete() && !is_degraded(&state, now) => Ok(Lookup::Unknown),
+            Ok(false) => Err(Denial::NotReady),
+            Err(_) => Err(Denial::Unavailable),
+        },
+    }
+}
+
+/// Whether the service has been silent for so long that answers say so.
+pub(super) fn degraded(policy: &Policy, store: &impl CounterStore, now: Now) -> bool {
+    policy.service().is_some()
+        && directory::state(store).is_ok_and(|state| is_degraded(&state, now.monotonic))
+}
+
+fn is_degraded(state: &State, now: Nanos) -> bool {
+    now.saturating_sub(state.synced_at) > DEGRADED_AFTER
+}
+
+fn is_too_stale(state: &State, service: &ServicePolicy, now: Nanos) -> bool {
+    service.when_stale == WhenStale::Refuse
+        && state.synced_at > 0
+        && now.saturating_sub(state.synced_at) > service.max_stale
+}

@@ -1,0 +1,152 @@
+//! The poller: one root context of the process asks the key service for changes and writes them to shared data.
+//!
+//! Every root context ticks; who holds the lease polls. The holder renews it at every tick, so that a VM that
+//! traps is replaced within [`LEASE`]. A poll is held by the service until there is news, so a revocation is here
+//! as soon as it is made.
+
+use std::time::Duration;
+
+use gmtech_core::config::ServicePolicy;
+use gmtech_core::directory::{self, turns};
+use gmtech_core::sync::Frame;
+use proxy_wasm::traits::Context;
+
+use crate::host::callout::{self, Call};
+use crate::host::shared_data::SharedCounters;
+use crate::host::{Status, clock, metrics, random};
+
+/// How often a root context looks what there is to do.
+pub(crate) const TICK: u64 = 100_000_000;
+
+const LEASE: u64 = 700_000_000;
+
+/// How long the service holds a poll without news. Its answers are the sign of life that keeps the gate
+/// from calling itself degraded.
+const WAIT: Duration = Duration::from_millis(3_000);
+
+/// Added to the wait: an answer that takes longer will not come.
+const PATIENCE: Duration = Duration::from_millis(2_000);
+
+/// After a failure, doubled up to the longest.
+const FIRST_PAUSE: u64 = 200_000_000;
+const LONGEST_PAUSE: u64 = 2_000_000_000;
+
+/// One root context's part in polling.
+#[derive(Default)]
+pub(crate) struct Poller {
+    /// This VM's number among those that may hold the lease; 0 until drawn.
+    holder: u64,
+    under_way: Option<u32>,
+    not_before: u64,
+    pause: u64,
+}
+
+impl Poller {
+    /// Renews the lease, and polls if it is held and nothing is under way.
+    pub(crate) fn tick(
+        &mut self,
+        from: &dyn Context,
+        service: &ServicePolicy,
+    ) -> Result<(), Status> {
+        if self.holder == 0 {
+            self.holder = random::u64()?.max(1);
+        }
+        let now = clock::now()?.monotonic;
+        let held = turns::lease(&SharedCounters, self.holder, LEASE, now).unwrap_or(false);
+        if held && self.under_way.is_none() && now >= self.not_before {
+            self.poll(from, service)?;
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, from: &dyn Context, service: &ServicePolicy) -> Result<(), Status> {
+        let Ok(state) = directory::state(&SharedCounters) else {
+            return Ok(());
+        };
+        let wait = WAIT.as_millis();
+        // While a snapshot is under way its next page is asked for without a receipt: it is not applied yet.
+        let proxy = if state.writing == state.generation {
+            proxy_name()?
+        } else {
+            String::new()
+        };
+        let path = format!(
+            "/sync/v1/changes?epoch={}&since={}&wait={wait}{proxy}",
+            state.epoch, state.version
+        );
+        let call = Call {
+            method: "GET",
+            path: &path,
+            body: None,
+            timeout: WAIT + PATIENCE,
+        };
+        self.under_way = callout::send(from, service, &call);
+        if self.under_way.is_none() {
+            self.rest()?;
+        }
+        Ok(())
+    }
+
+    /// Takes an answer; whether it was this poller's.
+    pub(crate) fn answered(
+        &mut self,
+        token: u32,
+        size: usize,
+        from: &dyn Context,
+        service: &ServicePolicy,
+    ) -> Result<bool, Status> {
+        if self.under_way != Some(token) {
+            return Ok(false);
+        }
+        self.under_way = None;
+        let frame = callout::answer(size)?.map(|bytes| Frame::decode(&bytes));
+        let now = clock::now()?.monotonic;
+        let applied = match frame {
+            Some(Ok(frame)) => directory::apply(&SharedCounters, &frame, now).unwrap_or(false),
+            Some(Err(error)) => {
+                log::warn!("gmtech: the key service's answer cannot be read: {error}");
+                false
+            }
+            None => false,
+        };
+        metrics::count(
+            if applied {
+                "gmtech_sync.decision.applied"
+            } else {
+                "gmtech_sync.decision.failed"
+            },
+            1,
+        );
+        if applied {
+            self.pause = 0;
+            self.poll(from, service)?;
+        } else {
+            self.rest()?;
+        }
+        Ok(true)
+    }
+
+    fn rest(&mut self) -> Result<(), Status> {
+        self.pause = self
+            .pause
+            .saturating_mul(2)
+            .clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.not_before = clock::now()?.monotonic.saturating_add(self.pause);
+        Ok(())
+    }
+}
+
+/// This process's name in receipts: drawn once, kept in shared data.
+fn proxy_name() -> Result<String, Status> {
+    use gmtech_core::ledger::CounterStore;
+    const NAME: &[u8] = b"d/proxy";
+    let known = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
+    for _ in 0..3 {
+        if let Ok(Some((bytes, _))) = SharedCounters.get(NAME) {
+            return Ok(known(bytes).unwrap_or_default());
+        }
+        let drawn = format!("&proxy=envoy-{:016x}", random::u64()?);
+        let _ = SharedCounters.swap(NAME, drawn.as_bytes(), None);
+    }
+    Ok(String::new())
+}
