@@ -23,6 +23,7 @@ use crate::quota::{Limit, LimitOverrides, Nanos};
 use crate::record::KeyRecord;
 use crate::usage::Weights;
 
+mod place;
 mod raw;
 
 /// A mistake in the configuration: where, and what would be right.

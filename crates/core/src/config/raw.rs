@@ -1,16 +1,16 @@
 //! The configuration as it is written, and its compilation.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::marker::PhantomData;
 use std::num::NonZeroU32;
 use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _};
 
+use super::place;
 use super::{ConfigError, Metering, Policy, ServicePolicy, SyncToken, Tier, WhenStale};
 use crate::auth::CredentialHeader;
+use crate::entries::Entries;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::key::KeyDigest;
 use crate::model::ModelSet;
@@ -171,36 +171,6 @@ enum RawCredentialHeader {
     XGoogApiKey,
 }
 
-/// A JSON object whose order and repetitions are kept: serde's maps let the last of two equal names win
-/// silently.
-struct Entries<V>(Vec<(String, V)>);
-
-impl<V> Default for Entries<V> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Object<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Object<V> {
-            type Value = Entries<V>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<V>, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        d.deserialize_map(Object(PhantomData))
-    }
-}
-
 pub(super) fn parse(json: &[u8]) -> Result<RawConfig, ConfigError> {
     match json.trim_ascii().first() {
         None => return Ok(RawConfig::default()),
@@ -208,16 +178,10 @@ pub(super) fn parse(json: &[u8]) -> Result<RawConfig, ConfigError> {
         // serde would read a list as the fields in their order.
         Some(_) => return Err(error(".".into(), "must be a JSON object".into())),
     }
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let raw = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|e| error(e.path().to_string(), e.inner().to_string()))?;
-    reader.end().map_err(|e| error(".".into(), e.to_string()))?;
-    Ok(raw)
+    serde_json::from_slice(json).map_err(|e| error(place::path_of(&e, json), e.to_string()))
 }
 
 fn error(path: String, problem: String) -> ConfigError {
-    // What breaks off before any field has a name.
-    let path = if path == "?" { ".".into() } else { path };
     ConfigError {
         // A mistyped table can have a key where its digest belongs.
         path: String::from_utf8_lossy(&crate::auth::without_keys(path.as_bytes())).into_owned(),
