@@ -20,7 +20,7 @@ PROVIDER_KEY = "provider-secret-for-the-mock"
 KINDS: dict[str, tuple[int, str, dict]] = {
     "free": (30, "free", {}),
     "pro": (5, "pro", {}),
-    "team": (60, "team", {}),
+    "team": (150, "team", {}),
     # One request every 100 ms, three at once: a limit whose promised waits are short.
     "quick": (20, "free", {"limits": {"requests_per_minute": 600, "requests_burst": 3}}),
     # One request a second, one at once: somebody who is always over it.
