@@ -30,7 +30,10 @@ KINDS: dict[str, tuple[int, str, dict]] = {
     # One request every three seconds, one at once: waits that outlast the start of a Node process.
     "crawling": (5, "free", {"limits": {"requests_per_minute": 20, "requests_burst": 1}}),
     "five": (5, "free", {"limits": {"requests_per_minute": 5}}),
-    "picky": (10, "team", {"models": ["gpt-4o*"]}),
+    # May use some models only.
+    "picky": (20, "team", {"models": ["gpt-4o*", "text-embedding-3-small"]}),
+    # A tokens limit that an ordinary request can be larger than.
+    "frugal": (10, "team", {"limits": {"tokens_per_minute": 100}}),
     "suspended": (5, "free", {"status": "suspended"}),
     "revoked": (10, "free", {"status": "revoked"}),
     "expired": (5, "free", {"expires_at": "2020-01-01T00:00:00Z"}),
