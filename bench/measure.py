@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from harness import paths  # noqa: E402
+from harness.bootstrap import manager  # noqa: E402
 from harness.gate import Gate  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -118,8 +119,6 @@ def measure(case: str, pairs: int, seconds: int, connections: int, workers: int)
 
 def quiet(config: dict) -> None:
     """The access log goes on in both, to nowhere: its formatting is a cost of either, the disk's is not ours."""
-    from harness.bootstrap import manager
-
     for log in manager(config)["access_log"]:
         log["name"] = "envoy.access_loggers.file"
         log["typed_config"]["@type"] = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"

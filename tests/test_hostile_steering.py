@@ -17,7 +17,8 @@ def ask(gate, *headers, path="/v1/models", method="GET"):
 def test_a_client_cannot_have_its_request_retried(gate):
     answer = ask(
         gate, ("x-mock", "status=500"), ("x-envoy-retry-on", "5xx,gateway-error,retriable-status-codes"),
-        ("x-envoy-max-retries", "5"), ("x-envoy-retriable-status-codes", "500"), ("x-envoy-hedge-on-per-try-timeout", "true"),
+        ("x-envoy-max-retries", "5"), ("x-envoy-retriable-status-codes", "500"),
+        ("x-envoy-hedge-on-per-try-timeout", "true"),
     )  # fmt: skip
     assert answer.status == 500
     assert len(gate.seen()) == 1
@@ -51,7 +52,8 @@ def test_a_client_cannot_choose_the_request_id(gate):
 
 
 def test_a_client_cannot_have_its_request_traced_or_decorated(gate):
-    answer = ask(gate, ("x-envoy-force-trace", "1"), ("x-client-trace-id", "evil"), ("x-envoy-decorator-operation", "evil"))
+    answer = ask(gate, ("x-envoy-force-trace", "1"), ("x-client-trace-id", "evil"),
+                 ("x-envoy-decorator-operation", "evil"))  # fmt: skip
     assert answer.status == 200
     assert "evil" not in answer.everything()
 

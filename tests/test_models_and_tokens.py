@@ -6,6 +6,8 @@ import openai
 import pytest
 
 from harness import bootstrap
+from harness.gate import PROVIDER_KEY
+from harness.mock import MockLlm
 from harness.node import story
 
 HELLO = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}
@@ -129,9 +131,6 @@ def second_provider(port: int):
 
 
 def test_envoy_routes_on_the_model_and_no_client_chooses_the_route(start, tmp_path):
-    from harness.gate import PROVIDER_KEY
-    from harness.mock import MockLlm
-
     other = MockLlm(tmp_path, "--require-key", PROVIDER_KEY)
     try:
         gate = start(overlay=second_provider(other.port), kinds={"team": (1, "team", {})})
