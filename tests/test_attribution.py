@@ -3,10 +3,12 @@ Prometheus page. The client's key is in none of them.
 """
 
 import json
+import subprocess
 
+import httpx
 import pytest
 
-from harness import bootstrap, http2, keys
+from harness import bootstrap, http2, keys, paths
 from harness.gate import PROVIDER_KEY, Counted
 from harness.hostile import CHAT
 
@@ -131,8 +133,6 @@ def test_a_key_that_expires_later_is_a_key(gate):
 
 def test_the_upstream_refuses_without_the_providers_key(gate):
     """What the mock does with a request that Envoy has not given the provider's key: the other tests mean something."""
-    import httpx
-
     answer = httpx.get(f"{gate.mock.url}/v1/models", headers={"authorization": "Bearer other"}, trust_env=False)
     assert answer.status_code == 401
 
@@ -163,10 +163,6 @@ def test_underscored_twins_are_removed_by_the_filter_itself(start, version):
 
 def test_the_gate_makes_the_same_keys(start, tmp_path):
     """A key of `gmtech keys generate`, with the record that it prints, works as it is."""
-    import subprocess
-
-    from harness import paths
-
     done = subprocess.run(
         [str(paths.gmtech()), "keys", "generate", "--json", "--team", "acme", "--tier", "pro"],
         capture_output=True, text=True, check=True,

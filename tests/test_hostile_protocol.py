@@ -72,7 +72,8 @@ def test_trailers_and_no_key(gate):
 
 
 def test_expect_100_continue(gate, key):
-    head = http1.request("POST", PATH, [auth(key), JSON, ("expect", "100-continue"), ("content-length", str(len(CHAT)))])
+    expect = [("expect", "100-continue"), ("content-length", str(len(CHAT)))]
+    head = http1.request("POST", PATH, [auth(key), JSON, *expect])
     with http1.connect(gate.port) as s:
         s.sendall(head)
         assert s.recv(1024).startswith(b"HTTP/1.1 100"), "the body is asked for"
@@ -137,7 +138,8 @@ def test_websocket_upgrades_are_refused(gate, key, keyed):
 
 
 def test_a_key_in_the_websocket_protocol_is_never_logged(gate, key):
-    gate.send("GET", "/v1/realtime", [*WEBSOCKET, ("sec-websocket-protocol", f"realtime, openai-insecure-api-key.{key.text}")])
+    protocol = ("sec-websocket-protocol", f"realtime, openai-insecure-api-key.{key.text}")
+    gate.send("GET", "/v1/realtime", [*WEBSOCKET, protocol])
     assert gate.seen() == []
     assert key.text not in str(gate.rows())
 
@@ -165,7 +167,8 @@ def test_an_h2c_upgrade_is_no_way_around(gate):
 
 
 def test_pseudo_headers_twice(gate, key):
-    pseudo = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/healthz"), (":path", "/v1/models")]
+    paths = [(":path", "/healthz"), (":path", "/v1/models")]
+    pseudo = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), *paths]
     answer = http2.exchange(gate.port, "GET", "/healthz", [auth(key)], pseudo=pseudo)
     assert answer.status == 0
     assert gate.seen() == []

@@ -3,23 +3,19 @@
 import openai
 import pytest
 
-from harness import bootstrap
+from harness import bootstrap, http1
 from harness.hostile import CHAT
 
 HELLO = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}
 ONE_KEY = {"team": (1, "team", {})}
+BOUNDLESS = {"team": (1, "team", {"limits": {"tokens_per_minute": 1_000_000_000}})}
 
 
-def buffered(config: dict) -> None:
-    """A deployment that holds bodies, 64 KiB of them: more is Envoy's 413."""
-    filters = bootstrap.manager(config)["http_filters"]
-    filters.insert(-1, {
-        "name": "envoy.filters.http.buffer",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
-            "max_request_bytes": 65536,
-        },
-    })  # fmt: skip
+def little_room(config: dict) -> None:
+    """A deployment that holds 2 MiB of a body, in place of 32."""
+    host = bootstrap.virtual_host(config)
+    assert host["request_body_buffer_limit"] == 32 << 20
+    host["request_body_buffer_limit"] = 2 << 20
 
 
 def impatient(config: dict) -> None:
@@ -30,12 +26,28 @@ def impatient(config: dict) -> None:
 
 
 def test_413_body_too_large(start):
-    gate = start(overlay=buffered, kinds=ONE_KEY)
+    gate = start(overlay=little_room, kinds=BOUNDLESS)
     client = gate.openai(gate.key())
     with pytest.raises(openai.APIStatusError) as raised:
-        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x" * 100_000}])
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x " * (3 << 19)}])
     assert (raised.value.status_code, raised.value.code) == (413, "request_too_large")
     assert [r["response_code_details"] for r in gate.rows()] == ["request_payload_too_large"]
+    assert gate.seen() == []
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_413_as_deployed(start, framing):
+    gate = start(kinds=BOUNDLESS)
+    body = b'{"model":"gpt-4o","messages":[{"role":"user","content":"' + b"x " * (17 << 20) + b'"}]}'
+    headers = [("authorization", gate.key().bearer), ("content-type", "application/json")]
+    if framing == "chunked":
+        headers.append(("transfer-encoding", "chunked"))
+        raw = http1.request("POST", "/v1/chat/completions", headers) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    else:
+        raw = http1.request("POST", "/v1/chat/completions", headers, body)
+    answer = http1.exchange(gate.port, raw, deadline=20)
+    assert (answer.status, answer.error["code"]) == (413, "request_too_large")
+    assert "32 MiB" in answer.error["message"]
     assert gate.seen() == []
 
 

@@ -12,7 +12,8 @@ MEGABYTES = 20
 @pytest.fixture
 def own_gate(start):
     """Large bodies would weigh on every later look at what the shared one's upstream saw."""
-    return start(kinds={"team": (1, "team", {})})
+    boundless = {"limits": {"tokens_per_minute": 1_000_000_000}}
+    return start(kinds={"team": (1, "team", boundless)})
 
 
 def test_the_python_sdk_reads_the_refusal(own_gate):

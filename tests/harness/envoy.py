@@ -61,7 +61,8 @@ class Envoy:
         return self.admin("/stats/prometheus")
 
     def lines(self) -> list[str]:
-        return self.process.output().splitlines()
+        """What it has written so far, in whole lines."""
+        return self.process.output().split("\n")[:-1]
 
     def log(self) -> str:
         """Envoy's own log, without the access log's lines."""

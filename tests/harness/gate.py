@@ -20,7 +20,7 @@ PROVIDER_KEY = "provider-secret-for-the-mock"
 KINDS: dict[str, tuple[int, str, dict]] = {
     "free": (30, "free", {}),
     "pro": (5, "pro", {}),
-    "team": (60, "team", {}),
+    "team": (150, "team", {}),
     # One request every 100 ms, three at once: a limit whose promised waits are short.
     "quick": (20, "free", {"limits": {"requests_per_minute": 600, "requests_burst": 3}}),
     # One request a second, one at once: somebody who is always over it.
@@ -30,7 +30,10 @@ KINDS: dict[str, tuple[int, str, dict]] = {
     # One request every three seconds, one at once: waits that outlast the start of a Node process.
     "crawling": (5, "free", {"limits": {"requests_per_minute": 20, "requests_burst": 1}}),
     "five": (5, "free", {"limits": {"requests_per_minute": 5}}),
-    "picky": (10, "team", {"models": ["gpt-4o*"]}),
+    # May use some models only.
+    "picky": (20, "team", {"models": ["gpt-4o*", "text-embedding-3-small"]}),
+    # A tokens limit that an ordinary request can be larger than.
+    "frugal": (10, "team", {"limits": {"tokens_per_minute": 100}}),
     "suspended": (5, "free", {"status": "suspended"}),
     "revoked": (10, "free", {"status": "revoked"}),
     "expired": (5, "free", {"expires_at": "2020-01-01T00:00:00Z"}),

@@ -28,7 +28,7 @@ def base62(number: int, width: int) -> str:
 
 def new_text() -> str:
     """A key's text, as good as a generated one but in no table."""
-    body = PREFIX + base62(int.from_bytes(secrets.token_bytes(32)), 43)
+    body = PREFIX + base62(int.from_bytes(secrets.token_bytes(32), "big"), 43)
     text = body + base62(zlib.crc32(body.encode()), 6)
     _made.add(text[len(PREFIX) :])
     return text

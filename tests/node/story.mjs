@@ -1,5 +1,5 @@
 // One call with the official Node SDK, unmodified; prints what came of it as JSON.
-// Argument: {"baseURL", "apiKey", "call": "chat"|"stream"|"models"|"embeddings"|"response"|"upload N", "options": {…}}
+// Argument: {"baseURL", "apiKey", "call": "chat"|"stream"|"models"|"embeddings"|"response"|"upload MEGABYTES"|"model NAME", "options": {…}}
 import OpenAI from "openai";
 
 const { baseURL, apiKey, call, options } = JSON.parse(process.argv[2]);
@@ -20,12 +20,16 @@ const calls = {
   response: async () => (await client.responses.create({ model: "gpt-4o", input: "Hello" })).output_text,
 };
 
-const upload = async (megabytes) =>
-  client.chat.completions.create({ model: "gpt-4o", messages: [{ role: "user", content: "x".repeat(megabytes << 20) }] });
+// Calls with an argument after their name.
+const more = {
+  upload: (megabytes) =>
+    client.chat.completions.create({ ...hello, messages: [{ role: "user", content: "x".repeat(megabytes << 20) }] }),
+  model: (model) => client.chat.completions.create({ ...hello, model }),
+};
 
 try {
-  const [name, megabytes] = call.split(" ");
-  console.log(JSON.stringify({ answer: await (megabytes ? upload(Number(megabytes)) : calls[name]()) }));
+  const [name, argument] = call.split(" ");
+  console.log(JSON.stringify({ answer: await (argument ? more[name](argument) : calls[name]()) }));
 } catch (error) {
   console.log(
     JSON.stringify({

@@ -1,0 +1,163 @@
+"""CPU of Envoy per request, with the filter against without: one interleaved run on one machine.
+
+What it is not: a promise of any absolute time. The two Envoys differ in nothing but the filter (envoy.yaml and
+passthrough.yaml), run side by side, and are loaded in turns (A B, B A, A B, …), so that whatever the machine does
+meanwhile hits both; what is reported is the ratio of each pair, and its median.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from harness import paths  # noqa: E402
+from harness.bootstrap import manager  # noqa: E402
+from harness.gate import Gate  # noqa: E402
+
+TICK = os.sysconf("SC_CLK_TCK")
+MESSAGE = "Please sum up the following text in one sentence. " * 20
+# Limits that no load reaches: what is measured is a request that passes.
+ENDLESS = {"requests_per_minute": 1_000_000_000, "tokens_per_minute": 1_000_000_000}
+
+CASES = {
+    # name: method, path, body
+    "models": ("GET", "/v1/models", ""),
+    "chat": (
+        "POST",
+        "/v1/chat/completions",
+        '{"model":"gpt-4o","messages":[{"role":"user","content":"%s"}],"max_tokens":40}' % MESSAGE,
+    ),
+    "stream": (
+        "POST",
+        "/v1/chat/completions",
+        '{"model":"gpt-4o","messages":[{"role":"user","content":"%s"}],"max_tokens":40,"stream":true}' % MESSAGE,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One turn of load on one Envoy."""
+
+    requests: int
+    cpu_seconds: float
+
+    @property
+    def microseconds(self) -> float:
+        return self.cpu_seconds / self.requests * 1e6
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def wrk_script(directory: Path, case: str, key: str) -> Path:
+    """The request, as wrk's Lua reads it. It holds a key that lives as long as this run."""
+    method, _, body = CASES[case]
+    script = directory / f"{case}.lua"
+    script.write_text(
+        f'wrk.method = "{method}"\n'
+        f'wrk.headers["authorization"] = "Bearer {key}"\n'
+        f'wrk.headers["content-type"] = "application/json"\n' + (f"wrk.body = [[{body}]]\n" if body else "")
+    )
+    script.chmod(0o600)
+    return script
+
+
+def load(gate: Gate, script: Path, case: str, seconds: int, connections: int) -> Sample:
+    """Loads one Envoy and says what each request cost it. Anything but 200 makes the run worthless, so it fails."""
+    pid = gate.envoy.process.pid
+    counters = r"^http\.api\.downstream_rq_(completed|2xx)$"
+    before, began = gate.envoy.stats(counters), cpu_seconds(pid)
+    url = f"http://127.0.0.1:{gate.port}{CASES[case][1]}"
+    subprocess.run(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    cpu, after = cpu_seconds(pid) - began, gate.envoy.stats(counters)
+    done, good = (after[n] - before[n] for n in ("http.api.downstream_rq_completed", "http.api.downstream_rq_2xx"))
+    # wrk leaves its last requests behind, which Envoy then counts as ended without an answer.
+    assert done and done - good <= connections, f"{done - good} of {done} requests were not answered 200"
+    return Sample(done, cpu)
+
+
+def measure(case: str, pairs: int, seconds: int, connections: int, workers: int) -> list[tuple[Sample, Sample]]:
+    """Pairs (without, with), in alternating order, after a turn on each that is thrown away."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        gates = []
+        for name, passthrough in (("without", True), ("with", False)):
+            (directory / name).mkdir()
+            kinds = {} if passthrough else {"endless": (1, "team", {"limits": ENDLESS})}
+            gate = Gate(directory / name, passthrough=passthrough, kinds=kinds, concurrency=workers, overlay=quiet)
+            stack.callback(gate.stop)
+            gates.append(gate)
+        script = wrk_script(directory, case, gates[1].key("endless").text)
+        for gate in gates:
+            load(gate, script, case, 1, connections)
+        done = []
+        for number in range(pairs):
+            turns = [0, 1] if number % 2 == 0 else [1, 0]
+            samples = {turn: load(gates[turn], script, case, seconds, connections) for turn in turns}
+            done.append((samples[0], samples[1]))
+        assert not any(gates[1].envoy.stats("vm_reload").values()), "a VM failed: what was measured is not the filter"
+        return done
+
+
+def quiet(config: dict) -> None:
+    """The access log goes on in both, to nowhere: its formatting is a cost of either, the disk's is not ours."""
+    for log in manager(config)["access_log"]:
+        log["name"] = "envoy.access_loggers.file"
+        log["typed_config"]["@type"] = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+        log["typed_config"]["path"] = "/dev/null"
+
+
+def report(case: str, pairs: list[tuple[Sample, Sample]]) -> None:
+    print(f"\n{case}: CPU of Envoy per request, µs")
+    print(f"  {'pair':>4}  {'without':>8}  {'with':>8}  {'added':>7}  {'ratio':>6}  {'requests':>17}")
+    for number, (a, b) in enumerate(pairs, 1):
+        added, ratio = b.microseconds - a.microseconds, b.microseconds / a.microseconds
+        print(
+            f"  {number:>4}  {a.microseconds:>8.1f}  {b.microseconds:>8.1f}  {added:>7.1f}  {ratio:>6.3f}"
+            f"  {a.requests:>8} {b.requests:>8}"
+        )
+    ratios = [b.microseconds / a.microseconds for a, b in pairs]
+    added = statistics.median(b.microseconds - a.microseconds for a, b in pairs)
+    print(
+        f"  median of the pairs: ratio {statistics.median(ratios):.3f}"
+        f" (from {min(ratios):.3f} to {max(ratios):.3f}), added {added:.1f} µs"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=9, help="pairs of turns a case (9)")
+    parser.add_argument("--seconds", type=int, default=3, help="length of a turn (3)")
+    parser.add_argument("--connections", type=int, default=16, help="connections of wrk (16)")
+    parser.add_argument("--workers", type=int, default=1, help="workers of each Envoy (1)")
+    parser.add_argument("--case", action="append", choices=CASES, help="which case; repeat it (all)")
+    options = parser.parse_args()
+    if not shutil.which("wrk"):
+        sys.exit("wrk is missing. On Debian or Ubuntu: sudo apt-get install wrk. On macOS: brew install wrk")
+    if not Path("/proc/self/stat").exists():
+        sys.exit("CPU times are read from /proc: this runs on Linux")
+    print(f"{platform.platform()}, {os.cpu_count()} cores; the module has {paths.wasm().stat().st_size} bytes")
+    for case in options.case or CASES:
+        report(case, measure(case, options.pairs, options.seconds, options.connections, options.workers))
+
+
+if __name__ == "__main__":
+    main()
