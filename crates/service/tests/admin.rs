@@ -1,8 +1,10 @@
 //! The management API, through its router and a real SQLite file.
+#![allow(missing_docs, reason = "a test")]
 #![allow(
-    missing_docs,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
     reason = "a test fails loudly"
 )]
 

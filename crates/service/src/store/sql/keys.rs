@@ -105,7 +105,7 @@ impl KeyStore for SqlStore {
         }
         if let Some(budgets) = patch.budgets {
             key.budgets = budgets;
-            key.over_budget = super::usage::is_over(&mut tx, &key, by.now).await?;
+            key.over_budget = super::booking::is_over(&mut tx, &key, by.now).await?;
         }
         if key == was {
             return Ok(key);
