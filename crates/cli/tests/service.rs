@@ -10,12 +10,17 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
+use gmtech_core::model::ModelId;
+use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
+use gmtech_core::usage::{Tokens, Usage};
 use serde_json::{Value, json};
 
 struct Service {
     process: Child,
     url: String,
+    sync_url: String,
     dir: tempfile::TempDir,
 }
 
@@ -44,13 +49,19 @@ impl Service {
         BufReader::new(process.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let url = line
+        let urls: Vec<_> = line
             .split_whitespace()
-            .find(|word| word.starts_with("http://"));
-        let url = url
-            .unwrap_or_else(|| panic!("it did not start: {}", read(&dir.path().join("log"))))
-            .to_owned();
-        Self { process, url, dir }
+            .filter(|word| word.starts_with("http://"))
+            .collect();
+        let [url, sync_url] = urls[..] else {
+            panic!("it did not start: {}", read(&dir.path().join("log")))
+        };
+        Self {
+            process,
+            url: url.into(),
+            sync_url: sync_url.into(),
+            dir,
+        }
     }
 
     /// Ends it without a chance to tidy up, and starts it again on the same files.
@@ -300,6 +311,87 @@ fn a_log_is_imported_once_also_after_the_service_was_killed() {
         service
             .says(&["teams", "balance", "demo"])
             .contains("$-4.2105")
+    );
+}
+
+/// Sends a batch as a proxy does; whether the service said that it has it.
+fn report(service: &Service, token: &str, batch: &[u8]) -> bool {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(10)))
+        .build()
+        .into();
+    let request = agent.post(format!("{}/sync/v1/usage", service.sync_url));
+    request
+        .header("authorization", format!("Bearer {token}"))
+        .send(batch)
+        .is_ok()
+}
+
+#[test]
+fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() {
+    let mut service = Service::start();
+    service.json(&["teams", "create", "demo"]);
+    let key = service.json(&["keys", "create", "--team", "demo", "--name", "ci"]);
+    let token = read(&service.state("sync.token")).trim().to_owned();
+    let now = std::fs::metadata(service.state("sync.token"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    let started_unix_ms = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_millis() as u64;
+    let batch = |n: u64| {
+        let event = |i: u64| UsageEvent {
+            id: u128::from(n * 100 + i).to_be_bytes(),
+            key: field(&key, "id").parse().unwrap(),
+            team: "demo".parse().unwrap(),
+            tier: "free".parse().unwrap(),
+            model: ModelId::new("gpt-4o").ok(),
+            endpoint: Label::clip("/v1/chat/completions"),
+            decision: Label::clip("allowed"),
+            status: 200,
+            duration_ms: 1,
+            started_unix_ms,
+            usage: Usage::Exact(Tokens {
+                input: 1000,
+                output: 100,
+                ..Tokens::default()
+            }),
+        };
+        encode_batch(&(0..20).map(event).collect::<Vec<_>>()).unwrap()
+    };
+    let mut acknowledged: u64 = 0;
+    for round in 0..10u64 {
+        let pid = service.process.id().to_string();
+        let killer = std::thread::spawn(move || {
+            // Moments spread over the work of several batches.
+            std::thread::sleep(Duration::from_millis(3 + round * 7 % 40));
+            Command::new("kill").args(["-KILL", &pid]).status().unwrap()
+        });
+        while report(&service, &token, &batch(acknowledged)) {
+            acknowledged += 1;
+        }
+        killer.join().unwrap();
+        service = service.killed_and_started();
+    }
+    // The batch whose answer was lost last may be counted already or not: it is sent once more.
+    assert!(report(&service, &token, &batch(acknowledged)));
+    let requests = (acknowledged + 1) * 20;
+    let usage = service.json(&["usage", "--by", "team"]);
+    assert_eq!(usage["data"][0]["requests"], json!(requests));
+    assert_eq!(
+        usage["data"][0]["cost_nano_usd"],
+        json!(requests * 3_500_000)
+    );
+    let balance = service.json(&["teams", "balance", "demo"]);
+    assert_eq!(
+        balance["balance_nano_usd"],
+        json!(-(i64::try_from(requests).unwrap() * 3_500_000))
+    );
+    assert!(
+        acknowledged >= 10,
+        "the rounds had time to send something: {acknowledged}"
     );
 }
 

@@ -428,6 +428,55 @@ async fn a_repeated_creation_gives_the_same_key_but_never_its_text_again() {
 }
 
 #[tokio::test]
+async fn several_keys_are_made_at_once_or_none() {
+    let api = Api::new().await;
+    api.key("acme").await;
+    let key = |team: &str, name: &str| json!({"team": team, "name": name});
+    let made = api
+        .post(
+            "/admin/v1/keys/batch",
+            json!({"keys": [key("acme", "a"), key("acme", "b")]}),
+        )
+        .await;
+    let made = made["data"].as_array().unwrap();
+    for (view, name) in made.iter().zip(["a", "b"]) {
+        assert_eq!(text(view, "name"), name);
+        let digest = ApiKey::parse(text(view, "key").as_bytes())
+            .unwrap()
+            .digest();
+        let frame = api
+            .frame(&format!("/sync/v1/resolve/{}", digest.to_hex()))
+            .await;
+        assert_eq!(
+            frame.keys[0].state.as_ref().unwrap().record.id.as_str(),
+            text(view, "id")
+        );
+    }
+    for (keys, status) in [
+        (json!([key("acme", "c"), key("nobody", "d")]), 404),
+        (json!([key("acme", "c"), key("acme", "")]), 400),
+        (json!([]), 400),
+    ] {
+        let (got, json) = api
+            .ask(
+                ADMIN,
+                Method::POST,
+                "/admin/v1/keys/batch",
+                Some(json!({"keys": keys})),
+            )
+            .await;
+        assert_eq!(got.as_u16(), status, "{json}");
+    }
+    assert_eq!(
+        api.get("/admin/v1/keys").await["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+}
+
+#[tokio::test]
 async fn a_key_is_changed_paused_rotated_and_ended() {
     let api = Api::new().await;
     let made = api.key("acme").await;
