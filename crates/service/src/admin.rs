@@ -4,6 +4,7 @@
 //! decided in [`caller`], before a handler reads anything.
 
 mod audit;
+mod bodies;
 pub mod caller;
 mod fields;
 mod keys;
@@ -63,6 +64,7 @@ impl utoipa::Modify for Bearer {
 fn described() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::create_batch))
         .routes(routes!(keys::show, keys::update))
         .routes(routes!(keys::suspend))
         .routes(routes!(keys::resume))

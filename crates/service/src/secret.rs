@@ -177,7 +177,6 @@ mod tests {
             (String::new(), ""),
         ] {
             let out = redact(&text);
-            assert!(!out.contains(&key.reveal()[7..20]), "{out}");
             assert_eq!(out, shown);
         }
     }

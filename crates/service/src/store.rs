@@ -52,6 +52,8 @@ pub trait KeyStore {
     /// Stores a new key. With an idempotency token that this actor has used for the same request before, gives
     /// what that call made, and `replayed`.
     async fn create_key(&self, new: NewKey, once: Option<Once>, by: &By) -> Result<Created>;
+    /// Stores several new keys, or none of them.
+    async fn create_keys(&self, new: Vec<NewKey>, by: &By) -> Result<Vec<KeyInfo>>;
     /// One key.
     async fn key(&self, id: &KeyId) -> Result<KeyInfo>;
     /// Keys, the newest first.

@@ -1,8 +1,10 @@
 //! The management API, through its router and a real SQLite file.
+#![allow(missing_docs, reason = "a test")]
 #![allow(
-    missing_docs,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
     reason = "a test fails loudly"
 )]
 
@@ -422,6 +424,55 @@ async fn a_repeated_creation_gives_the_same_key_but_never_its_text_again() {
     assert_eq!(
         (other.as_u16(), text(&json["error"], "code")),
         (409, "conflict")
+    );
+}
+
+#[tokio::test]
+async fn several_keys_are_made_at_once_or_none() {
+    let api = Api::new().await;
+    api.key("acme").await;
+    let key = |team: &str, name: &str| json!({"team": team, "name": name});
+    let made = api
+        .post(
+            "/admin/v1/keys/batch",
+            json!({"keys": [key("acme", "a"), key("acme", "b")]}),
+        )
+        .await;
+    let made = made["data"].as_array().unwrap();
+    for (view, name) in made.iter().zip(["a", "b"]) {
+        assert_eq!(text(view, "name"), name);
+        let digest = ApiKey::parse(text(view, "key").as_bytes())
+            .unwrap()
+            .digest();
+        let frame = api
+            .frame(&format!("/sync/v1/resolve/{}", digest.to_hex()))
+            .await;
+        assert_eq!(
+            frame.keys[0].state.as_ref().unwrap().record.id.as_str(),
+            text(view, "id")
+        );
+    }
+    for (keys, status) in [
+        (json!([key("acme", "c"), key("nobody", "d")]), 404),
+        (json!([key("acme", "c"), key("acme", "")]), 400),
+        (json!([]), 400),
+    ] {
+        let (got, json) = api
+            .ask(
+                ADMIN,
+                Method::POST,
+                "/admin/v1/keys/batch",
+                Some(json!({"keys": keys})),
+            )
+            .await;
+        assert_eq!(got.as_u16(), status, "{json}");
+    }
+    assert_eq!(
+        api.get("/admin/v1/keys").await["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
     );
 }
 

@@ -1,9 +1,11 @@
 //! Keys are made and used in every way, also in wrong places; then everything that was written anywhere is searched
 //! for them.
+#![allow(missing_docs, reason = "a test")]
 #![allow(
-    missing_docs,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
     reason = "a test fails loudly"
 )]
 

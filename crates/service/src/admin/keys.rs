@@ -8,128 +8,27 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use gmtech_core::ident::KeyId;
 use gmtech_core::key::ApiKey;
-use gmtech_core::quota::LimitOverrides;
 use gmtech_core::record::Status;
-use serde::{Deserialize, Serialize};
 
+use super::bodies::{
+    ChangedKey, CreateKey, CreateKeys, ListParams, NewKeyView, Rotate, RotatedView, UpdateKey,
+    WaitParams,
+};
 use super::caller::Caller;
-use super::views::{KeyView, LimitsSchema};
+use super::views::KeyView;
 use super::{Body, List, PageParams, Path, Query, fields};
 use crate::error::{ApiError, ErrorBody};
 use crate::secret;
 use crate::service::Service;
-use crate::store::{Budgets, KeyFilter, KeyPatch, KeySecret, NewKey};
-use crate::sync::receipts::{self, Receipt};
+use crate::store::{By, KeyFilter, KeyPatch, KeySecret, NewKey};
+use crate::sync::receipts;
+
+/// The most keys that are made at once.
+const MAX_BATCH: usize = 1_000;
 
 /// The longest overlap of a rotation, in seconds: 90 days.
 const MAX_OVERLAP: u64 = 90 * 86_400;
 const DEFAULT_OVERLAP: u64 = 86_400;
-
-/// A key to be made.
-#[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CreateKey {
-    /// The team that it is billed with; must exist.
-    team: String,
-    /// What its owner calls it.
-    name: String,
-    /// `free` by default.
-    #[serde(default)]
-    tier: Option<String>,
-    /// Patterns such as `gpt-4o*`; by default what the tier allows.
-    #[serde(default)]
-    models: Option<Vec<String>>,
-    /// What replaces the tier's limits.
-    #[serde(default)]
-    #[schema(value_type = LimitsSchema)]
-    limits: LimitOverrides,
-    /// RFC 3339; never by default.
-    #[serde(default)]
-    expires_at: Option<String>,
-    /// What it may spend.
-    #[serde(default)]
-    budgets: Budgets,
-}
-
-/// A new key.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct NewKeyView {
-    /// The key: shown now and never again. Null where an earlier call with this Idempotency-Key has shown it.
-    key: Option<String>,
-    /// Whether an earlier call with this Idempotency-Key made it. If its answer was lost, revoke or rotate it.
-    replayed: bool,
-    #[serde(flatten)]
-    view: KeyView,
-}
-
-/// What of a key to change; an absent field keeps what there is.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UpdateKey {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    tier: Option<String>,
-    /// Null leaves it to the tier.
-    #[serde(default, deserialize_with = "fields::present")]
-    models: Option<Option<Vec<String>>>,
-    /// All limits at once: what is not named is the tier's again.
-    #[serde(default)]
-    #[schema(value_type = Option<LimitsSchema>)]
-    limits: Option<LimitOverrides>,
-    /// RFC 3339; null is never.
-    #[serde(default, deserialize_with = "fields::present")]
-    expires_at: Option<Option<String>>,
-    /// Both budgets at once.
-    #[serde(default)]
-    budgets: Option<Budgets>,
-}
-
-/// How to rotate.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Rotate {
-    /// How long the old key goes on, in seconds: a day by default, 0 to 90 days.
-    overlap_seconds: Option<u64>,
-}
-
-/// What rotating gave.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct RotatedView {
-    #[serde(flatten)]
-    new: NewKeyView,
-    /// The key that ends.
-    old: KeyView,
-}
-
-/// A changed key, and which proxies have the change.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct ChangedKey {
-    #[serde(flatten)]
-    view: KeyView,
-    /// Present where `wait` was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<Receipt>,
-}
-
-/// Which keys to list.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ListParams {
-    /// Only of this team.
-    team: Option<String>,
-    /// Only with this status, as it was set; expiry is not looked at.
-    #[param(value_type = Option<String>)]
-    status: Option<Status>,
-}
-
-/// How long to wait for the proxies.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct WaitParams {
-    /// Milliseconds to wait until all live proxies have the change, at most 60000.
-    wait: Option<u64>,
-}
 
 #[utoipa::path(post, path = "/admin/v1/keys", tag = "keys", request_body = CreateKey,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call make one key")),
@@ -142,24 +41,9 @@ pub(super) async fn create(
     headers: HeaderMap,
     Body(asked): Body<CreateKey>,
 ) -> Result<(StatusCode, Json<NewKeyView>), ApiError> {
-    let team = fields::team("team", &asked.team)?;
-    let by = caller.may_change(&team)?;
+    let by = caller.may_change(&fields::team("team", &asked.team)?)?;
     let once = fields::once(&headers, &asked)?;
-    let (key, secret) = new_secret()?;
-    let new = NewKey {
-        secret,
-        name: fields::name("name", &asked.name)?,
-        team,
-        tier: fields::tier(&service, asked.tier.as_deref().unwrap_or("free"))?,
-        models: asked.models.map(fields::models).transpose()?,
-        limits: asked.limits,
-        expires_at: asked
-            .expires_at
-            .as_deref()
-            .map(|at| fields::expiry(at, by.now))
-            .transpose()?,
-        budgets: fields::budgets(asked.budgets)?,
-    };
+    let (key, new) = new_key(&service, asked, &by)?;
     let made = service.store.create_key(new, once, &by).await?;
     let status = if made.replayed {
         StatusCode::OK
@@ -173,6 +57,42 @@ pub(super) async fn create(
         view: made.key.into(),
     };
     Ok((status, Json(view)))
+}
+
+#[utoipa::path(post, path = "/admin/v1/keys/batch", tag = "keys", request_body = CreateKeys,
+    responses((status = 201, body = List<NewKeyView>), (status = "4XX", body = ErrorBody)))]
+/// Make several keys, all or none. They are shown in this answer only, in the order asked for.
+pub(super) async fn create_batch(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    Body(asked): Body<CreateKeys>,
+) -> Result<(StatusCode, Json<List<NewKeyView>>), ApiError> {
+    if !(1..=MAX_BATCH).contains(&asked.keys.len()) {
+        return Err(ApiError::invalid(
+            "keys",
+            format!("keys must be 1 to {MAX_BATCH}."),
+        ));
+    }
+    let mut by = None;
+    let (mut keys, mut new) = (Vec::new(), Vec::new());
+    for asked in asked.keys {
+        let caller = caller.may_change(&fields::team("team", &asked.team)?)?;
+        let (key, record) = new_key(&service, asked, &caller)?;
+        keys.push(key);
+        new.push(record);
+        by = Some(caller);
+    }
+    let Some(by) = by else {
+        return Err(ApiError::invalid("keys", "keys must not be empty."));
+    };
+    let made = service.store.create_keys(new, &by).await?;
+    tracing::info!(count = made.len(), by = by.actor, "keys created");
+    let views = keys.iter().zip(made).map(|(key, made)| NewKeyView {
+        key: Some(key.reveal().to_owned()),
+        replayed: false,
+        view: made.into(),
+    });
+    Ok((StatusCode::CREATED, Json(List::all(views.collect()))))
 }
 
 #[utoipa::path(get, path = "/admin/v1/keys", tag = "keys", params(ListParams, PageParams),
@@ -335,16 +255,31 @@ pub(super) async fn rotate(
     ))
 }
 
-async fn may_change(
-    service: &Service,
-    caller: &Caller,
-    id: &str,
-) -> Result<(KeyId, crate::store::By), ApiError> {
+async fn may_change(service: &Service, caller: &Caller, id: &str) -> Result<(KeyId, By), ApiError> {
     let id = fields::key_id(id)?;
     let key = service.store.key(&id).await?;
     caller.may_see_key(&key)?;
     let by = caller.may_change(&key.record.team)?;
     Ok((id, by))
+}
+
+/// What was asked for, checked, with a new key.
+fn new_key(service: &Service, asked: CreateKey, by: &By) -> Result<(ApiKey, NewKey), ApiError> {
+    let (key, secret) = new_secret()?;
+    let expires_at = asked.expires_at.as_deref();
+    let new = NewKey {
+        secret,
+        name: fields::name("name", &asked.name)?,
+        team: fields::team("team", &asked.team)?,
+        tier: fields::tier(service, asked.tier.as_deref().unwrap_or("free"))?,
+        models: asked.models.map(fields::models).transpose()?,
+        limits: asked.limits,
+        expires_at: expires_at
+            .map(|at| fields::expiry(at, by.now))
+            .transpose()?,
+        budgets: fields::budgets(asked.budgets)?,
+    };
+    Ok((key, new))
 }
 
 fn new_secret() -> Result<(ApiKey, KeySecret), ApiError> {

@@ -9,6 +9,7 @@
 //! A transaction that is not committed has not happened: every early return rolls back. SQLite runs with
 //! `synchronous = FULL`, so what was acknowledged survives a loss of power too.
 
+mod booking;
 mod keys;
 mod rows;
 mod sync;

@@ -156,3 +156,18 @@ pub fn event(key: &KeyInfo, n: u64, cost: i64) -> Priced {
         priced_by: "test",
     }
 }
+
+/// A team with a key.
+pub async fn with_key(stand: &Stand) -> KeyInfo {
+    stand
+        .store
+        .create_team(new_team("acme"), &by(NOON))
+        .await
+        .unwrap();
+    let made = stand
+        .store
+        .create_key(new_key_of("acme"), None, &by(NOON))
+        .await
+        .unwrap();
+    made.key
+}

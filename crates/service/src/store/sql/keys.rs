@@ -22,25 +22,23 @@ impl KeyStore for SqlStore {
                 replayed: true,
             });
         }
-        let key = insert(&mut tx, new, by).await?;
-        let record = &key.record;
-        let detail = json!({"name": key.name, "tier": record.tier, "models": record.models,
-            "limits": record.limits, "expires_at": record.expires_at, "budgets": key.budgets});
-        note(
-            &mut tx,
-            by,
-            "key.create",
-            record.id.as_str(),
-            Some(record.team.as_str()),
-            detail,
-        )
-        .await?;
-        remember(&mut tx, once.as_ref(), record.id.as_str(), by).await?;
+        let key = create(&mut tx, new, by).await?;
+        remember(&mut tx, once.as_ref(), key.record.id.as_str(), by).await?;
         self.commit(tx).await?;
         Ok(Created {
             key,
             replayed: false,
         })
+    }
+
+    async fn create_keys(&self, new: Vec<NewKey>, by: &By) -> Result<Vec<KeyInfo>> {
+        let mut tx = self.begin().await?;
+        let mut made = Vec::with_capacity(new.len());
+        for new in new {
+            made.push(create(&mut tx, new, by).await?);
+        }
+        self.commit(tx).await?;
+        Ok(made)
     }
 
     async fn key(&self, id: &KeyId) -> Result<KeyInfo> {
@@ -105,7 +103,7 @@ impl KeyStore for SqlStore {
         }
         if let Some(budgets) = patch.budgets {
             key.budgets = budgets;
-            key.over_budget = super::usage::is_over(&mut tx, &key, by.now).await?;
+            key.over_budget = super::booking::is_over(&mut tx, &key, by.now).await?;
         }
         if key == was {
             return Ok(key);
@@ -231,6 +229,17 @@ pub(super) async fn load(tx: &mut Tx, id: &str) -> Result<KeyInfo> {
         .await?
         .ok_or(StoreError::NotFound("key"))?;
     rows::key(&row)
+}
+
+/// A new key with its audit entry.
+async fn create(tx: &mut Tx, new: NewKey, by: &By) -> Result<KeyInfo> {
+    let key = insert(tx, new, by).await?;
+    let record = &key.record;
+    let detail = json!({"name": key.name, "tier": record.tier, "models": record.models,
+        "limits": record.limits, "expires_at": record.expires_at, "budgets": key.budgets});
+    let (id, team) = (record.id.as_str(), record.team.as_str());
+    note(tx, by, "key.create", id, Some(team), detail).await?;
+    Ok(key)
 }
 
 async fn insert(tx: &mut Tx, new: NewKey, by: &By) -> Result<KeyInfo> {

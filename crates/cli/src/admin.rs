@@ -1,0 +1,53 @@
+//! Keys, teams and usage, administered over the key service's management API.
+//!
+//! What it is not: it opens no database. Whatever it does, the service checks, records and audits.
+//!
+//! # Failure policy
+//! The service's own message is shown, with its code. Nothing is tried again: a creation that may have happened is
+//! repeated safely with the same `--idempotency-key`. A token is read from the environment or a file,
+//! never from the command line, where every user of the machine could read it.
+
+mod client;
+pub(crate) mod keys;
+mod show;
+pub(crate) mod teams;
+pub(crate) mod usage;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use client::Client;
+
+/// Which service, as whom.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Connection {
+    /// The management API
+    #[arg(
+        long,
+        env = "GMTECH_ADMIN_URL",
+        default_value = "http://127.0.0.1:8081",
+        global = true,
+        help_heading = "Connection"
+    )]
+    url: String,
+    /// A file with the administrator's token, where GMTECH_ADMIN_TOKEN is not set
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Connection")]
+    token_file: Option<PathBuf>,
+    /// Print the service's answer as JSON
+    #[arg(long, global = true, help_heading = "Connection")]
+    json: bool,
+}
+
+impl Connection {
+    fn client(&self) -> Result<Client> {
+        let token = match (std::env::var("GMTECH_ADMIN_TOKEN"), &self.token_file) {
+            (_, Some(path)) => std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read --token-file {}", path.display()))?,
+            (Ok(token), None) => token,
+            (Err(_), None) => bail!("set GMTECH_ADMIN_TOKEN, or name a --token-file"),
+        };
+        Client::new(&self.url, token.trim())
+    }
+}

@@ -1,0 +1,159 @@
+//! Teams, members, tokens, and the audit log.
+
+use gmtech_core::ident::TeamId;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::secret::TokenDigest;
+
+/// One change.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct AuditEntry {
+    /// Its place in the log.
+    pub seq: i64,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Millis,
+    /// Who.
+    pub actor: String,
+    /// What was done, as `key.revoke`.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// Of which team.
+    pub team: Option<String>,
+    /// What changed.
+    pub detail: serde_json::Value,
+}
+
+/// Which entries to list.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Only of this team.
+    pub team: Option<TeamId>,
+    /// Only of this key, team or token.
+    pub subject: Option<String>,
+}
+
+/// A team to be stored.
+#[derive(Clone, Debug)]
+pub struct NewTeam {
+    /// Its id.
+    pub id: TeamId,
+    /// What people call it.
+    pub name: String,
+    /// Whether it may only spend what it has topped up.
+    pub prepaid: bool,
+}
+
+/// A billing account.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Team {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: TeamId,
+    /// What people call it.
+    pub name: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Millis,
+    /// Whether it may only spend what it has topped up; the first top-up makes it so.
+    pub prepaid: bool,
+    /// Top-ups less the costs of its keys, in nano-dollars (10⁻⁹ USD).
+    pub balance_nano_usd: i64,
+    /// Prepaid and nothing left: its keys are answered 429 `insufficient_quota`.
+    pub exhausted: bool,
+    /// The version of its last change.
+    pub version: u64,
+}
+
+/// What of a team to change.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TeamPatch {
+    /// The name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Whether it may only spend what it has topped up.
+    #[serde(default)]
+    pub prepaid: Option<bool>,
+}
+
+/// A member to be added.
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMember {
+    /// The address that names the person.
+    pub email: String,
+    /// What the person is to the team: `owner` or `member`.
+    pub role: MemberRole,
+}
+
+/// What a person is to a team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberRole {
+    /// Answers for the team.
+    Owner,
+    /// Uses its keys.
+    Member,
+}
+
+/// A person of a team.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Member {
+    /// The address that names the person.
+    pub email: String,
+    /// What the person is to the team.
+    pub role: MemberRole,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub added_at: Millis,
+}
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Everything of one team but its credit.
+    TeamAdmin,
+    /// Reading: everything, or one team if it has one.
+    Reader,
+}
+
+/// A token to be stored.
+#[derive(Clone, Debug)]
+pub struct NewAdminToken {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// Its digest.
+    pub digest: TokenDigest,
+    /// What it allows.
+    pub role: Role,
+    /// Of which team.
+    pub team: Option<TeamId>,
+}
+
+/// An administrator's token, without its text.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct AdminToken {
+    /// Its id, which the audit log shows.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// What it allows.
+    pub role: Role,
+    /// Of which team.
+    #[schema(value_type = Option<String>)]
+    pub team: Option<TeamId>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Millis,
+    /// When it was ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub revoked_at: Option<Millis>,
+}

@@ -1,0 +1,38 @@
+//! Versions, and the proxies that follow them.
+
+use gmtech_core::sync::{KeyEntry, TeamEntry};
+
+use crate::clock::Millis;
+
+/// A place in a history of versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Which history.
+    pub epoch: u64,
+    /// How far.
+    pub version: u64,
+}
+
+/// A page of changes.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The epoch, and the version up to which this page is complete.
+    pub to: Head,
+    /// Whether there is more after it.
+    pub more: bool,
+    /// Keys that changed.
+    pub keys: Vec<KeyEntry>,
+    /// Teams whose credit state changed.
+    pub teams: Vec<TeamEntry>,
+}
+
+/// What a proxy last reported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proxy {
+    /// The name that it gave itself.
+    pub id: String,
+    /// What it has applied.
+    pub applied: Head,
+    /// When it said so.
+    pub seen_at: Millis,
+}

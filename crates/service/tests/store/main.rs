@@ -1,0 +1,37 @@
+//! What every store must do. Each test runs on SQLite, and on PostgreSQL where `GMTECH_TEST_POSTGRES_URL` names a
+//! server (`tests/postgres.sh` starts one).
+#![allow(missing_docs, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test fails loudly"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+/// One test of a store as two: `name::sqlite` and `name::postgres`.
+macro_rules! store_tests {
+    ($($name:ident),* $(,)?) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                super::$name(&crate::common::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                match crate::common::postgres().await {
+                    Some(stand) => super::$name(&stand).await,
+                    None => eprintln!("skipped: GMTECH_TEST_POSTGRES_URL is not set"),
+                }
+            }
+        }
+    )*};
+}
+
+mod keys;
+mod money;
+mod sync;
