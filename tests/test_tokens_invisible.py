@@ -292,6 +292,16 @@ def test_what_the_upstream_gets(gate, key, row, sender):
         assert lengths, "what came with a length goes on with one"
 
 
+@pytest.mark.parametrize("size", [100_000, 600_000, 900_000, 1_100_000, 2_000_000])
+def test_a_large_body_that_arrives_in_a_rush_is_asked_as_well(gate, key, size):
+    """However much of it Envoy hands over at once, which nobody can say."""
+    sent = b'{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"' + b"w" * size + b'"}]}'
+    for _ in range(8):
+        assert SENDERS["at once"](gate, key, sent).status == 200
+    asked = [request["body"]["length"] - len(sent) for request in metered.captured(gate)]
+    assert asked == [len(ASK)] * 8
+
+
 def test_the_upstream_is_asked_for_no_compression(gate, key):
     """Whatever the client can read: a compressed answer hides its usage."""
     for value in ("gzip, deflate, br, zstd", "gzip;q=1.0", "*"):
