@@ -13,6 +13,10 @@ use crate::host::headers::{self, Map};
 /// The longest body of several pieces that is edited elsewhere than at its front, in bytes.
 const REWRITE_MAX: usize = 512 << 10;
 
+/// The longest beginning of a body whose front is taken off, in bytes. Envoy hands over what its connection's buffer
+/// holds, 1 MiB by default, so that the opening brace has come by then.
+const BEGINNING_MAX: usize = 2 << 20;
+
 /// A body held by the host.
 #[derive(Default)]
 pub(crate) struct HeldBody {
@@ -66,19 +70,27 @@ impl HeldBody {
         Ok(chunk)
     }
 
-    /// Takes the front off, once it is known where it ends and while the buffer is still small.
+    /// Takes the front off, once it is known where it ends and while little has come; `chunk` is what has just
+    /// been read.
     pub(crate) fn keep_front_reachable(
         &mut self,
         size: usize,
+        chunk: Vec<u8>,
         end: Option<usize>,
     ) -> Result<(), Status> {
         let Some(end) = end else {
             return Ok(());
         };
-        if std::mem::replace(&mut self.front_settled, true) || size > REWRITE_MAX {
+        if std::mem::replace(&mut self.front_settled, true) || size > BEGINNING_MAX {
             return Ok(());
         }
-        let whole = body::read(Buffer::Request, 0, size)?;
+        // A body can be as large as its beginning: it is not read into memory twice.
+        let whole = if chunk.len() == size {
+            chunk
+        } else {
+            drop(chunk);
+            body::read(Buffer::Request, 0, size)?
+        };
         if let Some((front, rest)) = whole.split_at_checked(end) {
             body::replace(Buffer::Request, size, rest)?;
             self.front = front.to_vec();

@@ -6,8 +6,9 @@ use std::time::Duration;
 use gmtech_core::config::Policy;
 use gmtech_core::denial::{Denial, Reply};
 use gmtech_core::directory;
-use gmtech_core::exchange::{Exchange, Step};
+use gmtech_core::exchange::{Exchange, Forward, Step};
 use gmtech_core::key::KeyDigest;
+use gmtech_core::request::UsageEdit;
 use gmtech_core::sync::Frame;
 use gmtech_core::usage::Output;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -94,10 +95,15 @@ impl Stream {
         }
         let chunk = self.request.read_new(size)?;
         let step = exchange.request_body(&chunk, ends, &policy, &SharedCounters, clock::now()?);
-        if matches!(step, Step::ReadBody) {
-            self.request
-                .keep_front_reachable(size, exchange.open_brace(&policy))?;
-        }
+        let front = match &step {
+            Step::ReadBody => exchange.open_brace(&policy),
+            Step::Forward(Forward {
+                body: UsageEdit::InsertAtOpen { at },
+                ..
+            }) => usize::try_from(*at).ok(),
+            _ => None,
+        };
+        self.request.keep_front_reachable(size, chunk, front)?;
         self.carry_out(step)
     }
 

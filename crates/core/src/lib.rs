@@ -18,6 +18,7 @@ pub mod auth;
 pub mod config;
 pub mod denial;
 pub mod directory;
+mod entries;
 pub mod estimate;
 pub mod exchange;
 pub mod go_duration;
