@@ -48,7 +48,7 @@ impl HeldBody {
 
     /// Notes what arrives before it may be read.
     pub(crate) fn wait(&mut self, size: usize, ends: bool) {
-        self.waiting = size;
+        self.waiting = self.waiting.max(size);
         self.ended |= ends;
     }
 
