@@ -220,7 +220,8 @@ def test_a_list_beyond_all_measure_is_not_shown(start, tmp_path):
     try:
         gate = start(kinds={"exact": (1, "free", {"models": ["00a"]})}, overlay=long_list)
         key = gate.key("exact")
-        raw = http1.request("GET", "/api/v1/models", [("authorization", key.bearer), ("connection", "close")])
+        fields = [("authorization", key.bearer), ("connection", "close"), ("x-mock", "chunk_bytes=20000")]
+        raw = http1.request("GET", "/api/v1/models", fields)
         got = metered.Stream(gate.port, raw).read_to_the_end().received
         head, _, told = got.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 502"), head
