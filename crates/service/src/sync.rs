@@ -103,7 +103,7 @@ async fn changes(
         version: asked.since,
     };
     if let Some(proxy) = asked.proxy.as_deref().filter(|_| applied.epoch != 0) {
-        receipts::note(&service, proxy, applied).await?;
+        receipts::note_soon(&service, proxy, applied)?;
     }
     let limit = asked.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
     let mut head = service.store.head().await?;

@@ -13,4 +13,5 @@ mod common;
 
 mod access;
 mod keys;
+mod mistakes;
 mod teams;

@@ -163,6 +163,31 @@ async fn a_database_restored_from_an_older_backup_is_recognised_at_the_start() {
 }
 
 #[tokio::test]
+async fn a_poll_is_a_receipt_for_what_it_asks_after() {
+    let api = Api::new().await;
+    let made = api.key("acme").await;
+    let mut proxy = Proxy::default();
+    proxy.follow(&api, "").await;
+    proxy.poll(&api, "").await;
+    let noted = async {
+        loop {
+            let list = api.get("/admin/v1/proxies").await;
+            if list["data"][0]["current"] == json!(true) {
+                break list;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let list = tokio::time::timeout(Duration::from_secs(5), noted)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&list["data"][0]["id"], &list["data"][0]["version"]),
+        (&json!("envoy-1"), &made["version"])
+    );
+}
+
+#[tokio::test]
 async fn a_revocation_waits_for_every_live_proxy() {
     let api = Api::with(|config| config.live_window = Duration::from_secs(5)).await;
     let keys = [
