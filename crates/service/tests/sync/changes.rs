@@ -6,6 +6,9 @@ use axum::http::{Method, StatusCode};
 use gmtech_core::key::ApiKey;
 use gmtech_core::record::Status;
 use gmtech_core::sync::FrameKind;
+use gmtech_service::clock::Millis;
+use gmtech_service::service::Service;
+use gmtech_service::store::By;
 use serde_json::json;
 
 use crate::Proxy;
@@ -54,6 +57,74 @@ async fn a_held_poll_is_answered_when_something_changes() {
             .keys
             .len(),
         1
+    );
+}
+
+#[tokio::test]
+async fn a_held_poll_sees_what_another_process_changes() {
+    let api = Api::new().await;
+    let made = api.key("acme").await;
+    let mut proxy = Proxy::default();
+    proxy.follow(&api, "").await;
+    let other = Service::open(&api.config).await.unwrap();
+    let by = By {
+        actor: "another process".into(),
+        now: Millis::now(),
+    };
+    let id = text(&made, "id").parse().unwrap();
+    let suspend = other.store.set_status(&id, Status::Suspended, &by);
+    let poll = tokio::time::timeout(Duration::from_secs(5), proxy.poll(&api, "&wait=20000"));
+    let (frame, done) = tokio::join!(poll, suspend);
+    done.unwrap();
+    assert_eq!(
+        frame
+            .expect("answered long before its wait is over")
+            .keys
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_fails_is_a_retryable_503_and_its_cause_stays_inside() {
+    let api = Api::new().await;
+    let made = api.key("acme").await;
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}", api.dir.path().join("gmtech.db").display());
+    let mut raw = <sqlx::AnyConnection as sqlx::Connection>::connect(&url)
+        .await
+        .unwrap();
+    sqlx::query("ALTER TABLE keys RENAME TO lost")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    let key = format!("/admin/v1/keys/{}", text(&made, "id"));
+    let (status, json) = api.ask(ADMIN, Method::GET, &key, None).await;
+    let error = &json["error"];
+    assert_eq!(
+        (status.as_u16(), text(error, "type"), text(error, "code")),
+        (503, "server_error", "store_unavailable")
+    );
+    assert!(!json.to_string().contains("no such table"), "{json}");
+    for path in [
+        "/sync/v1/changes".to_owned(),
+        format!("/sync/v1/resolve/{}", "ab".repeat(32)),
+    ] {
+        let (status, _) = api.sync(PROXY, Method::GET, &path, vec![]).await;
+        assert_eq!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "{path}: never an empty snapshot, never \"no such key\""
+        );
+    }
+    sqlx::query("ALTER TABLE lost RENAME TO keys")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!(
+        api.get(&key).await["id"],
+        made["id"],
+        "it works again by itself"
     );
 }
 

@@ -116,3 +116,28 @@ async fn what_is_no_batch_is_refused_and_counts_nothing() {
         assert_eq!(status, StatusCode::BAD_REQUEST);
     }
 }
+
+#[tokio::test]
+async fn an_event_that_cannot_be_counted_does_not_cost_the_others() {
+    let api = Api::new().await;
+    let key = api.key("acme").await;
+    let mut stranger = event(&key, 2, "gpt-4o");
+    stranger.key = "key_of_nobody".parse().unwrap();
+    let mut ancient = event(&key, 3, "gpt-4o");
+    ancient.started_unix_ms = 0;
+    api.service.housekeeping(Millis::now()).await.unwrap();
+    let mut batch = encode_batch(&[
+        event(&key, 1, "gpt-4o"),
+        stranger,
+        ancient,
+        event(&key, 4, "gpt-4o"),
+    ])
+    .unwrap();
+    // The source byte of the first event: a version, a count, a length and an id before it.
+    batch[1 + 2 + 2 + 16] = 99;
+    let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
+    let done: Value = serde_json::from_slice(&body).unwrap();
+    let expected =
+        json!({"accepted": 1, "duplicate": 0, "too_old": 1, "unknown_key": 1, "malformed": 1});
+    assert_eq!((status, done), (StatusCode::OK, expected));
+}
