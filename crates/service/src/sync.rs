@@ -135,7 +135,6 @@ async fn news(service: &Service, since: u64, until: Instant) -> Result<(), ApiEr
     let mut made = service.store.watch();
     let mut stopping = service.stopping.subscribe();
     loop {
-        made.mark_unchanged();
         if service.store.head().await?.version > since
             || Instant::now() >= until
             || *stopping.borrow()
