@@ -89,11 +89,17 @@ def test_responses_as_a_stream(gate):
     is_exact(gate, key, final.usage.total_tokens)
 
 
-@pytest.mark.parametrize("call", ["chat", "stream"])
-def test_the_node_sdk(gate, call):
+HELLO_TOKENS = metered.prompt_tokens("Hello") + 1
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [("chat", "Hello"), ("stream", "Hello"), ("helper", "Hello"), ("usage", HELLO_TOKENS)],
+)
+def test_the_node_sdk(gate, call, answer):
     key = gate.key("steady")
-    assert story(gate.url(), key.text, call).get("answer") == "Hello"
-    is_exact(gate, key, metered.prompt_tokens("Hello") + 1)
+    assert story(gate.url(), key.text, call).get("answer") == answer
+    is_exact(gate, key, HELLO_TOKENS)
 
 
 @pytest.fixture
