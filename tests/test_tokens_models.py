@@ -3,6 +3,7 @@
 import copy
 import json
 
+import httpx
 import openai
 import pytest
 
@@ -191,7 +192,6 @@ def test_the_list_of_models_is_what_the_key_may_use(gate):
 
 def test_a_list_that_is_not_filtered_is_the_upstreams_own(gate):
     told = gate.models(gate.key("any"))
-    import httpx
 
     own = httpx.get(f"{gate.mock.url}/v1/models", headers={"authorization": f"Bearer {PROVIDER_KEY}"}, trust_env=False)
     assert told.body == own.content
