@@ -12,13 +12,12 @@
 //! [`renew`] prolongs, so that a dead VM's places come free after [`LEASE`]. A store that fails, or swaps lost [`MAX_SWAPS`] times in a
 //! row, is [`StoreError`]: the caller refuses with a retryable 503 and lets nothing pass unmetered.
 
-use std::num::NonZeroU32;
+use crate::quota::{Exceeded, Nanos, SECOND};
 
-use crate::ident::KeyId;
-use crate::quota::{Exceeded, Limit, Nanos, SECOND, Standing};
-
+mod account;
 mod spent;
 
+pub use account::{Account, Bid, Cost, Dimension, InFlight, Limits, Standings};
 use spent::Spent;
 
 /// How often a lost swap is tried again. A swap takes about a microsecond, and each loss means that another worker got
@@ -61,114 +60,6 @@ pub trait CounterStore {
     /// # Errors
     /// [`SwapError::Lost`] if it is not.
     fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError>;
-}
-
-/// The limits of one key, compiled from its tier and its overrides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Requests a minute.
-    pub requests: Limit,
-    /// Tokens a minute.
-    pub tokens: Limit,
-    /// Requests under way at once.
-    pub max_in_flight: Option<NonZeroU32>,
-}
-
-/// Whose quota is spent, and by which limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    key: Vec<u8>,
-    limits: Limits,
-}
-
-impl Account {
-    /// The account of a key.
-    #[must_use]
-    pub fn of(key: &KeyId, limits: Limits) -> Self {
-        Self {
-            key: [b"q/", key.as_str().as_bytes()].concat(),
-            limits,
-        }
-    }
-
-    /// The limits that apply.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-}
-
-/// Tokens asked for: as many as are there, between the least that will do and the most that it could
-/// need. A generous cap of the client's is thus never by itself a reason to refuse.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bid {
-    /// Without these it is refused.
-    pub least: u64,
-    /// Not more than these are held.
-    pub most: u64,
-}
-
-impl Bid {
-    /// Exactly `tokens`.
-    #[must_use]
-    pub fn exactly(tokens: u64) -> Self {
-        Self {
-            least: tokens,
-            most: tokens,
-        }
-    }
-
-    /// The bid of a request by its parts, all in tokens: the `prompt` as estimated, the output `expected`
-    /// and the `most` that it was allowed. What exceeds the `limit` only by its output is held to the limit.
-    #[must_use]
-    pub fn new(prompt: u64, expected: u64, most: u64, limit: &Limit) -> Self {
-        let ceiling = u64::from(limit.burst()).max(prompt);
-        let least = prompt.saturating_add(expected.min(most)).min(ceiling);
-        Self {
-            least,
-            most: prompt.saturating_add(most).min(ceiling).max(least),
-        }
-    }
-}
-
-/// What a request costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Requests, normally one.
-    pub requests: u64,
-    /// Tokens to hold until it is settled.
-    pub tokens: Bid,
-}
-
-/// What an account shows at one instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standings {
-    /// The requests limit.
-    pub requests: Standing,
-    /// The tokens limit.
-    pub tokens: Standing,
-    /// Requests under way, and how many may be.
-    pub in_flight: Option<InFlight>,
-}
-
-/// Requests under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InFlight {
-    /// How many may be.
-    pub limit: u32,
-    /// How many are.
-    pub used: u32,
-}
-
-/// The limit that refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dimension {
-    /// Requests a minute.
-    Requests,
-    /// Tokens a minute.
-    Tokens,
-    /// Requests under way at once.
-    InFlight,
 }
 
 /// Why a cost was not reserved. Nothing was spent.

@@ -8,16 +8,18 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::place;
-use super::{ConfigError, Metering, Policy, ServicePolicy, SyncToken, Tier, WhenStale};
+use super::{ConfigError, Metering, Policy, Tier};
 use crate::auth::CredentialHeader;
 use crate::entries::Entries;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::key::KeyDigest;
 use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
-use crate::quota::{Limit, LimitOverrides, SECOND};
+use crate::quota::LimitOverrides;
 use crate::record::{KeyRecord, Status};
 use crate::usage::Weights;
+
+mod service;
 
 /// The tiers that exist without being configured: name, requests and tokens a minute.
 const DEFAULT_TIERS: [(&str, u32, u32); 3] = [
@@ -45,41 +47,7 @@ pub(super) struct RawConfig {
     upgrades: RawUpgrades,
     credential_headers: Option<Vec<RawCredentialHeader>>,
     metering: RawMetering,
-    service: Option<RawService>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawService {
-    cluster: String,
-    token: String,
-    #[serde(default = "max_stale_seconds")]
-    max_stale_seconds: u32,
-    #[serde(default = "when_stale")]
-    when_stale: WhenStale,
-    #[serde(default = "resolves_per_second")]
-    resolves_per_second: NonZeroU32,
-    #[serde(default = "unknown_key_seconds")]
-    unknown_key_seconds: u32,
-}
-
-/// An hour: long enough to mend a service, short enough to be noticed.
-fn max_stale_seconds() -> u32 {
-    3_600
-}
-
-/// Customers go on; the metrics say that the service is silent.
-fn when_stale() -> WhenStale {
-    WhenStale::Allow
-}
-
-/// Above what new keys need, below what troubles a service.
-fn resolves_per_second() -> NonZeroU32 {
-    NonZeroU32::MIN.saturating_add(19)
-}
-
-fn unknown_key_seconds() -> u32 {
-    5
+    service: Option<service::RawService>,
 }
 
 #[derive(Deserialize)]
@@ -205,7 +173,7 @@ impl RawConfig {
                 include_usage: self.metering.include_usage,
                 include_usage_except: self.metering.include_usage_except_models,
             },
-            service: self.service.map(service).transpose()?,
+            service: self.service.map(service::RawService::compile).transpose()?,
         })
     }
 }
@@ -298,29 +266,6 @@ fn keys(
         }
     }
     Ok(keys)
-}
-
-fn service(raw: RawService) -> Result<ServicePolicy, ConfigError> {
-    let printable = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic());
-    for (field, text) in [("cluster", &raw.cluster), ("token", &raw.token)] {
-        if !printable(text) {
-            return Err(error(
-                format!("service.{field}"),
-                "must be visible ASCII, and not empty".into(),
-            ));
-        }
-    }
-    let per_second = raw.resolves_per_second;
-    let per_minute = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(59));
-    rate(Some(per_minute), "service.resolves_per_second")?;
-    Ok(ServicePolicy {
-        cluster: raw.cluster,
-        token: SyncToken(raw.token),
-        max_stale: u64::from(raw.max_stale_seconds).saturating_mul(SECOND),
-        when_stale: raw.when_stale,
-        resolves: Limit::per_minute(per_minute).with_burst(per_second),
-        unknown_for: u64::from(raw.unknown_key_seconds).saturating_mul(SECOND),
-    })
 }
 
 fn rate(rate: Option<NonZeroU32>, at: &str) -> Result<(), ConfigError> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ledger::InFlight;
-use crate::quota::Standing;
+use crate::quota::{Nanos, Standing};
 
 const STANDINGS: Standings = Standings {
     requests: Standing {

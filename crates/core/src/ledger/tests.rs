@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::memory::MemoryStore;
 use super::*;
-use crate::quota::SECOND;
+use crate::ident::KeyId;
+use crate::quota::{Limit, SECOND};
 
 const T0: Nanos = 1_000 * SECOND;
 

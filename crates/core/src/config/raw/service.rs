@@ -1,0 +1,68 @@
+//! The section on the key service.
+
+use std::num::NonZeroU32;
+
+use serde::Deserialize;
+
+use super::super::{ConfigError, ServicePolicy, SyncToken, WhenStale};
+use super::{error, rate};
+use crate::quota::{Limit, SECOND};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawService {
+    cluster: String,
+    token: String,
+    #[serde(default = "max_stale_seconds")]
+    max_stale_seconds: u32,
+    #[serde(default = "when_stale")]
+    when_stale: WhenStale,
+    #[serde(default = "resolves_per_second")]
+    resolves_per_second: NonZeroU32,
+    #[serde(default = "unknown_key_seconds")]
+    unknown_key_seconds: u32,
+}
+
+/// An hour: long enough to mend a service, short enough to be noticed.
+fn max_stale_seconds() -> u32 {
+    3_600
+}
+
+/// Customers go on; the metrics say that the service is silent.
+fn when_stale() -> WhenStale {
+    WhenStale::Allow
+}
+
+/// Above what new keys need, below what troubles a service.
+fn resolves_per_second() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(19)
+}
+
+fn unknown_key_seconds() -> u32 {
+    5
+}
+
+impl RawService {
+    pub(super) fn compile(self) -> Result<ServicePolicy, ConfigError> {
+        let printable = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic());
+        for (field, text) in [("cluster", &self.cluster), ("token", &self.token)] {
+            if !printable(text) {
+                return Err(error(
+                    format!("service.{field}"),
+                    "must be visible ASCII, and not empty".into(),
+                ));
+            }
+        }
+        let per_second = self.resolves_per_second;
+        let per_minute = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(59));
+        rate(Some(per_minute), "service.resolves_per_second")?;
+        Ok(ServicePolicy {
+            cluster: self.cluster,
+            token: SyncToken(self.token),
+            max_stale: u64::from(self.max_stale_seconds).saturating_mul(SECOND),
+            when_stale: self.when_stale,
+            resolves: Limit::per_minute(per_minute).with_burst(per_second),
+            unknown_for: u64::from(self.unknown_key_seconds).saturating_mul(SECOND),
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! Keys that come from the key service.
+
+use super::*;
+use crate::directory;
+use crate::ident::{KeyId, TeamId, TierName};
+use crate::quota::LimitOverrides;
+use crate::record::{KeyRecord, Status};
+use crate::sync::{Frame, FrameKind, KeyEntry, KeyState, TeamEntry};
+
+fn policy(when_stale: &str) -> Policy {
+    let json = format!(
+        r#"{{"service":{{"cluster":"auth","token":"t","max_stale_seconds":60,"when_stale":"{when_stale}","resolves_per_second":2}}}}"#
+    );
+    Policy::from_json(json.as_bytes()).unwrap()
+}
+
+fn at(seconds: u64) -> Now {
+    Now {
+        monotonic: seconds * SECOND,
+        wall_millis: NOW.wall_millis,
+    }
+}
+
+fn ask(store: &MemoryStore, n: u8, policy: &Policy, now: Now) -> (Exchange, Step) {
+    let authorization = format!("Bearer {}", key(n).reveal());
+    let lines = [
+        (":method", "GET"),
+        (":path", "/v1/models"),
+        ("authorization", &authorization),
+    ];
+    let head = Head::new(
+        lines
+            .iter()
+            .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+            .collect(),
+    );
+    Exchange::start(&head, true, policy, store, now)
+}
+
+fn resume(exchange: &mut Exchange, store: &MemoryStore, n: u8, policy: &Policy, now: Now) -> Step {
+    let authorization = format!("Bearer {}", key(n).reveal());
+    let lines = [
+        (":method", "GET"),
+        (":path", "/v1/models"),
+        ("authorization", &authorization),
+    ];
+    let head = Head::new(
+        lines
+            .iter()
+            .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+            .collect(),
+    );
+    exchange.resume(&head, true, policy, store, now)
+}
+
+fn record(n: u8, status: Status) -> KeyState {
+    let record = KeyRecord {
+        id: KeyId::new(&format!("key_{n}")).unwrap(),
+        team: TeamId::new("acme").unwrap(),
+        tier: TierName::new("free").unwrap(),
+        status,
+        models: None,
+        limits: LimitOverrides::default(),
+        expires_at: None,
+    };
+    KeyState {
+        record,
+        over_budget: false,
+    }
+}
+
+fn learn(
+    store: &MemoryStore,
+    kind: FrameKind,
+    (from, to): (u64, u64),
+    keys: Vec<(u8, Option<KeyState>)>,
+    now: Now,
+) {
+    let keys = keys.into_iter().map(|(n, state)| KeyEntry {
+        digest: key(n).digest(),
+        version: to,
+        state,
+    });
+    let frame = Frame {
+        kind,
+        more: false,
+        epoch: 1,
+        from,
+        to,
+        keys: keys.collect(),
+        teams: vec![],
+    };
+    assert!(directory::apply(store, &frame, now.monotonic).unwrap());
+}
+
+#[test]
+fn a_key_that_is_known_passes_until_it_is_revoked() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    learn(
+        &store,
+        FrameKind::Snapshot,
+        (0, 1),
+        vec![(1, Some(record(1, Status::Active)))],
+        at(10),
+    );
+    assert_eq!(ask(&store, 1, &policy, at(11)).0.decision(), "allowed");
+    learn(
+        &store,
+        FrameKind::Delta,
+        (1, 2),
+        vec![(1, Some(record(1, Status::Revoked)))],
+        at(12),
+    );
+    let (exchange, step) = ask(&store, 1, &policy, at(12));
+    assert_eq!(
+        (exchange.decision(), status(&step)),
+        ("key_revoked", Some(403))
+    );
+}
+
+#[test]
+fn an_unknown_key_is_asked_about_once_and_then_remembered() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    learn(&store, FrameKind::Snapshot, (0, 1), vec![], at(10));
+    let (mut exchange, step) = ask(&store, 1, &policy, at(11));
+    assert!(matches!(step, Step::Resolve(digest) if digest == key(1).digest()));
+    learn(&store, FrameKind::Resolved, (1, 1), vec![(1, None)], at(11));
+    let step = resume(&mut exchange, &store, 1, &policy, at(11));
+    assert_eq!(
+        (exchange.decision(), status(&step)),
+        ("invalid_api_key", Some(401))
+    );
+    assert_eq!(
+        ask(&store, 1, &policy, at(12)).0.decision(),
+        "invalid_api_key"
+    );
+    assert!(matches!(
+        ask(&store, 1, &policy, at(17)).1,
+        Step::Resolve(_)
+    ));
+}
+
+#[test]
+fn a_key_made_a_moment_ago_works_at_once() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    let (mut exchange, step) = ask(&store, 1, &policy, at(11));
+    assert!(matches!(step, Step::Resolve(_)));
+    learn(
+        &store,
+        FrameKind::Resolved,
+        (9, 9),
+        vec![(1, Some(record(1, Status::Active)))],
+        at(11),
+    );
+    let step = resume(&mut exchange, &store, 1, &policy, at(11));
+    assert_eq!((exchange.decision(), status(&step)), ("allowed", None));
+}
+
+#[test]
+fn a_service_that_does_not_answer_is_a_503_and_never_a_401() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    let (mut exchange, _) = ask(&store, 1, &policy, at(11));
+    let step = resume(&mut exchange, &store, 1, &policy, at(11));
+    assert_eq!(
+        (exchange.decision(), status(&step)),
+        ("not_ready", Some(503))
+    );
+}
+
+#[test]
+fn a_flood_of_random_keys_asks_no_more_than_its_budget() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    learn(&store, FrameKind::Snapshot, (0, 1), vec![], at(10));
+    let steps: Vec<_> = (1..9).map(|n| ask(&store, n, &policy, at(11)).1).collect();
+    assert_eq!(
+        steps
+            .iter()
+            .filter(|s| matches!(s, Step::Resolve(_)))
+            .count(),
+        2
+    );
+    assert!(steps.iter().skip(2).all(|s| status(s) == Some(401)));
+    // Without a directory to rely on, the rest is told to try again.
+    let cold = MemoryStore::default();
+    let last = (1..9)
+        .map(|n| ask(&cold, n, &policy, at(11)).1)
+        .last()
+        .unwrap();
+    assert_eq!(status(&last), Some(503));
+}
+
+#[test]
+fn a_silent_service_is_relied_on_for_as_long_as_configured() {
+    let store = MemoryStore::default();
+    learn(
+        &store,
+        FrameKind::Snapshot,
+        (0, 1),
+        vec![(1, Some(record(1, Status::Active)))],
+        at(10),
+    );
+    for (seconds, when_stale, decision, degraded) in [
+        (12, "refuse", "allowed", false),
+        (30, "refuse", "allowed", true),
+        (71, "refuse", "not_ready", true),
+        (71, "allow", "allowed", true),
+    ] {
+        let policy = policy(when_stale);
+        let (mut exchange, _) = ask(&store, 1, &policy, at(seconds));
+        assert_eq!(exchange.decision(), decision, "{seconds} {when_stale}");
+        let answer = exchange.response_head(&Head::default(), &policy);
+        let says = answer
+            .head
+            .set
+            .contains(&("x-gmtech-degraded", "key-service".into()));
+        assert_eq!(
+            (exchange.is_degraded(), says),
+            (degraded, degraded),
+            "{seconds}"
+        );
+    }
+}
+
+#[test]
+fn spent_credit_is_hopeless_and_attributed() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    let frame = Frame {
+        kind: FrameKind::Snapshot,
+        more: false,
+        epoch: 1,
+        from: 0,
+        to: 1,
+        keys: vec![KeyEntry {
+            digest: key(1).digest(),
+            version: 1,
+            state: Some(record(1, Status::Active)),
+        }],
+        teams: vec![TeamEntry {
+            team: TeamId::new("acme").unwrap(),
+            version: 1,
+            exhausted: true,
+        }],
+    };
+    assert!(directory::apply(&store, &frame, at(10).monotonic).unwrap());
+    let (exchange, Step::Reply(reply)) = ask(&store, 1, &policy, at(11)) else {
+        panic!("passed")
+    };
+    assert_eq!(
+        (reply.status, exchange.decision()),
+        (429, "insufficient_quota")
+    );
+    assert!(reply.headers.contains(&("x-should-retry", "false".into())));
+    let event = exchange.usage_event([1; 16], None, at(12)).unwrap();
+    assert_eq!(
+        (event.status, event.decision.as_str(), event.duration_ms),
+        (429, "insufficient_quota", 1_000)
+    );
+}
