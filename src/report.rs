@@ -5,7 +5,9 @@ use gmtech_core::exchange::{Exchange, Settlement};
 use crate::host::{metrics, state};
 
 fn tier(exchange: &Exchange) -> &str {
-    exchange.principal().map_or("none", |p| p.tier().as_str())
+    exchange
+        .attributed()
+        .map_or("none", |record| record.tier.as_str())
 }
 
 /// The path for the access log. What Envoy refuses before the filter has none: nobody has looked for a key in it.
@@ -40,9 +42,9 @@ pub(crate) fn decided(exchange: &Exchange) {
         metrics::count("gmtech_degraded", 1);
     }
     set("gmtech_decision", decision);
-    if let Some(p) = exchange.principal() {
-        set("gmtech_team_id", p.team().as_str());
-        set("gmtech_key_id", p.key().as_str());
+    if let Some(record) = exchange.attributed() {
+        set("gmtech_team_id", record.team.as_str());
+        set("gmtech_key_id", record.id.as_str());
         set("gmtech_tier", tier);
     }
     if let Some(model) = exchange.model() {

@@ -19,6 +19,7 @@ use crate::record::KeyRecord;
 use crate::sync::{Frame, FrameKind, KeyEntry, TeamEntry};
 
 mod codec;
+mod denied;
 pub mod turns;
 
 use codec::{Reader, words};
@@ -111,21 +112,19 @@ pub fn key(
     state: &State,
 ) -> Result<Option<Found>, StoreError> {
     let read = store.get(&key_name(digest))?;
-    Ok(read
-        .and_then(|(bytes, _)| Entry::from_bytes(&bytes))
-        .and_then(|entry| {
-            if entry.generation < state.generation {
-                return None;
-            }
-            if entry.flags & HAS_RECORD == 0 {
-                return Some(Found::None { asked_at: entry.at });
-            }
-            let record = Box::new(KeyRecord::from_wire(&entry.record).ok()?);
-            Some(Found::Record {
-                record,
-                over_budget: entry.flags & SPENT != 0,
-            })
-        }))
+    let entry = read.and_then(|(bytes, _)| Entry::from_bytes(&bytes));
+    let Some(entry) = entry.filter(|e| e.generation >= state.generation) else {
+        return denied::asked_at(store, digest)
+            .map(|at| at.map(|asked_at| Found::None { asked_at }));
+    };
+    if entry.flags & HAS_RECORD == 0 {
+        return Ok(Some(Found::None { asked_at: entry.at }));
+    }
+    let record = KeyRecord::from_wire(&entry.record).ok();
+    Ok(record.map(|record| Found::Record {
+        record: Box::new(record),
+        over_budget: entry.flags & SPENT != 0,
+    }))
 }
 
 /// Whether a team's credit is known to be exhausted.
@@ -192,11 +191,13 @@ fn put(
     now: Nanos,
 ) -> Result<(), StoreError> {
     for entry in &frame.keys {
-        write(
-            store,
-            &key_name(&entry.digest),
-            &Entry::of_key(entry, generation, now),
-        )?;
+        let name = key_name(&entry.digest);
+        let of_nobody = frame.kind == FrameKind::Resolved && entry.state.is_none();
+        if of_nobody && store.get(&name)?.is_none() {
+            denied::note(store, &entry.digest, now)?;
+            continue;
+        }
+        write(store, &name, &Entry::of_key(entry, generation, now))?;
     }
     for entry in &frame.teams {
         write(

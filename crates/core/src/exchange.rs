@@ -19,6 +19,7 @@ use crate::key::KeyDigest;
 use crate::ledger::{self, Account, CounterStore, Reservation, Slot, Standings};
 use crate::model::ModelId;
 use crate::quota::Nanos;
+use crate::record::KeyRecord;
 use crate::request::{BodyReader, EndpointKind, UsageEdit};
 use crate::usage::{ResponseMeter, Usage};
 
@@ -121,6 +122,8 @@ struct Known {
 pub struct Exchange {
     phase: Phase,
     principal: Option<Principal>,
+    /// The record of a key that is known and may not pass.
+    refused: Option<Box<KeyRecord>>,
     account: Option<Account>,
     model: Option<ModelId>,
     decision: &'static str,
@@ -146,6 +149,7 @@ impl Exchange {
         let mut exchange = Self {
             phase: Phase::Refused,
             principal: None,
+            refused: None,
             account: None,
             model: None,
             decision: "preflight",
@@ -225,10 +229,12 @@ impl Exchange {
         self.decision
     }
 
-    /// Who it is attributed to, once authenticated.
+    /// The key that it is attributed to, also where that key may not pass: its owner is to see that it is
+    /// still in use.
     #[must_use]
-    pub fn principal(&self) -> Option<&Principal> {
-        self.principal.as_ref()
+    pub fn attributed(&self) -> Option<&KeyRecord> {
+        let principal = self.principal.as_ref().map(Principal::record);
+        principal.or(self.refused.as_deref())
     }
 
     /// The model that was asked for, once known.

@@ -183,6 +183,30 @@ fn a_resolved_key_counts_at_once_and_never_undoes_a_later_change() {
 }
 
 #[test]
+fn a_flood_of_keys_that_do_not_exist_takes_a_bounded_number_of_places() {
+    let store = MemoryStore::default();
+    let unknown = |n: u32| {
+        let mut bytes = [0; 32];
+        bytes[1] = (n % 4) as u8;
+        bytes[28..].copy_from_slice(&n.to_be_bytes());
+        KeyDigest::from_bytes(bytes)
+    };
+    for n in 0..1_000 {
+        let keys = vec![KeyEntry {
+            digest: unknown(n),
+            version: 1,
+            state: None,
+        }];
+        assert!(apply(&store, &frame(Resolved, 7, (1, 1), false, keys), T0).unwrap());
+    }
+    assert_eq!(store.len(), 4);
+    let state = state(&store).unwrap();
+    assert_eq!(key(&store, &unknown(0), &state), Ok(None), "displaced");
+    let last = key(&store, &unknown(999), &state).unwrap();
+    assert_eq!(last, Some(Found::None { asked_at: T0 }));
+}
+
+#[test]
 fn a_teams_credit_is_as_last_said() {
     let store = MemoryStore::default();
     for (from, exhausted) in [(0, false), (1, true), (2, false)] {

@@ -116,7 +116,13 @@ impl Exchange {
             Lookup::Unknown => (None, false),
             Lookup::Ask => return Ok(Some(digest)),
         };
-        let principal = auth::judge(&key, record.as_deref(), now.wall_millis / 1_000)?;
+        let principal = match auth::judge(&key, record.as_deref(), now.wall_millis / 1_000) {
+            Ok(principal) => principal,
+            Err(refused) => {
+                self.refused = record;
+                return Err(refused.into());
+            }
+        };
         // A record whose tier nobody configured has no limits to be held to.
         let tier = policy.tier(principal.tier()).ok_or(Denial::Unavailable)?;
         let limits = tier.limits(&principal.record().limits);

@@ -56,14 +56,14 @@ impl Exchange {
         settlement: Option<&Settlement>,
         now: Now,
     ) -> Option<UsageEvent> {
-        let principal = self.principal.as_ref()?;
+        let record = self.attributed()?;
         let started = self.started;
         let millis = now.monotonic.saturating_sub(started.monotonic) / 1_000_000;
         Some(UsageEvent {
             id,
-            key: principal.key().clone(),
-            team: principal.team().clone(),
-            tier: principal.tier().clone(),
+            key: record.id.clone(),
+            team: record.team.clone(),
+            tier: record.tier.clone(),
             model: self.model.clone(),
             endpoint: Label::clip(&self.logged_path),
             decision: Label::clip(self.decision),

@@ -200,7 +200,7 @@ fn what_goes_on_carries_our_identity_and_none_of_the_clients() {
             "x-gmtech-model: gpt-4o"
         ]
     );
-    assert_eq!(exchange.principal().unwrap().team().as_str(), "acme");
+    assert_eq!(exchange.attributed().unwrap().team.as_str(), "acme");
 }
 
 #[test]
@@ -221,6 +221,21 @@ fn a_path_that_costs_nothing_still_loses_the_clients_identity() {
 }
 
 #[test]
+fn a_key_that_may_not_pass_is_still_attributed() {
+    let store = MemoryStore::default();
+    for (key, id) in [("2", Some("key_2")), ("3", Some("key_3")), ("9", None)] {
+        let authorization = format!("authorization: Bearer {{{key}}}");
+        let (exchange, _) = send(&store, &["GET /v1/models", &authorization]);
+        let attributed = exchange.attributed().map(|record| record.id.as_str());
+        assert_eq!(attributed, id);
+        assert_eq!(
+            exchange.usage_event([0; 16], None, NOW).is_some(),
+            id.is_some()
+        );
+    }
+}
+
+#[test]
 fn a_refusal_by_limit_spends_nothing_and_names_the_key() {
     let store = MemoryStore::default();
     let request = ["GET /v1/models", "authorization: Bearer {4}"];
@@ -231,7 +246,7 @@ fn a_refusal_by_limit_spends_nothing_and_names_the_key() {
         };
         assert_eq!(exchange.decision(), "rate_limit_requests");
         assert!(reply.body.contains("key_4 in team acme on requests per min (RPM): Limit 1, Used 1, Requested 1. Please try again in 1m0s."), "{}", reply.body);
-        assert_eq!(exchange.principal().unwrap().key().as_str(), "key_4");
+        assert_eq!(exchange.attributed().unwrap().id.as_str(), "key_4");
     }
 }
 

@@ -18,6 +18,13 @@ pub(crate) struct MemoryStore {
     pub(crate) broken: Cell<bool>,
 }
 
+impl MemoryStore {
+    /// How many values it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.values.borrow().len()
+    }
+}
+
 impl CounterStore for MemoryStore {
     fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
         if self.broken.get() {
