@@ -219,6 +219,9 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
     }
 
     start_envoy(args, &mut supervisor, &dir)?;
+    supervisor.wait_until("the gate's list of keys", KNOWN_WITHIN, || {
+        probe::has_synced(LOOPBACK, args.admin_port)
+    })?;
     // Not the free key: its 60 requests are the user's.
     supervisor.wait_until("the demo key", KNOWN_WITHIN, || {
         probe::admits(LOOPBACK, args.api_port, &demo.pro)
