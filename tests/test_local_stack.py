@@ -241,3 +241,15 @@ def test_it_ends_when_envoy_does(stack):
     os.kill(envoy, signal.SIGKILL)
     assert stack.process.wait_exit() != 0
     wait_until("the others to end", lambda: not [port for port in stack.ports() if listens(port)])
+
+
+def test_the_gate_goes_on_while_the_key_service_is_killed_and_started_again(stack):
+    demo = stack.demo()
+    (service,) = [pid for pid in stack.children() if b"\0serve\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(service, signal.SIGKILL)
+    wait_until("the service to be gone", lambda: not listens(stack.service))
+    assert client(demo).chat.completions.create(**HELLO).choices, "without the service"
+    wait_until("the service to be back", lambda: listens(stack.service) and listens(stack.sync), deadline=30)
+    made = stack.gmtech(*CREATE)
+    assert client(demo, made["key"]).models.list().data
+    assert stack.process.alive()
