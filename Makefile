@@ -37,11 +37,13 @@ help: ## Show this list
 	  '  API_PORT          where the API listens, 8080' \
 	  '  ENVOY_ADMIN_PORT  where metrics are, 9901' \
 	  '  UPSTREAM_PORT     where mock-llm listens, 8090' \
+	  '  SERVICE_PORT      where keys are managed, 8081' \
+	  '  SYNC_PORT         where Envoy asks the key service, 8082' \
 	  '  UPSTREAM          a real provider instead, like https://api.openai.com/v1' \
 	  '  UPSTREAM_KEY      its key' \
-	  '  LOCAL_DIR         logs and demo.env, .local'
+	  '  LOCAL_DIR         logs, demo.env and the database of keys, which stays, .local'
 
-run: build wasm $(ENVOY_STAMP) ## Start mock-llm and Envoy with the filter, print a demo key; Ctrl-C ends it
+run: build wasm $(ENVOY_STAMP) ## Start the key service, mock-llm and Envoy with the filter, print a demo key; Ctrl-C ends it
 	@$(GMTECH) up
 
 ##@ Build

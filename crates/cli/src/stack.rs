@@ -6,7 +6,7 @@
 //!
 //! # Failure policy
 //! All or nothing. What cannot start ends the stack, and so does a child that ends; the message names the
-//! variable to change or shows the child's last lines. Whatever ends it, no process stays, and in the directory
+//! variable to change or shows the child's last lines. Only the key service is started again: the gate goes on without it. Whatever ends it, no process stays, and in the directory
 //! only logs, the database and the service's two tokens.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -35,6 +35,8 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Envoy compiles the filter at start, which takes seconds on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
+/// The key service's name among the children.
+const SERVICE: &str = "service";
 /// How long the gate may take to learn the keys.
 const KNOWN_WITHIN: Duration = Duration::from_secs(30);
 
@@ -219,6 +221,9 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
     }
 
     start_envoy(args, &mut supervisor, &dir)?;
+    supervisor.wait_until("the gate's list of keys", KNOWN_WITHIN, || {
+        probe::has_synced(LOOPBACK, args.admin_port)
+    })?;
     // Not the free key: its 60 requests are the user's.
     supervisor.wait_until("the demo key", KNOWN_WITHIN, || {
         probe::admits(LOOPBACK, args.api_port, &demo.pro)
@@ -229,7 +234,7 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
         "The gate is ready. Ctrl-C ends it; the keys' database stays in its directory.\n",
         &plan.summary(&dir, &demo),
     );
-    supervisor.run_until_stopped()
+    supervisor.run_until_stopped(SERVICE)
 }
 
 /// With everything on its command line: variables that are meant for another service must not count.
@@ -238,7 +243,7 @@ fn start_service(args: &UpArgs, supervisor: &mut Supervisor, dir: &LocalDir) -> 
     let (database, state) = (dir.path("gmtech.db"), dir.root());
     let host = LOOPBACK.to_string();
     supervisor.start(
-        Program::new("service", this)
+        Program::new(SERVICE, this)
             .args(["serve", "--host", &host, "--sync-host", &host])
             .args(["--port", &args.service_port.to_string()])
             .args(["--sync-port", &args.sync_port.to_string()])
@@ -246,7 +251,7 @@ fn start_service(args: &UpArgs, supervisor: &mut Supervisor, dir: &LocalDir) -> 
             .args(["--state-dir".as_ref(), state.as_os_str()]),
         dir,
     )?;
-    supervisor.wait_until("service", READY_WITHIN, || {
+    supervisor.wait_until(SERVICE, READY_WITHIN, || {
         probe::is_ready(LOOPBACK, args.service_port, "/healthz")
             && probe::accepts(LOOPBACK, args.sync_port)
     })

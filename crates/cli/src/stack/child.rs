@@ -1,6 +1,7 @@
 //! A program of the stack, and the wrapper that ties its life to the stack's.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,8 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
-
-use super::files::LocalDir;
 
 /// The hidden command that [`run_tied`] is reached by.
 pub(crate) const TIED: &str = "tied-child";
@@ -39,15 +38,14 @@ impl Program {
         self
     }
 
-    /// Starts it with its output in `<name>.log`.
+    /// Starts it with its output in `log`.
     ///
     /// It gets a process group of its own, so that Ctrl-C reaches only the stack, which then ends it in
     /// order.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start(&self, dir: &LocalDir) -> Result<Child> {
-        let log = dir.new_log(&format!("{}.log", self.name))?;
+    pub(super) fn start(&self, log: File) -> Result<Child> {
         let this = std::env::current_exe().context("cannot find this program")?;
         Command::new(this)
             .arg(TIED)

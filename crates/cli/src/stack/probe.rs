@@ -1,6 +1,6 @@
 //! Questions to ports: free, accepting, ready.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// For answers that come from the provider.
 const UPSTREAM_PATIENCE: Duration = Duration::from_secs(10);
 
-/// More than Envoy sends, in bytes.
-const MAX_HEAD: u64 = 128 << 10;
+/// In bytes: more than any head.
+const MAX_ANSWER: u64 = 128 << 10;
 
 /// Checks that `port` can be listened on.
 ///
@@ -35,7 +35,7 @@ pub(super) fn accepts(host: IpAddr, port: u16) -> bool {
 
 /// Whether `path` is answered with 200: the health checks of Envoy and of the key service.
 pub(super) fn is_ready(host: IpAddr, port: u16, path: &str) -> bool {
-    ask(host, port, path, "", PATIENCE).is_ok_and(|head| head.starts_with("HTTP/1.1 200"))
+    ask(host, port, path, "", PATIENCE).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
 /// Whether the gate at `port` lets `key` pass. Only what has passed carries the state of its limits; what a provider
@@ -49,13 +49,22 @@ pub(super) fn admits(host: IpAddr, port: u16, key: &str) -> bool {
         &authorization,
         UPSTREAM_PATIENCE,
     )
-    .is_ok_and(|head| {
-        head.lines()
+    .is_ok_and(|answer| {
+        answer
+            .lines()
+            .take_while(|line| !line.is_empty())
             .any(|line| line.starts_with("x-ratelimit-limit-requests:"))
     })
 }
 
-/// The answer's status line and headers.
+/// Whether the Envoy with its admin page at `port` has learned what the key service knows.
+pub(super) fn has_synced(host: IpAddr, port: u16) -> bool {
+    let stat = "gmtech_sync.decision.applied";
+    ask(host, port, &format!("/stats?filter={stat}"), "", PATIENCE)
+        .is_ok_and(|answer| answer.contains(&format!("{stat}: ")))
+}
+
+/// The answer, or the start of a long one.
 fn ask(
     host: IpAddr,
     port: u16,
@@ -68,17 +77,9 @@ fn ask(
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes())?;
-    let mut head = String::new();
-    for line in BufReader::new(stream.take(MAX_HEAD)).lines() {
-        match line?.as_str() {
-            "" => break,
-            line => {
-                head.push_str(line);
-                head.push('\n');
-            }
-        }
-    }
-    Ok(head)
+    let mut answer = Vec::new();
+    stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
 //! Keeps the children of a stack: starts them in order, notices their end, ends them in reverse.
+//!
+//! A child that ends is the end of the stack, but for those that [`Supervisor::run_until_stopped`] is told to start
+//! again.
 
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use super::files::LocalDir;
 
 /// How often children and signals are looked at.
 const STEP: Duration = Duration::from_millis(50);
+/// How long a child stays down before it is started again.
+const REVIVED_AFTER: Duration = Duration::from_secs(1);
 /// How much of a dead child's log is shown.
 const LAST_LINES: usize = 15;
 
@@ -23,7 +28,7 @@ pub(super) struct Supervisor {
 }
 
 struct Running {
-    name: &'static str,
+    program: Program,
     child: Child,
     log: std::path::PathBuf,
 }
@@ -50,10 +55,10 @@ impl Supervisor {
     /// # Errors
     /// When it cannot be started.
     pub(super) fn start(&mut self, program: Program, dir: &LocalDir) -> Result<()> {
-        let child = program.start(dir)?;
         let log = dir.path(&format!("{}.log", program.name));
+        let child = program.start(dir.new_log(&format!("{}.log", program.name))?)?;
         self.children.push(Running {
-            name: program.name,
+            program,
             child,
             log,
         });
@@ -97,16 +102,45 @@ impl Supervisor {
         self.check()
     }
 
-    /// Waits for a signal.
+    /// Waits for a signal. The child called `revived` is started again whenever it ends.
     ///
     /// # Errors
-    /// When a child ends first.
-    pub(super) fn run_until_stopped(&mut self) -> Result<()> {
+    /// When another child ends first, or it cannot be started again.
+    pub(super) fn run_until_stopped(&mut self, revived: &str) -> Result<()> {
         while !self.stopped() {
-            self.check()?;
+            if let Some((at, status)) = self.ended()? {
+                if self.name(at) != revived {
+                    return self.fail(at, status);
+                }
+                eprintln!("gmtech: {revived} ended ({status}) and is started again");
+                // What cannot start must not be tried all the time.
+                self.pause(REVIVED_AFTER);
+                if !self.stopped() {
+                    self.revive(at)?;
+                }
+            }
             std::thread::sleep(STEP);
         }
         Ok(())
+    }
+
+    fn revive(&mut self, at: usize) -> Result<()> {
+        if let Some(running) = self.children.get_mut(at) {
+            let log = std::fs::OpenOptions::new()
+                .append(true)
+                .open(&running.log)
+                .with_context(|| format!("cannot write {}", running.log.display()))?;
+            running.child = running.program.start(log)?;
+        }
+        Ok(())
+    }
+
+    fn pause(&self, time: Duration) {
+        let mut left = time;
+        while !left.is_zero() && !self.stopped() {
+            std::thread::sleep(STEP);
+            left = left.saturating_sub(STEP);
+        }
     }
 
     fn stopped(&self) -> bool {
@@ -114,27 +148,33 @@ impl Supervisor {
     }
 
     fn check(&mut self) -> Result<()> {
-        let mut ended: Option<(&'static str, ExitStatus)> = None;
-        for running in &mut self.children {
-            if let Some(status) = running
-                .child
-                .try_wait()
-                .context("cannot wait for a child")?
-            {
-                ended = Some((running.name, status));
-                break;
-            }
-        }
-        match ended {
-            Some((name, status)) => {
-                bail!("{name} ended by itself ({status}){}", self.last_lines(name))
-            }
+        match self.ended()? {
+            Some((at, status)) => self.fail(at, status),
             None => Ok(()),
         }
     }
 
+    fn ended(&mut self) -> Result<Option<(usize, ExitStatus)>> {
+        for (at, running) in self.children.iter_mut().enumerate() {
+            let status = running.child.try_wait();
+            if let Some(status) = status.context("cannot wait for a child")? {
+                return Ok(Some((at, status)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn fail(&self, at: usize, status: ExitStatus) -> Result<()> {
+        let name = self.name(at);
+        bail!("{name} ended by itself ({status}){}", self.last_lines(name))
+    }
+
+    fn name(&self, at: usize) -> &'static str {
+        self.children.get(at).map_or("", |r| r.program.name)
+    }
+
     fn last_lines(&self, name: &str) -> String {
-        let Some(running) = self.children.iter().find(|r| r.name == name) else {
+        let Some(running) = self.children.iter().find(|r| r.program.name == name) else {
             return String::new();
         };
         let text = std::fs::read(&running.log).unwrap_or_default();
