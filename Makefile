@@ -78,11 +78,13 @@ lint: $(WASM_TARGET_STAMP) ## Check formatting, clippy and who may depend on wha
 
 ifneq ($(wildcard fuzz/Cargo.toml),)
 .PHONY: fuzz
-FUZZ_SECONDS ?= 60
-fuzz: ## Run every fuzz target for FUZZ_SECONDS (60)
+FUZZ_SECONDS ?= 600
+# libFuzzer's coverage needs flags that the stable compiler has only under this switch.
+fuzz: ## Run every fuzz target for FUZZ_SECONDS (600)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-	for target in $$(cargo fuzz list); do \
-	  cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); done
+	for target in $$(cargo fuzz list); do mkdir -p "fuzz/found/$$target"; \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$target" "fuzz/found/$$target" "fuzz/corpus/$$target" \
+	    -- -max_total_time=$(FUZZ_SECONDS); done
 endif
 
 ifneq ($(wildcard bench/run),)

@@ -7,6 +7,7 @@ use gmtech_core::config::Policy;
 use gmtech_core::denial::{Denial, Reply};
 use gmtech_core::directory;
 use gmtech_core::exchange::{Exchange, Forward, Step};
+use gmtech_core::head::HeadEdits;
 use gmtech_core::key::KeyDigest;
 use gmtech_core::request::UsageEdit;
 use gmtech_core::sync::Frame;
@@ -43,6 +44,8 @@ pub(crate) struct Stream {
     event_id: [u8; 16],
     /// The answer is held until it is complete.
     holds_answer: bool,
+    /// Another answer was given in its place: nothing of it goes out any more.
+    replaced_answer: bool,
 }
 
 impl Stream {
@@ -56,6 +59,7 @@ impl Stream {
             ends: false,
             event_id: [0; 16],
             holds_answer: false,
+            replaced_answer: false,
         }
     }
 
@@ -203,6 +207,10 @@ impl Stream {
         if self.holds_answer {
             return self.list_models(size, ends);
         }
+        if self.replaced_answer {
+            body::replace(Buffer::Response, size, &[])?;
+            return Ok(Action::Continue);
+        }
         let Some(exchange) = &mut self.exchange else {
             return Ok(Action::Continue);
         };
@@ -234,9 +242,17 @@ impl Stream {
             return Ok(Action::Continue);
         }
         let Reply { body: error, .. } = Denial::UnreadableModels.reply();
-        headers::set(Map::Response, ":status", "502")?;
-        headers::set(Map::Response, "content-type", "application/json")?;
-        headers::set(Map::Response, "content-length", &error.len().to_string())?;
+        self.replaced_answer = true;
+        let head = HeadEdits {
+            // An encoding is the likeliest reason why the list could not be read.
+            remove: vec![b"content-encoding".as_slice().into()],
+            set: vec![
+                (":status", "502".into()),
+                ("content-type", "application/json".into()),
+                ("content-length", error.len().to_string()),
+            ],
+        };
+        headers::apply(Map::Response, &head)?;
         body::replace(Buffer::Response, size, error.as_bytes())?;
         Ok(Action::Continue)
     }

@@ -30,7 +30,7 @@ def without(record: dict, name: str) -> dict:
 # What is written; where the mistake is; what is said of it.
 MISTAKES = [
     ("no JSON", "tiers:\n  free: 60\n", ".", "JSON object"),
-    ("cut", '{"keys": {', ".", "EOF"),
+    ("cut", '{"keys": {', "keys", "EOF"),
     ("two documents", "{} {}", ".", "trailing"),
     ("a list", "[]", ".", "JSON object"),
     ("unknown at the top", {"teirs": {}}, "teirs", "unknown field"),

@@ -1,5 +1,5 @@
 // One call with the official Node SDK, unmodified; prints what came of it as JSON.
-// Argument: {"baseURL", "apiKey", "call": "chat"|"stream"|"models"|"embeddings"|"response"|"upload MEGABYTES"|"model NAME", "options": {…}}
+// Argument: {"baseURL", "apiKey", "call": "chat"|"stream"|"helper"|"usage"|"models"|"embeddings"|"response"|"upload MEGABYTES"|"model NAME", "options": {…}}
 import OpenAI from "openai";
 
 const { baseURL, apiKey, call, options } = JSON.parse(process.argv[2]);
@@ -13,6 +13,13 @@ const calls = {
     for await (const chunk of await client.chat.completions.create({ ...hello, stream: true }))
       text += chunk.choices[0]?.delta.content ?? "";
     return text;
+  },
+  helper: async () => (await client.chat.completions.stream(hello).finalChatCompletion()).choices[0].message.content,
+  usage: async () => {
+    let usage;
+    const asked = { ...hello, stream: true, stream_options: { include_usage: true } };
+    for await (const chunk of await client.chat.completions.create(asked)) usage = chunk.usage ?? usage;
+    return usage.total_tokens;
   },
   models: async () => (await client.models.list()).data.map((model) => model.id),
   embeddings: async () =>

@@ -7,13 +7,16 @@ use gmtech_core::ident::TierName;
 use gmtech_core::sync::events::{Label, UsageEvent};
 use tokio::sync::{Notify, watch};
 
-use crate::clock::Millis;
+use crate::clock::{DAY_MS, Millis};
 use crate::config::{Config, Database};
 use crate::high_water::HighWater;
 use crate::price::PriceBook;
 use crate::secret::{self, Token, TokenDigest};
 use crate::store::sql::SqlStore;
 use crate::store::{By, NewAdminToken, Priced, Role, Store, StoreError};
+
+/// How long an idempotency token and a proxy's name are remembered, in milliseconds: a week.
+const REMEMBERED: i64 = 7 * DAY_MS;
 
 /// What every handler has.
 pub struct Service {
@@ -112,6 +115,7 @@ impl Service {
             .store
             .close_days_before(now.day() - i64::from(self.keep_events_days))
             .await?;
+        self.store.forget(Millis(now.0 - REMEMBERED)).await?;
         if opened > 0 || closed > 0 {
             tracing::info!(
                 budgets_opened = opened,

@@ -116,6 +116,8 @@ pub trait SyncStore {
     async fn report(&self, proxy: &str, applied: Head, now: Millis) -> Result<()>;
     /// Every proxy that reported since `since`.
     async fn proxies(&self, since: Millis) -> Result<Vec<Proxy>>;
+    /// Drops what only matters for a while: idempotency tokens and proxies of before `before`.
+    async fn forget(&self, before: Millis) -> Result<()>;
     /// Wakes up when this process has made a version; other processes' changes are only seen by asking.
     fn watch(&self) -> tokio::sync::watch::Receiver<u64>;
 }

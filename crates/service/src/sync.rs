@@ -103,7 +103,7 @@ async fn changes(
         version: asked.since,
     };
     if let Some(proxy) = asked.proxy.as_deref().filter(|_| applied.epoch != 0) {
-        receipts::note(&service, proxy, applied).await?;
+        receipts::note_soon(&service, proxy, applied)?;
     }
     let limit = asked.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
     let mut head = service.store.head().await?;
@@ -135,7 +135,6 @@ async fn news(service: &Service, since: u64, until: Instant) -> Result<(), ApiEr
     let mut made = service.store.watch();
     let mut stopping = service.stopping.subscribe();
     loop {
-        made.mark_unchanged();
         if service.store.head().await?.version > since
             || Instant::now() >= until
             || *stopping.borrow()

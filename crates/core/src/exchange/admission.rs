@@ -1,6 +1,7 @@
 //! Admission: from the head and the body of a request to a reservation, or to a denial.
 
 use super::lookup::{Lookup, look_up};
+use super::models::is_restricted;
 use super::{
     AnswerState, Exchange, Forward, Forwarded, Now, Phase, Reading, Step, limits, printable,
 };
@@ -64,13 +65,16 @@ impl Exchange {
             self.check_model(model.clone(), policy)?;
         }
         let reads_body = !ends && endpoint.body() != BodyForm::None;
-        // An exhausted limit is refused before anything is read for it.
-        let least = Cost {
-            requests: 1,
-            tokens: Bid::exactly(u64::from(endpoint.charges_tokens())),
-        };
-        ledger::probe(store, self.account()?, least, now.monotonic)
-            .map_err(|e| self.not_reserved(e))?;
+        if reads_body {
+            // An exhausted limit is refused before anything is read for it.
+            let tokens = Bid::exactly(u64::from(endpoint.charges_tokens()));
+            let least = Cost {
+                requests: 1,
+                tokens,
+            };
+            ledger::probe(store, self.account()?, least, now.monotonic)
+                .map_err(|e| self.not_reserved(e))?;
+        }
 
         let edits = self.forward_edits(head);
         if !reads_body && endpoint.body() == BodyForm::None {
@@ -156,6 +160,14 @@ impl Exchange {
         if endpoint.kind() == EndpointKind::Other && !is_json {
             // A file that is put aside is no prompt; what is made of it is metered when it is used.
             facts.prompt_tokens = 0;
+        }
+        if facts.fallbacks
+            && self
+                .principal
+                .as_ref()
+                .is_none_or(|p| is_restricted(p, policy))
+        {
+            return Err(Denial::Body(BodyError::Fallbacks));
         }
         if let Some(model) = &facts.model {
             head.set

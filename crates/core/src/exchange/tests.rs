@@ -329,6 +329,24 @@ fn the_body_is_judged_before_it_goes_on() {
             None,
             "allowed",
         ),
+        (
+            "5",
+            r#"{"model":"gpt-4o-mini","models":["gpt-4o"]}"#,
+            Some(400),
+            "bad_request",
+        ),
+        (
+            "5",
+            r#"{"model":"gpt-4o-mini","Fallbacks":[]}"#,
+            Some(400),
+            "bad_request",
+        ),
+        (
+            "1",
+            r#"{"model":"gpt-4o-mini","models":["gpt-4o"]}"#,
+            None,
+            "allowed",
+        ),
         // Refused as soon as the model is seen, whatever follows.
         ("5", r#"{"model":"gpt-4o",!"#, Some(403), "model_not_found"),
     ] {

@@ -115,6 +115,8 @@ pub enum BodyError {
     WrongType(Param),
     /// A count below zero or with a fraction.
     WrongCount(Param),
+    /// Models to fall back to, from a key that may not use every model.
+    Fallbacks,
     /// A form that is not well formed.
     InvalidForm(MultipartFault),
 }
@@ -140,6 +142,7 @@ impl BodyError {
     pub const fn param(self) -> Option<&'static str> {
         match self {
             Self::MissingModel | Self::InvalidModel | Self::ConflictingModel => Some("model"),
+            Self::Fallbacks => Some("models"),
             Self::Duplicate(p) | Self::LetterCase(p) | Self::WrongType(p) | Self::WrongCount(p) => {
                 Some(p.name())
             }
@@ -159,7 +162,7 @@ impl BodyError {
             Self::MissingModel => "missing_required_parameter",
             Self::InvalidModel | Self::ConflictingModel | Self::WrongCount(_) => "invalid_value",
             Self::Duplicate(_) => "duplicate_parameter",
-            Self::LetterCase(_) => "unknown_parameter",
+            Self::LetterCase(_) | Self::Fallbacks => "unknown_parameter",
             Self::InvalidForm(_) => "invalid_multipart",
         }
     }
@@ -206,6 +209,10 @@ impl fmt::Display for BodyError {
                 "The path names one model and the body another. Name the same in both, or leave it out of the body.",
             ),
             Self::Duplicate(p) => write!(f, "'{}' is given twice. Send it once.", p.name()),
+            Self::Fallbacks => f.write_str(
+                "This key may use certain models only, and fallbacks cannot be checked against them. Remove \
+                 'models' and 'fallbacks', and name one model in 'model'.",
+            ),
             Self::LetterCase(p) => {
                 write!(f, "A parameter differs from '{0}' only in letter case. Write '{0}'.", p.name())
             }

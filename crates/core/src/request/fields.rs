@@ -30,6 +30,8 @@ pub(super) struct Fields {
     pub(super) cap: Option<u64>,
     pub(super) choices: u64,
     pub(super) prompts: u64,
+    /// Other models are named at the top level.
+    pub(super) fallbacks: bool,
     pub(super) open_brace: Option<u64>,
     pub(super) meter: Meter,
     /// One bit a [`Param`] seen.
@@ -58,6 +60,7 @@ impl Fields {
             cap: None,
             choices: 1,
             prompts: 0,
+            fallbacks: false,
             open_brace: None,
             meter: Meter::new(costs),
             seen: 0,
@@ -84,6 +87,7 @@ impl Fields {
         if self.depth == 1 {
             self.class = Key::Label;
             self.section = keys::section(name);
+            self.fallbacks |= keys::names_fallbacks(name);
             self.next = keys::param(None, name)?;
             self.top = self.next;
         } else {

@@ -42,6 +42,8 @@ pub struct RequestFacts {
     pub prompt_tokens: u64,
     /// The parts counted at a flat cost.
     pub parts: PartCounts,
+    /// Whether the body names other models to fall back to, which are not checked.
+    pub fallbacks: bool,
     /// The body's length in bytes.
     pub body_len: u64,
     /// How to have the stream report its usage.
@@ -201,6 +203,7 @@ impl BodyReader {
             prompts: 1,
             prompt_tokens: 0,
             parts: PartCounts::default(),
+            fallbacks: false,
             body_len: self.len,
             usage_edit: UsageEdit::None,
         };
@@ -210,6 +213,7 @@ impl BodyReader {
                 facts.stream |= fields.stream;
                 facts.include_usage = fields.options.include_usage.and_then(|(asked, ..)| asked);
                 facts.declared_cap = fields.cap;
+                facts.fallbacks = fields.fallbacks;
                 facts.choices = fields.choices;
                 if endpoint.kind() == EndpointKind::Completions {
                     facts.prompts = fields.prompts.max(1);

@@ -3,6 +3,7 @@
 //! A proxy is live if it was heard of within the configured window. One that died is counted as pending until the
 //! window is over: nobody can tell it from one that is cut off and still answers clients.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -42,18 +43,45 @@ pub struct Receipt {
 /// # Errors
 /// Where the name is none, or the store does not answer.
 pub(super) async fn note(service: &Service, proxy: &str, applied: Head) -> Result<(), ApiError> {
-    let fits = (1..=128).contains(&proxy.len())
-        && proxy.bytes().all(|b| b.is_ascii_graphic())
-        && secret::redact(proxy) == proxy;
-    if !fits {
-        return Err(ApiError::invalid(
-            "proxy",
-            "proxy must be 1 to 128 visible ASCII characters.",
-        ));
-    }
+    check(proxy)?;
     service.store.report(proxy, applied, Millis::now()).await?;
     service.reported.notify_waiters();
     Ok(())
+}
+
+/// Notes it without making the caller wait: a poll brings revocations, and must not stand in line behind the
+/// writers of usage. A report that fails is logged; the next poll says it again.
+///
+/// # Errors
+/// Where the name is none.
+pub(super) fn note_soon(
+    service: &Arc<Service>,
+    proxy: &str,
+    applied: Head,
+) -> Result<(), ApiError> {
+    check(proxy)?;
+    let (service, proxy) = (Arc::clone(service), proxy.to_owned());
+    tokio::spawn(async move {
+        match service.store.report(&proxy, applied, Millis::now()).await {
+            Ok(()) => service.reported.notify_waiters(),
+            Err(error) => tracing::warn!(%error, proxy, "a receipt was not noted"),
+        }
+    });
+    Ok(())
+}
+
+fn check(proxy: &str) -> Result<(), ApiError> {
+    let fits = (1..=128).contains(&proxy.len())
+        && proxy.bytes().all(|b| b.is_ascii_graphic())
+        && secret::redact(proxy) == proxy;
+    if fits {
+        Ok(())
+    } else {
+        Err(ApiError::invalid(
+            "proxy",
+            "proxy must be 1 to 128 visible ASCII characters.",
+        ))
+    }
 }
 
 /// The live proxies.

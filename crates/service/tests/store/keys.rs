@@ -135,6 +135,15 @@ async fn a_call_with_the_same_token_happens_once(stand: &Stand) {
             .unwrap();
         assert_eq!(team.balance_nano_usd, 100);
     }
+    // Remembered as long as asked, no longer.
+    for (before, replayed) in [(NOON, true), (later(1), false)] {
+        store.forget(before).await.unwrap();
+        let again = store
+            .create_key(new_key_of("acme"), once(1), &by(NOON))
+            .await
+            .unwrap();
+        assert_eq!(again.replayed, replayed);
+    }
 }
 
 async fn rotation_ends_the_old_key_after_the_overlap(stand: &Stand) {

@@ -32,6 +32,7 @@ macro_rules! store_tests {
     )*};
 }
 
+mod follower;
 mod keys;
 mod money;
 mod sync;

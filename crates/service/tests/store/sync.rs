@@ -161,5 +161,18 @@ async fn a_new_epoch_is_another_history(stand: &Stand) {
             seen_at: later(5)
         }]
     );
+    // Reports are sent side by side and may overtake each other; only another epoch goes back.
+    let step = |epoch, version| Head { epoch, version };
+    for (said, kept) in [
+        (step(after.epoch, after.version - 1), after),
+        (
+            step(after.epoch, after.version + 4),
+            step(after.epoch, after.version + 4),
+        ),
+        (step(before.epoch, 1), step(before.epoch, 1)),
+    ] {
+        store.report("envoy-1", said, later(5)).await.unwrap();
+        assert_eq!(store.proxies(NOON).await.unwrap()[0].applied, kept);
+    }
     assert!(store.proxies(later(6)).await.unwrap().is_empty());
 }

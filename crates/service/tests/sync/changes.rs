@@ -1,75 +1,18 @@
-//! The proxy-facing API, through its router and a real SQLite file.
-#![allow(missing_docs, reason = "a test")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::panic,
-    reason = "a test fails loudly"
-)]
+//! Snapshots, deltas, epochs, resolves and receipts.
 
-mod common;
-
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use common::http::*;
-use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::key::ApiKey;
-use gmtech_core::model::ModelId;
 use gmtech_core::record::Status;
-use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
-use gmtech_core::sync::{Frame, FrameKind};
-use gmtech_core::usage::{Tokens, Usage};
+use gmtech_core::sync::FrameKind;
 use gmtech_service::clock::Millis;
-use serde_json::{Value, json};
+use gmtech_service::service::Service;
+use gmtech_service::store::By;
+use serde_json::json;
 
-/// A proxy as the filter is one: it keeps what it was told and asks for what follows.
-#[derive(Default)]
-struct Proxy {
-    epoch: u64,
-    version: u64,
-    keys: BTreeMap<String, Status>,
-    exhausted: BTreeMap<String, bool>,
-}
-
-impl Proxy {
-    async fn poll(&mut self, api: &Api, more: &str) -> Frame {
-        let path = format!(
-            "/sync/v1/changes?proxy=envoy-1&epoch={}&since={}{more}",
-            self.epoch, self.version
-        );
-        let frame = api.frame(&path).await;
-        match frame.kind {
-            FrameKind::Snapshot => {
-                *self = Self {
-                    epoch: frame.epoch,
-                    ..Self::default()
-                }
-            }
-            FrameKind::Delta => assert_eq!((frame.epoch, frame.from), (self.epoch, self.version)),
-            FrameKind::Resolved => panic!("not asked for"),
-        }
-        self.version = frame.to;
-        for key in &frame.keys {
-            let record = &key.state.as_ref().unwrap().record;
-            self.keys.insert(record.id.to_string(), record.status);
-        }
-        for team in &frame.teams {
-            self.exhausted.insert(team.team.to_string(), team.exhausted);
-        }
-        frame
-    }
-
-    async fn follow(&mut self, api: &Api, more: &str) -> usize {
-        let mut pages = 1;
-        while self.poll(api, more).await.more {
-            pages += 1;
-        }
-        pages
-    }
-}
+use crate::Proxy;
+use crate::common::http::*;
 
 #[tokio::test]
 async fn a_proxy_learns_everything_page_by_page_and_then_only_changes() {
@@ -114,6 +57,74 @@ async fn a_held_poll_is_answered_when_something_changes() {
             .keys
             .len(),
         1
+    );
+}
+
+#[tokio::test]
+async fn a_held_poll_sees_what_another_process_changes() {
+    let api = Api::new().await;
+    let made = api.key("acme").await;
+    let mut proxy = Proxy::default();
+    proxy.follow(&api, "").await;
+    let other = Service::open(&api.config).await.unwrap();
+    let by = By {
+        actor: "another process".into(),
+        now: Millis::now(),
+    };
+    let id = text(&made, "id").parse().unwrap();
+    let suspend = other.store.set_status(&id, Status::Suspended, &by);
+    let poll = tokio::time::timeout(Duration::from_secs(5), proxy.poll(&api, "&wait=20000"));
+    let (frame, done) = tokio::join!(poll, suspend);
+    done.unwrap();
+    assert_eq!(
+        frame
+            .expect("answered long before its wait is over")
+            .keys
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_fails_is_a_retryable_503_and_its_cause_stays_inside() {
+    let api = Api::new().await;
+    let made = api.key("acme").await;
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}", api.dir.path().join("gmtech.db").display());
+    let mut raw = <sqlx::AnyConnection as sqlx::Connection>::connect(&url)
+        .await
+        .unwrap();
+    sqlx::query("ALTER TABLE keys RENAME TO lost")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    let key = format!("/admin/v1/keys/{}", text(&made, "id"));
+    let (status, json) = api.ask(ADMIN, Method::GET, &key, None).await;
+    let error = &json["error"];
+    assert_eq!(
+        (status.as_u16(), text(error, "type"), text(error, "code")),
+        (503, "server_error", "store_unavailable")
+    );
+    assert!(!json.to_string().contains("no such table"), "{json}");
+    for path in [
+        "/sync/v1/changes".to_owned(),
+        format!("/sync/v1/resolve/{}", "ab".repeat(32)),
+    ] {
+        let (status, _) = api.sync(PROXY, Method::GET, &path, vec![]).await;
+        assert_eq!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "{path}: never an empty snapshot, never \"no such key\""
+        );
+    }
+    sqlx::query("ALTER TABLE lost RENAME TO keys")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!(
+        api.get(&key).await["id"],
+        made["id"],
+        "it works again by itself"
     );
 }
 
@@ -223,6 +234,31 @@ async fn a_database_restored_from_an_older_backup_is_recognised_at_the_start() {
 }
 
 #[tokio::test]
+async fn a_poll_is_a_receipt_for_what_it_asks_after() {
+    let api = Api::new().await;
+    let made = api.key("acme").await;
+    let mut proxy = Proxy::default();
+    proxy.follow(&api, "").await;
+    proxy.poll(&api, "").await;
+    let noted = async {
+        loop {
+            let list = api.get("/admin/v1/proxies").await;
+            if list["data"][0]["current"] == json!(true) {
+                break list;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let list = tokio::time::timeout(Duration::from_secs(5), noted)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&list["data"][0]["id"], &list["data"][0]["version"]),
+        (&json!("envoy-1"), &made["version"])
+    );
+}
+
+#[tokio::test]
 async fn a_revocation_waits_for_every_live_proxy() {
     let api = Api::with(|config| config.live_window = Duration::from_secs(5)).await;
     let keys = [
@@ -280,110 +316,4 @@ async fn a_revocation_waits_for_every_live_proxy() {
     let proxies = api.get("/admin/v1/proxies").await;
     assert_eq!(proxies["data"][1]["id"], "envoy-2");
     assert_eq!(proxies["data"][1]["current"], json!(true));
-}
-
-fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
-    UsageEvent {
-        id: [n; 16],
-        key: KeyId::new(text(key, "id")).unwrap(),
-        team: TeamId::new(text(key, "team")).unwrap(),
-        tier: TierName::new("free").unwrap(),
-        model: ModelId::new(model).ok(),
-        endpoint: Label::clip("/v1/chat/completions"),
-        decision: Label::clip("allowed"),
-        status: 200,
-        duration_ms: 5,
-        started_unix_ms: Millis::now().0 as u64,
-        usage: Usage::Exact(Tokens {
-            input: 1_000,
-            output: 100,
-            ..Tokens::default()
-        }),
-    }
-}
-
-async fn send(api: &Api, events: &[UsageEvent]) -> Value {
-    let batch = encode_batch(events).unwrap();
-    let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
-    assert_eq!(status, StatusCode::OK);
-    serde_json::from_slice(&body).unwrap()
-}
-
-#[tokio::test]
-async fn usage_becomes_money_once_and_exhausts_the_pool() {
-    let api = Api::new().await;
-    let key = api.key("acme").await;
-    let mut proxy = Proxy::default();
-    proxy.follow(&api, "").await;
-    // gpt-4o: 2.50 and 10 dollars a million: 0.0025 + 0.001 dollars a request.
-    api.post(
-        "/admin/v1/teams/acme/credit",
-        json!({"amount_usd": "0.005"}),
-    )
-    .await;
-    let done = send(&api, &[event(&key, 1, "gpt-4o"), event(&key, 1, "gpt-4o")]).await;
-    assert_eq!(
-        (&done["accepted"], &done["duplicate"]),
-        (&json!(1), &json!(1))
-    );
-    assert_eq!(
-        api.get("/admin/v1/teams/acme").await["balance_nano_usd"],
-        1_500_000
-    );
-    proxy.follow(&api, "").await;
-    assert!(!proxy.exhausted["acme"]);
-    send(&api, &[event(&key, 2, "gpt-4o")]).await;
-    let team = api.get("/admin/v1/teams/acme").await;
-    assert_eq!(
-        (&team["balance_nano_usd"], &team["exhausted"]),
-        (&json!(-2_000_000), &json!(true))
-    );
-    proxy.follow(&api, "").await;
-    assert!(proxy.exhausted["acme"]);
-    api.post("/admin/v1/teams/acme/credit", json!({"amount_usd": "1"}))
-        .await;
-    proxy.follow(&api, "").await;
-    assert!(!proxy.exhausted["acme"]);
-
-    // The access log says the same of event 2, and of one more that was never reported.
-    let entry = |n: u8| {
-        json!({"event_id": hex::encode([n; 16]), "key_id": key["id"], "team_id": "acme", "tier": "free", "model": "no-such-model",
-            "tokens_input": 1000, "tokens_output": "100", "usage_source": "exact", "status": 200, "decision": "allowed",
-            "endpoint": "/v1/chat/completions", "duration_ms": 5, "start_time": Millis::now().to_rfc3339()})
-    };
-    let entries = json!([entry(2), entry(3), {"key_id": "-"}, {"key_id": "key_x"}]);
-    for (accepted, duplicate) in [(1, 1), (0, 2)] {
-        let done = api.post("/admin/v1/usage/import", entries.clone()).await;
-        let said = (&done["accepted"], &done["duplicate"], &done["malformed"]);
-        assert_eq!(said, (&json!(accepted), &json!(duplicate), &json!(1)));
-    }
-    let usage = api.get("/admin/v1/usage?by=model").await;
-    let rows: Vec<_> = usage["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|r| (text(r, "group"), &r["cost_nano_usd"]))
-        .collect();
-    // The fallback: 10 and 30 dollars a million.
-    assert_eq!(
-        rows,
-        [
-            ("gpt-4o", &json!(7_000_000)),
-            ("no-such-model", &json!(13_000_000))
-        ]
-    );
-    assert!(
-        api.get(&format!("/admin/v1/keys/{}", text(&key, "id")))
-            .await["last_used_at"]
-            .is_string()
-    );
-}
-
-#[tokio::test]
-async fn what_is_no_batch_is_refused_and_counts_nothing() {
-    let api = Api::new().await;
-    for body in [vec![], vec![9, 0, 0], vec![1, 0, 5], b"[]".to_vec()] {
-        let (status, _) = api.sync(PROXY, Method::POST, "/sync/v1/usage", body).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST);
-    }
 }

@@ -1,0 +1,213 @@
+//! What a mistake is told.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::common::http::*;
+
+#[tokio::test]
+async fn every_mistake_is_named_in_the_openai_shape() {
+    let api = Api::new().await;
+    api.key("acme").await;
+    let key = |change: Value| {
+        let mut body = json!({"team": "acme", "name": "ci"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        body
+    };
+    let long = "x".repeat(101);
+    for (path, body, status, code, param) in [
+        (
+            "keys",
+            key(json!({"team": "nobody"})),
+            404,
+            "not_found",
+            Value::Null,
+        ),
+        (
+            "keys",
+            key(json!({"team": "two words"})),
+            400,
+            "invalid_value",
+            json!("team"),
+        ),
+        (
+            "keys",
+            key(json!({"name": ""})),
+            400,
+            "invalid_value",
+            json!("name"),
+        ),
+        (
+            "keys",
+            key(json!({"name": long})),
+            400,
+            "invalid_value",
+            json!("name"),
+        ),
+        (
+            "keys",
+            key(json!({"name": "gmtech_pastedByMistake"})),
+            400,
+            "invalid_value",
+            json!("name"),
+        ),
+        (
+            "keys",
+            key(json!({"tier": "gold"})),
+            400,
+            "invalid_value",
+            json!("tier"),
+        ),
+        (
+            "keys",
+            key(json!({"models": []})),
+            400,
+            "invalid_value",
+            json!("models"),
+        ),
+        (
+            "keys",
+            key(json!({"models": ["a*b"]})),
+            400,
+            "invalid_value",
+            json!("models"),
+        ),
+        (
+            "keys",
+            key(json!({"expires_at": "2020-01-01T00:00:00Z"})),
+            400,
+            "invalid_value",
+            json!("expires_at"),
+        ),
+        (
+            "keys",
+            key(json!({"expires_at": "tomorrow"})),
+            400,
+            "invalid_value",
+            json!("expires_at"),
+        ),
+        (
+            "keys",
+            key(json!({"budgets": {"day_nano_usd": -1}})),
+            400,
+            "invalid_value",
+            json!("budgets"),
+        ),
+        (
+            "keys",
+            key(json!({"limits": {"requests_per_minute": 0}})),
+            422,
+            "invalid_json",
+            Value::Null,
+        ),
+        (
+            "keys",
+            key(json!({"limits": {"requests_per_hour": 1}})),
+            422,
+            "invalid_json",
+            Value::Null,
+        ),
+        (
+            "keys",
+            key(json!({"colour": "red"})),
+            422,
+            "invalid_json",
+            Value::Null,
+        ),
+        ("teams", json!({"id": "acme"}), 409, "conflict", Value::Null),
+        (
+            "teams",
+            json!({"id": "a/b"}),
+            400,
+            "invalid_value",
+            json!("id"),
+        ),
+        (
+            "teams/acme/credit",
+            json!({}),
+            400,
+            "invalid_value",
+            json!("amount_usd"),
+        ),
+        (
+            "teams/acme/credit",
+            json!({"amount_usd": "0"}),
+            400,
+            "invalid_value",
+            json!("amount_usd"),
+        ),
+        (
+            "teams/acme/credit",
+            json!({"amount_usd": "1e9"}),
+            400,
+            "invalid_value",
+            json!("amount_usd"),
+        ),
+        (
+            "teams/nobody/credit",
+            json!({"amount_usd": "1"}),
+            404,
+            "not_found",
+            Value::Null,
+        ),
+        (
+            "tokens",
+            json!({"name": "x", "role": "team_admin"}),
+            400,
+            "invalid_value",
+            json!("team"),
+        ),
+        (
+            "tokens",
+            json!({"name": "x", "role": "admin", "team": "acme"}),
+            400,
+            "invalid_value",
+            json!("team"),
+        ),
+        (
+            "keys/key_none/revoke",
+            json!({}),
+            404,
+            "not_found",
+            Value::Null,
+        ),
+        ("nothing", json!({}), 404, "not_found", Value::Null),
+    ] {
+        let (got, json) = api
+            .ask(
+                ADMIN,
+                Method::POST,
+                &format!("/admin/v1/{path}"),
+                Some(body.clone()),
+            )
+            .await;
+        let error = &json["error"];
+        assert_eq!(
+            (got.as_u16(), text(error, "code")),
+            (status, code),
+            "{path} {body}: {json}"
+        );
+        assert_eq!(error["param"], param, "{path} {body}");
+        assert_eq!(text(error, "type"), "invalid_request_error");
+    }
+    for path in [
+        "keys?limit=0",
+        "keys?limit=501",
+        "keys?status=asleep",
+        "usage?by=colour",
+        "usage?from=yesterday",
+    ] {
+        let (status, json) = api
+            .ask(ADMIN, Method::GET, &format!("/admin/v1/{path}"), None)
+            .await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {json}");
+        assert!(json["error"]["message"].is_string());
+    }
+    let (status, json) = api.ask(ADMIN, Method::DELETE, "/admin/v1/keys", None).await;
+    assert_eq!(
+        (status.as_u16(), text(&json["error"], "code")),
+        (405, "method_not_allowed")
+    );
+}

@@ -1,0 +1,143 @@
+//! Usage from a proxy, and what it does to credit.
+
+use axum::http::{Method, StatusCode};
+use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::model::ModelId;
+use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
+use gmtech_core::usage::{Tokens, Usage};
+use gmtech_service::clock::Millis;
+use serde_json::{Value, json};
+
+use crate::Proxy;
+use crate::common::http::*;
+
+fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
+    UsageEvent {
+        id: [n; 16],
+        key: KeyId::new(text(key, "id")).unwrap(),
+        team: TeamId::new(text(key, "team")).unwrap(),
+        tier: TierName::new("free").unwrap(),
+        model: ModelId::new(model).ok(),
+        endpoint: Label::clip("/v1/chat/completions"),
+        decision: Label::clip("allowed"),
+        status: 200,
+        duration_ms: 5,
+        started_unix_ms: Millis::now().0 as u64,
+        usage: Usage::Exact(Tokens {
+            input: 1_000,
+            output: 100,
+            ..Tokens::default()
+        }),
+    }
+}
+
+async fn send(api: &Api, events: &[UsageEvent]) -> Value {
+    let batch = encode_batch(events).unwrap();
+    let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
+    assert_eq!(status, StatusCode::OK);
+    serde_json::from_slice(&body).unwrap()
+}
+
+#[tokio::test]
+async fn usage_becomes_money_once_and_exhausts_the_pool() {
+    let api = Api::new().await;
+    let key = api.key("acme").await;
+    let mut proxy = Proxy::default();
+    proxy.follow(&api, "").await;
+    // gpt-4o: 2.50 and 10 dollars a million: 0.0025 + 0.001 dollars a request.
+    api.post(
+        "/admin/v1/teams/acme/credit",
+        json!({"amount_usd": "0.005"}),
+    )
+    .await;
+    let done = send(&api, &[event(&key, 1, "gpt-4o"), event(&key, 1, "gpt-4o")]).await;
+    assert_eq!(
+        (&done["accepted"], &done["duplicate"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        api.get("/admin/v1/teams/acme").await["balance_nano_usd"],
+        1_500_000
+    );
+    proxy.follow(&api, "").await;
+    assert!(!proxy.exhausted["acme"]);
+    send(&api, &[event(&key, 2, "gpt-4o")]).await;
+    let team = api.get("/admin/v1/teams/acme").await;
+    assert_eq!(
+        (&team["balance_nano_usd"], &team["exhausted"]),
+        (&json!(-2_000_000), &json!(true))
+    );
+    proxy.follow(&api, "").await;
+    assert!(proxy.exhausted["acme"]);
+    api.post("/admin/v1/teams/acme/credit", json!({"amount_usd": "1"}))
+        .await;
+    proxy.follow(&api, "").await;
+    assert!(!proxy.exhausted["acme"]);
+
+    // The access log says the same of event 2, and of one more that was never reported.
+    let entry = |n: u8| {
+        json!({"event_id": hex::encode([n; 16]), "key_id": key["id"], "team_id": "acme", "tier": "free", "model": "no-such-model",
+            "tokens_input": 1000, "tokens_output": "100", "usage_source": "exact", "status": 200, "decision": "allowed",
+            "endpoint": "/v1/chat/completions", "duration_ms": 5, "start_time": Millis::now().to_rfc3339()})
+    };
+    let entries = json!([entry(2), entry(3), {"key_id": "-"}, {"key_id": "key_x"}]);
+    for (accepted, duplicate) in [(1, 1), (0, 2)] {
+        let done = api.post("/admin/v1/usage/import", entries.clone()).await;
+        let said = (&done["accepted"], &done["duplicate"], &done["malformed"]);
+        assert_eq!(said, (&json!(accepted), &json!(duplicate), &json!(1)));
+    }
+    let usage = api.get("/admin/v1/usage?by=model").await;
+    let rows: Vec<_> = usage["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (text(r, "group"), &r["cost_nano_usd"]))
+        .collect();
+    // The fallback: 10 and 30 dollars a million.
+    assert_eq!(
+        rows,
+        [
+            ("gpt-4o", &json!(7_000_000)),
+            ("no-such-model", &json!(13_000_000))
+        ]
+    );
+    assert!(
+        api.get(&format!("/admin/v1/keys/{}", text(&key, "id")))
+            .await["last_used_at"]
+            .is_string()
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_batch_is_refused_and_counts_nothing() {
+    let api = Api::new().await;
+    for body in [vec![], vec![9, 0, 0], vec![1, 0, 5], b"[]".to_vec()] {
+        let (status, _) = api.sync(PROXY, Method::POST, "/sync/v1/usage", body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_counted_does_not_cost_the_others() {
+    let api = Api::new().await;
+    let key = api.key("acme").await;
+    let mut stranger = event(&key, 2, "gpt-4o");
+    stranger.key = "key_of_nobody".parse().unwrap();
+    let mut ancient = event(&key, 3, "gpt-4o");
+    ancient.started_unix_ms = 0;
+    api.service.housekeeping(Millis::now()).await.unwrap();
+    let mut batch = encode_batch(&[
+        event(&key, 1, "gpt-4o"),
+        stranger,
+        ancient,
+        event(&key, 4, "gpt-4o"),
+    ])
+    .unwrap();
+    // The source byte of the first event: a version, a count, a length and an id before it.
+    batch[1 + 2 + 2 + 16] = 99;
+    let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
+    let done: Value = serde_json::from_slice(&body).unwrap();
+    let expected =
+        json!({"accepted": 1, "duplicate": 0, "too_old": 1, "unknown_key": 1, "malformed": 1});
+    assert_eq!((status, done), (StatusCode::OK, expected));
+}

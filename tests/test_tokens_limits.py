@@ -1,0 +1,327 @@
+"""The tokens limit as a customer meets it: three refusals that differ, headers and `/limits` that agree, weights, metrics."""
+
+import json
+import time
+
+import openai
+import pytest
+
+from harness import durations, http1, metered
+from harness.gate import Gate
+from harness.metered import STEADY, WORDS, body, charge, charges, limits, post, stream
+
+PROMPT = metered.prompt_tokens()
+OUTPUT = len(WORDS.split())
+
+# Its own tier, so that what the metrics count of it is of one test.
+COUNTED = {"requests_per_minute": 6000, "tokens_per_minute": 1_000_000}
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory):
+    kinds = {
+        "free": (10, "free", {}),
+        "steady": (20, "free", {"limits": STEADY}),
+        # 100 tokens a second, 200 at once.
+        "quick": (5, "free", {"limits": {"tokens_per_minute": 6000, "tokens_burst": 200}}),
+        "small": (5, "free", {"limits": {"tokens_per_minute": 100}}),
+        "two": (10, "free", {"limits": {**STEADY, "max_in_flight": 2}}),
+        "requests": (5, "free", {"limits": {"requests_per_minute": 60, "requests_burst": 2}}),
+        "counted": (2, "counted", {}),
+        "capped": (2, "capped", {}),
+    }
+    tiers = {"counted": COUNTED, "capped": {**COUNTED, "max_in_flight": 1}}
+    with Gate(tmp_path_factory.mktemp("limits"), kinds=kinds, config={"tiers": tiers}) as gate:
+        yield gate
+
+
+# Refusals.
+
+
+def test_a_client_that_waits_gets_through(gate):
+    """By the SDK's own retry: one refusal, one wait, one answer."""
+    key = gate.key("quick")
+    hello = {"model": "gpt-4o", "messages": [{"role": "user", "content": WORDS}], "max_tokens": 150}
+    client = gate.openai(key, default_headers={"x-mock": "output_tokens=150"})
+    client.chat.completions.create(**hello)
+    began = time.monotonic()
+    client.chat.completions.create(**hello)
+    waited = time.monotonic() - began
+    first, refused, last = charges(gate, key, 3)
+    assert (first.status, refused.status, last.status) == (200, 429, 200)
+    assert refused.decision == "rate_limit_tokens"
+    assert 1 < waited < 3
+
+
+def test_a_refusal_that_waiting_cures_says_for_how_long(gate):
+    key = gate.key("quick")
+    assert post(gate, key, body(max_tokens=180), "output_tokens=180").status == 200
+    charge(gate, key)
+    answer = post(gate, key, body(max_tokens=180))
+    assert answer.status == 429
+    error = answer.error
+    assert (error["type"], error["code"], error["param"]) == ("tokens", "rate_limit_exceeded", None)
+    for word in [key.id, key.team, "tokens per min (TPM)", "Limit 6000", "Requested", "Please try again in"]:
+        assert word in error["message"], error["message"]
+    wait = int(answer.header("retry-after-ms"))
+    assert 1000 < wait < 2000 and answer.header("retry-after") == "2"
+    assert answer.header("x-should-retry") == "true"
+    assert int(answer.header("x-ratelimit-remaining-tokens")) < 20
+    time.sleep(wait / 1000)
+    assert post(gate, key, body(max_tokens=180)).status == 200, "after the promised wait it passes"
+
+
+def test_a_refusal_before_the_promised_wait_is_over(gate):
+    key = gate.key("quick")
+    assert post(gate, key, body(max_tokens=180), "output_tokens=180").status == 200
+    promised = None
+    while (answer := post(gate, key, body(max_tokens=180))).status == 429:
+        now = time.monotonic()
+        due = now + int(answer.header("retry-after-ms")) / 1000
+        promised = due if promised is None else promised
+        assert abs(due - promised) < 0.2, "refusals do not move it"
+        assert now < promised + 0.2
+    assert promised and time.monotonic() > promised - 0.2
+
+
+def test_what_can_never_fit_is_not_tried_again(gate):
+    key = gate.key("small")
+    with pytest.raises(openai.RateLimitError) as raised:
+        gate.openai(key).chat.completions.create(
+            model="gpt-4o", messages=[{"role": "user", "content": "word " * 500}], max_tokens=5
+        )
+    error = raised.value
+    assert (error.status_code, error.code, error.type) == (429, "rate_limit_exceeded", "tokens")
+    assert "Request too large" in error.message and "Limit 100" in error.message
+    headers = error.response.headers
+    assert headers["x-should-retry"] == "false"
+    assert "retry-after" not in headers and "retry-after-ms" not in headers
+    assert len(metered.rows(gate, key)) == 1, "one call"
+    assert gate.seen() == []
+
+
+def test_a_generous_cap_is_no_reason_to_refuse(gate):
+    """The prompt fits, and what the output may be is held to what there is."""
+    key = gate.key("free")
+    answer = post(gate, key, body(max_tokens=1_000_000))
+    assert answer.status == 200
+    settled = charge(gate, key)
+    assert (settled.charged, settled.reserved) == (PROMPT + OUTPUT, 40_000)
+    assert post(gate, key, body(max_tokens=1_000_000)).status == 200, "and the rest was given back"
+
+
+def test_many_choices_are_reserved_for(gate):
+    key = gate.key("free")
+    assert post(gate, key, body(max_tokens=100, n=5)).status == 200
+    settled = charge(gate, key)
+    assert settled.reserved == settled.prompt_estimate + 5 * 100
+    assert settled.charged == PROMPT + 5 * OUTPUT
+
+
+def test_it_learns_how_long_answers_are(gate):
+    """Without a cap the first reserves the default, the next what the last one taught."""
+    key = gate.key("steady")
+    for _ in range(2):
+        assert post(gate, key, body(), "output_tokens=50").status == 200
+        metered.wait_until("its row", lambda: metered.rows(gate, key))
+    first, second = charges(gate, key, 2)
+    assert first.reserved == first.prompt_estimate + 1024
+    assert second.reserved == second.prompt_estimate + 50
+
+
+# In flight.
+
+
+def wait_for_places(gate, key, used: int) -> None:
+    metered.wait_until(f"{used} places in use", lambda: limits(gate, key)["max_in_flight"]["used"] == used)
+
+
+def slow(gate, key):
+    return stream(gate, key, "output_tokens=1000;event_delay_ms=20", max_tokens=1000).read_events(2)
+
+
+def test_the_third_of_two_in_flight_is_refused(gate):
+    key = gate.key("two")
+    going = [slow(gate, key), slow(gate, key)]
+    place = limits(gate, key)["max_in_flight"]
+    assert (place["limit"], place["used"], place["remaining"]) == (2, 2, 0)
+    refused = post(gate, key)
+    assert (refused.status, refused.error["code"]) == (429, "rate_limit_exceeded")
+    assert "concurrent requests: Limit 2, Used 2, Requested 1" in refused.error["message"]
+    assert refused.header("retry-after") == "1" and refused.header("x-should-retry") == "true"
+    going[0].hang_up()
+    wait_for_places(gate, key, 1)
+    assert post(gate, key).status == 200
+    wait_for_places(gate, key, 1)
+    going[1].hang_up()
+    wait_for_places(gate, key, 0)
+    assert [r["decision"] for r in gate.rows() if "429" in str(r["response_code"])] == ["rate_limit_in_flight"]
+
+
+ENDINGS = {
+    "JSON": ("", {}),
+    "stream": ("", {"stream": True}),
+    "refused by the upstream": ("status=500", {}),
+    "no answer": ("drop", {}),
+    "an error event": ("error_event_after=2", {"stream": True}),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_ending_gives_the_place_back(gate, ending):
+    mock, fields = ENDINGS[ending]
+    key = gate.key("two")
+    for _ in range(5):
+        assert post(gate, key, body(**fields), mock).status != 429
+        wait_for_places(gate, key, 0)
+
+
+def test_a_broken_stream_gives_the_place_back(gate):
+    key = gate.key("two")
+    for _ in range(3):
+        stream(gate, key, "cut_after_events=3;event_delay_ms=10").read_to_the_end()
+        wait_for_places(gate, key, 0)
+
+
+def test_a_refused_request_takes_no_place(gate):
+    key = gate.key("two")
+    for _ in range(5):
+        assert post(gate, key, b"{}").status == 400
+    assert limits(gate, key)["max_in_flight"]["used"] == 0
+
+
+def test_a_tier_has_a_cap_too(gate):
+    key = gate.key("capped")
+    going = slow(gate, key)
+    assert post(gate, key).status == 429
+    going.hang_up()
+    wait_for_places(gate, key, 0)
+    assert post(gate, key).status == 200
+
+
+# What a customer is told.
+
+
+def test_asking_for_the_limits_costs_nothing_and_reaches_nobody(gate):
+    key = gate.key("requests")
+    for _ in range(20):
+        seen = limits(gate, key)
+    assert seen["requests_per_minute"]["used"] == 0
+    assert (seen["requests_per_minute"]["limit"], seen["requests_per_minute"]["remaining"]) == (60, 2)
+    while gate.models(key).status == 200:
+        pass
+    assert limits(gate, key)["requests_per_minute"]["remaining"] == 0, "and can be asked by who has nothing left"
+    assert all(s.path == "/v1/models" for s in gate.seen())
+
+
+def test_what_the_limits_look_like(gate):
+    key = gate.key("two")
+    post(gate, key, body(max_tokens=5))
+    charge(gate, key)
+    for path in ("/api/v1/limits", "/v1/limits"):
+        answer = gate.send("GET", path, [("authorization", key.bearer)])
+        assert answer.header("content-type") == "application/json"
+        told = json.loads(answer.body)
+        assert (told["object"], told["key"], told["team"], told["tier"]) == ("list", key.id, key.team, "free")
+        assert [x["name"] for x in told["data"]] == ["requests_per_minute", "tokens_per_minute", "max_in_flight"]
+        for limit in told["data"]:
+            assert (limit["scope"], limit["id"]) == ("key", key.id)
+        tokens = told["data"][1]
+        assert tokens["remaining"] == 100_000 - tokens["used"]
+        assert (tokens["used"] - 1) * 1000 <= tokens["reset_ms"] <= tokens["used"] * 1000
+        # The headers of the same answer tell the same.
+        assert answer.header("x-ratelimit-limit-tokens") == str(tokens["limit"]) == "60"
+        assert answer.header("x-ratelimit-remaining-tokens") == str(tokens["remaining"])
+        reset = durations.seconds(answer.header("x-ratelimit-reset-tokens"))
+        assert reset * 1000 == pytest.approx(tokens["reset_ms"], abs=2)
+    assert gate.send("GET", "/api/v1/limits").status == 401
+    assert gate.send("POST", "/api/v1/limits", [("authorization", key.bearer)], b"{}").status != 200
+
+
+def test_an_answer_tells_what_is_left_while_it_is_under_way(gate):
+    """Headers leave before the output is known: they count the reservation, and the next ones what was used."""
+    key = gate.key("steady")
+    first = post(gate, key, body(max_tokens=500))
+    settled = charge(gate, key)
+    assert first.header("x-ratelimit-limit-tokens") == "60"
+    assert int(first.header("x-ratelimit-remaining-tokens")) == 100_000 - settled.reserved
+    second = gate.models(key)
+    left = int(second.header("x-ratelimit-remaining-tokens"))
+    assert 100_000 - settled.charged <= left <= 100_000 - settled.charged + 2
+
+
+def test_refusals_of_all_kinds_tell_of_tokens(gate):
+    key = gate.key("small")
+    refused = post(gate, key, body("word " * 500))
+    assert refused.status == 429
+    assert refused.header("x-ratelimit-limit-tokens") == "100"
+    assert refused.header("x-ratelimit-remaining-tokens") == "100", "a refusal spends nothing"
+    assert durations.seconds(refused.header("x-ratelimit-reset-tokens")) == 0
+
+
+# Weights.
+
+
+@pytest.mark.parametrize(
+    ("weights", "mock", "charged"),
+    [
+        ({}, "cached_tokens=10", PROMPT + OUTPUT),
+        ({"cached_input": 100}, "cached_tokens=10", PROMPT - 10 + 1 + OUTPUT),
+        ({"cached_input": 0}, "cached_tokens=10", PROMPT - 10 + OUTPUT),
+        ({"reasoning": 2000}, "reasoning_tokens=7", PROMPT + OUTPUT + 14),
+        ({"output": 4000}, "", PROMPT + 4 * OUTPUT),
+        ({"input": 500}, "", PROMPT // 2 + OUTPUT),
+    ],
+)
+def test_weights_change_the_charge(start, weights, mock, charged):
+    gate = start(kinds={"steady": (2, "free", {"limits": STEADY})}, config={"metering": {"weights": weights}})
+    for fields in ({}, {"stream": True}):
+        key = gate.key("steady")
+        ledger = metered.Ledger(gate, key)
+        assert post(gate, key, body(**fields), mock).status == 200
+        settled = charge(gate, key)
+        assert (settled.source, settled.charged) == ("exact", charged)
+        assert settled.input == PROMPT, "the log counts tokens, not weights"
+        assert settled.cached_input == (10 if "cached" in mock else 0)
+        ledger.check(charged)
+
+
+def test_the_default_output_is_configuration(start):
+    gate = start(kinds={"free": (1, "free", {})}, config={"metering": {"default_output_tokens": 77}})
+    key = gate.key("free")
+    assert post(gate, key).status == 200
+    settled = charge(gate, key)
+    assert settled.reserved == settled.prompt_estimate + 77
+
+
+def test_include_usage_can_be_off(start):
+    gate = start(kinds={"free": (1, "free", {})}, config={"metering": {"include_usage": False}})
+    key = gate.key("free")
+    assert post(gate, key, body(stream=True)).status == 200
+    assert charge(gate, key).source == "estimated"
+    (request,) = gate.seen()
+    assert request.body.encode() == body(stream=True)
+
+
+# Metrics.
+
+
+def test_tokens_are_counted_by_tier_kind_and_source(gate):
+    key = gate.key("counted")
+    assert post(gate, key, body(), "cached_tokens=6").status == 200
+    assert post(gate, key, body(stream=True), "reasoning_tokens=4").status == 200
+    assert post(gate, key, body(), "no_usage").status == 200
+    assert post(gate, key, body(), "status=500").status == 500
+    log = charges(gate, key, 4)
+    counted = {k: v for k, v in metered.counters(gate, "gmtech_tokens").items() if k[2] == "counted"}
+    estimated = log[2]
+    assert counted == {
+        ("input", "exact", "counted"): 2 * PROMPT,
+        ("output", "exact", "counted"): 2 * OUTPUT + 4,
+        ("cached_input", "exact", "counted"): 6,
+        ("reasoning", "exact", "counted"): 4,
+        ("input", "estimated", "counted"): estimated.input,
+        ("output", "estimated", "counted"): estimated.output,
+    }
+    settled = {k: v for k, v in metered.counters(gate, "gmtech_settled").items() if k[1] == "counted"}
+    assert settled == {("exact", "counted"): 3, ("estimated", "counted"): 1}
