@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # validate.sh ENVOY GMTECH WASM: lets Envoy itself check what envoy/ renders to: with the filter and without, for the
-# local upstream and for a provider behind TLS.
+# local upstream, with the key service and for a provider behind TLS.
 set -euo pipefail
 envoy=$1 gmtech=$2 wasm=$3
 dir=$(mktemp -d)
@@ -20,6 +20,8 @@ check() {
 
 printf %s key >"$dir/upstream.key"
 check envoy --filter-wasm "$wasm"
+printf %s gmadmin_0123456789abcdef >"$dir/sync.token" && chmod 600 "$dir/sync.token"
+check service --filter-wasm "$wasm" --service keys.internal:8082 --service-token-file "$dir/sync.token"
 check passthrough --no-filter
 check provider --filter-wasm "$wasm" --upstream https://api.openai.com/v1 --upstream-key-file "$dir/upstream.key"
 check passthrough-provider --no-filter --upstream https://api.openai.com/v1

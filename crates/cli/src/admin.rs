@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde_json::Value;
 
 use client::Client;
 
@@ -49,5 +50,34 @@ impl Connection {
             (Err(_), None) => bail!("set GMTECH_ADMIN_TOKEN, or name a --token-file"),
         };
         Client::new(&self.url, token.trim())
+    }
+}
+
+/// The management API, for what this program does there by itself.
+pub(crate) struct Management(Client);
+
+impl Management {
+    /// The API at `url`, for the holder of `token`.
+    ///
+    /// # Errors
+    /// Where `url` has no scheme.
+    pub(crate) fn new(url: &str, token: &str) -> Result<Self> {
+        Client::new(url, token).map(Self)
+    }
+
+    /// Posts `body` to `path` below `/admin/v1`.
+    ///
+    /// # Errors
+    /// Where the service cannot be reached or refuses.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.0.post(path, body)
+    }
+
+    /// Every item of a list, page by page.
+    ///
+    /// # Errors
+    /// Where the service cannot be reached or refuses.
+    pub(crate) fn all(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Vec<Value>> {
+        self.0.all(path, query)
     }
 }

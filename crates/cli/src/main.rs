@@ -52,9 +52,9 @@ enum Command {
     },
     /// Print an Envoy bootstrap (JSON), rendered from a template for given ports, upstream and filter.
     EnvoyConfig(render::Args),
-    /// Run the local stack in the foreground: an upstream, Envoy with the filter, a demo key.
+    /// Run the local stack in the foreground: the key service, an upstream, Envoy with the filter, a demo key.
     Up(stack::UpArgs),
-    /// Write the files of the local stack for containers.
+    /// Prepare the local stack in containers: demo keys and files.
     StackFiles(stack::FilesArgs),
     /// Become a program that ends with the stack.
     #[command(name = stack::child::TIED, hide = true)]

@@ -16,8 +16,10 @@ use serde_json::Value;
 mod merge;
 mod nodes;
 mod patch;
+mod service;
 mod upstream;
 
+pub(crate) use service::ServiceAddress;
 pub(crate) use upstream::Upstream;
 
 /// The template with the filter.
@@ -30,7 +32,10 @@ const EXAMPLES: &str = "Examples:
       --filter-wasm target/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm \\
       --filter-config filter.json > envoy.json
   gmtech envoy-config --upstream https://api.openai.com/v1 --upstream-key-file openai.key
+  gmtech envoy-config --service keys.internal:8082 --service-token-file sync.token > envoy.json
   gmtech envoy-config --no-filter --set-file overlay.yaml
+
+What is printed holds the service's token: keep it as you keep the token (umask 077).
 
 An overlay is a YAML mapping that is merged in: mappings key by key (null removes), lists of named things
 by name, other lists as a whole.";
@@ -69,6 +74,12 @@ pub(crate) struct Args {
     /// The filter's configuration as JSON, `-` for standard input
     #[arg(long, value_name = "PATH|-")]
     pub(crate) filter_config: Option<PathBuf>,
+    /// Where the key service listens for proxies (its SYNC_PORT)
+    #[arg(long, value_name = "HOST:PORT", requires = "service_token_file")]
+    pub(crate) service: Option<ServiceAddress>,
+    /// File with the service's token for proxies (its sync.token): the filter learns keys from the service, too
+    #[arg(long, value_name = "PATH", conflicts_with = "no_filter")]
+    pub(crate) service_token_file: Option<PathBuf>,
     /// Write the access log to this file in place of standard output
     #[arg(long, value_name = "PATH")]
     pub(crate) access_log: Option<PathBuf>,
@@ -108,6 +119,12 @@ pub(crate) fn bootstrap(args: &Args) -> Result<Value> {
     }
     if let Some(path) = &args.filter_config {
         patch::filter_config(&mut config, &read_filter_config(path)?)?;
+    }
+    if let Some(address) = &args.service {
+        service::address(&mut config, address)?;
+    }
+    if let Some(path) = &args.service_token_file {
+        service::token(&mut config, path)?;
     }
     if let Some(path) = &args.access_log {
         patch::access_log(&mut config, path)?;

@@ -161,7 +161,8 @@ pub(super) fn access_log(config: &mut Value, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn set(node: &mut Value, key: &str, value: Value) -> Result<()> {
+/// Sets a field of a mapping.
+pub(super) fn set(node: &mut Value, key: &str, value: Value) -> Result<()> {
     let map = node
         .as_object_mut()
         .with_context(|| format!("the template has no mapping where {key} belongs"))?;

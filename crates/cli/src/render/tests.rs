@@ -184,6 +184,47 @@ fn the_filters_module_and_configuration_are_put_in_verbatim() {
 }
 
 #[test]
+fn the_filter_accepts_the_service_section_and_the_cluster_leads_there() {
+    let token = temp_file("token", "gmadmin_0123456789abcdef\n");
+    let filter = temp_file("with-service", r#"{"service": {"when_stale": "refuse"}}"#);
+    let config = rendered(&Args {
+        service: "keys.internal:9082".parse().ok(),
+        service_token_file: Some(token.clone()),
+        filter_config: Some(filter.clone()),
+        ..Args::default()
+    });
+    for file in [token, filter] {
+        std::fs::remove_file(file).unwrap();
+    }
+    let filter = &manager(&config)["http_filters"][1]["typed_config"]["config"];
+    let text = filter["configuration"]["value"].as_str().unwrap();
+    let policy = gmtech_core::config::Policy::from_json(text.as_bytes()).unwrap();
+    let service = policy.service().unwrap();
+    assert_eq!(service.token.reveal(), "gmadmin_0123456789abcdef");
+    assert_eq!(service.when_stale, gmtech_core::config::WhenStale::Refuse);
+    let cluster = &config["static_resources"]["clusters"][1];
+    assert_eq!(*cluster["name"].as_str().unwrap(), *service.cluster);
+    let endpoint = &cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+    assert_eq!(
+        endpoint["address"]["socket_address"],
+        serde_json::json!({"address": "keys.internal", "port_value": 9082})
+    );
+}
+
+#[test]
+fn a_token_file_without_a_token_is_refused() {
+    for (name, content) in [("none", "\n"), ("two", "a b")] {
+        let token = temp_file(name, content);
+        let result = bootstrap(&Args {
+            service_token_file: Some(token.clone()),
+            ..Args::default()
+        });
+        std::fs::remove_file(&token).unwrap();
+        assert!(result.is_err(), "{content:?}");
+    }
+}
+
+#[test]
 fn the_access_log_moves_to_a_file_with_all_its_fields() {
     let stdout = rendered(&Args::default());
     let file = rendered(&Args {
@@ -210,7 +251,8 @@ fn an_overlay_changes_what_it_names() {
     });
     std::fs::remove_file(&overlay).unwrap();
     let clusters = config["static_resources"]["clusters"].as_array().unwrap();
-    assert_eq!(clusters.len(), 2);
+    let names: Vec<_> = clusters.iter().map(|c| c["name"].as_str()).collect();
+    assert_eq!(names, [Some("upstream"), Some("auth"), Some("other")]);
     assert_eq!(clusters[0]["connect_timeout"], "1s");
     assert_eq!(clusters[0]["type"], "STRICT_DNS");
 }

@@ -55,6 +55,9 @@ impl Program {
             .arg(&self.path)
             .args(&self.args)
             .env_remove(super::plan::UPSTREAM_KEY)
+            // Of another stack, whose demo.env this shell has read.
+            .env_remove("GMTECH_ADMIN_TOKEN")
+            .env_remove("GMTECH_SYNC_TOKEN")
             // make repeats there what its command line said, the key too.
             .env_remove("MAKEFLAGS")
             .env_remove("MAKEOVERRIDES")

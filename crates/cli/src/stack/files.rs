@@ -7,16 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-/// What is removed when the stack ends: everything but the logs.
-const TRANSIENT: [&str; 5] = [
-    "demo.env",
-    "envoy.json",
-    "filter.json",
-    "upstream.key",
-    "stack.lock",
-];
+/// What is removed when the stack ends: everything but the logs, the key service's database and its tokens.
+const TRANSIENT: [&str; 4] = ["demo.env", "envoy.json", "upstream.key", "stack.lock"];
 
-/// A directory that belongs to one stack at a time; dropping it removes all but the logs.
+/// A directory that belongs to one stack at a time; dropping it removes what no later stack needs.
 pub(super) struct LocalDir {
     path: PathBuf,
     lock: Option<File>,
@@ -46,6 +40,11 @@ impl LocalDir {
             path,
             lock: Some(lock),
         })
+    }
+
+    /// Its absolute path.
+    pub(super) fn root(&self) -> &Path {
+        &self.path
     }
 
     /// The absolute path of a file in it.
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_logs_outlive_the_stack_and_secrets_are_private_while_it_lives() {
+    fn only_logs_and_what_the_service_keeps_outlive_the_stack_and_secrets_are_private() {
         let path = fresh("drop");
         let dir = LocalDir::create(&path).unwrap();
         for name in TRANSIENT {
@@ -125,14 +124,17 @@ mod tests {
                 .mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
-        drop(dir.new_log("envoy.log").unwrap());
+        for name in ["envoy.log", "gmtech.db"] {
+            drop(dir.new_log(name).unwrap());
+        }
         drop(dir);
-        let left: Vec<_> = std::fs::read_dir(&path)
+        let mut left: Vec<_> = std::fs::read_dir(&path)
             .unwrap()
             .map(|e| e.unwrap().file_name())
             .collect();
         std::fs::remove_dir_all(&path).unwrap();
-        assert_eq!(left, ["envoy.log"]);
+        left.sort();
+        assert_eq!(left, ["envoy.log", "gmtech.db"]);
     }
 
     #[test]

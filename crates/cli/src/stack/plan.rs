@@ -1,15 +1,13 @@
-//! What a stack consists of, as files: Envoy's configuration, the filter's, the demo keys.
+//! What a stack consists of, as files: Envoy's configuration and `demo.env`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use gmtech_core::ident::{TeamId, TierName};
-use serde_json::{Map, Value, json};
 
+use super::demo::Demo;
 use super::files::LocalDir;
-use crate::keys;
-use crate::render::{self, Upstream};
+use crate::render::{self, ServiceAddress, Upstream};
 
 /// The variable with the provider's key.
 pub(super) const UPSTREAM_KEY: &str = "UPSTREAM_KEY";
@@ -18,21 +16,26 @@ pub(super) const UPSTREAM_KEY: &str = "UPSTREAM_KEY";
 pub(super) struct Plan {
     pub(super) api: (IpAddr, u16),
     pub(super) admin: (IpAddr, u16),
-    /// API and admin page as the host sees them.
-    pub(super) public_ports: (u16, u16),
+    pub(super) public: PublicPorts,
     pub(super) upstream: Upstream,
     pub(super) upstream_key: Option<String>,
     pub(super) filter_wasm: PathBuf,
     /// `None` is standard output.
     pub(super) access_log: Option<PathBuf>,
-    /// Whether demo keys that are there already stay.
-    pub(super) keep_keys: bool,
+    /// Where Envoy reaches the key service.
+    pub(super) service: ServiceAddress,
+    /// Where the key service keeps its tokens.
+    pub(super) state: PathBuf,
 }
 
-/// The demo keys' text.
-pub(super) struct Demo {
-    free: String,
-    pro: String,
+/// Ports on loopback, as the host sees them.
+#[derive(Clone, Copy)]
+pub(super) struct PublicPorts {
+    pub(super) api: u16,
+    /// Envoy's admin page.
+    pub(super) admin: u16,
+    /// The management API.
+    pub(super) service: u16,
 }
 
 /// The provider's key of the environment, without white space around it.
@@ -43,16 +46,22 @@ pub(super) fn upstream_key_from_env() -> Option<String> {
 }
 
 impl Plan {
-    /// Writes Envoy's configuration and what it refers to.
+    /// The administrator's token, which the service has made.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub(super) fn admin_token(&self) -> Result<String> {
+        let path = self.state.join("admin.token");
+        let token = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(token.trim().to_owned())
+    }
+
+    /// Writes Envoy's configuration and what it refers to, once the service has made its tokens.
     ///
     /// # Errors
     /// When a file cannot be written or the configuration not be rendered.
-    pub(super) fn write(&self, dir: &LocalDir) -> Result<Demo> {
-        let kept = if self.keep_keys { kept_keys(dir) } else { None };
-        let demo = match kept {
-            Some(demo) => demo,
-            None => new_keys(dir)?,
-        };
+    pub(super) fn write(&self, dir: &LocalDir) -> Result<()> {
         let upstream_key_file = match &self.upstream_key {
             Some(key) => Some(dir.write("upstream.key", key)?),
             None => {
@@ -69,91 +78,84 @@ impl Plan {
             upstream: Some(self.upstream.clone()),
             upstream_key_file,
             filter_wasm: Some(self.filter_wasm.clone()),
-            filter_config: Some(dir.path("filter.json")),
+            service: Some(self.service.clone()),
+            service_token_file: Some(self.state.join("sync.token")),
             access_log: self.access_log.clone(),
             ..render::Args::default()
         })
         .context("cannot render Envoy's configuration")?;
         dir.write("envoy.json", &serde_json::to_string_pretty(&config)?)?;
-        Ok(demo)
+        Ok(())
     }
 
     /// Tells programs where the stack is.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn write_demo_env(&self, dir: &LocalDir, demo: &Demo) -> Result<()> {
-        let (api, admin) = self.public_ports;
+    pub(super) fn write_demo_env(
+        &self,
+        dir: &LocalDir,
+        demo: &Demo,
+        admin_token: &str,
+    ) -> Result<()> {
+        let PublicPorts {
+            api,
+            admin,
+            service,
+        } = self.public;
         let text = format!(
             "OPENAI_BASE_URL=http://127.0.0.1:{api}/api/v1\n\
              OPENAI_API_KEY={}\n\
              ENVOY_ADMIN_URL=http://127.0.0.1:{admin}\n\
-             GMTECH_PRO_API_KEY={}\n",
+             GMTECH_PRO_API_KEY={}\n\
+             GMTECH_ADMIN_URL=http://127.0.0.1:{service}\n\
+             GMTECH_ADMIN_TOKEN={admin_token}\n",
             demo.free, demo.pro
         );
         dir.write("demo.env", &text).map(|_| ())
     }
 
-    /// What a person wants to know once the stack is up.
+    /// What a person wants to know once the stack is up. Never the administrator's token: it outlives the stack, and
+    /// terminals are recorded.
     pub(super) fn summary(&self, dir: &LocalDir, demo: &Demo) -> String {
-        let (api, admin) = self.public_ports;
+        let PublicPorts {
+            api,
+            admin,
+            service,
+        } = self.public;
         let log = match &self.access_log {
             Some(path) => path.display().to_string(),
             None => "standard output of Envoy".into(),
         };
+        let program = std::env::args().next().unwrap_or_else(|| "gmtech".into());
+        let variables = dir.path("demo.env");
         format!(
             "\x20 API         http://127.0.0.1:{api}/api/v1\n\
+             \x20 management  http://127.0.0.1:{service}/admin/v1\n\
              \x20 metrics     http://127.0.0.1:{admin}/stats/prometheus\n\
              \x20 upstream    {}://{}\n\
              \x20 access log  {log}\n\
-             \x20 variables   {}\n\
+             \x20 variables   {variables}\n\
              \x20 key, free   {}\n\
              \x20 key, pro    {}\n\n\
              Try it:\n\
              \x20 curl http://127.0.0.1:{api}/api/v1/chat/completions \\\n\
              \x20   -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \\\n\
-             \x20   -d '{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
+             \x20   -d '{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n\n\
+             Make another key:\n\
+             \x20 (set -a; . '{variables}'; {program} keys create --team demo --name ci --tier free)\n",
             if self.upstream.tls { "https" } else { "http" },
             self.upstream.authority,
-            dir.path("demo.env").display(),
             demo.free,
             demo.pro,
             demo.free,
+            variables = variables.display(),
         )
     }
 }
 
-/// Makes the demo keys and the filter's configuration that knows them.
-fn new_keys(dir: &LocalDir) -> Result<Demo> {
-    let mut entries = Map::new();
-    let mut make = |tier: &str| -> Result<String> {
-        let new = keys::generate(&keys::Generate {
-            team: TeamId::new("demo")?,
-            tier: TierName::new(tier)?,
-            name: None,
-            models: Vec::new(),
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            expires_at: None,
-            json: false,
-        })?;
-        entries.extend(new.entry);
-        Ok(new.key.reveal().to_owned())
-    };
-    let demo = Demo {
-        free: make("free")?,
-        pro: make("pro")?,
-    };
-    let filter: Value = json!({ "keys": entries });
-    dir.write("filter.json", &serde_json::to_string_pretty(&filter)?)?;
-    Ok(demo)
-}
-
-/// The keys of an earlier run, if both its files are there.
-fn kept_keys(dir: &LocalDir) -> Option<Demo> {
-    if !dir.path("filter.json").is_file() {
-        return None;
-    }
+/// The demo keys of an earlier run.
+pub(super) fn kept_keys(dir: &LocalDir) -> Option<Demo> {
     let text = std::fs::read_to_string(dir.path("demo.env")).ok()?;
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));

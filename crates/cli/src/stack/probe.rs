@@ -1,12 +1,18 @@
 //! Questions to ports: free, accepting, ready.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// For answers that come from the provider.
+const UPSTREAM_PATIENCE: Duration = Duration::from_secs(10);
+
+/// More than Envoy sends, in bytes.
+const MAX_HEAD: u64 = 128 << 10;
 
 /// Checks that `port` can be listened on.
 ///
@@ -27,18 +33,52 @@ pub(super) fn accepts(host: IpAddr, port: u16) -> bool {
     TcpStream::connect_timeout(&SocketAddr::new(host, port), PATIENCE).is_ok()
 }
 
-/// Whether the Envoy with its admin page at `port` serves.
-pub(super) fn is_ready(host: IpAddr, port: u16) -> bool {
-    ask(host, port).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+/// Whether `path` is answered with 200: the health checks of Envoy and of the key service.
+pub(super) fn is_ready(host: IpAddr, port: u16, path: &str) -> bool {
+    ask(host, port, path, "", PATIENCE).is_ok_and(|head| head.starts_with("HTTP/1.1 200"))
 }
 
-fn ask(host: IpAddr, port: u16) -> std::io::Result<String> {
+/// Whether the gate at `port` lets `key` pass. Only what has passed carries the state of its limits; what a provider
+/// answers to that is not the gate's business.
+pub(super) fn admits(host: IpAddr, port: u16, key: &str) -> bool {
+    let authorization = format!("authorization: Bearer {key}\r\n");
+    ask(
+        host,
+        port,
+        "/api/v1/models",
+        &authorization,
+        UPSTREAM_PATIENCE,
+    )
+    .is_ok_and(|head| {
+        head.lines()
+            .any(|line| line.starts_with("x-ratelimit-limit-requests:"))
+    })
+}
+
+/// The answer's status line and headers.
+fn ask(
+    host: IpAddr,
+    port: u16,
+    path: &str,
+    headers: &str,
+    patience: Duration,
+) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&SocketAddr::new(host, port), PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-    let mut status = [0; 12];
-    stream.read_exact(&mut status)?;
-    Ok(String::from_utf8_lossy(&status).into_owned())
+    stream.set_read_timeout(Some(patience))?;
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut head = String::new();
+    for line in BufReader::new(stream.take(MAX_HEAD)).lines() {
+        match line?.as_str() {
+            "" => break,
+            line => {
+                head.push_str(line);
+                head.push('\n');
+            }
+        }
+    }
+    Ok(head)
 }
 
 #[cfg(test)]
@@ -60,6 +100,6 @@ mod tests {
         );
         drop(listener);
         assert!(port_is_free(host, port, "API_PORT").is_ok());
-        assert!(!accepts(host, port) && !is_ready(host, port));
+        assert!(!accepts(host, port) && !is_ready(host, port, "/ready"));
     }
 }

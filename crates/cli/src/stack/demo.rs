@@ -1,0 +1,112 @@
+//! The demo team and its keys, made over the management API as anybody's are.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::admin::Management;
+
+const TEAM: &str = "demo";
+
+/// The keys' names and tiers. Keys of this team with these names are the stack's own, and end with its next start.
+const FREE: (&str, &str) = ("demo", "free");
+const PRO: (&str, &str) = ("demo-pro", "pro");
+
+/// In nano-dollars: what the team has at every start, unless it still has [`ENOUGH`].
+const CREDIT: i64 = 100_000_000_000;
+const ENOUGH: i64 = 10_000_000_000;
+
+/// The demo keys' text.
+pub(super) struct Demo {
+    pub(super) free: String,
+    pub(super) pro: String,
+}
+
+/// Makes the team where it is missing, fills up its credit, and makes its keys. `kept` is returned if both of its keys
+/// still work; otherwise the keys of earlier runs end, since nobody has their text any more.
+///
+/// # Errors
+/// When the service refuses.
+pub(super) fn prepare(api: &Management, kept: Option<Demo>) -> Result<Demo> {
+    credit(api).context("the demo team")?;
+    let listed = api
+        .all("keys", &[("team", Some(TEAM)), ("status", Some("active"))])
+        .context("the demo keys")?;
+    if let Some(kept) = kept
+        && is_listed(&listed, FREE.0, &kept.free)
+        && is_listed(&listed, PRO.0, &kept.pro)
+    {
+        return Ok(kept);
+    }
+    for key in listed
+        .iter()
+        .filter(|key| [FREE.0, PRO.0].contains(&text(key, "name")))
+    {
+        api.post(&format!("keys/{}/revoke", text(key, "id")), &json!({}))
+            .context("a demo key of an earlier run")?;
+    }
+    Ok(Demo {
+        free: create(api, FREE)?,
+        pro: create(api, PRO)?,
+    })
+}
+
+fn credit(api: &Management) -> Result<()> {
+    let teams = api.all("teams", &[])?;
+    let balance = match teams.iter().find(|team| text(team, "id") == TEAM) {
+        Some(team) => number(team, "balance_nano_usd"),
+        None => {
+            api.post("teams", &json!({ "id": TEAM, "name": "Demo" }))?;
+            0
+        }
+    };
+    if balance < ENOUGH {
+        let amount = CREDIT.saturating_sub(balance);
+        let body = json!({ "amount_nano_usd": amount, "note": "local stack" });
+        api.post(&format!("teams/{TEAM}/credit"), &body)?;
+    }
+    Ok(())
+}
+
+fn create(api: &Management, (name, tier): (&str, &str)) -> Result<String> {
+    let body = json!({ "team": TEAM, "name": name, "tier": tier });
+    let made = api.post("keys", &body).context("a demo key")?;
+    match text(&made, "key") {
+        "" => anyhow::bail!("the service made a demo key and did not show it"),
+        key => Ok(key.to_owned()),
+    }
+}
+
+/// Whether `key` can be the one that is listed under `name` with its first letters only.
+fn is_listed(listed: &[Value], name: &str, key: &str) -> bool {
+    listed.iter().any(|k| {
+        let start = text(k, "redacted_key").trim_end_matches('…');
+        text(k, "name") == name && !start.is_empty() && key.starts_with(start)
+    })
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value, field: &str) -> i64 {
+    value.get(field).and_then(Value::as_i64).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_key_must_be_listed_under_its_name() {
+        let listed = [json!({ "name": "demo", "redacted_key": "gmtech_ab12…" })];
+        for (name, key, expected) in [
+            ("demo", "gmtech_ab12cd", true),
+            ("demo", "gmtech_ab13cd", false),
+            ("demo-pro", "gmtech_ab12cd", false),
+            ("demo", "", false),
+        ] {
+            assert_eq!(is_listed(&listed, name, key), expected, "{name} {key}");
+        }
+        assert!(!is_listed(&[json!({ "name": "demo" })], "demo", "gmtech_x"));
+    }
+}
