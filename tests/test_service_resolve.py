@@ -190,7 +190,7 @@ def test_a_large_body_waits_where_it_is(asked, streamed):
     key = asked.service.key()
     data = metered.body("word " * 300_000, **({"stream": True} if streamed else {}))
     with http1.connect(asked.gate.port) as s:
-        sender = threading.Thread(target=lambda: s.sendall(head(key, len(data)) + data))
+        sender = threading.Thread(target=lambda: s.sendall(head(key, len(data), ("x-mock", "output_tokens=5")) + data))
         sender.start()
         asked.meddler.wait_held("resolve")
         asked.meddler.release("resolve")

@@ -68,9 +68,11 @@ class Meddler:
         body = asked.rfile.read(int(asked.headers.get("content-length", 0)))
         call = Call(kind, time.monotonic())
         self.calls.append(call)
-        instead = self._instead.get(kind)
-        reply = instead() if instead else self._forward(asked, body)
+        reply = None if kind in self._instead else self._forward(asked, body)
         self._open[kind].wait()
+        # Also for a question that was asked before.
+        if instead := self._instead.get(kind):
+            reply = instead()
         call.answered = True
         if reply is None:
             asked.connection.shutdown(socket.SHUT_RDWR)

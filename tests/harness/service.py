@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +13,15 @@ from pathlib import Path
 
 import httpx
 
-from . import bootstrap, keys, paths
+from . import http1, keys, paths
 from .gate import Gate
 from .keys import Key
 from .process import Process
 from .waiting import free_port, wait_until
 
-# Tokens of a test run: as secret as keys, so that the leak checks look for them as well.
-ADMIN_TOKEN = "gmtech_admin_" + secrets.token_hex(20)
-SYNC_TOKEN = "gmtech_sync_" + secrets.token_hex(20)
+# Tokens of a test run, which are as secret as keys.
+ADMIN_TOKEN = "admin-" + secrets.token_hex(20)
+SYNC_TOKEN = "proxies-" + secrets.token_hex(20)
 
 
 class Service:
@@ -93,15 +94,15 @@ class Service:
             shutil.copy(part, to / part.name)
         return to
 
-    def restore(self, backup: Path) -> None:
+    def restore(self, backup: Path, *, mark: bool) -> None:
+        """Puts the copy in place; with `mark` the mark of what was served beside it as well."""
         assert not self.process.alive(), "stop it first"
-        for part in self.directory.glob("gmtech.db*"):
-            # The mark of what was served is not the database's: a restored database is older than it.
-            if (backup / part.name).suffix != ".served":
-                part.unlink()
-        for part in backup.iterdir():
-            if part.suffix != ".served":
-                shutil.copy(part, self.directory / part.name)
+        parts = {p.name for p in [*self.directory.glob("gmtech.db*"), *backup.iterdir()]}
+        for name in parts:
+            if mark or not name.endswith(".served"):
+                (self.directory / name).unlink(missing_ok=True)
+                if (backup / name).exists():
+                    shutil.copy(backup / name, self.directory / name)
 
     # The management API.
 
@@ -169,34 +170,14 @@ class Service:
         return json.loads(self.cli(*args, "--json"))
 
 
-def learns_from(sync_port: int, **settings):
-    """An overlay: the gate's `auth` cluster is there, and its filter uses it with these `settings`."""
-
-    def overlay(config: dict) -> None:
-        address = {"socket_address": {"address": "127.0.0.1", "port_value": sync_port}}
-        config["static_resources"]["clusters"].append(
-            {
-                "name": "auth",
-                "connect_timeout": "1s",
-                "type": "STATIC",
-                "load_assignment": {
-                    "cluster_name": "auth",
-                    "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
-                },
-            }
-        )
-        filter_config = json.loads(bootstrap.plugin(config)["configuration"]["value"])
-        filter_config["service"] = {"cluster": "auth", "token": SYNC_TOKEN, **settings}
-        bootstrap.configure(config, json.dumps(filter_config))
-
-    return overlay
-
-
-def gate(directory: Path, service: Service | int, *, kinds: dict | None = None, **options) -> Gate:
-    """A gate that learns its keys from the service (or from whatever listens on a port). Without inline keys."""
-    settings = options.pop("settings", {})
+def gate(directory: Path, service: Service | int, *, settings: dict | None = None, **options) -> Gate:
+    """A gate that learns its keys from the service (or from whatever listens on a port) and, unless given `kinds`, has
+    none of its own. `settings` go into the filter's `service` section."""
+    directory.mkdir(exist_ok=True)
     port = service if isinstance(service, int) else service.sync_port
-    return Gate(directory, kinds=kinds or {}, overlay=learns_from(port, **settings), **options)
+    # The section's token and cluster are filled in as a deployment does it.
+    config = {**options.pop("config", {}), "service": settings or {}}
+    return Gate(directory, config=config, service=(port, SYNC_TOKEN), **{"kinds": {}, **options})
 
 
 @contextmanager
@@ -206,7 +187,6 @@ def stack(directory: Path, *args: str, gates: int = 1, **options) -> Iterator[tu
     made: list[Gate] = []
     try:
         for number in range(gates):
-            (directory / f"gate{number}").mkdir()
             made.append(gate(directory / f"gate{number}", service, **options))
         for one in made:
             ready(one)
@@ -230,3 +210,26 @@ def applied(one: Gate) -> int:
 def resolves(one: Gate) -> int:
     """How often the gate has asked about one key."""
     return one.envoy.stat("wasmcustom.gmtech_resolves")
+
+
+def on_each_worker(one: Gate) -> list[socket.socket]:
+    """An open connection to each of its workers."""
+    pattern = rf"^listener\..*_{one.port}\.worker_\d+\.downstream_cx_active$"
+    found: dict[str, socket.socket] = {}
+    before = one.envoy.stats(pattern)
+    assert len(before) == 2, before
+    spare = []
+    while len(found) < len(before):
+        s = http1.connect(one.port)
+        s.sendall(http1.request("GET", "/healthz"))
+        assert http1.receive(s).status == 200
+        after = one.envoy.stats(pattern)
+        (worker,) = [name for name in after if after[name] > before[name]]
+        before = after
+        spare.append(s)
+        found.setdefault(worker, s)
+    for s in spare:
+        if s not in found.values():
+            # Kept open until all are found: a connection that closes changes the counts.
+            s.close()
+    return list(found.values())
