@@ -97,7 +97,7 @@ endif
 
 ##@ Other
 .PHONY: clean
-clean: ## Remove everything that was built or fetched
+clean: ## Remove everything that was built or fetched, and .local with its keys
 	rm -rf target $(VENV) tests/node_modules .local
 	find tests -name __pycache__ -prune -exec rm -rf {} +
 

@@ -129,6 +129,15 @@ impl Plan {
         };
         let program = std::env::args().next().unwrap_or_else(|| "gmtech".into());
         let variables = dir.path("demo.env");
+        let create = "keys create --team demo --name ci --tier free";
+        let create = match &self.access_log {
+            Some(_) => format!("(set -a; . '{}'; {program} {create})", variables.display()),
+            // In containers, where this directory is nowhere on the host.
+            None => format!(
+                "docker compose exec service gmtech {create} --token-file {}",
+                self.state.join("admin.token").display()
+            ),
+        };
         format!(
             "\x20 API         http://127.0.0.1:{api}/api/v1\n\
              \x20 management  http://127.0.0.1:{service}/admin/v1\n\
@@ -143,7 +152,7 @@ impl Plan {
              \x20   -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \\\n\
              \x20   -d '{{\"model\":\"gpt-4o-mini\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n\n\
              Make another key:\n\
-             \x20 (set -a; . '{variables}'; {program} keys create --team demo --name ci --tier free)\n",
+             \x20 {create}\n",
             if self.upstream.tls { "https" } else { "http" },
             self.upstream.authority,
             demo.free,
