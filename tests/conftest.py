@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from harness import told
 from harness.gate import Gate
 
 # A proxy of the machine is not for the loopback.
@@ -68,3 +69,11 @@ def pytest_runtest_makereport(item, call):
             if gate.mock:
                 report.sections.append((f"mock-llm {number}", gate.mock.process.output()[-2000:]))
     return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was measured."""
+    if told.lines:
+        terminalreporter.section("measured")
+        for line in told.lines:
+            terminalreporter.write_line(line)

@@ -16,8 +16,10 @@ def render(
     upstream_key: str,
     config: dict | None,
     passthrough: bool = False,
+    service: tuple[int, str] | None = None,
 ) -> dict:
-    """A bootstrap for these ports and this filter configuration; with `passthrough`, without the filter."""
+    """A bootstrap for these ports and this filter configuration; with `passthrough`, without the filter; with
+    `service` (its port for proxies and its token), with keys from there."""
     key_file = directory / "upstream.key"
     key_file.write_text(upstream_key)
     args = [
@@ -27,6 +29,11 @@ def render(
         "--upstream", f"http://127.0.0.1:{upstream_port}",
         "--upstream-key-file", str(key_file),
     ]  # fmt: skip
+    if service:
+        token_file = directory / "sync.token"
+        token_file.touch(0o600)
+        token_file.write_text(service[1])
+        args += ["--service", f"127.0.0.1:{service[0]}", "--service-token-file", str(token_file)]
     if passthrough:
         args.append("--no-filter")
     else:

@@ -34,6 +34,12 @@ def new_text() -> str:
     return text
 
 
+def remember(text: str) -> None:
+    """A key that was made elsewhere: it may turn up nowhere either."""
+    assert text.startswith(PREFIX), "not a key"
+    _made.add(text[len(PREFIX) :])
+
+
 def mistyped(text: str) -> str:
     """The same key with its last digit replaced by the next one: the checksum no longer fits."""
     last = ALPHABET[(ALPHABET.index(text[-1]) + 1) % 62]

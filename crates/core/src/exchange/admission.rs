@@ -108,13 +108,12 @@ impl Exchange {
     ) -> Result<Option<KeyDigest>, Denial> {
         let key =
             auth::credential(head, policy.credential_headers()).map_err(Denial::InvalidKey)?;
-        let digest = key.digest();
         let asked = matches!(self.phase, Phase::Resolving);
-        let (record, spent) = match look_up(&digest, asked, policy, store, now)? {
+        let (record, spent) = match look_up(&key, asked, policy, store, now)? {
             Lookup::Known(record) => (Some(record), false),
             Lookup::Spent(record) => (Some(record), true),
             Lookup::Unknown => (None, false),
-            Lookup::Ask => return Ok(Some(digest)),
+            Lookup::Ask => return Ok(Some(key.digest())),
         };
         let principal = match auth::judge(&key, record.as_deref(), now.wall_millis / 1_000) {
             Ok(principal) => principal,

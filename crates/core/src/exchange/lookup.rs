@@ -4,7 +4,7 @@ use super::Now;
 use crate::config::{Policy, ServicePolicy, WhenStale};
 use crate::denial::Denial;
 use crate::directory::{self, Found, State, turns};
-use crate::key::KeyDigest;
+use crate::key::ApiKey;
 use crate::ledger::CounterStore;
 use crate::quota::{Nanos, SECOND};
 use crate::record::KeyRecord;
@@ -27,12 +27,13 @@ pub(super) enum Lookup {
 
 /// Looks a key up; `asked` once the service has been asked about it.
 pub(super) fn look_up(
-    digest: &KeyDigest,
+    key: &ApiKey,
     asked: bool,
     policy: &Policy,
     store: &impl CounterStore,
     now: Now,
 ) -> Result<Lookup, Denial> {
+    let digest = &key.digest();
     if let Some(record) = policy.key(digest) {
         return Ok(Lookup::Known(Box::new(record.clone())));
     }
@@ -60,6 +61,8 @@ pub(super) fn look_up(
         Some(Found::None { asked_at }) if now.saturating_sub(asked_at) < service.unknown_for => {
             Ok(Lookup::Unknown)
         }
+        // The service makes no such keys, and where it knows one all the same the directory has it.
+        _ if state.is_complete() && !key.is_well_formed() => Ok(Lookup::Unknown),
         // Asked and nothing learned: the service gave no answer, so that nobody can say that the key is wrong.
         _ if asked => Err(Denial::NotReady),
         _ => match turns::may_ask(store, &service.resolves, now) {

@@ -141,6 +141,21 @@ fn an_unknown_key_is_asked_about_once_and_then_remembered() {
 }
 
 #[test]
+fn a_mistyped_key_costs_no_question_once_the_directory_is_complete() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    let head = Head::new(vec![
+        (b":method".as_slice(), b"GET".as_slice()),
+        (b":path", b"/v1/models"),
+        (b"authorization", b"Bearer gmtech_0123456789abcdef"),
+    ]);
+    let (_, cold) = Exchange::start(&head, true, &policy, &store, at(10));
+    assert!(matches!(cold, Step::Resolve(_)));
+    learn(&store, FrameKind::Snapshot, (0, 1), vec![], at(10));
+    let (_, step) = Exchange::start(&head, true, &policy, &store, at(11));
+    assert_eq!(status(&step), Some(401));
+}
+
+#[test]
 fn a_key_made_a_moment_ago_works_at_once() {
     let (store, policy) = (MemoryStore::default(), policy("allow"));
     let (mut exchange, step) = ask(&store, 1, &policy, at(11));
