@@ -130,10 +130,14 @@ class Gate:
     def mark(self) -> None:
         """A test starts here: what came before it is not its business."""
         self.upstream_may_see_keys = False
-        self._first_row = len(self.envoy.rows_after(0))
-        self._first_line = len(self.envoy.lines())
+        self.mark_rows()
         if self.mock:
             self.mock.forget()
+
+    def mark_rows(self) -> None:
+        """What Envoy has logged so far was looked at."""
+        self._first_row = len(self.envoy.rows_after(0))
+        self._first_line = len(self.envoy.lines())
 
     def rows(self) -> list[dict]:
         """The access log of this test, complete."""

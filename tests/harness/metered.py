@@ -175,6 +175,17 @@ class Stream:
                 return self
             self.received += got
 
+    def read_to_the_end_of_events(self, deadline: float = 10) -> "Stream":
+        """Until `[DONE]` has come, and the connection may be closed."""
+        end = time.monotonic() + deadline
+        while b"data: [DONE]" not in self.received or not self.received.endswith(b"0\r\n\r\n"):
+            self._socket.settimeout(max(0.01, end - time.monotonic()))
+            got = self._socket.recv(65536)
+            assert got, self.received
+            self.received += got
+        self._socket.close()
+        return self
+
     def hang_up(self) -> None:
         self._socket.close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from . import http1, keys, paths
+from .envoy import Envoy
 from .gate import Gate
 from .keys import Key
 from .process import Process
@@ -210,6 +211,19 @@ def applied(one: Gate) -> int:
 def resolves(one: Gate) -> int:
     """How often the gate has asked about one key."""
     return one.envoy.stat("wasmcustom.gmtech_resolves")
+
+
+def reborn(one: Gate, *, kill: bool = False) -> Envoy:
+    """Ends a gate's Envoy, with `kill` as a crash does, and starts another one in its place, with a log of its own."""
+    old = one.envoy
+    if kill:
+        old.process.signal(signal.SIGKILL)
+        old.process.wait_exit()
+    old.stop()
+    number = len(list(old.process.log.parent.glob("envoy*.log")))
+    one.envoy = Envoy(one.bootstrap, old.process.log.parent, name=f"envoy{number}")
+    one.mark_rows()
+    return one.envoy
 
 
 def on_each_worker(one: Gate) -> list[socket.socket]:
