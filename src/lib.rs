@@ -12,6 +12,7 @@
 
 mod host;
 mod leases;
+mod model_list;
 mod report;
 mod request_body;
 mod root;

@@ -4,10 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gmtech_core::config::Policy;
-use gmtech_core::denial::{Denial, Reply};
+use gmtech_core::denial::Denial;
 use gmtech_core::directory;
 use gmtech_core::exchange::{Exchange, Forward, Step};
-use gmtech_core::head::HeadEdits;
 use gmtech_core::key::KeyDigest;
 use gmtech_core::request::UsageEdit;
 use gmtech_core::sync::Frame;
@@ -21,12 +20,10 @@ use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
 use crate::host::{Status, clock, flow, metrics, reply};
 use crate::leases;
+use crate::model_list::ModelList;
 use crate::report;
 use crate::request_body::HeldBody;
 use crate::usage_queue;
-
-/// The longest list of models that is filtered, in bytes.
-const MODEL_LIST_MAX: usize = 1 << 20;
 
 /// How long a request waits for the key service to know its key.
 const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -42,10 +39,7 @@ pub(crate) struct Stream {
     /// The request has no body.
     ends: bool,
     event_id: [u8; 16],
-    /// The answer is held until it is complete.
-    holds_answer: bool,
-    /// Another answer was given in its place: nothing of it goes out any more.
-    replaced_answer: bool,
+    list: ModelList,
 }
 
 impl Stream {
@@ -58,8 +52,7 @@ impl Stream {
             resolving: false,
             ends: false,
             event_id: [0; 16],
-            holds_answer: false,
-            replaced_answer: false,
+            list: ModelList::default(),
         }
     }
 
@@ -192,11 +185,13 @@ impl Stream {
         let pairs = headers::read(Map::Response)?;
         let answer = exchange.response_head(&pairs.head(), &policy);
         headers::apply(Map::Response, &answer.head)?;
-        self.holds_answer = answer.hold && !ends;
+        if answer.hold && !ends {
+            self.list = ModelList::Held;
+        }
         if ends {
             let _ = exchange.response_body(&[], true);
         }
-        Ok(if self.holds_answer {
+        Ok(if self.list.is_held() {
             Action::Pause
         } else {
             Action::Continue
@@ -204,56 +199,19 @@ impl Stream {
     }
 
     fn response_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
-        if self.holds_answer {
-            return self.list_models(size, ends);
-        }
-        if self.replaced_answer {
-            body::replace(Buffer::Response, size, &[])?;
-            return Ok(Action::Continue);
-        }
-        let Some(exchange) = &mut self.exchange else {
+        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
             return Ok(Action::Continue);
         };
+        if let Some(action) = self.list.body(size, ends, exchange, policy)? {
+            return Ok(action);
+        }
+        if !exchange.meters_answer() {
+            return Ok(Action::Continue);
+        }
         let chunk = body::read(Buffer::Response, 0, size)?;
         if let Output::Replaced(bytes) = exchange.response_body(&chunk, ends) {
             body::replace(Buffer::Response, size, &bytes)?;
         }
-        Ok(Action::Continue)
-    }
-
-    /// Cuts a held list of models down to what the key may use. A list that cannot be read is an upstream's
-    /// fault and must not be shown whole.
-    fn list_models(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
-        if !ends && size <= MODEL_LIST_MAX {
-            return Ok(Action::Pause);
-        }
-        let (Some(policy), Some(exchange)) = (&self.policy, &self.exchange) else {
-            return Ok(Action::Continue);
-        };
-        self.holds_answer = false;
-        let listed = if size <= MODEL_LIST_MAX {
-            exchange.listed_models(&body::read(Buffer::Response, 0, size)?, policy)
-        } else {
-            None
-        };
-        if let Some(listed) = listed {
-            headers::set(Map::Response, "content-length", &listed.len().to_string())?;
-            body::replace(Buffer::Response, size, &listed)?;
-            return Ok(Action::Continue);
-        }
-        let Reply { body: error, .. } = Denial::UnreadableModels.reply();
-        self.replaced_answer = true;
-        let head = HeadEdits {
-            // An encoding is the likeliest reason why the list could not be read.
-            remove: vec![b"content-encoding".as_slice().into()],
-            set: vec![
-                (":status", "502".into()),
-                ("content-type", "application/json".into()),
-                ("content-length", error.len().to_string()),
-            ],
-        };
-        headers::apply(Map::Response, &head)?;
-        body::replace(Buffer::Response, size, error.as_bytes())?;
         Ok(Action::Continue)
     }
 }

@@ -71,6 +71,12 @@ impl Exchange {
         answer
     }
 
+    /// Whether the answer's body is read at all.
+    #[must_use]
+    pub fn meters_answer(&self) -> bool {
+        matches!(&self.phase, Phase::Forwarded(Some(f)) if matches!(f.answer, AnswerState::Metered(_)))
+    }
+
     /// Meters the next bytes of the answer; `ends` with the last of them.
     pub fn response_body(&mut self, chunk: &[u8], ends: bool) -> Output {
         let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
