@@ -64,11 +64,7 @@ impl Poller {
             return Ok(());
         };
         // After a failure the first answer is wanted at once: it says that the service is back.
-        let wait = if self.pause == 0 {
-            WAIT.as_millis()
-        } else {
-            0
-        };
+        let wait = if self.pause == 0 { WAIT.as_millis() } else { 0 };
         // While a snapshot is under way its next page is asked for without a receipt: it is not applied yet.
         let proxy = if state.writing == state.generation {
             proxy_name()?
