@@ -58,7 +58,7 @@ wasm: $(WASM_TARGET_STAMP) ## Build the filter
 	@ls -l $(WASM)
 
 ##@ Check
-.PHONY: test unit validate e2e lint
+.PHONY: test unit validate e2e soak lint
 test: unit validate e2e ## Run all tests: Rust, Envoy's own check of envoy/, end to end
 
 unit: ## Run the Rust tests
@@ -69,6 +69,10 @@ validate: build wasm $(ENVOY_STAMP) ## Let Envoy check the configurations in env
 
 e2e: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) $(NODE_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
 	$(VENV)/bin/python -m pytest tests
+
+soak: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Test longer: 200 revocations, 50 kills, 100,000 keys
+	GMTECH_REVOCATIONS=200 GMTECH_KILLS=50 GMTECH_MANY_KEYS=100000 \
+	  $(VENV)/bin/python -m pytest tests/test_service_keys.py tests/test_service_crashes.py tests/test_service_scale.py
 
 lint: $(WASM_TARGET_STAMP) ## Check formatting, clippy and who may depend on what
 	cargo fmt --all --check

@@ -136,8 +136,11 @@ class Gate:
 
     def mark_rows(self) -> None:
         """What Envoy has logged so far was looked at."""
-        self._first_row = len(self.envoy.rows_after(0))
-        self._first_line = len(self.envoy.lines())
+        self.start_of_test(len(self.envoy.rows_after(0)), len(self.envoy.lines()))
+
+    def start_of_test(self, row: int, line: int) -> None:
+        """The test's part of the log begins there."""
+        self._first_row, self._first_line = row, line
 
     def rows(self) -> list[dict]:
         """The access log of this test, complete."""

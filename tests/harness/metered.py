@@ -237,3 +237,8 @@ def by(way: str) -> tuple[str, str]:
     """The header that chooses a way of the `crossroads`."""
     assert way in WAYS
     return ("x-way", way)
+
+
+def all_truth(gate: Gate) -> dict[str, dict]:
+    """The upstream's own sums by key, of requests that ended in any way."""
+    return httpx.get(f"{gate.mock.url}/__mock/usage", trust_env=False).raise_for_status().json()["keys"]

@@ -24,15 +24,22 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
+/// Refuses a key that was pasted into the wrong field: what is stored is shown, and logged.
+fn no_key(param: &str, text: &str) -> Result<(), ApiError> {
+    if secret::redact(text) == text {
+        Ok(())
+    } else {
+        Err(ApiError::invalid(
+            param,
+            format!("{param} must not hold a key."),
+        ))
+    }
+}
+
 /// A text for people: 1 to 100 characters, none of them a control character, and no key pasted by mistake.
 pub(super) fn name(param: &str, text: &str) -> Result<String, ApiError> {
     let text = text.trim();
-    if secret::redact(text) != text {
-        return Err(ApiError::invalid(
-            param,
-            format!("{param} must not hold a key."),
-        ));
-    }
+    no_key(param, text)?;
     if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
         return Err(ApiError::invalid(
             param,
@@ -69,6 +76,7 @@ pub(super) fn email(text: &str) -> Result<String, ApiError> {
 }
 
 pub(super) fn team(param: &str, text: &str) -> Result<TeamId, ApiError> {
+    no_key(param, text)?;
     TeamId::new(text).map_err(|why| ApiError::invalid(param, format!("{param} {why}.")))
 }
 
@@ -101,6 +109,7 @@ pub(super) fn models(list: Vec<String>) -> Result<ModelSet, ApiError> {
             format!("models must list 1 to {MAX_PATTERNS} patterns, or be null."),
         ));
     }
+    list.iter().try_for_each(|text| no_key("models", text))?;
     list.iter()
         .map(|text| ModelPattern::new(text))
         .collect::<Result<_, _>>()
@@ -165,4 +174,26 @@ pub(super) fn once(
         token: token.into(),
         request: Sha256::digest(asked).into(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_pasted_into_another_field_is_refused_and_not_repeated() {
+        let pasted = "gmtech_0123456789abcdefghij";
+        let refusals = [
+            name("name", pasted).map(drop),
+            optional_text("note", pasted).map(drop),
+            email(&format!("{pasted}@example.com")).map(drop),
+            team("id", pasted).map(drop),
+            models(vec!["gpt-4o*".into(), pasted.into()]).map(drop),
+        ];
+        for refusal in refusals {
+            let told = format!("{:?}", refusal.expect_err("refused"));
+            assert!(!told.contains("0123456789"), "{told}");
+        }
+        assert!(team("id", "gmtech_demo").is_ok());
+    }
 }
