@@ -55,7 +55,7 @@ fn cell(row: &Value, field: &str) -> String {
         Some(Value::String(text)) if text.is_empty() => "-".into(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) if field.ends_with("_nano_usd") => match number.as_i64() {
-            Some(nanos) => format!("${}", gmtech_service::money::format_usd(nanos)),
+            Some(nanos) => dollars(&gmtech_service::money::format_usd(nanos)),
             None => number.to_string(),
         },
         Some(Value::Array(items)) => {
@@ -81,6 +81,14 @@ fn cell(row: &Value, field: &str) -> String {
 /// Prints the service's answer as it is.
 pub(super) fn json(value: &Value) {
     println!("{value}");
+}
+
+/// An amount as people write it: the sign before the currency.
+fn dollars(amount: &str) -> String {
+    match amount.strip_prefix('-') {
+        Some(debt) => format!("-${debt}"),
+        None => format!("${amount}"),
+    }
 }
 
 #[cfg(test)]
