@@ -20,6 +20,7 @@ GMTECH := target/debug/gmtech
 ENVOY := $(VENV)/envoy
 ENVOY_STAMP := $(VENV)/.envoy
 WASM_TARGET_STAMP := target/.wasm-target
+POSTGRES_STAMP := target/.postgres
 # The end-to-end tests' own packages, if the tests are there.
 PYTEST_STAMP := $(if $(wildcard tests/requirements.txt),$(VENV)/.tests)
 # Targets that the checkout has no files for.
@@ -48,7 +49,7 @@ run: build wasm $(ENVOY_STAMP) ## Start the key service, mock-llm and Envoy with
 
 ##@ Build
 .PHONY: setup build wasm
-setup: $(ENVOY_STAMP) $(PYTEST_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) ## Fetch what the other targets need (they do it by themselves)
+setup: $(ENVOY_STAMP) $(PYTEST_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch what the other targets need (they do it by themselves)
 
 build: ## Build the native programs: gmtech, mock-llm
 	cargo build --workspace --bins
@@ -61,8 +62,8 @@ wasm: $(WASM_TARGET_STAMP) ## Build the filter
 .PHONY: test unit validate e2e soak lint
 test: unit validate e2e ## Run all tests: Rust, Envoy's own check of envoy/, end to end
 
-unit: ## Run the Rust tests
-	cargo test --workspace
+unit: $(POSTGRES_STAMP) ## Run the Rust tests, the key service's on SQLite and on a PostgreSQL of their own
+	tests/postgres.sh cargo test --workspace
 
 validate: build wasm $(ENVOY_STAMP) ## Let Envoy check the configurations in envoy/
 	@tools/validate.sh $(ENVOY) $(GMTECH) $(WASM)
@@ -104,6 +105,10 @@ endif
 clean: ## Remove everything that was built or fetched, and .local with its keys
 	rm -rf target $(VENV) tests/node_modules .local
 	find tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(POSTGRES_STAMP):
+	@command -v initdb >/dev/null || tools/need.sh pg_ctlcluster postgresql
+	@mkdir -p $(@D) && touch $@
 
 $(VENV)/bin/python:
 	@tools/need.sh $(PYTHON) python3 python3-venv
