@@ -310,7 +310,7 @@ fn a_log_is_imported_once_also_after_the_service_was_killed() {
     assert!(
         service
             .says(&["teams", "balance", "demo"])
-            .contains("$-4.2105")
+            .contains("-$4.2105")
     );
 }
 

@@ -109,7 +109,7 @@ mod tests {
             ("MODELS", "models"),
         ];
         let shown =
-            "ID     COST           MODELS\nkey_1  $1.50          a b*\nk      $-0.000000001  -\n";
+            "ID     COST           MODELS\nkey_1  $1.50          a b*\nk      -$0.000000001  -\n";
         assert_eq!(format_table(&rows, &columns), shown);
         assert_eq!(
             cell(&json!({"limits": {"a": 1, "b": null}}), "limits"),
