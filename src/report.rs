@@ -65,17 +65,17 @@ pub(crate) fn settled(exchange: &Exchange, settlement: &Settlement) {
         ("output", tokens.output),
         ("reasoning", tokens.reasoning),
         ("audio_output", tokens.audio_output),
-        ("total", tokens.total),
     ] {
         if amount > 0 {
-            if kind != "total" {
-                metrics::count(
-                    &format!("gmtech_tokens.tier.{tier}.kind.{kind}.source.{source}"),
-                    amount,
-                );
-            }
+            metrics::count(
+                &format!("gmtech_tokens.tier.{tier}.kind.{kind}.source.{source}"),
+                amount,
+            );
             set(&format!("gmtech_tokens_{kind}"), &amount.to_string());
         }
+    }
+    if tokens.total > 0 {
+        set("gmtech_tokens_total", &tokens.total.to_string());
     }
     metrics::count(&format!("gmtech_settled.tier.{tier}.source.{source}"), 1);
     if settlement.hidden_by_encoding {

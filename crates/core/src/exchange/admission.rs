@@ -174,7 +174,8 @@ impl Exchange {
         {
             return Err(Denial::Body(BodyError::Fallbacks));
         }
-        if let Some(model) = &facts.model {
+        // A model that the path names is in these edits already.
+        if let (Some(model), None) = (&facts.model, endpoint.path_model()) {
             head.set
                 .push((crate::attribution::MODEL, model.to_string()));
         }

@@ -21,36 +21,22 @@ fn at(seconds: u64) -> Now {
     }
 }
 
-fn ask(store: &MemoryStore, n: u8, policy: &Policy, now: Now) -> (Exchange, Step) {
+/// `GET /v1/models` with key n.
+fn with_head<T>(n: u8, then: impl FnOnce(&Head<'_>) -> T) -> T {
     let authorization = format!("Bearer {}", key(n).reveal());
-    let lines = [
-        (":method", "GET"),
-        (":path", "/v1/models"),
-        ("authorization", &authorization),
-    ];
-    let head = Head::new(
-        lines
-            .iter()
-            .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
-            .collect(),
-    );
-    Exchange::start(&head, true, policy, store, now)
+    then(&Head::new(vec![
+        (b":method".as_slice(), b"GET".as_slice()),
+        (b":path", b"/v1/models"),
+        (b"authorization", authorization.as_bytes()),
+    ]))
+}
+
+fn ask(store: &MemoryStore, n: u8, policy: &Policy, now: Now) -> (Exchange, Step) {
+    with_head(n, |head| Exchange::start(head, true, policy, store, now))
 }
 
 fn resume(exchange: &mut Exchange, store: &MemoryStore, n: u8, policy: &Policy, now: Now) -> Step {
-    let authorization = format!("Bearer {}", key(n).reveal());
-    let lines = [
-        (":method", "GET"),
-        (":path", "/v1/models"),
-        ("authorization", &authorization),
-    ];
-    let head = Head::new(
-        lines
-            .iter()
-            .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
-            .collect(),
-    );
-    exchange.resume(&head, true, policy, store, now)
+    with_head(n, |head| exchange.resume(head, true, policy, store, now))
 }
 
 fn record(n: u8, status: Status) -> KeyState {
