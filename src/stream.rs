@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gmtech_core::config::Policy;
-use gmtech_core::denial::Denial;
+use gmtech_core::denial::{Audience, Denial};
 use gmtech_core::directory;
 use gmtech_core::exchange::{Exchange, Forward, Step};
 use gmtech_core::key::KeyDigest;
@@ -58,7 +58,7 @@ impl Stream {
 
     fn start(&mut self, ends: bool) -> Result<Action, Status> {
         let Some(policy) = self.policy.clone() else {
-            return Ok(refuse());
+            return Ok(self.refuse());
         };
         let pairs = headers::read(Map::Request)?;
         let head = pairs.head();
@@ -106,7 +106,7 @@ impl Stream {
 
     fn carry_out(&mut self, step: Step) -> Result<Action, Status> {
         let Some(exchange) = &self.exchange else {
-            return Ok(refuse());
+            return Ok(self.refuse());
         };
         match step {
             Step::ReadBody => Ok(Action::Pause),
@@ -130,7 +130,7 @@ impl Stream {
     /// Asks the key service about a key that the directory does not know, and holds the request meanwhile.
     fn ask(&mut self, digest: &KeyDigest) -> Result<Action, Status> {
         let Some(policy) = self.policy.clone() else {
-            return Ok(refuse());
+            return Ok(self.refuse());
         };
         self.resolving = true;
         let path = format!("/sync/v1/resolve/{}", digest.to_hex());
@@ -153,7 +153,7 @@ impl Stream {
     /// The key service has answered, or failed to: the request is judged again from its head.
     fn resolved(&mut self, answer: Option<Vec<u8>>) -> Result<Action, Status> {
         let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
-            return Ok(refuse());
+            return Ok(self.refuse());
         };
         self.resolving = false;
         let now = clock::now()?;
@@ -214,6 +214,25 @@ impl Stream {
         }
         Ok(Action::Continue)
     }
+
+    /// The answer where nothing could be decided.
+    fn refuse(&self) -> Action {
+        let denial = Denial::Unavailable;
+        let answer = match &self.exchange {
+            Some(exchange) => exchange.reply(&denial),
+            // Nobody knows yet who asked.
+            None => denial.reply(&Audience::default(), 0),
+        };
+        if let Err(status) = reply::send(&answer) {
+            log::error!("gmtech: the host refused a local reply: {status:?}");
+        }
+        Action::Pause
+    }
+
+    fn refuse_after(&self, what: &str, status: Status) -> Action {
+        log::error!("gmtech: the host refused a call on {what}: {status:?}");
+        self.refuse()
+    }
 }
 
 impl Context for Stream {
@@ -224,7 +243,7 @@ impl Context for Stream {
         let answer = callout::answer(size).unwrap_or_default();
         let action = self
             .resolved(answer)
-            .unwrap_or_else(|s| refuse_after("the key service's answer", s));
+            .unwrap_or_else(|s| self.refuse_after("the key service's answer", s));
         if action == Action::Continue
             && let Err(status) = flow::continue_request()
         {
@@ -236,18 +255,18 @@ impl Context for Stream {
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, ends: bool) -> Action {
         self.start(ends)
-            .unwrap_or_else(|s| refuse_after("the request's head", s))
+            .unwrap_or_else(|s| self.refuse_after("the request's head", s))
     }
 
     fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
         self.request_body(size, ends)
-            .unwrap_or_else(|s| refuse_after("the request's body", s))
+            .unwrap_or_else(|s| self.refuse_after("the request's body", s))
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         let size = self.request.size();
         self.request_body(size, true)
-            .unwrap_or_else(|s| refuse_after("the request's trailers", s))
+            .unwrap_or_else(|s| self.refuse_after("the request's trailers", s))
     }
 
     fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
@@ -293,19 +312,6 @@ impl HttpContext for Stream {
             Err(status) => log::error!("gmtech: no clock to settle by: {status:?}"),
         }
     }
-}
-
-/// The answer where nothing could be decided.
-fn refuse() -> Action {
-    if let Err(status) = reply::send(&Denial::Unavailable.reply()) {
-        log::error!("gmtech: the host refused a local reply: {status:?}");
-    }
-    Action::Pause
-}
-
-fn refuse_after(what: &str, status: Status) -> Action {
-    log::error!("gmtech: the host refused a call on {what}: {status:?}");
-    refuse()
 }
 
 /// An admitted stream is never cut: what could not be read is settled by estimate.

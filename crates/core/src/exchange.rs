@@ -13,7 +13,7 @@
 use crate::attribution;
 use crate::auth::{self, Principal};
 use crate::config::Policy;
-use crate::denial::{Denial, METHODS, Reply};
+use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
 use crate::ledger::{self, Account, CounterStore, Reservation, Slot, Standings};
@@ -131,7 +131,9 @@ pub struct Exchange {
     /// The status of the answer, whoever gave it; 0 before.
     status: u16,
     degraded: bool,
-    standings: Option<Standings>,
+    /// How the limits stood after its reservation, and when that was (milliseconds since the Unix epoch).
+    standings: Option<(Standings, u64)>,
+    audience: Audience,
     /// What must stand in the log in place of a pseudo-header that holds a key.
     redacted: Vec<(&'static str, String)>,
     logged_path: String,
@@ -157,6 +159,7 @@ impl Exchange {
             status: 0,
             degraded: lookup::degraded(policy, store, now),
             standings: None,
+            audience: Audience::of(head),
             redacted: redacted(head),
             logged_path: printable(head.path()),
         };
@@ -208,9 +211,15 @@ impl Exchange {
         }
         self.phase = Phase::Refused;
         self.decision = denial.decision();
-        let reply = denial.reply();
+        let reply = denial.reply(&self.audience, now.wall_millis);
         self.status = reply.status;
         Step::Reply(reply)
+    }
+
+    /// A refusal in the words of whoever asked, for what only the filter can notice.
+    #[must_use]
+    pub fn reply(&self, denial: &Denial) -> Reply {
+        denial.reply(&self.audience, self.started.wall_millis)
     }
 
     /// Offset just past the body's opening brace, where the body may have to be changed there. The filter

@@ -57,7 +57,13 @@ impl Exchange {
         }
         if limits::is_asked(head) {
             self.decision = "limits";
-            let reply = limits::reply(self.principal.as_ref(), self.account()?, store, now)?;
+            let reply = limits::reply(
+                self.principal.as_ref(),
+                self.account()?,
+                self.audience.dialect,
+                store,
+                now,
+            )?;
             return Ok(Step::Reply(reply));
         }
         let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
@@ -210,7 +216,7 @@ impl Exchange {
         let reservation = ledger::reserve(store, account, cost, now.monotonic)
             .map_err(|e| self.not_reserved(e))?;
         self.decision = "allowed";
-        self.standings = Some(reservation.standings());
+        self.standings = Some((reservation.standings(), now.wall_millis));
         let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f, policy));
         self.phase = Phase::Forwarded(Some(Box::new(Forwarded {
             kind: endpoint.kind(),
