@@ -279,3 +279,57 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_worker_that_read_its_clock_earlier_decides_by_what_was_decided_since() {
+    let store = MemoryStore::default();
+    let a = account("a", 60, 60_000);
+    let mut burst = a.clone();
+    burst.limits.requests = a.limits.requests.with_burst(NonZeroU32::new(3).unwrap());
+    for _ in 0..3 {
+        let _ = reserve(&store, burst.clone(), cost(1, 0), T0).unwrap();
+    }
+    // The other worker's clock was read before, and its swap comes after.
+    for behind in [0, 1, SECOND / 1_000, SECOND] {
+        let refused = reserve(&store, burst.clone(), cost(1, 0), T0 - behind).unwrap_err();
+        let NotReserved::Limit {
+            exceeded,
+            standings,
+            ..
+        } = refused
+        else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(exceeded, Exceeded::Wait(SECOND), "{behind}");
+        assert_eq!(standings.requests.reset, 3 * SECOND, "{behind}");
+        assert_eq!(standings.requests.used, 3, "{behind}");
+        assert!(probe(&store, &burst, cost(1, 0), T0 - behind).is_err());
+    }
+}
+
+#[test]
+fn what_was_held_for_long_is_not_given_back_over_what_has_refilled() {
+    let store = MemoryStore::default();
+    let a = account("a", 1_000, 1_000);
+    let mut held = Vec::new();
+    for minute in 0..10 {
+        let now = T0 + minute * 60 * SECOND;
+        held.push(reserve(&store, a.clone(), cost(1, 1_000), now).unwrap());
+    }
+    let (now, mut passed) = (T0 + 540 * SECOND, 0);
+    for reservation in held {
+        reservation.settle(&store, 0, now).unwrap();
+        let ask = Cost {
+            requests: 0,
+            tokens: Bid {
+                least: 0,
+                most: 1_000,
+            },
+        };
+        let taken = reserve(&store, a.clone(), ask, now).unwrap();
+        let tokens = taken.tokens();
+        passed += tokens;
+        taken.settle(&store, tokens, now).unwrap();
+    }
+    assert_eq!(passed, 1_000, "a burst, and not ten");
+}
