@@ -1,6 +1,6 @@
 //! What a key has spent, as one value of the store.
 
-use super::{Cost, Dimension, InFlight, LEASE, Limits, NotReserved, Slot, Standings};
+use super::{Bid, Cost, Dimension, InFlight, LEASE, Limits, NotReserved, Slot, Standings};
 use crate::quota::{Exceeded, Nanos, SECOND, Tat};
 
 /// Both buckets, and the places in flight with the instants at which they come free by themselves.
@@ -63,10 +63,8 @@ impl Spent {
         cost: Cost,
         now: Nanos,
     ) -> Result<(u64, Option<Slot>), NotReserved> {
-        let there = u64::from(limits.tokens.standing(self.tokens, now).remaining);
-        let amount = there.clamp(cost.tokens.least, cost.tokens.most.max(cost.tokens.least));
         let requests = limits.requests.take(self.requests, cost.requests, now);
-        let tokens = limits.tokens.take(self.tokens, amount, now);
+        let (amount, tokens) = self.take_tokens(limits, cost.tokens, now);
         let full = self
             .standings(limits, now)
             .in_flight
@@ -100,6 +98,79 @@ impl Spent {
         Ok((amount, limits.max_in_flight.map(|_| self.take_slot(now))))
     }
 
+    /// Charges one request and takes a place, provided that `least` tokens are there; they stay there.
+    pub(super) fn enter(
+        &mut self,
+        limits: &Limits,
+        least: u64,
+        now: Nanos,
+    ) -> Result<Option<Slot>, NotReserved> {
+        let tokens = self.tokens;
+        let cost = Cost {
+            requests: 1,
+            tokens: Bid::exactly(least),
+        };
+        let (_, slot) = self.charge(limits, cost, now)?;
+        self.tokens = tokens;
+        Ok(slot)
+    }
+
+    /// Charges the tokens of a request that entered at `since`. Where they are not there, it gives the request and its
+    /// place back.
+    pub(super) fn complete(
+        &mut self,
+        limits: &Limits,
+        tokens: Bid,
+        slot: Option<Slot>,
+        since: Nanos,
+        now: Nanos,
+    ) -> Result<u64, NotReserved> {
+        let (amount, taken) = self.take_tokens(limits, tokens, now);
+        match taken {
+            Ok(tokens) => {
+                self.tokens = tokens;
+                Ok(amount)
+            }
+            Err(exceeded) => {
+                self.withdraw(limits, slot, since, now);
+                Err(NotReserved::Limit {
+                    dimension: Dimension::Tokens,
+                    exceeded,
+                    requested: amount,
+                    standings: self.standings(limits, now),
+                })
+            }
+        }
+    }
+
+    /// Gives back the request that entered at `since`, and its place. What has refilled meanwhile is not given back a second
+    /// time, or requests held for long would come back as a burst above the limit.
+    pub(super) fn withdraw(
+        &mut self,
+        limits: &Limits,
+        slot: Option<Slot>,
+        since: Nanos,
+        now: Nanos,
+    ) {
+        let refilled = now.saturating_sub(since);
+        let refund = limits.requests.cost(1).saturating_sub(refilled);
+        self.requests = Tat(self.requests.0.saturating_sub(refund));
+        self.leave(slot, now);
+    }
+
+    /// Gives a place back.
+    pub(super) fn leave(&mut self, slot: Option<Slot>, now: Nanos) {
+        self.slots
+            .retain(|(taken, end)| Some(*taken) != slot && *end > now);
+    }
+
+    /// The tokens that a bid gets, and the bucket without them.
+    fn take_tokens(&self, limits: &Limits, bid: Bid, now: Nanos) -> (u64, Result<Tat, Exceeded>) {
+        let there = u64::from(limits.tokens.standing(self.tokens, now).remaining);
+        let amount = there.clamp(bid.least, bid.most.max(bid.least));
+        (amount, limits.tokens.take(self.tokens, amount, now))
+    }
+
     pub(super) fn charge_request(&mut self, limits: &Limits, now: Nanos) {
         if let Ok(next) = limits.requests.take(self.requests, 1, now) {
             self.requests = next;
@@ -114,8 +185,7 @@ impl Spent {
         now: Nanos,
     ) {
         self.tokens = limits.tokens.settle(self.tokens, reserved, actual, now);
-        self.slots
-            .retain(|(taken, end)| Some(*taken) != slot && *end > now);
+        self.leave(slot, now);
     }
 
     pub(super) fn renew(&mut self, slot: Slot, now: Nanos) {
