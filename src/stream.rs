@@ -109,7 +109,10 @@ impl Stream {
             return Ok(self.refuse());
         };
         match step {
-            Step::ReadBody => Ok(Action::Pause),
+            Step::ReadBody => {
+                leases::hold(self.id, exchange.lease());
+                Ok(Action::Pause)
+            }
             Step::Resolve(digest) => self.ask(&digest),
             Step::Forward(forward) => {
                 report::decided(exchange);
@@ -120,6 +123,7 @@ impl Stream {
             }
             Step::Reply(answer) => {
                 report::decided(exchange);
+                leases::release(self.id);
                 self.request.give_up();
                 reply::send(&answer)?;
                 Ok(Action::Pause)

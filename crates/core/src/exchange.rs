@@ -6,9 +6,9 @@
 //! answer looks like in [`crate::denial`].
 //!
 //! # Failure policy
-//! Whatever cannot be decided is refused with a retryable 503; nothing passes undecided. A reservation
-//! exists only in [`Phase::Forwarded`], and whichever way the stream ends, [`Exchange::finish`] settles
-//! it once.
+//! Whatever cannot be decided is refused with a retryable 503; nothing passes undecided. A request with a body is charged,
+//! and has its place in flight, before Envoy holds anything of it ([`Admission`]); a reservation exists only in
+//! [`Phase::Forwarded`]. Whichever way the stream ends, [`Exchange::finish`] settles what is owed, once.
 
 use crate::attribution;
 use crate::auth::{self, Principal};
@@ -16,7 +16,7 @@ use crate::config::Policy;
 use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
-use crate::ledger::{self, Account, CounterStore, Reservation, Slot, Standings};
+use crate::ledger::{self, Account, Admission, CounterStore, Reservation, Slot, Standings};
 use crate::model::ModelId;
 use crate::quota::Nanos;
 use crate::record::KeyRecord;
@@ -125,6 +125,8 @@ pub struct Exchange {
     /// The record of a key that is known and may not pass.
     refused: Option<Box<KeyRecord>>,
     account: Option<Account>,
+    /// What it was charged at its head, while its body is read.
+    admission: Option<Admission>,
     model: Option<ModelId>,
     decision: &'static str,
     started: Now,
@@ -153,6 +155,7 @@ impl Exchange {
             principal: None,
             refused: None,
             account: None,
+            admission: None,
             model: None,
             decision: "preflight",
             started: now,
@@ -200,15 +203,11 @@ impl Exchange {
     }
 
     fn refuse(&mut self, denial: &Denial, store: &impl CounterStore, now: Now) -> Step {
-        // What is refused for its content counts as a request all the same, so that nonsense does not evade
-        // the limit; a refusal by a limit spends nothing.
-        if let (
-            Some(account),
-            Denial::Body(_) | Denial::ModelNotAllowed { .. } | Denial::ClosedEndpoint { .. },
-        ) = (&self.account, denial)
-        {
-            let _ = ledger::charge_refused(store, account, now.monotonic);
-        }
+        let counts = matches!(
+            denial,
+            Denial::Body(_) | Denial::ModelNotAllowed { .. } | Denial::ClosedEndpoint { .. }
+        );
+        self.end_admission(counts, store, now);
         self.phase = Phase::Refused;
         self.decision = denial.decision();
         let reply = denial.reply(&self.audience, now.wall_millis);
@@ -220,6 +219,18 @@ impl Exchange {
     #[must_use]
     pub fn reply(&self, denial: &Denial) -> Reply {
         denial.reply(&self.audience, self.started.wall_millis)
+    }
+
+    /// The request goes no further. What is refused for its content `counts` as a request all the same, so that nonsense
+    /// does not evade the limit; a refusal by a limit spends nothing. A store that fails keeps what was charged.
+    fn end_admission(&mut self, counts: bool, store: &impl CounterStore, now: Now) {
+        let now = now.monotonic;
+        let _ = match (self.admission.take(), &self.account) {
+            (Some(admission), _) if counts => admission.leave(store, now),
+            (Some(admission), _) => admission.withdraw(store, now),
+            (None, Some(account)) if counts => ledger::charge_refused(store, account, now),
+            (None, _) => Ok(()),
+        };
     }
 
     /// Offset just past the body's opening brace, where the body may have to be changed there. The filter
@@ -277,7 +288,7 @@ impl Exchange {
     pub fn lease(&self) -> Option<(&Account, Slot)> {
         match &self.phase {
             Phase::Forwarded(Some(forwarded)) => forwarded.reservation.lease(),
-            _ => None,
+            _ => self.admission.as_ref().and_then(Admission::lease),
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! All that a key has spent stands in one value of a shared store, so that one compare-and-swap charges every
 //! limit that applies or none. [`reserve`] decides purely and commits by retrying the swap; a
-//! [`Reservation`] can only come from it and is consumed by [`Reservation::settle`].
+//! [`Reservation`] is consumed by [`Reservation::settle`]. A request whose body says what it costs enters first
+//! ([`admit`]): it is charged as a request and takes its place in flight before its body is read, and its [`Admission`] becomes
+//! a [`Reservation`] once the tokens are known.
 //!
 //! What it is not: no policy of its own (the limits come with the [`Account`]) and no clock.
 //!
@@ -15,9 +17,11 @@
 use crate::quota::{Exceeded, Hold, Nanos, SECOND};
 
 mod account;
+mod admission;
 mod spent;
 
 pub use account::{Account, Bid, Cost, Dimension, InFlight, Limits, Standings};
+pub use admission::{Admission, admit};
 use spent::Spent;
 
 /// How often a lost swap is tried again. A swap takes about a microsecond, and each loss means that another worker got
@@ -152,20 +156,6 @@ pub fn reserve(
         slot,
         standings,
     })
-}
-
-/// Whether `cost` would be reserved now; nothing is spent.
-///
-/// # Errors
-/// [`NotReserved`], as [`reserve`] would give it.
-pub fn probe(
-    store: &impl CounterStore,
-    account: &Account,
-    cost: Cost,
-    now: Nanos,
-) -> Result<(), NotReserved> {
-    let (mut spent, now) = read(store, account, now).map_err(|_| NotReserved::Store)?;
-    spent.charge(&account.limits, cost, now).map(|_| ())
 }
 
 /// Charges one request that was refused for another reason than a limit, so that invalid requests do

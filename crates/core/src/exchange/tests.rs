@@ -3,6 +3,7 @@ use crate::key::ApiKey;
 use crate::ledger::memory::MemoryStore;
 use crate::quota::SECOND;
 
+mod admission;
 mod service;
 mod tokens;
 
@@ -30,6 +31,10 @@ fn policy() -> Policy {
         entry(5, r#","models":["gpt-4o-mini","text-*"]"#),
         entry(6, r#","limits":{"tokens_per_minute":1000}"#),
         entry(7, r#","limits":{"max_in_flight":1}"#),
+        entry(
+            8,
+            r#","models":["gpt-4o-mini"],"limits":{"max_in_flight":1}"#,
+        ),
     ];
     let json = format!(r#"{{"keys":{{{}}}}}"#, keys.join(","));
     Policy::from_json(json.as_bytes()).unwrap()

@@ -1,6 +1,6 @@
 //! What a key has spent, as one value of the store.
 
-use super::{Cost, Dimension, InFlight, LEASE, Limits, NotReserved, Slot, Standings};
+use super::{Bid, Cost, Dimension, InFlight, LEASE, Limits, NotReserved, Slot, Standings};
 use crate::quota::{Bucket, Exceeded, Hold, Nanos, SECOND, Tat, Worth};
 
 /// Both buckets, and the places in flight with the instants at which they come free by themselves.
@@ -11,6 +11,13 @@ pub(super) struct Spent {
     requests: Bucket,
     tokens: Bucket,
     slots: Vec<(Slot, Nanos)>,
+}
+
+/// What a request was charged.
+struct Charged {
+    request: Hold,
+    tokens: Hold,
+    slot: Option<Slot>,
 }
 
 impl Spent {
@@ -69,17 +76,10 @@ impl Spent {
         }
     }
 
-    /// Charges all or nothing; the tokens that are held, and the place taken.
-    pub(super) fn charge(
-        &mut self,
-        limits: &Limits,
-        cost: Cost,
-        now: Nanos,
-    ) -> Result<(Hold, Option<Slot>), NotReserved> {
-        let there = u64::from(limits.tokens.standing(self.tokens.tat, now).remaining);
-        let amount = there.clamp(cost.tokens.least, cost.tokens.most.max(cost.tokens.least));
-        let requests = self.requests.take(&limits.requests, cost.requests, now);
-        let tokens = self.tokens.hold(&limits.tokens, amount, now);
+    /// Charges all or nothing; requests and tokens are held until they are settled.
+    fn hold(&mut self, limits: &Limits, cost: Cost, now: Nanos) -> Result<Charged, NotReserved> {
+        let requests = self.requests.hold(&limits.requests, cost.requests, now);
+        let (amount, tokens) = self.hold_tokens(limits, cost.tokens, now);
         let full = self
             .standings(limits, now)
             .in_flight
@@ -107,11 +107,108 @@ impl Spent {
                 standings,
             });
         }
-        let (Ok(requests), Ok((tokens, hold))) = (requests, tokens) else {
+        let (Ok((requests, request)), Ok((tokens, held))) = (requests, tokens) else {
             return Err(NotReserved::Store);
         };
         (self.requests, self.tokens) = (requests, tokens);
-        Ok((hold, limits.max_in_flight.map(|_| self.take_slot(now))))
+        Ok(Charged {
+            request,
+            tokens: held,
+            slot: limits.max_in_flight.map(|_| self.take_slot(now)),
+        })
+    }
+
+    /// Charges all or nothing: the requests for good; the tokens that are held, and the place taken.
+    pub(super) fn charge(
+        &mut self,
+        limits: &Limits,
+        cost: Cost,
+        now: Nanos,
+    ) -> Result<(Hold, Option<Slot>), NotReserved> {
+        let charged = self.hold(limits, cost, now)?;
+        self.keep_request(limits, charged.request, now);
+        Ok((charged.tokens, charged.slot))
+    }
+
+    /// Charges one request and takes a place, provided that `least` tokens are there; they stay there.
+    pub(super) fn enter(
+        &mut self,
+        limits: &Limits,
+        least: u64,
+        now: Nanos,
+    ) -> Result<(Hold, Option<Slot>), NotReserved> {
+        let tokens = self.tokens;
+        let cost = Cost {
+            requests: 1,
+            tokens: Bid::exactly(least),
+        };
+        let charged = self.hold(limits, cost, now)?;
+        self.tokens = tokens;
+        Ok((charged.request, charged.slot))
+    }
+
+    /// Charges the tokens of a request that has entered. Where they are not there, it gives the request and its
+    /// place back.
+    pub(super) fn complete(
+        &mut self,
+        limits: &Limits,
+        tokens: Bid,
+        (request, slot): (Hold, Option<Slot>),
+        now: Nanos,
+    ) -> Result<Hold, NotReserved> {
+        let (amount, held) = self.hold_tokens(limits, tokens, now);
+        match held {
+            Ok((tokens, hold)) => {
+                self.tokens = tokens;
+                self.keep_request(limits, request, now);
+                Ok(hold)
+            }
+            Err(exceeded) => {
+                self.withdraw(limits, request, slot, now);
+                Err(NotReserved::Limit {
+                    dimension: Dimension::Tokens,
+                    exceeded,
+                    requested: amount,
+                    standings: self.standings(limits, now),
+                })
+            }
+        }
+    }
+
+    /// Gives back a request that has entered, and its place.
+    pub(super) fn withdraw(
+        &mut self,
+        limits: &Limits,
+        request: Hold,
+        slot: Option<Slot>,
+        now: Nanos,
+    ) {
+        self.requests = self.requests.settle(&limits.requests, request, 0, now);
+        self.leave(slot, now);
+    }
+
+    /// A request that has entered stays charged.
+    pub(super) fn keep_request(&mut self, limits: &Limits, request: Hold, now: Nanos) {
+        let used = request.units();
+        self.requests = self.requests.settle(&limits.requests, request, used, now);
+    }
+
+    /// Gives a place back.
+    pub(super) fn leave(&mut self, slot: Option<Slot>, now: Nanos) {
+        self.slots
+            .retain(|(taken, end)| Some(*taken) != slot && *end > now);
+    }
+
+    /// The tokens that a bid gets, and the bucket without them.
+    fn hold_tokens(
+        &self,
+        limits: &Limits,
+        bid: Bid,
+        now: Nanos,
+    ) -> (u64, Result<(Bucket, Hold), Exceeded>) {
+        let there = u64::from(limits.tokens.standing(self.tokens.tat, now).remaining);
+        let amount = there.clamp(bid.least, bid.most.max(bid.least));
+        (amount, self.tokens.hold(&limits.tokens, amount, now))
     }
 
     pub(super) fn charge_request(&mut self, limits: &Limits, now: Nanos) {
@@ -128,8 +225,7 @@ impl Spent {
         now: Nanos,
     ) {
         self.tokens = self.tokens.settle(&limits.tokens, hold, actual, now);
-        self.slots
-            .retain(|(taken, end)| Some(*taken) != slot && *end > now);
+        self.leave(slot, now);
     }
 
     pub(super) fn renew(&mut self, slot: Slot, now: Nanos) {

@@ -7,6 +7,8 @@ use super::*;
 use crate::ident::KeyId;
 use crate::quota::{Limit, SECOND};
 
+mod admission;
+
 const T0: Nanos = 1_000 * SECOND;
 
 fn account(name: &str, requests: u32, tokens: u32) -> Account {
@@ -240,19 +242,13 @@ fn places_in_flight_come_free_by_settling_and_by_themselves() {
 }
 
 #[test]
-fn a_probe_spends_nothing_and_a_refused_request_costs_a_request() {
+fn a_refused_request_costs_a_request() {
     let store = MemoryStore::default();
     let a = account("a", 2, 1_000);
-    for _ in 0..5 {
-        probe(&store, &a, cost(1, 1_000), T0).unwrap();
-    }
-    assert_eq!(standings(&store, &a, T0).unwrap().requests.remaining, 2);
     for left in [1, 0, 0] {
         charge_refused(&store, &a, T0).unwrap();
         assert_eq!(standings(&store, &a, T0).unwrap().requests.remaining, left);
     }
-    assert!(probe(&store, &a, cost(1, 0), T0).is_err());
-    assert!(probe(&store, &a, cost(1, 0), T0 + 30 * SECOND).is_ok());
 }
 
 proptest! {
@@ -303,7 +299,6 @@ fn a_worker_that_read_its_clock_earlier_decides_by_what_was_decided_since() {
         assert_eq!(exceeded, Exceeded::Wait(SECOND), "{behind}");
         assert_eq!(standings.requests.reset, 3 * SECOND, "{behind}");
         assert_eq!(standings.requests.used, 3, "{behind}");
-        assert!(probe(&store, &burst, cost(1, 0), T0 - behind).is_err());
     }
 }
 
