@@ -21,9 +21,8 @@ use crate::host::shared_data::SharedCounters;
 use crate::host::{Status, clock, flow, metrics, reply};
 use crate::leases;
 use crate::model_list::ModelList;
-use crate::report;
 use crate::request_body::HeldBody;
-use crate::usage_queue;
+use crate::{report, usage};
 
 /// How long a request waits for the key service to know its key.
 const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -70,8 +69,7 @@ impl Stream {
         }
         report::arrived(&exchange);
         if policy.service().is_some() {
-            self.event_id = usage_queue::new_id()?;
-            report::named(&self.event_id);
+            self.event_id = usage::new_id()?;
         }
         self.exchange = Some(exchange);
         self.ends = ends;
@@ -116,6 +114,10 @@ impl Stream {
             Step::Resolve(digest) => self.ask(&digest),
             Step::Forward(forward) => {
                 report::decided(exchange);
+                let reports = self.policy.as_ref().is_some_and(|p| p.service().is_some());
+                if reports && exchange.attributed().is_some() {
+                    report::named(&self.event_id);
+                }
                 leases::hold(self.id, exchange.lease());
                 headers::apply(Map::Request, &forward.head)?;
                 self.request.release(forward.body)?;
@@ -306,11 +308,11 @@ impl HttpContext for Stream {
                 if let Some(settlement) = &settlement {
                     report::settled(exchange, settlement);
                 }
-                if policy.service().is_some()
+                if let Some(service) = policy.service()
                     && let Some(event) =
                         exchange.usage_event(self.event_id, settlement.as_ref(), now)
                 {
-                    usage_queue::push(event);
+                    usage::push(event, service, now.monotonic);
                 }
             }
             Err(status) => log::error!("gmtech: no clock to settle by: {status:?}"),

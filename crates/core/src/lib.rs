@@ -28,6 +28,7 @@ pub mod key;
 pub mod learned;
 pub mod ledger;
 pub mod model;
+pub mod outbox;
 pub mod path;
 pub mod quota;
 pub mod record;

@@ -238,7 +238,7 @@ async fn usage(
         .map(|event| service.price(event))
         .collect();
     let malformed = received - priced.len();
-    let mut done = service.store.ingest(&priced, Millis::now()).await?;
+    let mut done = service.intake.take(priced).await?;
     done.malformed = u64::try_from(malformed).unwrap_or(u64::MAX);
     if done.malformed + done.unknown_key + done.too_old > 0 {
         tracing::warn!(?done, "events were not counted");

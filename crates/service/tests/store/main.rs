@@ -33,6 +33,7 @@ macro_rules! store_tests {
 }
 
 mod follower;
+mod intake;
 mod keys;
 mod money;
 mod sync;
