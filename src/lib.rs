@@ -10,9 +10,11 @@
 //! bytes and never panics. What the host refuses to do ends in a 503 for that one request.
 #![cfg(target_arch = "wasm32")]
 
+mod holding;
 mod host;
 mod leases;
 mod model_list;
+mod refusal;
 mod report;
 mod request_body;
 mod root;
@@ -26,5 +28,5 @@ mod usage_queue;
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
 }

@@ -16,6 +16,7 @@ use crate::usage_queue::Poster;
 /// The root context.
 #[derive(Default)]
 pub(crate) struct Root {
+    id: u32,
     policy: Option<Rc<Policy>>,
     poller: Poller,
     poster: Poster,
@@ -23,6 +24,14 @@ pub(crate) struct Root {
 }
 
 impl Root {
+    /// The root context of that number.
+    pub(crate) fn new(id: u32) -> Self {
+        Self {
+            id,
+            ..Self::default()
+        }
+    }
+
     fn tick(&mut self) -> Result<(), Status> {
         let Some(service) = self.policy.as_ref().and_then(|p| p.service().cloned()) else {
             return Ok(());
@@ -98,6 +107,6 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(id, self.policy.clone())))
+        Some(Box::new(Stream::new(id, self.id, self.policy.clone())))
     }
 }
