@@ -19,7 +19,7 @@ use dialect::Told;
 use headers::retry_headers;
 
 use crate::auth::{InvalidKey, Refused};
-use crate::ident::KeyId;
+use crate::ident::{KeyId, TeamId};
 use crate::ledger::Dimension;
 use crate::model::ModelId;
 use crate::quota::{Exceeded, SECOND};
