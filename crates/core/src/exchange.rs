@@ -25,6 +25,7 @@ use crate::usage::{ResponseMeter, Usage};
 
 mod admission;
 mod answer;
+mod held;
 mod limits;
 mod lookup;
 mod models;

@@ -30,6 +30,16 @@ fn hit(dimension: Dimension, exceeded: Exceeded, requested: u64) -> Denial {
     }))
 }
 
+fn bodies() -> Denial {
+    Denial::BodiesOfKey {
+        key: KeyId::new("key_1").unwrap(),
+        team: TeamId::new("acme").unwrap(),
+        limit: 1_000,
+        used: 900,
+        requested: 200,
+    }
+}
+
 fn header(reply: &Reply, name: &str) -> Option<String> {
     reply
         .headers
@@ -164,6 +174,30 @@ fn every_refusal_has_openais_shape() {
             "gmtech_unreadable_models",
         ),
         (
+            Denial::Body(BodyError::TooLarge(32 << 20)),
+            413,
+            "invalid_request_error",
+            None,
+            "request_too_large",
+            "gmtech_bad_request",
+        ),
+        (
+            bodies(),
+            429,
+            "requests",
+            None,
+            "rate_limit_exceeded",
+            "gmtech_rate_limit_bodies",
+        ),
+        (
+            Denial::Overloaded,
+            503,
+            "server_error",
+            None,
+            "gate_overloaded",
+            "gmtech_overloaded",
+        ),
+        (
             Denial::Credit,
             429,
             "insufficient_quota",
@@ -232,6 +266,11 @@ fn a_limit_speaks_in_openais_words() {
             "Request too large for key_1 in team acme on tokens per min (TPM): Limit 40000, Requested 40601. The input \
              or output tokens must be reduced in order to run successfully. Rate limit exceeded: waiting does not help.",
         ),
+        (
+            bodies(),
+            "Rate limit reached for key_1 in team acme on bytes of request bodies on their way at once: Limit 1000, \
+             Used 900, Requested 200. Please try again in 1s. Rate limit exceeded: send fewer large requests at a time.",
+        ),
     ] {
         assert_eq!(denial.message(), message);
     }
@@ -259,6 +298,36 @@ fn a_closed_endpoint_names_the_setting_that_opens_it() {
             group,
         };
         assert_eq!(denial.message(), message);
+    }
+}
+
+#[test]
+fn what_is_too_much_at_once_is_worth_another_try() {
+    for denial in [
+        bodies(),
+        Denial::Overloaded,
+        Denial::NotReady,
+        Denial::Unavailable,
+    ] {
+        let reply = reply(&denial, Dialect::OpenAi);
+        assert_eq!(
+            header(&reply, "retry-after-ms").unwrap(),
+            "1000",
+            "{denial:?}"
+        );
+        assert_eq!(
+            header(&reply, "x-should-retry").unwrap(),
+            "true",
+            "{denial:?}"
+        );
+    }
+}
+
+#[test]
+fn a_body_too_large_is_told_the_limit() {
+    for (limit, told) in [(32 << 20, "32 MiB."), (1_000, "1000 bytes.")] {
+        let message = Denial::Body(BodyError::TooLarge(limit)).message();
+        assert!(message.ends_with(told), "{message}");
     }
 }
 

@@ -119,14 +119,17 @@ pub enum BodyError {
     Fallbacks,
     /// A form that is not well formed.
     InvalidForm(MultipartFault),
+    /// More bytes than the limit given.
+    TooLarge(u64),
 }
 
 impl BodyError {
-    /// The HTTP status: 400 or 415.
+    /// The HTTP status: 400, 413 or 415.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
             Self::UnsupportedEncoding | Self::UnsupportedMediaType => 415,
+            Self::TooLarge(_) => 413,
             _ => 400,
         }
     }
@@ -164,6 +167,7 @@ impl BodyError {
             Self::Duplicate(_) => "duplicate_parameter",
             Self::LetterCase(_) | Self::Fallbacks => "unknown_parameter",
             Self::InvalidForm(_) => "invalid_multipart",
+            Self::TooLarge(_) => "request_too_large",
         }
     }
 }
@@ -222,6 +226,14 @@ impl fmt::Display for BodyError {
             }
             Self::InvalidForm(fault) => {
                 write!(f, "We could not parse the multipart form of your request: {fault}.")
+            }
+            Self::TooLarge(limit) => {
+                const MIB: u64 = 1 << 20;
+                f.write_str("The request body is too large: the limit is ")?;
+                match limit.is_multiple_of(MIB) {
+                    true => write!(f, "{} MiB.", limit / MIB),
+                    false => write!(f, "{limit} bytes."),
+                }
             }
         }
     }
