@@ -194,7 +194,7 @@ fn every_mistake_is_refused_at_its_place() {
         (
             &format!(
                 r#"{{"tiers":{{"free":{{"requests_per_minute":9,"tokens_per_minute":1}}}},{}"#,
-                &key(r#","limits":{"tokens_burst":1000000000}"#)[1..]
+                key(r#","limits":{"tokens_burst":1000000000}"#).trim_start_matches('{')
             ),
             "limits.tokens_burst",
             "at 1 a minute",

@@ -44,6 +44,17 @@ pub enum EndpointKind {
     Other,
 }
 
+impl EndpointKind {
+    /// Whether a model generates the answer, so that all of it is output. Vectors, scores and verdicts are none.
+    #[must_use]
+    pub fn generates(self) -> bool {
+        !matches!(
+            self,
+            Self::Embeddings | Self::Moderations | Self::Rerank | Self::CountTokens
+        )
+    }
+}
+
 /// What the body is expected to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyForm {

@@ -9,7 +9,7 @@ use super::tokens::Tokens;
 
 /// The response that an event carries: its report and its end, not the text that it repeats.
 pub(super) const RESPONSE: Place =
-    Place::Object(&[("usage", Place::Object(USAGE)), ("error", Place::Error)]);
+    Place::Part(&[("usage", Place::Object(USAGE)), ("error", Place::Error)]);
 
 /// `output` of a whole response.
 pub(super) const OUTPUT: Place = Place::List(&Place::Object(&[
@@ -19,6 +19,8 @@ pub(super) const OUTPUT: Place = Place::List(&Place::Object(&[
     ("name", Place::Text),
     ("arguments", Place::Text),
     ("input", Place::Text),
+    // An image's.
+    ("result", Place::Blob),
 ]));
 
 const PART: Members = &[("text", Place::Text), ("refusal", Place::Text)];

@@ -3,6 +3,7 @@
 mod dropping;
 mod endings;
 mod hostile;
+mod passed;
 mod reference;
 mod splits;
 
@@ -12,6 +13,7 @@ use super::*;
 const PLAN: MeterPlan = MeterPlan {
     prompt_estimate: 7,
     output_estimate: 1_000,
+    generates: true,
     drop_usage_event: false,
 };
 
