@@ -168,6 +168,9 @@ def test_504_and_413_on_anthropics_and_googles_paths(start):
     def overlay(config: dict) -> None:
         little_room(config)
         impatient(config)
+        # mock-llm speaks Gemini's dialect under Gemini's version only.
+        (route,) = [r for r in bootstrap.routes(config) if r["name"] == "api-v1"]
+        route["route"]["prefix_rewrite"] = "/v1beta/"
 
     gate = start(overlay=overlay, kinds=BOUNDLESS)
     headers = [("authorization", gate.key().bearer), ("content-type", "application/json")]
@@ -175,7 +178,7 @@ def test_504_and_413_on_anthropics_and_googles_paths(start):
     large = b" " * (3 << 20)
     for path, data, timed_out, too_large in (
         ("/v1/messages", CLAUDE, anthropics("timeout_error", SLOW), anthropics("request_too_large", LARGE)),
-        (GEMINI_PATH, GEMINI, googles(504, "DEADLINE_EXCEEDED", SLOW), googles(413, "INVALID_ARGUMENT", LARGE)),
+        (f"/api{GEMINI_PATH}", GEMINI, googles(504, "DEADLINE_EXCEEDED", SLOW), googles(413, "INVALID_ARGUMENT", LARGE)),
     ):
         answer = gate.send("POST", path, slow, data)
         assert (answer.status, json.loads(answer.body)) == (504, timed_out)
