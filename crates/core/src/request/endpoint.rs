@@ -146,13 +146,13 @@ impl Endpoint {
         }
     }
 
-    /// Whether a model must be named. Moderations and responses may leave it to the provider.
+    /// Whether a model must be named. Moderations, responses and images may leave it to the provider.
     #[must_use]
     pub fn requires_model(&self) -> bool {
         use EndpointKind as K;
         !matches!(
             self.route.kind,
-            K::Moderations | K::Responses | K::CountTokens | K::Models | K::Other
+            K::Moderations | K::Responses | K::Images | K::CountTokens | K::Models | K::Other
         )
     }
 
