@@ -10,6 +10,7 @@ use super::{
 };
 use crate::auth::{self, InvalidKey, Principal};
 use crate::config::Policy;
+use crate::decision;
 use crate::denial::{Denial, LimitHit, METHODS};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
@@ -43,7 +44,7 @@ impl Exchange {
         }
         match policy.path_action(head.path()) {
             PathAction::Free => {
-                self.decision = "free";
+                self.decision = decision::FREE;
                 self.phase = Phase::Forwarded(None);
                 let head = self.forward_edits(head);
                 return Ok(Step::Forward(Forward {
@@ -59,7 +60,7 @@ impl Exchange {
             return Ok(Step::Resolve(digest));
         }
         if limits::is_asked(head) {
-            self.decision = "limits";
+            self.decision = decision::LIMITS;
             let reply = limits::reply(
                 self.principal.as_ref(),
                 self.account()?,
@@ -231,7 +232,7 @@ impl Exchange {
             }
         };
         let reservation = reserved.map_err(|e| self.not_reserved(e))?;
-        self.decision = "allowed";
+        self.decision = decision::ALLOWED;
         self.standings = Some((reservation.standings(), now.wall_millis));
         let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f, policy));
         self.phase = Phase::Forwarded(Some(Box::new(Forwarded {
