@@ -30,6 +30,7 @@ mod held;
 mod limits;
 mod lookup;
 mod models;
+mod permission;
 mod settlement;
 
 pub use answer::Answer;

@@ -4,7 +4,7 @@
 //! they are known. One without a body is charged at once.
 
 use super::lookup::{Lookup, look_up};
-use super::models::is_restricted;
+use super::permission::{self, allows_model};
 use super::{
     AnswerState, Exchange, Forward, Forwarded, Now, Phase, Reading, Step, limits, printable,
 };
@@ -81,6 +81,9 @@ impl Exchange {
         if let Some(model) = endpoint.path_model() {
             self.check_model(model.clone(), policy)?;
         }
+        if endpoint.body() == BodyForm::None || endpoint.query_chooses_a_model() {
+            permission::check(self.principal()?, &endpoint, None, policy)?;
+        }
         let reads_body = !ends && endpoint.body() != BodyForm::None;
         let edits = self.forward_edits(head);
         if !reads_body && endpoint.body() == BodyForm::None {
@@ -155,6 +158,10 @@ impl Exchange {
         Ok(())
     }
 
+    fn principal(&self) -> Result<&Principal, Denial> {
+        self.principal.as_ref().ok_or(Denial::Unavailable)
+    }
+
     fn account(&self) -> Result<&Account, Denial> {
         self.account.as_ref().ok_or(Denial::Unavailable)
     }
@@ -186,14 +193,7 @@ impl Exchange {
         let Reading { reader, mut head } = *reading;
         let endpoint = reader.endpoint().clone();
         let facts = reader.finish().map_err(Denial::Body)?;
-        if facts.fallbacks
-            && self
-                .principal
-                .as_ref()
-                .is_none_or(|p| is_restricted(p, policy))
-        {
-            return Err(Denial::Body(BodyError::Fallbacks));
-        }
+        permission::check(self.principal()?, &endpoint, Some(&facts), policy)?;
         // A model that the path names is in these edits already.
         if let (Some(model), None) = (&facts.model, endpoint.path_model()) {
             head.set
@@ -215,7 +215,8 @@ impl Exchange {
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
-        let charges = endpoint.charges_tokens();
+        let charges = endpoint.charges_tokens()
+            && !facts.is_some_and(|f| bills_images(endpoint.kind(), f.model.as_ref()));
         let account = self.account()?.clone();
         let tokens = match facts {
             Some(facts) if charges => self.bid(endpoint, facts, &account, policy, store)?,
@@ -288,9 +289,7 @@ impl Exchange {
     }
 
     fn check_model(&mut self, model: ModelId, policy: &Policy) -> Result<(), Denial> {
-        let Some(principal) = &self.principal else {
-            return Err(Denial::Unavailable);
-        };
+        let principal = self.principal()?;
         if auth::holds_key(model.as_str().as_bytes()) {
             // It would travel in a header and stand in the log.
             return Err(Denial::Body(BodyError::InvalidModel));
@@ -328,22 +327,18 @@ impl Exchange {
     }
 }
 
-/// Whether tier and key both allow the model.
-pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &ModelId) -> bool {
-    let by_tier = policy
-        .tier(principal.tier())
-        .is_some_and(|t| t.models.allows(model.as_str()));
-    let by_key = principal
-        .record()
-        .models
-        .as_ref()
-        .is_none_or(|m| m.allows(model.as_str()));
-    by_tier && by_key
-}
-
 /// How many answers the upstream will generate.
 fn answers(facts: &RequestFacts) -> u64 {
     facts.choices.saturating_mul(facts.prompts).max(1)
+}
+
+/// Whether the answer is billed by the image: DALL·E reports no tokens, and no provider bills any for it.
+fn bills_images(kind: EndpointKind, model: Option<&ModelId>) -> bool {
+    let dall_e = |m: &ModelId| {
+        let name = m.as_str().rsplit('/').next().unwrap_or_default();
+        name.starts_with("dall-e-")
+    };
+    kind == EndpointKind::Images && model.is_some_and(dall_e)
 }
 
 fn unknown_url(head: &Head<'_>) -> Denial {
