@@ -215,8 +215,7 @@ impl Exchange {
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
-        let charges = endpoint.charges_tokens()
-            && !facts.is_some_and(|f| bills_images(endpoint.kind(), f.model.as_ref()));
+        let charges = endpoint.charges_tokens_of(facts.and_then(|f| f.model.as_ref()));
         let account = self.account()?.clone();
         let tokens = match facts {
             Some(facts) if charges => self.bid(endpoint, facts, &account, policy, store)?,
@@ -330,15 +329,6 @@ impl Exchange {
 /// How many answers the upstream will generate.
 fn answers(facts: &RequestFacts) -> u64 {
     facts.choices.saturating_mul(facts.prompts).max(1)
-}
-
-/// Whether the answer is billed by the image: DALL·E reports no tokens, and no provider bills any for it.
-fn bills_images(kind: EndpointKind, model: Option<&ModelId>) -> bool {
-    let dall_e = |m: &ModelId| {
-        let name = m.as_str().rsplit('/').next().unwrap_or_default();
-        name.starts_with("dall-e-")
-    };
-    kind == EndpointKind::Images && model.is_some_and(dall_e)
 }
 
 fn unknown_url(head: &Head<'_>) -> Denial {

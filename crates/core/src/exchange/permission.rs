@@ -53,7 +53,16 @@ pub(super) fn check(
     if facts.model.is_none() && endpoint.runs_a_model() {
         return Err(Denial::Body(BodyError::MissingModel));
     }
-    let forbidden = |m: &&ModelId| !allows_model(principal, policy, m);
+    // Gemini's bodies write a model as `models/{m}`.
+    let short = |m: &ModelId| {
+        let name = m.as_str().strip_prefix("models/");
+        name.filter(|_| endpoint.path_model().is_some())
+            .and_then(|name| ModelId::new(name).ok())
+    };
+    let forbidden = |m: &&ModelId| {
+        !allows_model(principal, policy, m)
+            && !short(m).is_some_and(|m| allows_model(principal, policy, &m))
+    };
     match facts.others.named().iter().find(forbidden) {
         Some(model) if !auth::holds_key(model.as_str().as_bytes()) => {
             Err(Denial::ModelNotAllowed {

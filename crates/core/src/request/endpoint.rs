@@ -143,9 +143,19 @@ impl Endpoint {
         use EndpointKind as K;
         match self.route.kind {
             K::Moderations | K::CountTokens | K::Models | K::Model | K::Realtime => false,
-            K::Other => self.route.bills_tokens,
-            _ => true,
+            _ => self.route.bills_tokens,
         }
+    }
+
+    /// Whether tokens are charged for that model: images of DALL·E are billed by the image, and report no tokens.
+    #[must_use]
+    pub fn charges_tokens_of(&self, model: Option<&ModelId>) -> bool {
+        let dall_e = |m: &ModelId| {
+            let name = m.as_str().rsplit('/').next().unwrap_or_default();
+            name.starts_with("dall-e-")
+        };
+        let by_the_image = self.route.kind == EndpointKind::Images && model.is_some_and(dall_e);
+        self.charges_tokens() && !by_the_image
     }
 
     /// Whether a model must be named. Moderations and responses may leave it to the provider.
