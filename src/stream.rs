@@ -224,7 +224,7 @@ impl Stream {
         let answer = exchange.response_head(&pairs.head(), &policy);
         headers::apply(Map::Response, &answer.head)?;
         if answer.hold && !ends {
-            self.list = ModelList::Held;
+            self.list.hold();
         }
         if ends {
             let _ = exchange.response_body(&[], true);
@@ -234,6 +234,32 @@ impl Stream {
         } else {
             Action::Continue
         })
+    }
+
+    /// The answer ends with trailers, and not with its last bytes.
+    fn response_trailers(&mut self) -> Result<Action, Status> {
+        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
+            return Ok(Action::Continue);
+        };
+        self.list.trailers(exchange, policy)?;
+        // An event that was never finished cannot go out any more; clients drop such an event anyway.
+        let _ = exchange.response_ends();
+        Ok(Action::Continue)
+    }
+
+    /// What becomes of an answer after the host refused a call on it. A stream is never cut: what could not be read is
+    /// settled by estimate. A list of models of which a part may be seen must not pass whole.
+    fn answer_failed(&self, what: &str, status: Status) -> Action {
+        let exchange = self.exchange.as_ref();
+        let policy = self.policy.as_deref();
+        let in_part = exchange
+            .zip(policy)
+            .is_some_and(|(e, p)| e.lists_models_in_part(p));
+        if in_part {
+            return self.refuse_after(what, status);
+        }
+        log::error!("gmtech: the host refused a call on {what}: {status:?}");
+        Action::Continue
     }
 
     fn response_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
@@ -310,20 +336,17 @@ impl HttpContext for Stream {
 
     fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
         self.response_head(ends)
-            .unwrap_or_else(|s| pass_after("the answer's head", s))
+            .unwrap_or_else(|s| self.answer_failed("the answer's head", s))
     }
 
     fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
         self.response_body(size, ends)
-            .unwrap_or_else(|s| pass_after("the answer's body", s))
+            .unwrap_or_else(|s| self.answer_failed("the answer's body", s))
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        if let Some(exchange) = &mut self.exchange {
-            // An event that was never finished cannot go out any more; clients drop such an event anyway.
-            let _ = exchange.response_ends();
-        }
-        Action::Continue
+        self.response_trailers()
+            .unwrap_or_else(|s| self.answer_failed("the answer's trailers", s))
     }
 
     fn on_log(&mut self) {
@@ -352,10 +375,4 @@ impl HttpContext for Stream {
             Err(status) => log::error!("gmtech: no clock to settle by: {status:?}"),
         }
     }
-}
-
-/// An admitted stream is never cut: what could not be read is settled by estimate.
-fn pass_after(what: &str, status: Status) -> Action {
-    log::error!("gmtech: the host refused a call on {what}: {status:?}");
-    Action::Continue
 }

@@ -13,6 +13,7 @@
 use crate::attribution;
 use crate::auth::{self, Principal};
 use crate::config::Policy;
+use crate::decision;
 use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
@@ -29,6 +30,7 @@ mod held;
 mod limits;
 mod lookup;
 mod models;
+mod permission;
 mod settlement;
 
 pub use answer::Answer;
@@ -162,7 +164,7 @@ impl Exchange {
             account: None,
             admission: None,
             model: None,
-            decision: "preflight",
+            decision: decision::PREFLIGHT,
             started: now,
             status: 0,
             degraded: lookup::degraded(policy, store, now),

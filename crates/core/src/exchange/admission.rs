@@ -4,12 +4,13 @@
 //! they are known. One without a body is charged at once.
 
 use super::lookup::{Lookup, look_up};
-use super::models::is_restricted;
+use super::permission::{self, allows_model};
 use super::{
     AnswerState, Exchange, Forward, Forwarded, Now, Phase, Reading, Step, limits, printable,
 };
 use crate::auth::{self, InvalidKey, Principal};
 use crate::config::Policy;
+use crate::decision;
 use crate::denial::{Denial, LimitHit, METHODS};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
@@ -43,7 +44,7 @@ impl Exchange {
         }
         match policy.path_action(head.path()) {
             PathAction::Free => {
-                self.decision = "free";
+                self.decision = decision::FREE;
                 self.phase = Phase::Forwarded(None);
                 let head = self.forward_edits(head);
                 return Ok(Step::Forward(Forward {
@@ -59,7 +60,7 @@ impl Exchange {
             return Ok(Step::Resolve(digest));
         }
         if limits::is_asked(head) {
-            self.decision = "limits";
+            self.decision = decision::LIMITS;
             let reply = limits::reply(
                 self.principal.as_ref(),
                 self.account()?,
@@ -80,6 +81,9 @@ impl Exchange {
         }
         if let Some(model) = endpoint.path_model() {
             self.check_model(model.clone(), policy)?;
+        }
+        if endpoint.body() == BodyForm::None || endpoint.query_chooses_a_model() {
+            permission::check(self.principal()?, &endpoint, None, policy)?;
         }
         let reads_body = !ends && endpoint.body() != BodyForm::None;
         let edits = self.forward_edits(head);
@@ -155,6 +159,10 @@ impl Exchange {
         Ok(())
     }
 
+    fn principal(&self) -> Result<&Principal, Denial> {
+        self.principal.as_ref().ok_or(Denial::Unavailable)
+    }
+
     fn account(&self) -> Result<&Account, Denial> {
         self.account.as_ref().ok_or(Denial::Unavailable)
     }
@@ -186,14 +194,7 @@ impl Exchange {
         let Reading { reader, mut head } = *reading;
         let endpoint = reader.endpoint().clone();
         let facts = reader.finish().map_err(Denial::Body)?;
-        if facts.fallbacks
-            && self
-                .principal
-                .as_ref()
-                .is_none_or(|p| is_restricted(p, policy))
-        {
-            return Err(Denial::Body(BodyError::Fallbacks));
-        }
+        permission::check(self.principal()?, &endpoint, Some(&facts), policy)?;
         // A model that the path names is in these edits already.
         if let (Some(model), None) = (&facts.model, endpoint.path_model()) {
             head.set
@@ -215,7 +216,7 @@ impl Exchange {
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
-        let charges = endpoint.charges_tokens();
+        let charges = endpoint.charges_tokens_of(facts.and_then(|f| f.model.as_ref()));
         let account = self.account()?.clone();
         let tokens = match facts {
             Some(facts) if charges => self.bid(endpoint, facts, &account, policy, store)?,
@@ -232,7 +233,7 @@ impl Exchange {
             }
         };
         let reservation = reserved.map_err(|e| self.not_reserved(e))?;
-        self.decision = "allowed";
+        self.decision = decision::ALLOWED;
         self.standings = Some((reservation.standings(), now.wall_millis));
         let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f, policy));
         self.phase = Phase::Forwarded(Some(Box::new(Forwarded {
@@ -289,9 +290,7 @@ impl Exchange {
     }
 
     fn check_model(&mut self, model: ModelId, policy: &Policy) -> Result<(), Denial> {
-        let Some(principal) = &self.principal else {
-            return Err(Denial::Unavailable);
-        };
+        let principal = self.principal()?;
         if auth::holds_key(model.as_str().as_bytes()) {
             // It would travel in a header and stand in the log.
             return Err(Denial::Body(BodyError::InvalidModel));
@@ -327,19 +326,6 @@ impl Exchange {
             _ => Denial::Unavailable,
         }
     }
-}
-
-/// Whether tier and key both allow the model.
-pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &ModelId) -> bool {
-    let by_tier = policy
-        .tier(principal.tier())
-        .is_some_and(|t| t.models.allows(model.as_str()));
-    let by_key = principal
-        .record()
-        .models
-        .as_ref()
-        .is_none_or(|m| m.allows(model.as_str()));
-    by_tier && by_key
 }
 
 /// Tokens of output to expect of one answer before anything was learned.

@@ -1,7 +1,7 @@
 //! The answer on its way back: its head, and its body past the meter.
 
-use super::models;
 use super::{AnswerState, Exchange, Known, Phase};
+use super::{models, permission};
 use crate::attribution;
 use crate::config::Policy;
 use crate::head::{Head, HeadEdits};
@@ -34,6 +34,7 @@ impl Exchange {
                 .set
                 .push((attribution::DEGRADED, "key-service".into()));
         }
+        answer.hold = (200..300).contains(&facts.status) && self.lists_models_in_part(policy);
         let Phase::Forwarded(forwarded) = &mut self.phase else {
             return answer;
         };
@@ -45,12 +46,6 @@ impl Exchange {
         let Some(forwarded) = forwarded else {
             return answer;
         };
-        answer.hold = forwarded.kind == EndpointKind::Models
-            && (200..300).contains(&facts.status)
-            && self
-                .principal
-                .as_ref()
-                .is_some_and(|p| models::is_restricted(p, policy));
         let Some(prompt_estimate) = forwarded.prompt_estimate else {
             forwarded.answer = AnswerState::Unmetered;
             return answer;
@@ -70,6 +65,15 @@ impl Exchange {
         }
         forwarded.answer = AnswerState::Metered(Box::new(meter));
         answer
+    }
+
+    /// Whether the answer is a list of models of which the key may see a part only: it must not pass whole,
+    /// whatever fails.
+    #[must_use]
+    pub fn lists_models_in_part(&self, policy: &Policy) -> bool {
+        let restricted = |p| permission::is_restricted(p, policy);
+        matches!(&self.phase, Phase::Forwarded(Some(f)) if f.kind == EndpointKind::Models)
+            && self.principal.as_ref().is_some_and(restricted)
     }
 
     /// Whether the answer's body is read at all.

@@ -7,6 +7,7 @@ use super::keys::{self, Key, Section};
 use super::lexer::{Begin, MAX_DEPTH, Scalar, Visitor};
 use super::meter::{Meter, PartCosts};
 use super::number::Count;
+use super::others::Nesting;
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
 /// Longer keys are none that the gate knows.
@@ -31,11 +32,13 @@ pub(super) struct Fields {
     pub(super) model: Option<ModelId>,
     pub(super) stream: bool,
     pub(super) options: StreamOptions,
-    pub(super) cap: Option<u64>,
+    cap: Option<u64>,
     pub(super) choices: u64,
     pub(super) prompts: u64,
-    /// Other models are named at the top level.
-    pub(super) fallbacks: bool,
+    /// Models beside the body's own.
+    pub(super) nesting: Nesting,
+    /// A cap that is none (`-1`) was given.
+    uncapped: bool,
     pub(super) open_brace: Option<u64>,
     pub(super) meter: Meter,
     /// One bit a [`Param`] seen.
@@ -65,7 +68,8 @@ impl Fields {
             cap: None,
             choices: 1,
             prompts: 0,
-            fallbacks: false,
+            nesting: Nesting::new(),
+            uncapped: false,
             open_brace: None,
             meter: Meter::new(costs),
             seen: 0,
@@ -82,6 +86,11 @@ impl Fields {
         }
     }
 
+    /// The largest cap on the output; nothing where one of them says that there is none.
+    pub(super) fn cap(&self) -> Option<u64> {
+        self.cap.filter(|_| !self.uncapped)
+    }
+
     /// The class that the innermost container stands under.
     fn parent(&self) -> Key {
         let innermost = self.depth.checked_sub(1).and_then(|i| self.classes.get(i));
@@ -93,7 +102,6 @@ impl Fields {
         if self.depth == 1 {
             self.class = Key::Label;
             self.section = keys::section(name);
-            self.fallbacks |= keys::names_fallbacks(name);
             self.next = keys::param(None, name)?;
             self.top = self.next;
         } else {
@@ -115,6 +123,8 @@ impl Fields {
                 self.meter.message();
             }
         }
+        let own = self.next == Some(Param::Model);
+        self.nesting.key(self.depth, name, own);
         if let Some(param) = self.next {
             let bit = 1 << param as u32;
             if self.seen & bit != 0 {
@@ -154,6 +164,14 @@ impl Fields {
                 _,
             ) => return Err(BodyError::WrongType(param)),
             (_, Value::Scalar(Scalar::Number(Count::Whole(count)), ..)) => self.count(param, count),
+            // What LM Studio and llama.cpp take for no cap at all.
+            (
+                Param::MaxTokens
+                | Param::MaxCompletionTokens
+                | Param::MaxOutputTokens
+                | Param::GenerationMaxOutputTokens,
+                Value::Scalar(Scalar::Number(Count::Negative), ..),
+            ) => self.uncapped = true,
             (_, Value::Scalar(Scalar::Number(_), ..)) => return Err(BodyError::WrongCount(param)),
             _ => return Err(BodyError::WrongType(param)),
         }
@@ -192,6 +210,7 @@ impl Visitor for Fields {
                 _ => Use::Prompt(self.class),
             };
         }
+        self.nesting.begin(self.depth, what);
         if let Some(param) = self.next.take() {
             self.parameter(param, Value::Begin(what, inside))?;
         }
@@ -210,6 +229,7 @@ impl Visitor for Fields {
     }
 
     fn text(&mut self, piece: &str) -> Result<(), BodyError> {
+        self.nesting.text(piece);
         match self.current {
             Use::Ignored => {}
             Use::Key => {
@@ -231,6 +251,7 @@ impl Visitor for Fields {
     }
 
     fn end_text(&mut self) -> Result<(), BodyError> {
+        self.nesting.end_text();
         match self.current {
             Use::Ignored => {}
             Use::Key => self.end_key()?,
@@ -251,12 +272,14 @@ impl Visitor for Fields {
 
     fn end(&mut self) -> Result<(), BodyError> {
         self.class = self.parent();
+        self.nesting.end(self.depth);
         self.depth = self.depth.saturating_sub(1);
         // The elements of an array around share its class; an object's next key brings its own.
         Ok(())
     }
 
     fn scalar(&mut self, scalar: Scalar, from: u64, to: u64) -> Result<(), BodyError> {
+        self.nesting.scalar();
         if let Some(param) = self.next.take() {
             return self.parameter(param, Value::Scalar(scalar, from, to));
         }

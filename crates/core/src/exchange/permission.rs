@@ -1,0 +1,76 @@
+//! Which models a key may use, and what follows for a request that could run another one.
+
+use crate::auth::{self, Principal};
+use crate::config::Policy;
+use crate::denial::Denial;
+use crate::model::{ModelId, ModelSet};
+use crate::request::{BodyError, Endpoint, EndpointKind, RequestFacts};
+
+/// Whether tier and key both allow the model.
+pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &ModelId) -> bool {
+    let by_tier = policy
+        .tier(principal.tier())
+        .is_some_and(|t| t.models.allows(model.as_str()));
+    let by_key = principal
+        .record()
+        .models
+        .as_ref()
+        .is_none_or(|m| m.allows(model.as_str()));
+    by_tier && by_key
+}
+
+/// Whether the key may use less than every model.
+pub(super) fn is_restricted(principal: &Principal, policy: &Policy) -> bool {
+    let any = |set: &ModelSet| set.is_any();
+    let by_tier = policy
+        .tier(principal.tier())
+        .is_none_or(|t| !any(&t.models));
+    by_tier || principal.record().models.as_ref().is_some_and(|m| !any(m))
+}
+
+/// For a key that may not use every model: whatever is not certainly one model that it may use is refused.
+pub(super) fn check(
+    principal: &Principal,
+    endpoint: &Endpoint,
+    facts: Option<&RequestFacts>,
+    policy: &Policy,
+) -> Result<(), Denial> {
+    if !is_restricted(principal, policy) {
+        return Ok(());
+    }
+    if endpoint.query_chooses_a_model() {
+        return Err(Denial::Body(BodyError::Unjudged("model in the query")));
+    }
+    if endpoint.kind() == EndpointKind::Realtime {
+        return Err(Denial::Body(BodyError::UnjudgedConnection));
+    }
+    let Some(facts) = facts else {
+        return Ok(());
+    };
+    if let Some(parameter) = facts.others.unjudged() {
+        return Err(Denial::Body(BodyError::Unjudged(parameter)));
+    }
+    if facts.model.is_none() && endpoint.runs_a_model() {
+        return Err(Denial::Body(BodyError::MissingModel));
+    }
+    // Gemini's bodies write a model as `models/{m}`.
+    let short = |m: &ModelId| {
+        let name = m.as_str().strip_prefix("models/");
+        name.filter(|_| endpoint.path_model().is_some())
+            .and_then(|name| ModelId::new(name).ok())
+    };
+    let forbidden = |m: &&ModelId| {
+        !allows_model(principal, policy, m)
+            && !short(m).is_some_and(|m| allows_model(principal, policy, &m))
+    };
+    match facts.others.named().iter().find(forbidden) {
+        Some(model) if !auth::holds_key(model.as_str().as_bytes()) => {
+            Err(Denial::ModelNotAllowed {
+                key: principal.key().clone(),
+                model: model.clone(),
+            })
+        }
+        Some(_) => Err(Denial::Body(BodyError::InvalidModel)),
+        None => Ok(()),
+    }
+}
