@@ -10,11 +10,9 @@ use gmtech_core::exchange::{Exchange, Forward, Step};
 use gmtech_core::key::KeyDigest;
 use gmtech_core::request::UsageEdit;
 use gmtech_core::sync::Frame;
-use gmtech_core::usage::Output;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::host::body::{self, Buffer};
 use crate::host::callout::{self, Call};
 use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
@@ -23,6 +21,8 @@ use crate::model_list::ModelList;
 use crate::refusal::Refusal;
 use crate::request_body::HeldBody;
 use crate::{holding, leases, report, usage};
+
+mod answer;
 
 /// How long a request waits for the key service to know its key.
 const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -214,69 +214,6 @@ impl Stream {
         } else {
             Ok(action)
         }
-    }
-
-    fn response_head(&mut self, ends: bool) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
-            return Ok(Action::Continue);
-        };
-        let pairs = headers::read(Map::Response)?;
-        let answer = exchange.response_head(&pairs.head(), &policy);
-        headers::apply(Map::Response, &answer.head)?;
-        if answer.hold && !ends {
-            self.list.hold();
-        }
-        if ends {
-            let _ = exchange.response_body(&[], true);
-        }
-        Ok(if self.list.is_held() {
-            Action::Pause
-        } else {
-            Action::Continue
-        })
-    }
-
-    /// The answer ends with trailers, and not with its last bytes.
-    fn response_trailers(&mut self) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
-            return Ok(Action::Continue);
-        };
-        self.list.trailers(exchange, policy)?;
-        // An event that was never finished cannot go out any more; clients drop such an event anyway.
-        let _ = exchange.response_ends();
-        Ok(Action::Continue)
-    }
-
-    /// What becomes of an answer after the host refused a call on it. A stream is never cut: what could not be read is
-    /// settled by estimate. A list of models of which a part may be seen must not pass whole.
-    fn answer_failed(&self, what: &str, status: Status) -> Action {
-        let exchange = self.exchange.as_ref();
-        let policy = self.policy.as_deref();
-        let in_part = exchange
-            .zip(policy)
-            .is_some_and(|(e, p)| e.lists_models_in_part(p));
-        if in_part {
-            return self.refuse_after(what, status);
-        }
-        log::error!("gmtech: the host refused a call on {what}: {status:?}");
-        Action::Continue
-    }
-
-    fn response_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
-            return Ok(Action::Continue);
-        };
-        if let Some(action) = self.list.body(size, ends, exchange, policy)? {
-            return Ok(action);
-        }
-        if !exchange.meters_answer() {
-            return Ok(Action::Continue);
-        }
-        let chunk = body::read(Buffer::Response, 0, size)?;
-        if let Output::Replaced(bytes) = exchange.response_body(&chunk, ends) {
-            body::replace(Buffer::Response, size, &bytes)?;
-        }
-        Ok(Action::Continue)
     }
 
     /// The answer where nothing could be decided.

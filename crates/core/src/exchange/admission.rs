@@ -72,13 +72,7 @@ impl Exchange {
             return Ok(Step::Reply(reply));
         }
         let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
-        if !policy.is_open(endpoint.group()) {
-            return Err(Denial::ClosedEndpoint {
-                method: printable(head.method()),
-                path: printable(head.path()),
-                group: endpoint.group(),
-            });
-        }
+        permission::open(head, &endpoint, policy)?;
         if let Some(model) = endpoint.path_model() {
             self.check_model(model.clone(), policy)?;
         }

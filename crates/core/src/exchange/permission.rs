@@ -1,8 +1,10 @@
-//! Which models a key may use, and what follows for a request that could run another one.
+//! What a request may do: call an endpoint that is open, and run the models that its key may use.
 
+use super::printable;
 use crate::auth::{self, Principal};
 use crate::config::Policy;
 use crate::denial::Denial;
+use crate::head::Head;
 use crate::model::{ModelId, ModelSet};
 use crate::request::{BodyError, Endpoint, EndpointKind, RequestFacts};
 
@@ -26,6 +28,18 @@ pub(super) fn is_restricted(principal: &Principal, policy: &Policy) -> bool {
         .tier(principal.tier())
         .is_none_or(|t| !any(&t.models));
     by_tier || principal.record().models.as_ref().is_some_and(|m| !any(m))
+}
+
+/// Whether the endpoint's group is open.
+pub(super) fn open(head: &Head<'_>, endpoint: &Endpoint, policy: &Policy) -> Result<(), Denial> {
+    if policy.is_open(endpoint.group()) {
+        return Ok(());
+    }
+    Err(Denial::ClosedEndpoint {
+        method: printable(head.method()),
+        path: printable(head.path()),
+        group: endpoint.group(),
+    })
 }
 
 /// For a key that may not use every model: whatever is not certainly one model that it may use is refused.
