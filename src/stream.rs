@@ -272,13 +272,21 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
-        self.response_head(ends)
-            .unwrap_or_else(|s| self.answer_failed("the answer's head", s))
+        self.response_head(ends).unwrap_or_else(|status| {
+            if let Some(exchange) = &mut self.exchange {
+                exchange.response_head_lost();
+            }
+            self.answer_failed("the answer's head", status)
+        })
     }
 
     fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
-        self.response_body(size, ends)
-            .unwrap_or_else(|s| self.answer_failed("the answer's body", s))
+        self.response_body(size, ends).unwrap_or_else(|status| {
+            if let Some(exchange) = &mut self.exchange {
+                exchange.response_body_lost(size);
+            }
+            self.answer_failed("the answer's body", status)
+        })
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {

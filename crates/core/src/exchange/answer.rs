@@ -1,6 +1,6 @@
 //! The answer on its way back: its head, and its body past the meter.
 
-use super::{AnswerState, Exchange, Known, Phase};
+use super::{AnswerState, Exchange, Forwarded, Known, Phase};
 use super::{models, permission};
 use crate::attribution;
 use crate::config::Policy;
@@ -46,18 +46,9 @@ impl Exchange {
         let Some(forwarded) = forwarded else {
             return answer;
         };
-        let Some(prompt_estimate) = forwarded.prompt_estimate else {
+        let Some(plan) = plan(forwarded) else {
             forwarded.answer = AnswerState::Unmetered;
             return answer;
-        };
-        let plan = MeterPlan {
-            prompt_estimate,
-            output_estimate: forwarded
-                .reservation
-                .tokens()
-                .saturating_sub(prompt_estimate),
-            generates: forwarded.kind.generates(),
-            drop_usage_event: forwarded.asked_for_usage,
         };
         let meter = ResponseMeter::new(&facts, plan);
         if meter.may_shorten() {
@@ -74,6 +65,33 @@ impl Exchange {
         let restricted = |p| permission::is_restricted(p, policy);
         matches!(&self.phase, Phase::Forwarded(Some(f)) if f.kind == EndpointKind::Models)
             && self.principal.as_ref().is_some_and(restricted)
+    }
+
+    /// The host did not hand over the answer's head, and it passes: what it is its first byte tells.
+    pub fn response_head_lost(&mut self) {
+        let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
+            return;
+        };
+        if let (AnswerState::Awaited, Some(plan)) = (&forwarded.answer, plan(forwarded)) {
+            let facts = ResponseFacts {
+                status: 200,
+                ..ResponseFacts::default()
+            };
+            let plan = MeterPlan {
+                drop_usage_event: false,
+                ..plan
+            };
+            forwarded.answer = AnswerState::Metered(Box::new(ResponseMeter::new(&facts, plan)));
+        }
+    }
+
+    /// The host did not hand over so many bytes of the answer's body, and they pass.
+    pub fn response_body_lost(&mut self, bytes: usize) {
+        if let Phase::Forwarded(Some(forwarded)) = &mut self.phase
+            && let AnswerState::Metered(meter) = &mut forwarded.answer
+        {
+            meter.lose(bytes);
+        }
     }
 
     /// Whether the answer's body is read at all.
@@ -131,6 +149,18 @@ impl Exchange {
     pub fn listed_models(&self, body: &[u8], policy: &Policy) -> Option<Vec<u8>> {
         models::filter(body, self.principal.as_ref()?, policy)
     }
+}
+
+/// How the answer is to be metered; `None` where no tokens are charged.
+fn plan(forwarded: &Forwarded) -> Option<MeterPlan> {
+    let prompt_estimate = forwarded.prompt_estimate?;
+    let reserved = forwarded.reservation.tokens();
+    Some(MeterPlan {
+        prompt_estimate,
+        output_estimate: reserved.saturating_sub(prompt_estimate),
+        generates: forwarded.kind.generates(),
+        drop_usage_event: forwarded.asked_for_usage,
+    })
 }
 
 fn status(head: &Head<'_>) -> u16 {
