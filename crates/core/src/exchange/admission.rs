@@ -11,7 +11,7 @@ use super::{
 use crate::auth::{self, InvalidKey, Principal};
 use crate::config::Policy;
 use crate::decision;
-use crate::denial::{Denial, LimitHit, METHODS};
+use crate::denial::{Denial, LimitHit};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
 use crate::learned;
@@ -35,8 +35,8 @@ impl Exchange {
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
-        check_method(head.method())?;
-        if is_upgrade(head) && !policy.allows_upgrades() {
+        permission::check_method(head.method())?;
+        if permission::is_upgrade(head) && !policy.allows_upgrades() {
             return Err(Denial::Upgrade);
         }
         if !self.redacted.is_empty() {
@@ -340,19 +340,4 @@ fn unknown_url(head: &Head<'_>) -> Denial {
         method: printable(head.method()),
         path: printable(head.path()),
     }
-}
-
-fn check_method(method: &[u8]) -> Result<(), Denial> {
-    if METHODS.split(", ").any(|m| m.as_bytes() == method) {
-        return Ok(());
-    }
-    Err(Denial::Method {
-        method: printable(method),
-    })
-}
-
-/// `h2c` asks for another HTTP version only, and Envoy ignores it.
-fn is_upgrade(head: &Head<'_>) -> bool {
-    let other = |v: &[u8]| !v.trim_ascii().eq_ignore_ascii_case(b"h2c");
-    head.get(":protocol").is_some() || head.all("upgrade").any(other)
 }

@@ -1,9 +1,9 @@
-//! What a request may do: call an endpoint that is open, and run the models that its key may use.
+//! What a request may do: use a method that passes, call an endpoint that is open, and run the models that its key may use.
 
 use super::printable;
 use crate::auth::{self, Principal};
 use crate::config::Policy;
-use crate::denial::Denial;
+use crate::denial::{Denial, METHODS};
 use crate::head::Head;
 use crate::model::{ModelId, ModelSet};
 use crate::request::{BodyError, Endpoint, EndpointKind, RequestFacts};
@@ -87,4 +87,19 @@ pub(super) fn check(
         Some(_) => Err(Denial::Body(BodyError::InvalidModel)),
         None => Ok(()),
     }
+}
+
+pub(super) fn check_method(method: &[u8]) -> Result<(), Denial> {
+    if METHODS.split(", ").any(|m| m.as_bytes() == method) {
+        return Ok(());
+    }
+    Err(Denial::Method {
+        method: printable(method),
+    })
+}
+
+/// `h2c` asks for another HTTP version only, and Envoy ignores it.
+pub(super) fn is_upgrade(head: &Head<'_>) -> bool {
+    let other = |v: &[u8]| !v.trim_ascii().eq_ignore_ascii_case(b"h2c");
+    head.get(":protocol").is_some() || head.all("upgrade").any(other)
 }
