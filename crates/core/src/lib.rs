@@ -28,6 +28,7 @@ pub mod key;
 pub mod learned;
 pub mod ledger;
 pub mod model;
+pub mod objects;
 pub mod path;
 pub mod quota;
 pub mod record;
