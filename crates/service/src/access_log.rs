@@ -86,6 +86,7 @@ fn event(entry: &Value) -> Option<UsageEvent> {
             audio_output: tokens("audio_output"),
             total: tokens("total"),
         }),
+        requests: 1,
     })
 }
 

@@ -213,6 +213,7 @@ mod tests {
             // 2026-10-01
             started_unix_ms: 1_790_812_800_000,
             usage: Usage::Exact(tokens),
+            requests: 1,
         });
         (priced.cost, priced.priced_by)
     }

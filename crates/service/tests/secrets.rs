@@ -181,6 +181,7 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
             output: 1,
             ..Tokens::default()
         }),
+        requests: 1,
     };
     let batch = encode_batch(&[event]).unwrap();
     let (_, said) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;

@@ -71,6 +71,7 @@ impl Exchange {
             duration_ms: u32::try_from(millis).unwrap_or(u32::MAX),
             started_unix_ms: started.wall_millis,
             usage: settlement.map_or(Usage::Exact(Tokens::default()), |s| s.usage),
+            requests: 1,
         })
     }
 

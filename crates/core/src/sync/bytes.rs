@@ -47,6 +47,18 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.block()?).map_err(|_| SyncError::Malformed)
     }
 
+    /// A field that an older writer does not send; `None` where the bytes have ended before it.
+    pub(super) fn appended<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, SyncError>,
+    ) -> Result<Option<T>, SyncError> {
+        if self.0.is_empty() {
+            Ok(None)
+        } else {
+            read(self).map(Some)
+        }
+    }
+
     /// Refuses bytes after the end, so that no two byte strings mean the same.
     pub(super) fn end(self) -> Result<(), SyncError> {
         if self.0.is_empty() {

@@ -3,16 +3,25 @@
 //! ```text
 //! batch  = version:1 count:2 (length:2 event)*
 //! event  = id:16 source:1 status:2 duration:4 started:8 tokens:8×4 key team tier model endpoint decision
+//!          requests:4
 //! ```
 //! Each name is `length:2 text`; an empty model is none. A batch is safe to send twice: the service counts
 //! each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
 //! would be sent again for ever.
+//!
+//! # How the form grows
+//! A field that is new is appended to the event, with a value that it has where it is missing: a reader fills
+//! in what an older writer does not send, and skips what a newer one sends beyond what it knows. Only a change
+//! that an older reader would misunderstand takes a new version. Version 1 ended with the decision.
 
+use super::SyncError;
 use super::bytes::{Reader, put_block, put_count};
-use super::{SYNC_VERSION, SyncError};
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
 use crate::usage::{Tokens, Usage};
+
+/// The version of a batch that this code writes. It reads every version from 1 to this one.
+pub const EVENTS_VERSION: u8 = 2;
 
 /// The most events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 1_000;
@@ -53,10 +62,10 @@ impl Label {
     }
 }
 
-/// One settled or refused request of a known key.
+/// One settled request of a known key, or several refused ones that only differ in their time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageEvent {
-    /// Names the request; the service counts each id once.
+    /// Names the event; the service counts each id once.
     pub id: [u8; 16],
     /// The key that was used.
     pub key: KeyId,
@@ -78,6 +87,8 @@ pub struct UsageEvent {
     pub started_unix_ms: u64,
     /// What it used, and how that is known. A count above `u32::MAX` arrives as that.
     pub usage: Usage,
+    /// How many requests it stands for: 1 or more.
+    pub requests: u32,
 }
 
 /// The wire form of a batch.
@@ -85,7 +96,7 @@ pub struct UsageEvent {
 /// # Errors
 /// [`SyncError::TooLarge`] with more than [`MAX_BATCH_EVENTS`] events.
 pub fn encode_batch(events: &[UsageEvent]) -> Result<Vec<u8>, SyncError> {
-    let mut out = vec![SYNC_VERSION];
+    let mut out = vec![EVENTS_VERSION];
     put_count(&mut out, events.len(), MAX_BATCH_EVENTS)?;
     let mut body = Vec::new();
     for event in events {
@@ -103,7 +114,7 @@ pub fn encode_batch(events: &[UsageEvent]) -> Result<Vec<u8>, SyncError> {
 pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Result<UsageEvent, SyncError>>, SyncError> {
     let mut reader = Reader::new(bytes);
     match reader.u8()? {
-        SYNC_VERSION => {}
+        1..=EVENTS_VERSION => {}
         version => return Err(SyncError::Version(version)),
     }
     let count = usize::from(reader.u16()?);
@@ -152,6 +163,7 @@ impl UsageEvent {
         ] {
             put_block(out, text.as_bytes())?;
         }
+        out.extend_from_slice(&self.requests.to_be_bytes());
         Ok(())
     }
 
@@ -189,8 +201,12 @@ impl UsageEvent {
             },
             endpoint: Label::checked(r.text()?)?,
             decision: Label::checked(r.text()?)?,
+            requests: match r.appended(Reader::u32)? {
+                None => 1,
+                Some(0) => return Err(SyncError::Malformed),
+                Some(requests) => requests,
+            },
         };
-        reader.end()?;
         Ok(event)
     }
 }

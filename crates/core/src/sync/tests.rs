@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::events::{Label, UsageEvent, decode_batch, encode_batch};
+use super::events::{EVENTS_VERSION, Label, UsageEvent, decode_batch, encode_batch};
 use super::*;
 use crate::ident::{KeyId, TierName};
 use crate::model::{ModelId, ModelPattern, ModelSet};
@@ -67,7 +67,23 @@ fn event(n: u8) -> UsageEvent {
             audio_output: 3,
             total: 31,
         }),
+        requests: u32::from(n),
     }
+}
+
+/// A batch of these events, each as bytes.
+fn batch_of(version: u8, events: &[&[u8]]) -> Vec<u8> {
+    let mut wire = vec![version, 0, events.len() as u8];
+    for event in events {
+        wire.extend_from_slice(&(event.len() as u16).to_be_bytes());
+        wire.extend_from_slice(event);
+    }
+    wire
+}
+
+/// An event's own bytes.
+fn bytes_of(event: &UsageEvent) -> Vec<u8> {
+    encode_batch(std::slice::from_ref(event)).unwrap()[5..].to_vec()
 }
 
 #[test]
@@ -169,6 +185,47 @@ fn one_bad_event_does_not_cost_the_others() {
         read,
         [Ok(event(1)), Err(SyncError::Malformed), Ok(event(3))]
     );
+}
+
+#[test]
+fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
+    let whole = bytes_of(&event(7));
+    let (fields_of_version_1, requests) = whole.split_at(whole.len() - 4);
+    assert_eq!(requests, [0, 0, 0, 7]);
+    let longer = [whole.as_slice(), b"a field of tomorrow"].concat();
+    let none = [fields_of_version_1, &[0; 4]].concat();
+    let one = UsageEvent {
+        requests: 1,
+        ..event(7)
+    };
+    for (what, bytes, read) in [
+        (
+            "no appended field: its default",
+            fields_of_version_1,
+            Ok(one),
+        ),
+        ("all that are known", &whole, Ok(event(7))),
+        ("more than are known: skipped", &longer, Ok(event(7))),
+        (
+            "a field that is cut",
+            &whole[..whole.len() - 1],
+            Err(SyncError::Malformed),
+        ),
+        ("an event of no request", &none, Err(SyncError::Malformed)),
+    ] {
+        for version in 1..=EVENTS_VERSION {
+            let batch = batch_of(version, &[bytes, &whole]);
+            assert_eq!(
+                decode_batch(&batch),
+                Ok(vec![read.clone(), Ok(event(7))]),
+                "{what}, version {version}"
+            );
+        }
+    }
+    for version in [0, EVENTS_VERSION + 1] {
+        let batch = batch_of(version, &[&whole]);
+        assert_eq!(decode_batch(&batch), Err(SyncError::Version(version)));
+    }
 }
 
 #[test]

@@ -151,6 +151,7 @@ pub fn event(key: &KeyInfo, n: u64, cost: i64) -> Priced {
                 output: 5,
                 ..Tokens::default()
             }),
+            requests: 1,
         },
         cost,
         priced_by: "test",

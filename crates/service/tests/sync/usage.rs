@@ -28,6 +28,7 @@ fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
             output: 100,
             ..Tokens::default()
         }),
+        requests: 1,
     }
 }
 
