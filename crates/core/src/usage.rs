@@ -39,10 +39,12 @@ mod number;
 mod place;
 mod report;
 mod responses;
+mod shown;
 mod sse;
 mod tokens;
 
 pub use meter::{Ending, MeterPlan, Metered, Output, ResponseFacts, ResponseMeter};
+pub use shown::{Progress, Shown};
 pub use tokens::{Tokens, Usage, Weights};
 
 #[cfg(test)]

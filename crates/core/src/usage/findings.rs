@@ -4,8 +4,9 @@ use crate::estimate::TextEstimator;
 
 use super::json::Sink;
 use super::meter::MeterPlan;
-use super::place::{Kind, Place, Tag};
+use super::place::{Kind, Names, Place, Tag};
 use super::report::Report;
+use super::shown::{Gathered, Shown};
 use super::tokens::{Tokens, Usage};
 
 /// Bytes a token of text at no known place.
@@ -62,6 +63,7 @@ pub(super) struct Findings {
     /// Whether any part of the shape was one that is known here.
     known: bool,
     ignored: u64,
+    objects: Gathered,
     /// Whether a document ends with its outermost object rather than when the reader says so.
     self_ending: bool,
 }
@@ -73,6 +75,11 @@ impl Findings {
             self_ending: true,
             ..Self::default()
         }
+    }
+
+    /// The objects that were shown so far.
+    pub(super) fn shown(&self) -> &Shown {
+        &self.objects.shown
     }
 
     /// Whether the document under way is the event to drop.
@@ -164,6 +171,7 @@ impl Sink for Findings {
         match place {
             Place::Usage(_) => document.usage |= kind != Kind::Null,
             Place::List(_) => self.known = true,
+            Place::Id(names) if kind == Kind::Str => self.objects.begin(*names),
             Place::Error => document.error |= !matches!(kind, Kind::Null | Kind::Literal),
             Place::Blob if kind != Kind::Null => {
                 self.known = true;
@@ -194,10 +202,24 @@ impl Sink for Findings {
         }
     }
 
+    fn id(&mut self, piece: &[u8]) {
+        self.ignored(piece.len());
+        self.objects.push(piece);
+    }
+
+    fn end_id(&mut self, names: Names) {
+        self.objects.end(names);
+    }
+
     fn tag(&mut self, place: &'static Place, tag: &[u8]) {
-        let Place::Tag(Tag::Type) = place else {
-            return;
-        };
+        match place {
+            Place::Tag(Tag::Type) => {}
+            Place::Tag(Tag::Status) => {
+                self.ignored(tag.len());
+                return self.objects.status(tag);
+            }
+            _ => return,
+        }
         match tag {
             b"error" => self.document.error = true,
             b"message_stop"

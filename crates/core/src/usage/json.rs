@@ -13,7 +13,7 @@
 
 use super::escape::Escape;
 use super::number::Number;
-use super::place::{Kind, Place};
+use super::place::{Kind, Names, Place};
 
 mod scalar;
 
@@ -31,6 +31,10 @@ pub(super) trait Sink {
     fn item(&mut self, array: &'static Place);
     /// A piece of a decoded string of generated text.
     fn text(&mut self, piece: &[u8]);
+    /// A piece of a decoded id.
+    fn id(&mut self, piece: &[u8]);
+    /// The id is complete.
+    fn end_id(&mut self, names: Names);
     /// A short string, whole.
     fn tag(&mut self, place: &'static Place, tag: &[u8]);
     /// A number that is a plausible count.
@@ -58,6 +62,7 @@ enum Want {
     Key,
     Tag,
     Text,
+    Id(Names),
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ mod dropping;
 mod endings;
 mod hostile;
 mod reference;
+mod shown;
 mod splits;
 
 use super::*;

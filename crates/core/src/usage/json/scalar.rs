@@ -15,6 +15,7 @@ impl Walker {
         let want = match self.pending {
             Some(Place::Text) => Want::Text,
             Some(Place::Tag(_)) => Want::Tag,
+            Some(Place::Id(names)) => Want::Id(*names),
             _ => Want::Nothing,
         };
         self.enter(State::Str(want));
@@ -70,6 +71,7 @@ impl Walker {
         match want {
             Want::Nothing => sink.ignored(piece.len()),
             Want::Text => sink.text(piece),
+            Want::Id(_) => sink.id(piece),
             Want::Key | Want::Tag => {
                 self.short_fits &= self.short.len().saturating_add(piece.len()) <= SHORT;
                 if self.short_fits {
@@ -93,6 +95,10 @@ impl Walker {
                 if let (Some(place), true) = (self.pending.take(), self.short_fits) {
                     sink.tag(place, &self.short);
                 }
+            }
+            Want::Id(names) => {
+                self.pending = None;
+                sink.end_id(names);
             }
             Want::Text | Want::Nothing if self.skipped > 0 => self.state = State::Skipping,
             Want::Text | Want::Nothing => self.pending = None,
