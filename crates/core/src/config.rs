@@ -21,6 +21,7 @@ use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
 use crate::quota::{Limit, LimitOverrides, Nanos};
 use crate::record::KeyRecord;
+use crate::request::{EndpointGroup, OpenGroups};
 use crate::usage::Weights;
 
 mod place;
@@ -89,6 +90,7 @@ pub struct Policy {
     tiers: HashMap<TierName, Tier>,
     keys: HashMap<KeyDigest, KeyRecord>,
     paths: Vec<PathRule>,
+    endpoints: OpenGroups,
     allow_upgrades: bool,
     credential_headers: Vec<CredentialHeader>,
     metering: Metering,
@@ -190,6 +192,12 @@ impl Policy {
     pub fn path_action(&self, path: &[u8]) -> PathAction {
         let rule = self.paths.iter().find(|rule| rule.matches(path));
         rule.map_or(PathAction::Refused, |rule| rule.action)
+    }
+
+    /// Whether the endpoints of the group may be called, on paths that are metered.
+    #[must_use]
+    pub fn is_open(&self, group: EndpointGroup) -> bool {
+        self.endpoints.contains(group)
     }
 
     /// Whether a request may ask for an upgrade (WebSocket).

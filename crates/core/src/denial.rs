@@ -17,7 +17,7 @@ use crate::ident::{KeyId, TeamId};
 use crate::ledger::{Dimension, Standings};
 use crate::model::ModelId;
 use crate::quota::{Exceeded, SECOND};
-use crate::request::BodyError;
+use crate::request::{BodyError, EndpointGroup};
 
 /// The methods that pass.
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -80,6 +80,15 @@ pub enum Denial {
         method: String,
         /// The path as sent, without query and keys.
         path: String,
+    },
+    /// 404: an endpoint of a group that the operator has not opened.
+    ClosedEndpoint {
+        /// The method as sent.
+        method: String,
+        /// The path as sent, without query and keys.
+        path: String,
+        /// The group that it belongs to.
+        group: EndpointGroup,
     },
     /// 405: a method that no LLM API has. TRACE would show the provider's key.
     Method {
@@ -185,7 +194,7 @@ impl Denial {
                 code: error.code(),
                 param: error.param(),
             },
-            Self::UnknownUrl { .. } => {
+            Self::UnknownUrl { .. } | Self::ClosedEndpoint { .. } => {
                 kind!("unknown_url", 404, "invalid_request_error", "unknown_url")
             }
             Self::Method { .. } => {
@@ -242,6 +251,11 @@ impl Denial {
             Self::UnknownUrl { method, path } => format!(
                 "Unknown request URL: {method} {path}. Check the URL for typos; the API's base URL ends in /v1."
             ),
+            Self::ClosedEndpoint {
+                method,
+                path,
+                group,
+            } => closed(method, path, *group),
             Self::Method { method } => {
                 format!("Method {method} is not allowed. Use one of: {METHODS}.")
             }
@@ -298,6 +312,20 @@ impl Denial {
             details: kind.details,
         }
     }
+}
+
+fn closed(method: &str, path: &str, group: EndpointGroup) -> String {
+    let name = group.name();
+    let setting = format!("\"endpoints\": {{\"{name}\": \"allow\"}} in the gate's configuration");
+    let typos = if group == EndpointGroup::Other {
+        " Check the URL for typos; the API's base URL ends in /v1."
+    } else {
+        ""
+    };
+    format!(
+        "Unknown request URL: {method} {path}.{typos} Endpoints of the group '{name}' are closed here; an operator opens \
+         them with {setting}."
+    )
 }
 
 impl LimitHit {

@@ -199,8 +199,10 @@ impl Exchange {
     fn refuse(&mut self, denial: &Denial, store: &impl CounterStore, now: Now) -> Step {
         // What is refused for its content counts as a request all the same, so that nonsense does not evade
         // the limit; a refusal by a limit spends nothing.
-        if let (Some(account), Denial::Body(_) | Denial::ModelNotAllowed { .. }) =
-            (&self.account, denial)
+        if let (
+            Some(account),
+            Denial::Body(_) | Denial::ModelNotAllowed { .. } | Denial::ClosedEndpoint { .. },
+        ) = (&self.account, denial)
         {
             let _ = ledger::charge_refused(store, account, now.monotonic);
         }

@@ -30,6 +30,7 @@ mod endpoint;
 mod error;
 mod fields;
 mod form;
+mod group;
 mod keys;
 mod lexer;
 mod media;
@@ -38,6 +39,7 @@ mod multipart;
 mod number;
 mod part;
 mod reader;
+mod route;
 mod text;
 
 #[cfg(test)]
@@ -46,6 +48,7 @@ mod tests;
 pub use edit::{INSERT_AT_OPEN, UsageEdit, apply};
 pub use endpoint::{BodyForm, Endpoint, EndpointKind};
 pub use error::{BodyError, JsonFault, Param};
+pub use group::{EndpointGroup, OpenGroups};
 pub use lexer::{MAX_DEPTH, MAX_LEADING_SPACE};
 pub use meter::{PartCosts, PartCounts};
 pub use multipart::MultipartFault;

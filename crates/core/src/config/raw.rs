@@ -17,6 +17,7 @@ use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
 use crate::quota::LimitOverrides;
 use crate::record::{KeyRecord, Status};
+use crate::request::{EndpointGroup, OpenGroups};
 use crate::usage::Weights;
 
 mod service;
@@ -44,7 +45,8 @@ pub(super) struct RawConfig {
     tiers: Entries<RawTier>,
     keys: Entries<RawKey>,
     paths: Option<Vec<RawPath>>,
-    upgrades: RawUpgrades,
+    endpoints: Entries<RawSwitch>,
+    upgrades: RawSwitch,
     credential_headers: Option<Vec<RawCredentialHeader>>,
     metering: RawMetering,
     service: Option<service::RawService>,
@@ -124,7 +126,7 @@ struct RawPath {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum RawUpgrades {
+enum RawSwitch {
     #[default]
     Refuse,
     Allow,
@@ -165,7 +167,8 @@ impl RawConfig {
             keys: keys(self.keys, &tiers)?,
             tiers,
             paths: paths(self.paths)?,
-            allow_upgrades: matches!(self.upgrades, RawUpgrades::Allow),
+            endpoints: endpoints(self.endpoints)?,
+            allow_upgrades: matches!(self.upgrades, RawSwitch::Allow),
             credential_headers: credential_headers(self.credential_headers)?,
             metering: Metering {
                 default_output: u64::from(self.metering.default_output_tokens),
@@ -305,6 +308,24 @@ fn paths(raw: Option<Vec<RawPath>>) -> Result<Vec<PathRule>, ConfigError> {
         rule.map_err(|e| error(format!("paths[{i}]"), e.to_string()))
     };
     raw.into_iter().enumerate().map(rule).collect()
+}
+
+fn endpoints(raw: Entries<RawSwitch>) -> Result<OpenGroups, ConfigError> {
+    let mut open = OpenGroups::default();
+    let mut seen = HashSet::new();
+    for (name, switch) in raw.0 {
+        let at = format!("endpoints.{name}");
+        let Some(group) = EndpointGroup::named(&name) else {
+            let known: Vec<_> = EndpointGroup::all().map(EndpointGroup::name).collect();
+            let problem = format!("no such group; there are: {}", known.join(", "));
+            return Err(error(at, problem));
+        };
+        if !seen.insert(group) {
+            return Err(error(at, "is there twice".into()));
+        }
+        open.set(group, matches!(switch, RawSwitch::Allow));
+    }
+    Ok(open)
 }
 
 fn credential_headers(

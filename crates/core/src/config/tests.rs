@@ -81,6 +81,20 @@ fn a_key_overrides_rate_and_burst_separately() {
 }
 
 #[test]
+fn groups_of_endpoints_are_opened_and_closed_by_name() {
+    let json = br#"{"endpoints":{"files":"allow","images":"refuse","models":"allow"}}"#;
+    let policy = Policy::from_json(json).unwrap();
+    for group in EndpointGroup::all() {
+        let open = match group.name() {
+            "files" => true,
+            "images" => false,
+            _ => group.is_open_by_default(),
+        };
+        assert_eq!(policy.is_open(group), open, "{}", group.name());
+    }
+}
+
+#[test]
 fn every_mistake_is_refused_at_its_place() {
     let both = format!(
         r#"{{"keys":{{"{DIGEST}":{{"id":"k","team":"t","tier":"free"}},"{OTHER}":{{"id":"k","team":"t","tier":"free"}}}}}}"#
@@ -188,6 +202,22 @@ fn every_mistake_is_refused_at_its_place() {
             "paths[0].action",
             "unknown variant",
         ),
+        (
+            r#"{"endpoints":{"filez":"allow"}}"#,
+            "endpoints.filez",
+            "no such group; there are: chat_completions, ",
+        ),
+        (
+            r#"{"endpoints":{"files":"allow","files":"refuse"}}"#,
+            "endpoints.files",
+            "twice",
+        ),
+        (
+            r#"{"endpoints":{"files":"open"}}"#,
+            "endpoints.files",
+            "unknown variant",
+        ),
+        (r#"{"endpoints":["files"]}"#, "endpoints", "an object"),
         (r#"{"upgrades":"yes"}"#, "upgrades", "unknown variant"),
         (
             r#"{"credential_headers":[]}"#,

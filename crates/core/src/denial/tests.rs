@@ -47,6 +47,11 @@ fn every_refusal_has_openais_shape() {
         method: "GET".into(),
         path: "/x\n\u{fffd}".into(),
     };
+    let closed = Denial::ClosedEndpoint {
+        method: "DELETE".into(),
+        path: "/v1/files/x".into(),
+        group: EndpointGroup::Files,
+    };
     let wait = Exceeded::Wait(SECOND);
     for (denial, status, error_type, param, code, details) in [
         (
@@ -91,6 +96,14 @@ fn every_refusal_has_openais_shape() {
         ),
         (
             url,
+            404,
+            "invalid_request_error",
+            None,
+            "unknown_url",
+            "gmtech_unknown_url",
+        ),
+        (
+            closed,
             404,
             "invalid_request_error",
             None,
@@ -209,6 +222,31 @@ fn a_limit_speaks_in_openais_words() {
              Requested 40601. The input or output tokens must be reduced in order to run successfully.",
         ),
     ] {
+        assert_eq!(denial.message(), message);
+    }
+}
+
+#[test]
+fn a_closed_endpoint_names_the_setting_that_opens_it() {
+    for (group, message) in [
+        (
+            EndpointGroup::Files,
+            "Unknown request URL: DELETE /v1/x. Endpoints of the group 'files' are closed here; an operator opens \
+             them with \"endpoints\": {\"files\": \"allow\"} in the gate's configuration.",
+        ),
+        (
+            EndpointGroup::Other,
+            "Unknown request URL: DELETE /v1/x. Check the URL for typos; the API's base URL ends in /v1. Endpoints of \
+             the group 'other' are closed here; an operator opens them with \"endpoints\": {\"other\": \"allow\"} in \
+             the gate's configuration.",
+        ),
+    ] {
+        let (method, path) = ("DELETE".into(), "/v1/x".into());
+        let denial = Denial::ClosedEndpoint {
+            method,
+            path,
+            group,
+        };
         assert_eq!(denial.message(), message);
     }
 }

@@ -61,6 +61,13 @@ impl Exchange {
             return Ok(Step::Reply(reply));
         }
         let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
+        if !policy.is_open(endpoint.group()) {
+            return Err(Denial::ClosedEndpoint {
+                method: printable(head.method()),
+                path: printable(head.path()),
+                group: endpoint.group(),
+            });
+        }
         if let Some(model) = endpoint.path_model() {
             self.check_model(model.clone(), policy)?;
         }
@@ -160,12 +167,7 @@ impl Exchange {
         };
         let Reading { reader, mut head } = *reading;
         let endpoint = reader.endpoint().clone();
-        let is_json = reader.open_brace().is_some();
-        let mut facts = reader.finish().map_err(Denial::Body)?;
-        if endpoint.kind() == EndpointKind::Other && !is_json {
-            // A file that is put aside is no prompt; what is made of it is metered when it is used.
-            facts.prompt_tokens = 0;
-        }
+        let facts = reader.finish().map_err(Denial::Body)?;
         if facts.fallbacks
             && self
                 .principal

@@ -99,6 +99,17 @@ fn each_request_meets_its_decision() {
             Some(404),
             "unknown_url",
         ),
+        (
+            &["DELETE /v1/files/x", "authorization: Bearer {1}"],
+            Some(404),
+            "unknown_url",
+        ),
+        (
+            &["DELETE /v1/models/ft:x", "authorization: Bearer {5}"],
+            Some(404),
+            "unknown_url",
+        ),
+        (&["DELETE /v1/files/x"], Some(401), "invalid_api_key"),
         (&["GET /v1/models"], Some(401), "invalid_api_key"),
         (
             &["GET /v1/models", "authorization: Bearer {9}"],

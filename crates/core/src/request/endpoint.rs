@@ -3,6 +3,8 @@
 use percent_encoding::percent_decode;
 
 use super::error::{BodyError, Param};
+use super::group::EndpointGroup;
+use super::route::{Route, Verb};
 use crate::model::ModelId;
 
 /// An API family.
@@ -14,7 +16,7 @@ pub enum EndpointKind {
     Completions,
     /// `POST embeddings`, Gemini's `:embedContent` and `:batchEmbedContents`
     Embeddings,
-    /// `POST responses`
+    /// `POST responses`, `responses/compact`
     Responses,
     /// Anthropic's `POST messages`
     Messages,
@@ -32,13 +34,13 @@ pub enum EndpointKind {
     Rerank,
     /// Counting tokens without a model's answer: free at every provider.
     CountTokens,
-    /// `GET models`
+    /// `GET models`, `GET engines`
     Models,
-    /// `GET models/{m}`
+    /// `GET models/{m}`, `GET engines/{m}`
     Model,
-    /// `GET realtime`, an upgrade
+    /// `GET realtime` and `GET responses`, upgrades
     Realtime,
-    /// Anything else: files, batches, threads, what is not known yet.
+    /// Anything else: files, batches, threads, what is not known yet; more is known by its group.
     Other,
 }
 
@@ -51,21 +53,16 @@ pub enum BodyForm {
     Json,
     /// A multipart form, or JSON if its content type says so.
     Form,
-    /// Unknown: JSON or a form by its content type, else not looked at; an empty one is fine.
+    /// Unknown: JSON or a form by its content type; an empty one is fine.
     Any,
 }
 
 /// The API that a request calls, from its method and path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    kind: EndpointKind,
+    route: Route,
     model: Option<ModelId>,
-    post: bool,
-    streams: bool,
 }
-
-/// More segments than any API has.
-const MAX_SEGMENTS: usize = 24;
 
 impl Endpoint {
     /// Reads a method and a `:path`, with or without its query. What stands before the version (`/api/v1/`,
@@ -81,72 +78,25 @@ impl Endpoint {
             halves.next().unwrap_or_default(),
             halves.next().unwrap_or_default(),
         );
-        let segments: Vec<String> = path
-            .split(|b| *b == b'/')
-            .filter(|s| !s.is_empty())
-            .take(MAX_SEGMENTS)
-            .map(|s| percent_decode(s).decode_utf8_lossy().into_owned())
-            .collect();
-        let lower: Vec<String> = segments.iter().map(|s| s.to_ascii_lowercase()).collect();
-        let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
-        let get = method == b"GET" || method == b"HEAD";
-        let mut endpoint = Self {
-            kind: EndpointKind::Other,
-            model: None,
-            post: method == b"POST",
-            streams: false,
-        };
-
-        let version = lower.iter().position(|s| is_version(s)).map(|i| i + 1);
-        let azure = lower.iter().position(|s| *s == "openai").map(|i| i + 1);
-        let deployments = azure.filter(|i| lower.get(*i) == Some(&"deployments"));
-        let Some(start) = deployments.or(version) else {
-            return Ok(endpoint);
-        };
-        let tail = lower.get(start..).unwrap_or_default();
-        let tail = tail.strip_prefix(&["openai"]).unwrap_or(tail);
-        let name = |from: usize| segments.get(from..).unwrap_or_default().join("/");
-        let model = |name: &str| ModelId::new(name).map_err(|_| BodyError::InvalidModel);
-        let end = segments.len();
-
-        let tail = match tail {
-            ["deployments", _, rest @ ..] => {
-                endpoint.model = Some(model(
-                    segments
-                        .get(end - rest.len() - 1)
-                        .map_or("", String::as_str),
-                )?);
-                rest
-            }
-            other => other,
-        };
-        endpoint.kind = match tail {
-            [.., "models", call] if endpoint.post && call.contains(':') => {
-                let last = name(end - 1);
-                let (of, method) = last.rsplit_once(':').unwrap_or_default();
-                endpoint.model = Some(model(of)?);
-                endpoint.streams = method.eq_ignore_ascii_case("streamGenerateContent");
-                gemini(&method.to_ascii_lowercase())
-            }
-            ["models"] if get => EndpointKind::Models,
-            ["models", rest @ ..] if get => {
-                endpoint.model = Some(model(&name(end - rest.len()))?);
-                EndpointKind::Model
-            }
-            ["realtime"] if get => {
-                endpoint.model = endpoint.model.or(model_of_query(query)?);
-                EndpointKind::Realtime
-            }
-            tail if endpoint.post => openai(tail),
-            _ => EndpointKind::Other,
-        };
-        Ok(endpoint)
+        let route = Route::find(Verb::new(method), path);
+        let named = route.model.as_deref().map(ModelId::new).transpose();
+        let mut model = named.map_err(|_| BodyError::InvalidModel)?;
+        if route.kind == EndpointKind::Realtime {
+            model = model_of_query(query)?;
+        }
+        Ok(Self { route, model })
     }
 
     /// The family.
     #[must_use]
     pub fn kind(&self) -> EndpointKind {
-        self.kind
+        self.route.kind
+    }
+
+    /// The group by which an operator opens or closes it.
+    #[must_use]
+    pub fn group(&self) -> EndpointGroup {
+        self.route.group
     }
 
     /// The model that the path (or, for realtime, the query) names.
@@ -158,14 +108,14 @@ impl Endpoint {
     /// Whether the path asks for a stream, as Gemini's does.
     #[must_use]
     pub fn streams_by_path(&self) -> bool {
-        self.streams
+        self.route.streams
     }
 
     /// What the body is expected to be.
     #[must_use]
     pub fn body(&self) -> BodyForm {
         use EndpointKind as K;
-        match self.kind {
+        match self.route.kind {
             K::Models | K::Model | K::Realtime => BodyForm::None,
             K::Images | K::Transcriptions => BodyForm::Form,
             K::Other => BodyForm::Any,
@@ -173,14 +123,14 @@ impl Endpoint {
         }
     }
 
-    /// Whether tokens are charged. A POST to an unknown endpoint is, at the estimate of its JSON body: what
-    /// reaches a model costs, whether the gate knows the way or not.
+    /// Whether tokens are charged: wherever a provider bills them. What the gate does not know is charged the
+    /// estimate of its body, since what reaches a model costs, whether the gate knows the way or not.
     #[must_use]
     pub fn charges_tokens(&self) -> bool {
         use EndpointKind as K;
-        match self.kind {
+        match self.route.kind {
             K::Moderations | K::CountTokens | K::Models | K::Model | K::Realtime => false,
-            K::Other => self.post,
+            K::Other => self.route.bills_tokens,
             _ => true,
         }
     }
@@ -190,8 +140,28 @@ impl Endpoint {
     pub fn requires_model(&self) -> bool {
         use EndpointKind as K;
         !matches!(
-            self.kind,
+            self.route.kind,
             K::Moderations | K::Responses | K::CountTokens | K::Models | K::Other
+        )
+    }
+
+    /// Whether a model runs, named or not: then a key that may not use every model must name one.
+    #[must_use]
+    pub fn runs_a_model(&self) -> bool {
+        use EndpointKind as K;
+        match self.route.kind {
+            K::Models | K::Model => false,
+            K::Other => self.route.runs_a_model,
+            _ => true,
+        }
+    }
+
+    /// Whether a body of any type is data that the provider stores, and not a request that must be read.
+    #[must_use]
+    pub fn takes_opaque_bodies(&self) -> bool {
+        matches!(
+            self.route.group,
+            EndpointGroup::Files | EndpointGroup::Uploads
         )
     }
 
@@ -199,40 +169,9 @@ impl Endpoint {
     #[must_use]
     pub fn takes_include_usage(&self) -> bool {
         matches!(
-            self.kind,
+            self.route.kind,
             EndpointKind::ChatCompletions | EndpointKind::Completions
         )
-    }
-}
-
-fn is_version(segment: &str) -> bool {
-    let mut bytes = segment.bytes();
-    bytes.next() == Some(b'v') && bytes.next().is_some_and(|b| b.is_ascii_digit())
-}
-
-fn openai(tail: &[&str]) -> EndpointKind {
-    match tail {
-        ["chat", "completions"] => EndpointKind::ChatCompletions,
-        ["completions"] => EndpointKind::Completions,
-        ["embeddings"] => EndpointKind::Embeddings,
-        ["responses"] => EndpointKind::Responses,
-        ["messages"] => EndpointKind::Messages,
-        ["images", "generations" | "edits" | "variations"] => EndpointKind::Images,
-        ["audio", "speech"] => EndpointKind::Speech,
-        ["audio", "transcriptions" | "translations"] => EndpointKind::Transcriptions,
-        ["moderations"] => EndpointKind::Moderations,
-        ["rerank"] => EndpointKind::Rerank,
-        ["messages", "count_tokens"] | ["responses", "input_tokens"] => EndpointKind::CountTokens,
-        _ => EndpointKind::Other,
-    }
-}
-
-fn gemini(method: &str) -> EndpointKind {
-    match method {
-        "generatecontent" | "streamgeneratecontent" => EndpointKind::GenerateContent,
-        "embedcontent" | "batchembedcontents" => EndpointKind::Embeddings,
-        "counttokens" => EndpointKind::CountTokens,
-        _ => EndpointKind::Other,
     }
 }
 

@@ -113,6 +113,10 @@ impl BodyReader {
         match &mut self.body {
             Body::Json(json) => json.0.push(chunk, &mut json.1)?,
             Body::Form(form) => form.push(chunk)?,
+            // Unread, it would be neither judged nor charged.
+            Body::Opaque(_) if !chunk.is_empty() && !self.endpoint.takes_opaque_bodies() => {
+                return Err(BodyError::UnsupportedMediaType);
+            }
             Body::Opaque(_) => {}
         }
         if self.model_told {

@@ -6,6 +6,7 @@ mod edges;
 mod endpoints;
 mod forms;
 mod laws;
+mod operations;
 mod prompts;
 mod usage;
 

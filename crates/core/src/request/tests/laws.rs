@@ -208,9 +208,26 @@ fn the_headers_alone_rule_out_what_could_be_read_in_two_ways() {
         );
         assert_eq!(reader.err(), expected, "{path} {content_type}");
     }
-    // What is unknown and no JSON is not looked at.
-    let csv = read_pieces("/v1/unknown", Some("text/csv"), [&b"model,n\n"[..]]);
-    assert_eq!(csv.map(|f| (f.model, f.body_len)), Ok((None, 8)));
+}
+
+#[test]
+fn what_cannot_be_read_passes_only_where_it_is_stored() {
+    for (path, content_type, body, passes) in [
+        ("/v1/files", "application/octet-stream", "x", true),
+        ("/upload/v1beta/files", "video/mp4", "x", true),
+        ("/v1/uploads/u/parts", "application/octet-stream", "x", true),
+        ("/v1/unknown", "application/octet-stream", "x", false),
+        ("/v1/unknown", "text/csv", "model,n", false),
+        ("/v1/threads/t/runs", "application/octet-stream", "x", false),
+        ("/v1/videos", "application/octet-stream", "x", false),
+        ("/v1/realtime/calls", "application/sdp", "v=0", false),
+        ("/v1/unknown", "application/octet-stream", "", true),
+        ("/v1/unknown", "text/plain", "{}", true),
+    ] {
+        let read = read_pieces(path, Some(content_type), [body.as_bytes()]);
+        let expected = (!passes).then_some(BodyError::UnsupportedMediaType);
+        assert_eq!(read.err(), expected, "{path} {content_type}");
+    }
 }
 
 #[test]
