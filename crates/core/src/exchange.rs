@@ -18,19 +18,22 @@ use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
 use crate::ledger::{self, Account, CounterStore, Reservation, Slot, Standings};
 use crate::model::ModelId;
+use crate::objects::ObjectId;
 use crate::quota::Nanos;
 use crate::record::KeyRecord;
 use crate::request::{BodyReader, EndpointKind, UsageEdit};
-use crate::usage::{ResponseMeter, Usage};
+use crate::usage::{LinesMeter, ResponseMeter, Shown, Usage};
 
 mod admission;
 mod answer;
 mod limits;
 mod lookup;
 mod models;
+mod objects;
 mod settlement;
 
 pub use answer::Answer;
+use objects::{Asking, Objects};
 pub use settlement::Settlement;
 
 /// The present, by both clocks.
@@ -49,6 +52,8 @@ pub enum Step {
     Forward(Forward),
     /// Hold the head, ask the key service about this key, and then [`Exchange::resume`].
     Resolve(KeyDigest),
+    /// Hold head and body, ask the key service about these objects, and then [`Exchange::resume`].
+    ResolveObjects(Vec<ObjectId>),
     /// Hold the head, and hand over the body as it arrives.
     ReadBody,
     /// Answer it here.
@@ -71,6 +76,8 @@ enum Phase {
     Resolving,
     /// Its body is being read.
     ReadingBody(Box<Reading>),
+    /// The key service is asked about objects that it leads to or names.
+    Asking(Box<Asking>),
     /// On its way to the upstream; `None` where the path costs nothing.
     Forwarded(Option<Box<Forwarded>>),
     /// Answered here.
@@ -104,6 +111,8 @@ enum AnswerState {
     Awaited,
     /// Its body passes the meter.
     Metered(Box<ResponseMeter>),
+    /// Its lines are summed.
+    Lines(Box<LinesMeter>),
     /// Its body is not looked at.
     Unmetered,
     /// It has ended.
@@ -115,6 +124,21 @@ enum AnswerState {
 struct Known {
     usage: Usage,
     hidden_by_encoding: bool,
+    /// The objects that it showed.
+    shown: Shown,
+    /// It was an answer of lines.
+    lines: bool,
+}
+
+impl AnswerState {
+    /// The objects that the answer has shown so far.
+    fn shown(&self) -> Option<Shown> {
+        match self {
+            Self::Metered(meter) => Some(meter.shown()),
+            Self::Done(known) => Some(known.shown),
+            Self::Awaited | Self::Lines(_) | Self::Unmetered => None,
+        }
+    }
 }
 
 /// One request and its answer.
@@ -126,6 +150,7 @@ pub struct Exchange {
     refused: Option<Box<KeyRecord>>,
     account: Option<Account>,
     model: Option<ModelId>,
+    objects: Objects,
     decision: &'static str,
     started: Now,
     /// The status of the answer, whoever gave it; 0 before.
@@ -152,6 +177,7 @@ impl Exchange {
             refused: None,
             account: None,
             model: None,
+            objects: Objects::default(),
             decision: "preflight",
             started: now,
             status: 0,
@@ -169,7 +195,7 @@ impl Exchange {
         (exchange, step)
     }
 
-    /// The key service has answered about the key, or failed to; the directory holds what it said. `head` is
+    /// The key service has answered about the key or the objects, or failed to; the directory or the registry holds what it said. `head` is
     /// the request's, as it still is.
     pub fn resume(
         &mut self,
@@ -179,7 +205,11 @@ impl Exchange {
         store: &impl CounterStore,
         now: Now,
     ) -> Step {
-        let admitted = self.admit(head, ends, policy, store, now);
+        let admitted = if matches!(self.phase, Phase::Asking(_)) {
+            self.proceed_asked(policy, store, now)
+        } else {
+            self.admit(head, ends, policy, store, now)
+        };
         admitted.unwrap_or_else(|denial| self.refuse(&denial, store, now))
     }
 

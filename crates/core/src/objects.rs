@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
+use crate::quota::LimitOverrides;
 use crate::usage::Tokens;
 
 pub mod path;
@@ -169,6 +170,8 @@ pub struct Object {
     pub team: TeamId,
     /// The maker's tier.
     pub tier: TierName,
+    /// What replaces the tier's limits for the maker.
+    pub limits: LimitOverrides,
     /// The model that works on it, or that a file's requests name.
     pub model: Option<ModelId>,
     /// What it is.
@@ -181,6 +184,62 @@ pub struct Object {
     pub charged: u64,
     /// Whether what it used is booked for good.
     pub settled: bool,
+}
+
+/// What a usage event says of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ObjectNote {
+    /// The event's request has made it. The event's usage is what has been charged for it.
+    Made {
+        /// Which one.
+        id: ObjectId,
+        /// What it is.
+        kind: Kind,
+        /// For a file that was judged as a batch's.
+        work: Option<BatchWork>,
+        /// Whether the event's usage is all that it will use.
+        settled: bool,
+    },
+    /// Another object of the same maker has named it; the event is no request.
+    Found {
+        /// Which one, a file.
+        id: ObjectId,
+        /// The batch whose answers it holds.
+        of: Option<ObjectId>,
+    },
+    /// The event's usage is what it has used in the end; the event is no request.
+    Settled {
+        /// Which one.
+        id: ObjectId,
+    },
+}
+
+impl ObjectNote {
+    /// Whether the event that carries it stands for a request.
+    #[must_use]
+    pub fn is_of_a_request(&self) -> bool {
+        matches!(self, Self::Made { .. })
+    }
+
+    /// The wire form, as an object's.
+    ///
+    /// # Errors
+    /// [`NotAnObject`] if it cannot be written, which no note causes.
+    pub fn to_wire(&self) -> Result<Vec<u8>, NotAnObject> {
+        postcard::to_extend(self, vec![WIRE_VERSION]).map_err(|_| NotAnObject)
+    }
+
+    /// Reads the wire form.
+    ///
+    /// # Errors
+    /// [`NotAnObject`] on an unknown version, cut or trailing bytes.
+    pub fn from_wire(bytes: &[u8]) -> Result<Self, NotAnObject> {
+        let body = bytes.strip_prefix(&[WIRE_VERSION]).ok_or(NotAnObject)?;
+        match postcard::take_from_bytes(body) {
+            Ok((note, [])) => Ok(note),
+            _ => Err(NotAnObject),
+        }
+    }
 }
 
 /// Why bytes are no object.

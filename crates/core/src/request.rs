@@ -24,6 +24,7 @@
 //! A [`BodyError`] names one reason; its message names the fix and repeats nothing of the body. What is merely
 //! unknown (a parameter, a part) is never an error: it counts as text.
 
+mod batch;
 mod bounded;
 mod edit;
 mod endpoint;
@@ -36,15 +37,18 @@ mod lexer;
 mod media;
 mod meter;
 mod multipart;
+mod nested;
 mod number;
 mod part;
 mod reader;
+mod references;
 mod route;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
+pub use batch::{BatchFault, Batched};
 pub use edit::{INSERT_AT_OPEN, UsageEdit, apply};
 pub use endpoint::{BodyForm, Endpoint, EndpointKind};
 pub use error::{BodyError, JsonFault, Param};
@@ -54,3 +58,4 @@ pub use meter::{PartCosts, PartCounts};
 pub use multipart::MultipartFault;
 pub use number::MAX_COUNT;
 pub use reader::{BodyReader, Progress, RequestFacts};
+pub use references::{MAX_REFERENCES, Names, Reference};

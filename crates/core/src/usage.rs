@@ -34,6 +34,7 @@ mod escape;
 mod findings;
 mod gemini;
 mod json;
+mod lines;
 mod meter;
 mod number;
 mod place;
@@ -43,6 +44,7 @@ mod shown;
 mod sse;
 mod tokens;
 
+pub use lines::LinesMeter;
 pub use meter::{Ending, MeterPlan, Metered, Output, ResponseFacts, ResponseMeter};
 pub use shown::{Progress, Shown};
 pub use tokens::{Tokens, Usage, Weights};

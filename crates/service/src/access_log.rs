@@ -87,6 +87,7 @@ fn event(entry: &Value) -> Option<UsageEvent> {
             total: tokens("total"),
         }),
         requests: 1,
+        object: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::lookup::{Lookup, look_up};
 use super::models::is_restricted;
+use super::objects::Asking;
 use super::{
     AnswerState, Exchange, Forward, Forwarded, Now, Phase, Reading, Step, limits, printable,
 };
@@ -20,7 +21,7 @@ use crate::request::{
 };
 
 /// OpenAI's default for `max_tokens` of the old completions API.
-const COMPLETIONS_OUTPUT: u64 = 16;
+pub(super) const COMPLETIONS_OUTPUT: u64 = 16;
 
 impl Exchange {
     pub(super) fn admit(
@@ -85,7 +86,7 @@ impl Exchange {
 
         let edits = self.forward_edits(head);
         if !reads_body && endpoint.body() == BodyForm::None {
-            return self.reserve(&endpoint, None, edits, policy, store, now);
+            return self.proceed(Asking::new(endpoint, None, edits), policy, store, now);
         }
         let reader = BodyReader::new(
             endpoint,
@@ -181,14 +182,14 @@ impl Exchange {
             head.set
                 .push((crate::attribution::MODEL, model.to_string()));
         }
-        self.reserve(&endpoint, Some(&facts), head, policy, store, now)
+        self.proceed(Asking::new(endpoint, Some(facts), head), policy, store, now)
     }
 
     #[allow(
         clippy::too_many_arguments,
         reason = "one call site each for requests with and without a body"
     )]
-    fn reserve(
+    pub(super) fn reserve(
         &mut self,
         endpoint: &Endpoint,
         facts: Option<&RequestFacts>,
@@ -264,7 +265,7 @@ impl Exchange {
         }
     }
 
-    fn check_model(&mut self, model: ModelId, policy: &Policy) -> Result<(), Denial> {
+    pub(super) fn check_model(&mut self, model: ModelId, policy: &Policy) -> Result<(), Denial> {
         let Some(principal) = &self.principal else {
             return Err(Denial::Unavailable);
         };

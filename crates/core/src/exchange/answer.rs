@@ -7,7 +7,7 @@ use crate::config::Policy;
 use crate::denial::rate_limit_headers;
 use crate::head::{Head, HeadEdits};
 use crate::request::EndpointKind;
-use crate::usage::{Ending, MeterPlan, Output, ResponseFacts, ResponseMeter};
+use crate::usage::{Ending, LinesMeter, MeterPlan, Output, ResponseFacts, ResponseMeter, Shown};
 
 /// What to do with an answer.
 #[derive(Debug, Default)]
@@ -52,7 +52,14 @@ impl Exchange {
                 .as_ref()
                 .is_some_and(|p| models::is_restricted(p, policy));
         let Some(prompt_estimate) = forwarded.prompt_estimate else {
-            forwarded.answer = AnswerState::Unmetered;
+            forwarded.answer = match self.objects.lines(facts.status) {
+                Some(lines) => AnswerState::Lines(Box::new(lines)),
+                None if self.objects.reads_answer() => {
+                    let meter = ResponseMeter::new(&facts, MeterPlan::default());
+                    AnswerState::Metered(Box::new(meter))
+                }
+                None => AnswerState::Unmetered,
+            };
             return answer;
         };
         let plan = MeterPlan {
@@ -74,7 +81,8 @@ impl Exchange {
     /// Whether the answer's body is read at all.
     #[must_use]
     pub fn meters_answer(&self) -> bool {
-        matches!(&self.phase, Phase::Forwarded(Some(f)) if matches!(f.answer, AnswerState::Metered(_)))
+        matches!(&self.phase, Phase::Forwarded(Some(f))
+            if matches!(f.answer, AnswerState::Metered(_) | AnswerState::Lines(_)))
     }
 
     /// Meters the next bytes of the answer; `ends` with the last of them.
@@ -82,10 +90,16 @@ impl Exchange {
         let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
             return Output::Unchanged;
         };
-        let AnswerState::Metered(meter) = &mut forwarded.answer else {
-            return Output::Unchanged;
+        let out = match &mut forwarded.answer {
+            AnswerState::Metered(meter) => meter.push(chunk),
+            AnswerState::Lines(lines) => {
+                lines.push(chunk);
+                Output::Unchanged
+            }
+            AnswerState::Awaited | AnswerState::Unmetered | AnswerState::Done(_) => {
+                return Output::Unchanged;
+            }
         };
-        let out = meter.push(chunk);
         if !ends {
             return out;
         }
@@ -107,12 +121,13 @@ impl Exchange {
         };
         match std::mem::replace(&mut forwarded.answer, AnswerState::Unmetered) {
             AnswerState::Metered(meter) => {
-                let metered = meter.finish(Ending::Complete);
-                forwarded.answer = AnswerState::Done(Known {
-                    usage: metered.usage,
-                    hidden_by_encoding: metered.hidden_by_encoding,
-                });
-                metered.tail
+                let (known, tail) = Known::of(*meter, Ending::Complete);
+                forwarded.answer = AnswerState::Done(known);
+                tail
+            }
+            AnswerState::Lines(lines) => {
+                forwarded.answer = AnswerState::Done(Known::of_lines(*lines, Ending::Complete));
+                Vec::new()
             }
             other => {
                 forwarded.answer = other;
@@ -125,6 +140,31 @@ impl Exchange {
     #[must_use]
     pub fn listed_models(&self, body: &[u8], policy: &Policy) -> Option<Vec<u8>> {
         models::filter(body, self.principal.as_ref()?, policy)
+    }
+}
+
+impl Known {
+    /// What a meter came to, and the bytes that it still held back.
+    pub(super) fn of(meter: ResponseMeter, ending: Ending) -> (Self, Vec<u8>) {
+        let shown = meter.shown();
+        let metered = meter.finish(ending);
+        let known = Self {
+            usage: metered.usage,
+            hidden_by_encoding: metered.hidden_by_encoding,
+            shown,
+            lines: false,
+        };
+        (known, metered.tail)
+    }
+
+    /// What lines came to.
+    pub(super) fn of_lines(lines: LinesMeter, ending: Ending) -> Self {
+        Self {
+            usage: lines.finish(ending == Ending::Complete),
+            hidden_by_encoding: false,
+            shown: Shown::default(),
+            lines: true,
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub enum View {
 pub enum Place {
     /// A call that may make an object of this kind.
     Makes(Kind),
+    /// A call that makes a batch of the requests in its body: Anthropic's.
+    MakesBatch,
     /// All objects of a collection, whoever made them.
     List(Kind),
     /// One object.
@@ -58,6 +60,18 @@ pub enum Place {
     },
 }
 
+impl Place {
+    /// What a call here may make.
+    #[must_use]
+    pub fn makes(&self) -> Option<Kind> {
+        match self {
+            Self::Makes(kind) => Some(*kind),
+            Self::MakesBatch => Some(Kind::Batch),
+            Self::List(_) | Self::Object { .. } => None,
+        }
+    }
+}
+
 /// Reads what follows the version: `lower` to compare, `written` for the id, whose letter case counts.
 #[must_use]
 pub fn place(get: bool, post: bool, lower: &[&str], written: &[String]) -> Option<Place> {
@@ -68,6 +82,7 @@ pub fn place(get: bool, post: bool, lower: &[&str], written: &[String]) -> Optio
         .max_by_key(|(_, len, _)| *len)?;
     let deferred = lower.first() == Some(&"chat") && lower.get(1) == Some(&"deferred-completion");
     let (id, below) = match rest.split_first() {
+        None if post && lower.first() == Some(&"messages") => return Some(Place::MakesBatch),
         None if post => return Some(Place::Makes(kind)),
         // `GET responses` opens a WebSocket.
         None if get && kind != Kind::Response => return Some(Place::List(kind)),
@@ -137,7 +152,7 @@ mod tests {
             ("GET batches", Some(Place::List(Batch))),
             ("POST batches/b/cancel", object("b", Batch, Itself)),
             ("POST messages", None),
-            ("POST messages/batches", Some(Place::Makes(Batch))),
+            ("POST messages/batches", Some(Place::MakesBatch)),
             ("GET messages/batches/b/results", object("b", Batch, Lines)),
             ("GET files/f/content", object("f", File, Lines)),
             ("PUT files/f", object("f", File, Itself)),

@@ -7,6 +7,7 @@ fn object(key: &str) -> Object {
         key: KeyId::new(key).unwrap(),
         team: TeamId::new("acme").unwrap(),
         tier: TierName::new("free").unwrap(),
+        limits: LimitOverrides::default(),
         model: ModelId::new("gpt-4o").ok(),
         kind: Kind::Response,
         of: Some(ObjectId::of(b"batch_1")),

@@ -6,6 +6,7 @@ use super::error::{BodyError, Param};
 use super::group::EndpointGroup;
 use super::route::{Route, Verb};
 use crate::model::ModelId;
+use crate::objects;
 
 /// An API family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,6 +98,12 @@ impl Endpoint {
     #[must_use]
     pub fn group(&self) -> EndpointGroup {
         self.route.group
+    }
+
+    /// The objects of the provider's that the path leads to.
+    #[must_use]
+    pub fn objects(&self) -> Option<&objects::path::Place> {
+        self.route.objects.as_ref()
     }
 
     /// The model that the path (or, for realtime, the query) names.

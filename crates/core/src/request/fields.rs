@@ -7,6 +7,7 @@ use super::keys::{self, Key, Section};
 use super::lexer::{Begin, MAX_DEPTH, Scalar, Visitor};
 use super::meter::{Meter, PartCosts};
 use super::number::Count;
+use super::references::References;
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
 /// Longer keys are none that the gate knows.
@@ -32,6 +33,12 @@ pub(super) struct Fields {
     pub(super) prompts: u64,
     /// Other models are named at the top level.
     pub(super) fallbacks: bool,
+    /// It asks for work that finishes after its answer.
+    pub(super) later: Option<Param>,
+    /// `background` is neither a boolean nor null: images have another parameter of that name.
+    pub(super) odd_background: bool,
+    pub(super) store: Option<bool>,
+    pub(super) references: References,
     pub(super) open_brace: Option<u64>,
     pub(super) meter: Meter,
     /// One bit a [`Param`] seen.
@@ -52,7 +59,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    pub(super) const fn new(costs: PartCosts) -> Self {
+    pub(super) fn new(costs: PartCosts) -> Self {
         Self {
             model: None,
             stream: false,
@@ -61,6 +68,10 @@ impl Fields {
             choices: 1,
             prompts: 0,
             fallbacks: false,
+            later: None,
+            odd_background: false,
+            store: None,
+            references: References::default(),
             open_brace: None,
             meter: Meter::new(costs),
             seen: 0,
@@ -84,6 +95,7 @@ impl Fields {
 
     fn end_key(&mut self) -> Result<(), BodyError> {
         let name = self.key.whole().unwrap_or_default();
+        self.references.key(name);
         if self.depth == 1 {
             self.class = Key::Label;
             self.section = keys::section(name);
@@ -123,6 +135,15 @@ impl Fields {
         match (param, value) {
             (Param::Model, Value::Begin(Begin::String, _)) => self.current = Use::Model,
             (Param::Stream, Value::Scalar(Scalar::Bool(stream), ..)) => self.stream = stream,
+            (Param::Background | Param::Deferred, Value::Scalar(Scalar::Bool(true), ..)) => {
+                self.later = Some(param);
+            }
+            (
+                Param::Background | Param::Deferred,
+                Value::Scalar(Scalar::Bool(false) | Scalar::Null, ..),
+            ) => {}
+            (Param::Background, _) => self.odd_background = true,
+            (Param::Store, Value::Scalar(Scalar::Bool(store), ..)) => self.store = Some(store),
             (Param::StreamOptions, Value::Scalar(Scalar::Null, from, _)) => {
                 self.options.null_at = Some(from)
             }
@@ -143,6 +164,8 @@ impl Fields {
                 | Param::Stream
                 | Param::StreamOptions
                 | Param::IncludeUsage
+                | Param::Deferred
+                | Param::Store
                 | Param::GenerationConfig,
                 _,
             ) => return Err(BodyError::WrongType(param)),
@@ -178,6 +201,7 @@ impl Visitor for Fields {
             return Ok(());
         }
         if what == Begin::String {
+            self.references.begin();
             self.current = match self.section {
                 Section::Hidden => Use::Ignored,
                 // A schema's `type` and `format` are shown to the model.
@@ -193,6 +217,7 @@ impl Visitor for Fields {
             self.prompts = self.prompts.saturating_add(1);
         }
         if matches!(what, Begin::Object | Begin::Array) {
+            self.references.open();
             if let Some(slot) = self.classes.get_mut(self.depth) {
                 *slot = self.class;
             }
@@ -203,6 +228,9 @@ impl Visitor for Fields {
     }
 
     fn text(&mut self, piece: &str) -> Result<(), BodyError> {
+        if self.current != Use::Key {
+            self.references.text(piece.as_bytes());
+        }
         match self.current {
             Use::Ignored => {}
             Use::Key => {
@@ -221,6 +249,9 @@ impl Visitor for Fields {
     }
 
     fn end_text(&mut self) -> Result<(), BodyError> {
+        if self.current != Use::Key {
+            self.references.end();
+        }
         match self.current {
             Use::Ignored => {}
             Use::Key => self.end_key()?,
@@ -238,6 +269,7 @@ impl Visitor for Fields {
     }
 
     fn end(&mut self) -> Result<(), BodyError> {
+        self.references.close();
         self.class = self.parent();
         self.depth = self.depth.saturating_sub(1);
         // The elements of an array around share its class; an object's next key brings its own.

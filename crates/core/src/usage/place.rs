@@ -39,6 +39,8 @@ pub(super) enum Names {
     Output,
     /// The file with a batch's failures.
     Failures,
+    /// The address of a batch's answers, at Anthropic.
+    Results,
 }
 
 /// The members of an object that mean something.
@@ -178,6 +180,7 @@ const BODY_MEMBERS: Members = &[
     ("request_id", Place::Id(Names::Deferred)),
     ("output_file_id", Place::Id(Names::Output)),
     ("error_file_id", Place::Id(Names::Failures)),
+    ("results_url", Place::Id(Names::Results)),
     ("status", Place::Tag(Tag::Status)),
     // Anthropic's batches.
     ("processing_status", Place::Tag(Tag::Status)),

@@ -41,6 +41,8 @@ pub struct Shown {
     pub output: Option<ObjectId>,
     /// The file with a batch's failures.
     pub failures: Option<ObjectId>,
+    /// The address of a batch's answers.
+    pub results: Option<ObjectId>,
     /// How far it is, where it says so.
     pub progress: Option<Progress>,
 }
@@ -52,6 +54,7 @@ impl Shown {
             Names::Deferred => &mut self.deferred,
             Names::Output => &mut self.output,
             Names::Failures => &mut self.failures,
+            Names::Results => &mut self.results,
         }
     }
 }

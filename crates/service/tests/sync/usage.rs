@@ -29,6 +29,7 @@ fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
             ..Tokens::default()
         }),
         requests: 1,
+        object: None,
     }
 }
 
