@@ -8,8 +8,10 @@ use gmtech_core::denial::Denial;
 use gmtech_core::directory;
 use gmtech_core::exchange::{Exchange, Forward, Step};
 use gmtech_core::key::KeyDigest;
+use gmtech_core::objects::{ObjectId, registry};
+use gmtech_core::quota::Nanos;
 use gmtech_core::request::UsageEdit;
-use gmtech_core::sync::Frame;
+use gmtech_core::sync::{Frame, objects};
 use gmtech_core::usage::Output;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -28,14 +30,27 @@ use crate::usage_queue;
 /// How long a request waits for the key service to know its key.
 const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
 
+/// How long the key service waits for an object that it does not know yet: its maker's proxy may be about to tell.
+const OBJECTS_WAIT: Duration = Duration::from_millis(1_500);
+
+/// How long a request waits for the key service to say whose its objects are.
+const OBJECTS_TIMEOUT: Duration = Duration::from_millis(2_500);
+
+/// What the key service is asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Key,
+    Objects,
+}
+
 /// One stream.
 pub(crate) struct Stream {
     id: u32,
     policy: Option<Rc<Policy>>,
     exchange: Option<Exchange>,
     request: HeldBody,
-    /// The key service is asked about this stream's key.
-    resolving: bool,
+    /// What the key service is asked about, for this stream.
+    asked: Option<Question>,
     /// The request has no body.
     ends: bool,
     event_id: [u8; 16],
@@ -49,7 +64,7 @@ impl Stream {
             policy,
             exchange: None,
             request: HeldBody::default(),
-            resolving: false,
+            asked: None,
             ends: false,
             event_id: [0; 16],
             list: ModelList::default(),
@@ -86,7 +101,7 @@ impl Stream {
         if self.request.is_done() {
             return Ok(Action::Continue);
         }
-        if self.resolving {
+        if self.asked.is_some() {
             self.request.wait(size, ends);
             return Ok(Action::Pause);
         }
@@ -110,7 +125,8 @@ impl Stream {
         };
         match step {
             Step::ReadBody => Ok(Action::Pause),
-            Step::Resolve(digest) => self.ask(&digest),
+            Step::Resolve(digest) => self.ask_key(&digest),
+            Step::ResolveObjects(ids) => self.ask_objects(&ids),
             Step::Forward(forward) => {
                 report::decided(exchange);
                 leases::hold(self.id, exchange.lease());
@@ -127,24 +143,48 @@ impl Stream {
         }
     }
 
-    /// Asks the key service about a key that the directory does not know, and holds the request meanwhile.
-    fn ask(&mut self, digest: &KeyDigest) -> Result<Action, Status> {
+    /// Asks the key service about a key that the directory does not know.
+    fn ask_key(&mut self, digest: &KeyDigest) -> Result<Action, Status> {
+        let path = format!("/sync/v1/resolve/{}", digest.to_hex());
+        self.ask(Question::Key, &path, RESOLVE_TIMEOUT)
+    }
+
+    /// Asks the key service who made objects that the registry does not know.
+    fn ask_objects(&mut self, ids: &[ObjectId]) -> Result<Action, Status> {
+        let ids: Vec<String> = ids.iter().map(ObjectId::to_hex).collect();
+        let wait = OBJECTS_WAIT.as_millis();
+        let path = format!("/sync/v1/objects/{}?wait={wait}", ids.join(","));
+        self.ask(Question::Objects, &path, OBJECTS_TIMEOUT)
+    }
+
+    /// Asks the key service, and holds the request meanwhile.
+    fn ask(
+        &mut self,
+        question: Question,
+        path: &str,
+        timeout: Duration,
+    ) -> Result<Action, Status> {
         let Some(policy) = self.policy.clone() else {
             return Ok(refuse());
         };
-        self.resolving = true;
-        let path = format!("/sync/v1/resolve/{}", digest.to_hex());
+        self.asked = Some(question);
         let call = Call {
             method: "GET",
-            path: &path,
+            path,
             body: None,
-            timeout: RESOLVE_TIMEOUT,
+            timeout,
         };
         let sent = policy
             .service()
             .and_then(|service| callout::send(self, service, &call));
         if sent.is_some() {
-            metrics::count("gmtech_resolves", 1);
+            metrics::count(
+                match question {
+                    Question::Key => "gmtech_resolves",
+                    Question::Objects => "gmtech_object_resolves",
+                },
+                1,
+            );
             return Ok(Action::Pause);
         }
         self.resolved(None)
@@ -155,16 +195,10 @@ impl Stream {
         let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
             return Ok(refuse());
         };
-        self.resolving = false;
+        let question = self.asked.take();
         let now = clock::now()?;
-        match answer.map(|bytes| Frame::decode(&bytes)) {
-            Some(Ok(frame)) => {
-                let _ = directory::apply(&SharedCounters, &frame, now.monotonic);
-            }
-            Some(Err(error)) => {
-                log::warn!("gmtech: the key service's answer cannot be read: {error}")
-            }
-            None => {}
+        if let Some((bytes, question)) = answer.zip(question) {
+            learn(question, &bytes, now.monotonic);
         }
         let pairs = headers::read(Map::Request)?;
         let step = exchange.resume(&pairs.head(), self.ends, &policy, &SharedCounters, now);
@@ -190,6 +224,7 @@ impl Stream {
         }
         if ends {
             let _ = exchange.response_body(&[], true);
+            exchange.note_objects(&SharedCounters);
         }
         Ok(if self.list.is_held() {
             Action::Pause
@@ -209,7 +244,9 @@ impl Stream {
             return Ok(Action::Continue);
         }
         let chunk = body::read(Buffer::Response, 0, size)?;
-        if let Output::Replaced(bytes) = exchange.response_body(&chunk, ends) {
+        let output = exchange.response_body(&chunk, ends);
+        exchange.note_objects(&SharedCounters);
+        if let Output::Replaced(bytes) = output {
             body::replace(Buffer::Response, size, &bytes)?;
         }
         Ok(Action::Continue)
@@ -218,7 +255,7 @@ impl Stream {
 
 impl Context for Stream {
     fn on_http_call_response(&mut self, _: u32, _: usize, size: usize, _: usize) {
-        if !self.resolving {
+        if self.asked.is_none() {
             return;
         }
         let answer = callout::answer(size).unwrap_or_default();
@@ -288,10 +325,33 @@ impl HttpContext for Stream {
                         exchange.usage_event(self.event_id, settlement.as_ref(), now)
                 {
                     usage_queue::push(event);
+                    for event in exchange.object_events(now) {
+                        usage_queue::push(event);
+                    }
                 }
             }
             Err(status) => log::error!("gmtech: no clock to settle by: {status:?}"),
         }
+    }
+}
+
+/// Notes what the key service has answered.
+fn learn(question: Question, answer: &[u8], now: Nanos) {
+    let read = match question {
+        Question::Key => Frame::decode(answer).map(|frame| {
+            let _ = directory::apply(&SharedCounters, &frame, now);
+        }),
+        Question::Objects => objects::decode(answer).map(|answers| {
+            for (id, object) in answers {
+                let _ = match object {
+                    Some(object) => registry::note(&SharedCounters, &id, &object),
+                    None => registry::note_unknown(&SharedCounters, &id, now),
+                };
+            }
+        }),
+    };
+    if let Err(error) = read {
+        log::warn!("gmtech: the key service's answer cannot be read: {error}");
     }
 }
 
