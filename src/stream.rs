@@ -158,12 +158,7 @@ impl Stream {
     }
 
     /// Asks the key service, and holds the request meanwhile.
-    fn ask(
-        &mut self,
-        question: Question,
-        path: &str,
-        timeout: Duration,
-    ) -> Result<Action, Status> {
+    fn ask(&mut self, question: Question, path: &str, timeout: Duration) -> Result<Action, Status> {
         let Some(policy) = self.policy.clone() else {
             return Ok(refuse());
         };
