@@ -11,6 +11,7 @@
 
 mod booking;
 mod keys;
+mod objects;
 mod rows;
 mod sync;
 mod teams;

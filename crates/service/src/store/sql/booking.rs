@@ -43,11 +43,19 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn add(&mut self, priced: &Priced, started: Millis) {
+    /// Of these columns.
+    pub(super) fn of(columns: [i64; 11], last_used: Millis) -> Self {
+        Self {
+            columns,
+            last_used: last_used.0,
+        }
+    }
+
+    /// What an event adds, besides its requests.
+    pub(super) fn columns_of(priced: &Priced) -> [i64; 10] {
         let t = priced.event.usage.tokens();
         let exact = matches!(priced.event.usage, Usage::Exact(_));
-        let row = [
-            1,
+        [
             signed(t.input),
             signed(t.cached_input),
             signed(t.cache_write),
@@ -58,11 +66,23 @@ impl Sums {
             signed(t.billable_total()),
             i64::from(!exact),
             priced.cost,
-        ];
+        ]
+    }
+
+    pub(super) fn add(&mut self, priced: &Priced, started: Millis) {
+        let row = std::iter::once(1).chain(Self::columns_of(priced));
         for (sum, value) in self.columns.iter_mut().zip(row) {
             *sum = sum.saturating_add(value);
         }
         self.last_used = self.last_used.max(started.0);
+    }
+
+    /// Adds other sums.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (sum, value) in self.columns.iter_mut().zip(other.columns) {
+            *sum = sum.saturating_add(value);
+        }
+        self.last_used = self.last_used.max(other.last_used);
     }
 
     fn cost(&self) -> i64 {
@@ -138,16 +158,19 @@ pub(super) async fn charge(tx: &mut Tx, days: &BTreeMap<Day<'_>, Sums>, now: Mil
             .bind(key)
             .execute(&mut **tx)
             .await?;
-        if cost > 0 {
+        if cost != 0 {
+            // Work that finished elsewhere can have cost less than it had been charged.
+            let kind = if cost > 0 { "charge" } else { "adjustment" };
             sqlx::query(
                 "INSERT INTO ledger (at, team_id, kind, amount, key_id, events, actor)
-                 VALUES ($1, $2, 'charge', $3, $4, $5, 'usage')",
+                 VALUES ($1, $2, $6, $3, $4, $5, 'usage')",
             )
             .bind(now.0)
             .bind(team)
             .bind(-cost)
             .bind(key)
             .bind(events)
+            .bind(kind)
             .execute(&mut **tx)
             .await?;
             charged.insert(team);

@@ -9,6 +9,7 @@ use sqlx::Row;
 
 use super::booking::{Day, SUMS, Sums, charge, insert_event, judge_budget, team_of};
 use super::keys::cut;
+use super::objects;
 use super::teams::judge_credit;
 use super::{SqlStore, note, remember, replay, rows, signed};
 use crate::clock::{DAY_MS, Millis, day_name};
@@ -31,6 +32,7 @@ impl UsageStore for SqlStore {
         let mut done = Ingested::default();
         let mut teams: BTreeMap<&str, Option<String>> = BTreeMap::new();
         let mut days: BTreeMap<Day<'_>, Sums> = BTreeMap::new();
+        let mut told = Vec::new();
         for priced in events {
             let event = &priced.event;
             // A clock that runs ahead must not book usage on a day that no query of today finds.
@@ -52,6 +54,10 @@ impl UsageStore for SqlStore {
                 continue;
             }
             done.accepted += 1;
+            if event.object.is_some() {
+                told.push((priced, started));
+                continue;
+            }
             let day = Day {
                 team: event.team.as_str(),
                 key,
@@ -60,6 +66,10 @@ impl UsageStore for SqlStore {
                 decision: event.decision.as_str(),
             };
             days.entry(day).or_default().add(priced, started);
+        }
+        let booked = objects::book(&mut tx, &told, now).await?;
+        for (day, sums) in booked.iter().map(objects::Booked::sums) {
+            days.entry(day).or_default().merge(&sums);
         }
         charge(&mut tx, &days, now).await?;
         self.commit(tx).await?;
