@@ -17,18 +17,19 @@ thread_local! {
     static HELD: RefCell<HashMap<u32, (Account, Slot)>> = RefCell::default();
 }
 
-/// Holds a stream's place, if it has one.
+/// Holds a stream's place, if it has one. It is the same one from its head to its end.
 pub(crate) fn hold(stream: u32, lease: Option<(&Account, Slot)>) {
     if let Some((account, slot)) = lease {
         HELD.with(|held| {
             if let Ok(mut held) = held.try_borrow_mut() {
-                held.insert(stream, (account.clone(), slot));
+                held.entry(stream)
+                    .or_insert_with(|| (account.clone(), slot));
             }
         });
     }
 }
 
-/// The stream has ended; its settlement gives the place back.
+/// The stream has no place any more: a renewal would take it again.
 pub(crate) fn release(stream: u32) {
     HELD.with(|held| {
         if let Ok(mut held) = held.try_borrow_mut() {

@@ -64,7 +64,7 @@ impl ModelList {
             headers::set(Map::Response, "content-length", &listed.len().to_string())?;
             return body::replace(Buffer::Response, size, &listed);
         }
-        let Reply { body: error, .. } = Denial::UnreadableModels.reply();
+        let Reply { body: error, .. } = exchange.reply(&Denial::UnreadableModels);
         let head = HeadEdits {
             // An encoding is the likeliest reason why the list could not be read.
             remove: vec![b"content-encoding".as_slice().into()],

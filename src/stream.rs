@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gmtech_core::config::Policy;
-use gmtech_core::denial::Denial;
+use gmtech_core::denial::{Audience, Denial};
 use gmtech_core::directory;
 use gmtech_core::exchange::{Exchange, Forward, Step};
 use gmtech_core::key::KeyDigest;
@@ -73,7 +73,7 @@ impl Stream {
 
     fn start(&mut self, ends: bool) -> Result<Action, Status> {
         let Some(policy) = self.policy.clone() else {
-            return Ok(refuse());
+            return Ok(self.refuse());
         };
         let pairs = headers::read(Map::Request)?;
         let head = pairs.head();
@@ -121,10 +121,13 @@ impl Stream {
 
     fn carry_out(&mut self, step: Step) -> Result<Action, Status> {
         let Some(exchange) = &self.exchange else {
-            return Ok(refuse());
+            return Ok(self.refuse());
         };
         match step {
-            Step::ReadBody => Ok(Action::Pause),
+            Step::ReadBody => {
+                leases::hold(self.id, exchange.lease());
+                Ok(Action::Pause)
+            }
             Step::Resolve(digest) => self.ask_key(&digest),
             Step::ResolveObjects(ids) => self.ask_objects(&ids),
             Step::Forward(forward) => {
@@ -136,6 +139,7 @@ impl Stream {
             }
             Step::Reply(answer) => {
                 report::decided(exchange);
+                leases::release(self.id);
                 self.request.give_up();
                 reply::send(&answer)?;
                 Ok(Action::Pause)
@@ -160,7 +164,7 @@ impl Stream {
     /// Asks the key service, and holds the request meanwhile.
     fn ask(&mut self, question: Question, path: &str, timeout: Duration) -> Result<Action, Status> {
         let Some(policy) = self.policy.clone() else {
-            return Ok(refuse());
+            return Ok(self.refuse());
         };
         self.asked = Some(question);
         let call = Call {
@@ -188,7 +192,7 @@ impl Stream {
     /// The key service has answered, or failed to: the request is judged again from its head.
     fn resolved(&mut self, answer: Option<Vec<u8>>) -> Result<Action, Status> {
         let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
-            return Ok(refuse());
+            return Ok(self.refuse());
         };
         let question = self.asked.take();
         let now = clock::now()?;
@@ -246,6 +250,25 @@ impl Stream {
         }
         Ok(Action::Continue)
     }
+
+    /// The answer where nothing could be decided.
+    fn refuse(&self) -> Action {
+        let denial = Denial::Unavailable;
+        let answer = match &self.exchange {
+            Some(exchange) => exchange.reply(&denial),
+            // Nobody knows yet who asked.
+            None => denial.reply(&Audience::default(), 0),
+        };
+        if let Err(status) = reply::send(&answer) {
+            log::error!("gmtech: the host refused a local reply: {status:?}");
+        }
+        Action::Pause
+    }
+
+    fn refuse_after(&self, what: &str, status: Status) -> Action {
+        log::error!("gmtech: the host refused a call on {what}: {status:?}");
+        self.refuse()
+    }
 }
 
 impl Context for Stream {
@@ -256,7 +279,7 @@ impl Context for Stream {
         let answer = callout::answer(size).unwrap_or_default();
         let action = self
             .resolved(answer)
-            .unwrap_or_else(|s| refuse_after("the key service's answer", s));
+            .unwrap_or_else(|s| self.refuse_after("the key service's answer", s));
         if action == Action::Continue
             && let Err(status) = flow::continue_request()
         {
@@ -268,18 +291,18 @@ impl Context for Stream {
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, ends: bool) -> Action {
         self.start(ends)
-            .unwrap_or_else(|s| refuse_after("the request's head", s))
+            .unwrap_or_else(|s| self.refuse_after("the request's head", s))
     }
 
     fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
         self.request_body(size, ends)
-            .unwrap_or_else(|s| refuse_after("the request's body", s))
+            .unwrap_or_else(|s| self.refuse_after("the request's body", s))
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         let size = self.request.size();
         self.request_body(size, true)
-            .unwrap_or_else(|s| refuse_after("the request's trailers", s))
+            .unwrap_or_else(|s| self.refuse_after("the request's trailers", s))
     }
 
     fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
@@ -348,19 +371,6 @@ fn learn(question: Question, answer: &[u8], now: Nanos) {
     if let Err(error) = read {
         log::warn!("gmtech: the key service's answer cannot be read: {error}");
     }
-}
-
-/// The answer where nothing could be decided.
-fn refuse() -> Action {
-    if let Err(status) = reply::send(&Denial::Unavailable.reply()) {
-        log::error!("gmtech: the host refused a local reply: {status:?}");
-    }
-    Action::Pause
-}
-
-fn refuse_after(what: &str, status: Status) -> Action {
-    log::error!("gmtech: the host refused a call on {what}: {status:?}");
-    refuse()
 }
 
 /// An admitted stream is never cut: what could not be read is settled by estimate.

@@ -145,7 +145,8 @@ def judge(gate, row: Row, key, answer, status: int) -> None:
     if status == 401:
         error = answer.error
         assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_api_key")
-        assert error["message"].startswith("Invalid API key: ")
+        openais = "You didn't provide an API key" if row.says == "no key was sent" else "Incorrect API key provided"
+        assert error["message"].startswith(f"{openais}. Invalid API key: ")
         assert row.says in error["message"]
         assert answer.header("www-authenticate") == "Bearer"
         assert answer.header("x-request-id")

@@ -186,8 +186,8 @@ def test_the_headers_and_message_of_a_refusal(gate):
     error = answer.error
     assert (error["type"], error["code"], error["param"]) == ("requests", "rate_limit_exceeded", None)
     pattern = (
-        rf"Rate limit exceeded: Rate limit reached for {key.id} in team {key.team} on requests per min \(RPM\): "
-        r"Limit (\d+), Used (\d+), Requested 1\. Please try again in (\S+)\."
+        rf"Rate limit reached for {key.id} in team {key.team} on requests per min \(RPM\): "
+        r"Limit (\d+), Used (\d+), Requested 1\. Please try again in (\S+)\. Rate limit exceeded: "
     )
     found = re.match(pattern, error["message"])
     assert found, error["message"]

@@ -35,8 +35,8 @@ def test_another_model_is_refused_in_openais_words(gate, model):
     assert answer.status == 403
     error = answer.error
     assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "model_not_found", "model")
-    assert error["message"].startswith("Permission denied: ")
-    assert model in error["message"]
+    assert error["message"].startswith(f"The model `{model}` does not exist or you do not have access to it. ")
+    assert "Permission denied: " in error["message"]
     assert gate.seen() == []
     (row,) = gate.rows()
     assert (row["decision"], row["response_code_details"]) == ("model_not_found", "gmtech_model_not_found")

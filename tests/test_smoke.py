@@ -2,7 +2,7 @@
 
 from harness import paths
 
-MAX_WASM_BYTES = 400 * 1024
+MAX_WASM_BYTES = 1 << 20
 
 
 def test_a_key_gets_an_answer_and_no_key_gets_none(gate):

@@ -93,7 +93,8 @@ def test_permissions(gate, blue, kind, model, may):
         return
     assert (answer.status, row["decision"]) == (403, "model_not_found")
     assert answer.error == {
-        "message": f"Permission denied: key `{key.id}` does not have access to model `{model}`.",
+        "message": f"The model `{model}` does not exist or you do not have access to it. "
+        f"Permission denied: key `{key.id}` does not have access to model `{model}`.",
         "type": "invalid_request_error",
         "param": "model",
         "code": "model_not_found",

@@ -51,7 +51,9 @@ pub enum InvalidKey {
     )]
     Missing,
     /// A key came in a header that is not accepted here.
-    #[error("the key was sent in another header. Send it as 'Authorization: Bearer gmtech_...'.")]
+    #[error(
+        "the key was sent in another header. Send it as 'Authorization: Bearer gmtech_...' (the auth_token of an Anthropic client)."
+    )]
     OtherHeader,
     /// `Basic …`, or a bare key.
     #[error(

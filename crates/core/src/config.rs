@@ -19,7 +19,7 @@ use crate::key::KeyDigest;
 use crate::ledger::Limits;
 use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
-use crate::quota::{Limit, LimitOverrides, Nanos};
+use crate::quota::{Limit, LimitOverrides, MAX_IN_FLIGHT, Nanos};
 use crate::record::KeyRecord;
 use crate::request::{EndpointGroup, OpenGroups};
 use crate::usage::Weights;
@@ -56,7 +56,8 @@ pub struct Tier {
 
 impl Tier {
     /// The limits of a key of this tier. A rate that the key overrides comes with a burst of its own size,
-    /// unless the key says otherwise.
+    /// unless the key says otherwise. What is out of range is held to the range: a record of the service was
+    /// written by somebody who does not know the tier.
     #[must_use]
     pub fn limits(&self, key: &LimitOverrides) -> Limits {
         Limits {
@@ -68,7 +69,21 @@ impl Tier {
                 (self.tokens_per_minute, self.tokens_burst),
                 (key.tokens_per_minute, key.tokens_burst),
             ),
-            max_in_flight: key.max_in_flight.or(self.max_in_flight),
+            max_in_flight: key
+                .max_in_flight
+                .or(self.max_in_flight)
+                .map(|cap| cap.min(MAX_IN_FLIGHT)),
+        }
+    }
+
+    /// Its limits, as a key would write them.
+    fn as_overrides(&self) -> LimitOverrides {
+        LimitOverrides {
+            requests_per_minute: Some(self.requests_per_minute),
+            requests_burst: self.requests_burst,
+            tokens_per_minute: Some(self.tokens_per_minute),
+            tokens_burst: self.tokens_burst,
+            max_in_flight: self.max_in_flight,
         }
     }
 }

@@ -1,20 +1,26 @@
-//! Every refusal of the gate: status, type, code, message and headers, in OpenAI's shape.
+//! Every refusal of the gate: status, type, code, message and headers, in the shape that its client reads.
 //!
-//! The exception that an SDK raises depends on the status alone, its message on `error.message`, and
-//! whether it tries again on `retry-after` and `x-should-retry`; so these are exact. The client gets a fixed
-//! sentence that names the fix, never a byte of a credential.
+//! The exception that an SDK raises depends on the status, and with some (LiteLLM) on words of OpenAI's in the
+//! message; its text on `error.message`; and whether it tries again on `retry-after` and `x-should-retry`. So
+//! these are exact: a message begins with OpenAI's own phrase, where there is one, and goes on with a fixed
+//! sentence that names the fix, and never a byte of a credential.
 
-use serde::Serialize;
-
+mod anthropic;
+mod dialect;
+mod gemini;
 mod headers;
+mod limit;
+mod openai;
 
-pub use headers::rate_limit_headers;
+pub use dialect::{Audience, Dialect};
+pub use limit::LimitHit;
+
+use dialect::Told;
 use headers::retry_headers;
 
 use crate::auth::{InvalidKey, Refused};
-use crate::go_duration::go_duration;
-use crate::ident::{KeyId, TeamId};
-use crate::ledger::{Dimension, Standings};
+use crate::ident::KeyId;
+use crate::ledger::Dimension;
 use crate::model::ModelId;
 use crate::objects;
 use crate::quota::{Exceeded, SECOND};
@@ -36,23 +42,6 @@ pub struct Reply {
     pub body: String,
     /// For Envoy's `%RESPONSE_CODE_DETAILS%`.
     pub details: &'static str,
-}
-
-/// A limit that was reached, and whose.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitHit {
-    /// The key that is limited.
-    pub key: KeyId,
-    /// Its team.
-    pub team: TeamId,
-    /// Which limit.
-    pub dimension: Dimension,
-    /// How long to wait, or that waiting does not help.
-    pub exceeded: Exceeded,
-    /// Units asked for.
-    pub requested: u64,
-    /// All limits as they stand.
-    pub standings: Standings,
 }
 
 /// Why a request is refused.
@@ -150,19 +139,6 @@ macro_rules! kind {
             param: None$(.or(Some($param)))?,
         }
     };
-}
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    error: ErrorBody<'a>,
-}
-
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    message: &'a str,
-    r#type: &'a str,
-    param: Option<&'a str>,
-    code: &'a str,
 }
 
 impl Denial {
@@ -269,12 +245,21 @@ impl Denial {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::InvalidKey(reason) => format!("Invalid API key: {reason}"),
+            Self::InvalidKey(reason) => {
+                let openais = match reason {
+                    InvalidKey::Missing => "You didn't provide an API key",
+                    _ => "Incorrect API key provided",
+                };
+                format!("{openais}. Invalid API key: {reason}")
+            }
             Self::KeyRevoked => format!(
                 "Permission denied: this API key has been revoked. Create a new one at {KEYS_PAGE}."
             ),
             Self::ModelNotAllowed { key, model } => {
-                format!("Permission denied: key `{key}` does not have access to model `{model}`.")
+                format!(
+                    "The model `{model}` does not exist or you do not have access to it. Permission denied: key \
+                     `{key}` does not have access to model `{model}`."
+                )
             }
             Self::Body(error) => error.to_string(),
             Self::Limit(hit) => hit.message(),
@@ -315,38 +300,39 @@ impl Denial {
         }
     }
 
-    /// The answer in full.
+    /// When to try again, where the gate can say.
+    fn wait(&self) -> Option<Exceeded> {
+        match self {
+            Self::Limit(hit) => Some(hit.exceeded),
+            Self::Credit => Some(Exceeded::Never),
+            Self::NotReady | Self::Unavailable => Some(Exceeded::Wait(SECOND)),
+            _ => None,
+        }
+    }
+
+    /// The answer in full, for `audience`; `wall_millis` (milliseconds since the Unix epoch) is now.
     #[must_use]
-    pub fn reply(&self) -> Reply {
+    pub fn reply(&self, audience: &Audience, wall_millis: u64) -> Reply {
         let kind = self.kind();
-        let message = self.message();
-        let envelope = Envelope {
-            error: ErrorBody {
-                message: &message,
-                r#type: kind.error_type,
-                param: kind.param,
-                code: kind.code,
-            },
-        };
         let mut headers = vec![("content-type", "application/json".to_owned())];
         match self {
             Self::InvalidKey(_) => headers.push(("www-authenticate", "Bearer".into())),
             Self::Limit(hit) => {
-                headers.extend(rate_limit_headers(&hit.standings));
-                headers.extend(retry_headers(hit.exceeded));
+                headers.extend(audience.dialect.limit_headers(&hit.standings, wall_millis))
             }
             Self::Method { .. } => headers.push(("allow", METHODS.into())),
-            Self::Credit => headers.extend(retry_headers(Exceeded::Never)),
-            Self::NotReady | Self::Unavailable => {
-                headers.extend(retry_headers(Exceeded::Wait(SECOND)));
-            }
             _ => {}
         }
+        headers.extend(self.wait().into_iter().flat_map(retry_headers));
+        headers.extend(audience.headers());
         Reply {
             status: kind.status,
             headers,
-            // Strings and integers always serialise.
-            body: serde_json::to_string(&envelope).unwrap_or_default(),
+            body: audience.body(&Told {
+                kind: &kind,
+                message: &self.message(),
+                wait: self.wait(),
+            }),
             details: kind.details,
         }
     }
@@ -388,41 +374,6 @@ fn closed(method: &str, path: &str, group: EndpointGroup) -> String {
         "Unknown request URL: {method} {path}.{typos} Endpoints of the group '{name}' are closed here; an operator opens \
          them with {setting}."
     )
-}
-
-impl LimitHit {
-    fn message(&self) -> String {
-        let Standings {
-            requests,
-            tokens,
-            in_flight,
-        } = self.standings;
-        let (name, limit, used) = match self.dimension {
-            Dimension::Requests => ("requests per min (RPM)", requests.limit, requests.used),
-            Dimension::Tokens => ("tokens per min (TPM)", tokens.limit, tokens.used),
-            Dimension::InFlight => {
-                let (limit, used) = in_flight.map_or((0, 0), |f| (f.limit, f.used));
-                ("concurrent requests", limit, u64::from(used))
-            }
-        };
-        let Self {
-            key,
-            team,
-            requested,
-            ..
-        } = self;
-        match self.exceeded {
-            Exceeded::Wait(wait) => format!(
-                "Rate limit exceeded: Rate limit reached for {key} in team {team} on {name}: Limit {limit}, \
-                 Used {used}, Requested {requested}. Please try again in {wait}.",
-                wait = go_duration(wait),
-            ),
-            Exceeded::Never => format!(
-                "Rate limit exceeded: Request too large for {key} in team {team} on {name}: Limit {limit}, \
-                 Requested {requested}. The input or output tokens must be reduced in order to run successfully.",
-            ),
-        }
-    }
 }
 
 #[cfg(test)]

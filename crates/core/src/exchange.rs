@@ -6,17 +6,17 @@
 //! answer looks like in [`crate::denial`].
 //!
 //! # Failure policy
-//! Whatever cannot be decided is refused with a retryable 503; nothing passes undecided. A reservation
-//! exists only in [`Phase::Forwarded`], and whichever way the stream ends, [`Exchange::finish`] settles
-//! it once.
+//! Whatever cannot be decided is refused with a retryable 503; nothing passes undecided. A request with a body is charged,
+//! and has its place in flight, before Envoy holds anything of it ([`Admission`]); a reservation exists only in
+//! [`Phase::Forwarded`]. Whichever way the stream ends, [`Exchange::finish`] settles what is owed, once.
 
 use crate::attribution;
 use crate::auth::{self, Principal};
 use crate::config::Policy;
-use crate::denial::{Denial, METHODS, Reply};
+use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
-use crate::ledger::{self, Account, CounterStore, Reservation, Slot, Standings};
+use crate::ledger::{self, Account, Admission, CounterStore, Reservation, Slot, Standings};
 use crate::model::ModelId;
 use crate::objects::ObjectId;
 use crate::quota::Nanos;
@@ -149,6 +149,8 @@ pub struct Exchange {
     /// The record of a key that is known and may not pass.
     refused: Option<Box<KeyRecord>>,
     account: Option<Account>,
+    /// What it was charged at its head, while its body is read.
+    admission: Option<Admission>,
     model: Option<ModelId>,
     objects: Objects,
     decision: &'static str,
@@ -156,7 +158,9 @@ pub struct Exchange {
     /// The status of the answer, whoever gave it; 0 before.
     status: u16,
     degraded: bool,
-    standings: Option<Standings>,
+    /// How the limits stood after its reservation, and when that was (milliseconds since the Unix epoch).
+    standings: Option<(Standings, u64)>,
+    audience: Audience,
     /// What must stand in the log in place of a pseudo-header that holds a key.
     redacted: Vec<(&'static str, String)>,
     logged_path: String,
@@ -176,6 +180,7 @@ impl Exchange {
             principal: None,
             refused: None,
             account: None,
+            admission: None,
             model: None,
             objects: Objects::default(),
             decision: "preflight",
@@ -183,6 +188,7 @@ impl Exchange {
             status: 0,
             degraded: lookup::degraded(policy, store, now),
             standings: None,
+            audience: Audience::of(head),
             redacted: redacted(head),
             logged_path: printable(head.path()),
         };
@@ -227,20 +233,34 @@ impl Exchange {
     }
 
     fn refuse(&mut self, denial: &Denial, store: &impl CounterStore, now: Now) -> Step {
-        // What is refused for its content counts as a request all the same, so that nonsense does not evade
-        // the limit; a refusal by a limit spends nothing.
-        if let (
-            Some(account),
-            Denial::Body(_) | Denial::ModelNotAllowed { .. } | Denial::ClosedEndpoint { .. },
-        ) = (&self.account, denial)
-        {
-            let _ = ledger::charge_refused(store, account, now.monotonic);
-        }
+        let counts = matches!(
+            denial,
+            Denial::Body(_) | Denial::ModelNotAllowed { .. } | Denial::ClosedEndpoint { .. }
+        );
+        self.end_admission(counts, store, now);
         self.phase = Phase::Refused;
         self.decision = denial.decision();
-        let reply = denial.reply();
+        let reply = denial.reply(&self.audience, now.wall_millis);
         self.status = reply.status;
         Step::Reply(reply)
+    }
+
+    /// A refusal in the words of whoever asked, for what only the filter can notice.
+    #[must_use]
+    pub fn reply(&self, denial: &Denial) -> Reply {
+        denial.reply(&self.audience, self.started.wall_millis)
+    }
+
+    /// The request goes no further. What is refused for its content `counts` as a request all the same, so that nonsense
+    /// does not evade the limit; a refusal by a limit spends nothing. A store that fails keeps what was charged.
+    fn end_admission(&mut self, counts: bool, store: &impl CounterStore, now: Now) {
+        let now = now.monotonic;
+        let _ = match (self.admission.take(), &self.account) {
+            (Some(admission), _) if counts => admission.leave(store, now),
+            (Some(admission), _) => admission.withdraw(store, now),
+            (None, Some(account)) if counts => ledger::charge_refused(store, account, now),
+            (None, _) => Ok(()),
+        };
     }
 
     /// Offset just past the body's opening brace, where the body may have to be changed there. The filter
@@ -298,7 +318,7 @@ impl Exchange {
     pub fn lease(&self) -> Option<(&Account, Slot)> {
         match &self.phase {
             Phase::Forwarded(Some(forwarded)) => forwarded.reservation.lease(),
-            _ => None,
+            _ => self.admission.as_ref().and_then(Admission::lease),
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! All that a key has spent stands in one value of a shared store, so that one compare-and-swap charges every
 //! limit that applies or none. [`reserve`] decides purely and commits by retrying the swap; a
-//! [`Reservation`] can only come from it and is consumed by [`Reservation::settle`].
+//! [`Reservation`] is consumed by [`Reservation::settle`]. A request whose body says what it costs enters first
+//! ([`admit`]): it is charged as a request and takes its place in flight before its body is read, and its [`Admission`] becomes
+//! a [`Reservation`] once the tokens are known.
 //!
 //! What it is not: no policy of its own (the limits come with the [`Account`]) and no clock.
 //!
@@ -12,12 +14,14 @@
 //! [`renew`] prolongs, so that a dead VM's places come free after [`LEASE`]. A store that fails, or swaps lost [`MAX_SWAPS`] times in a
 //! row, is [`StoreError`]: the caller refuses with a retryable 503 and lets nothing pass unmetered.
 
-use crate::quota::{Exceeded, Nanos, SECOND};
+use crate::quota::{Exceeded, Hold, Nanos, SECOND};
 
 mod account;
+mod admission;
 mod spent;
 
 pub use account::{Account, Bid, Cost, Dimension, InFlight, Limits, Standings};
+pub use admission::{Admission, admit};
 use spent::Spent;
 
 /// How often a lost swap is tried again. A swap takes about a microsecond, and each loss means that another worker got
@@ -89,25 +93,28 @@ pub struct Slot(u64);
 #[must_use = "a reservation must be settled"]
 pub struct Reservation {
     account: Account,
-    tokens: u64,
+    tokens: Hold,
     slot: Option<Slot>,
     standings: Standings,
 }
 
-/// Reads, decides and writes until nobody was in between.
+/// Reads, decides and writes until nobody was in between. What was decided later, by a worker whose clock was read
+/// later, is not judged by an earlier instant: `decide` gets the one to decide at.
 fn update<T>(
     store: &impl CounterStore,
     account: &Account,
-    mut decide: impl FnMut(Spent) -> Result<(Spent, T), NotReserved>,
+    now: Nanos,
+    mut decide: impl FnMut(&mut Spent, Nanos) -> Result<T, NotReserved>,
 ) -> Result<T, NotReserved> {
     for _ in 0..MAX_SWAPS {
         let read = store.get(&account.key).map_err(|_| NotReserved::Store)?;
-        let spent = read
+        let mut spent = read
             .as_ref()
             .map(|(v, _)| Spent::from_bytes(v))
             .unwrap_or_default();
-        let (next, out) = decide(spent)?;
-        match store.swap(&account.key, &next.to_bytes(), read.map(|(_, v)| v)) {
+        let now = spent.move_to(now);
+        let out = decide(&mut spent, now)?;
+        match store.swap(&account.key, &spent.to_bytes(), read.map(|(_, v)| v)) {
             Ok(()) => return Ok(out),
             Err(SwapError::Lost) => {}
             Err(SwapError::Store(_)) => break,
@@ -116,9 +123,16 @@ fn update<T>(
     Err(NotReserved::Store)
 }
 
-fn read(store: &impl CounterStore, account: &Account) -> Result<Spent, StoreError> {
+/// What is spent, and the instant to look at it.
+fn read(
+    store: &impl CounterStore,
+    account: &Account,
+    now: Nanos,
+) -> Result<(Spent, Nanos), StoreError> {
     let read = store.get(&account.key)?;
-    Ok(read.map(|(v, _)| Spent::from_bytes(&v)).unwrap_or_default())
+    let mut spent = read.map(|(v, _)| Spent::from_bytes(&v)).unwrap_or_default();
+    let now = spent.move_to(now);
+    Ok((spent, now))
 }
 
 /// Charges `cost` to every limit of the account, or to none.
@@ -131,10 +145,10 @@ pub fn reserve(
     cost: Cost,
     now: Nanos,
 ) -> Result<Reservation, NotReserved> {
-    let (tokens, slot, standings) = update(store, &account, |mut spent| {
+    let (tokens, slot, standings) = update(store, &account, now, |spent, now| {
         let (tokens, slot) = spent.charge(&account.limits, cost, now)?;
         let standings = spent.standings(&account.limits, now);
-        Ok((spent, (tokens, slot, standings)))
+        Ok((tokens, slot, standings))
     })?;
     Ok(Reservation {
         account,
@@ -142,20 +156,6 @@ pub fn reserve(
         slot,
         standings,
     })
-}
-
-/// Whether `cost` would be reserved now; nothing is spent.
-///
-/// # Errors
-/// [`NotReserved`], as [`reserve`] would give it.
-pub fn probe(
-    store: &impl CounterStore,
-    account: &Account,
-    cost: Cost,
-    now: Nanos,
-) -> Result<(), NotReserved> {
-    let mut spent = read(store, account).map_err(|_| NotReserved::Store)?;
-    spent.charge(&account.limits, cost, now).map(|_| ())
 }
 
 /// Charges one request that was refused for another reason than a limit, so that invalid requests do
@@ -168,9 +168,9 @@ pub fn charge_refused(
     account: &Account,
     now: Nanos,
 ) -> Result<(), StoreError> {
-    let charged = update(store, account, |mut spent| {
+    let charged = update(store, account, now, |spent, now| {
         spent.charge_request(&account.limits, now);
-        Ok((spent, ()))
+        Ok(())
     });
     charged.map_err(|_| StoreError)
 }
@@ -201,7 +201,8 @@ pub fn standings(
     account: &Account,
     now: Nanos,
 ) -> Result<Standings, StoreError> {
-    Ok(read(store, account)?.standings(&account.limits, now))
+    let (spent, now) = read(store, account, now)?;
+    Ok(spent.standings(&account.limits, now))
 }
 
 /// Prolongs a place in flight by [`LEASE`] from now.
@@ -214,9 +215,9 @@ pub fn renew(
     slot: Slot,
     now: Nanos,
 ) -> Result<(), StoreError> {
-    let renewed = update(store, account, |mut spent| {
+    let renewed = update(store, account, now, |spent, now| {
         spent.renew(slot, now);
-        Ok((spent, ()))
+        Ok(())
     });
     renewed.map_err(|_| StoreError)
 }
@@ -231,7 +232,7 @@ impl Reservation {
     /// The tokens reserved.
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        self.tokens
+        self.tokens.units()
     }
 
     /// The place in flight that must be renewed while the request is under way.
@@ -251,12 +252,12 @@ impl Reservation {
         actual: u64,
         now: Nanos,
     ) -> Result<(), StoreError> {
-        if actual == self.tokens && self.slot.is_none() {
+        if actual == 0 && self.tokens.units() == 0 && self.slot.is_none() {
             return Ok(());
         }
-        let settled = update(store, &self.account, |mut spent| {
+        let settled = update(store, &self.account, now, |spent, now| {
             spent.settle(&self.account.limits, (self.tokens, actual), self.slot, now);
-            Ok((spent, ()))
+            Ok(())
         });
         settled.map_err(|_| StoreError)
     }

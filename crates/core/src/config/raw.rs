@@ -33,12 +33,6 @@ const DEFAULT_TIERS: [(&str, u32, u32); 3] = [
 /// length of a usual chat answer. Settlement puts it right.
 const DEFAULT_OUTPUT: u32 = 1_024;
 
-/// A slot list is read and written whole with every request.
-const MAX_IN_FLIGHT: u32 = 1_024;
-
-/// A rate above this would be rounded by more than 2 % (see [`crate::quota`]).
-const MAX_RATE: u32 = 1_000_000_000;
-
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawConfig {
@@ -213,9 +207,6 @@ fn tiers(raw: Entries<RawTier>) -> Result<HashMap<TierName, Tier>, ConfigError> 
         if !seen.insert(tier_name.clone()) {
             return Err(error(at(""), "is there twice".into()));
         }
-        rate(Some(raw.requests_per_minute), &at(".requests_per_minute"))?;
-        rate(Some(raw.tokens_per_minute), &at(".tokens_per_minute"))?;
-        in_flight(raw.max_in_flight, &at(".max_in_flight"))?;
         let tier = Tier {
             requests_per_minute: raw.requests_per_minute,
             requests_burst: raw.requests_burst,
@@ -224,6 +215,7 @@ fn tiers(raw: Entries<RawTier>) -> Result<HashMap<TierName, Tier>, ConfigError> 
             max_in_flight: raw.max_in_flight,
             models: raw.models.unwrap_or_else(ModelSet::any),
         };
+        check(&tier.as_overrides(), &LimitOverrides::default(), &at(""))?;
         tiers.insert(tier_name, tier);
     }
     Ok(tiers)
@@ -238,21 +230,13 @@ fn keys(
     for (digest, raw) in raw.0 {
         let at = |field: &str| format!("keys.{digest}{field}");
         let parsed = KeyDigest::from_hex(&digest).map_err(|e| error(at(""), e.to_string()))?;
-        if !tiers.contains_key(&raw.tier) {
+        let Some(tier) = tiers.get(&raw.tier) else {
             let mut known: Vec<_> = tiers.keys().map(TierName::as_str).collect();
             known.sort_unstable();
             let problem = format!("no tier `{}`; there are: {}", raw.tier, known.join(", "));
             return Err(error(at(".tier"), problem));
-        }
-        rate(
-            raw.limits.requests_per_minute,
-            &at(".limits.requests_per_minute"),
-        )?;
-        rate(
-            raw.limits.tokens_per_minute,
-            &at(".limits.tokens_per_minute"),
-        )?;
-        in_flight(raw.limits.max_in_flight, &at(".limits.max_in_flight"))?;
+        };
+        check(&raw.limits, &tier.as_overrides(), &at(".limits"))?;
         if !ids.insert(raw.id.clone()) {
             let problem = format!("`{}` names another key already", raw.id);
             return Err(error(at(".id"), problem));
@@ -273,23 +257,11 @@ fn keys(
     Ok(keys)
 }
 
-fn rate(rate: Option<NonZeroU32>, at: &str) -> Result<(), ConfigError> {
-    match rate {
-        Some(rate) if rate.get() > MAX_RATE => Err(error(
-            at.into(),
-            format!("is more than {MAX_RATE} a minute"),
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn in_flight(cap: Option<NonZeroU32>, at: &str) -> Result<(), ConfigError> {
-    match cap {
-        Some(cap) if cap.get() > MAX_IN_FLIGHT => {
-            Err(error(at.into(), format!("is more than {MAX_IN_FLIGHT}")))
-        }
-        _ => Ok(()),
-    }
+/// Refuses limits that cannot be counted; `at` is their place.
+fn check(limits: &LimitOverrides, tier: &LimitOverrides, at: &str) -> Result<(), ConfigError> {
+    limits
+        .check(tier)
+        .map_err(|e| error(format!("{at}.{}", e.field), e.problem))
 }
 
 fn paths(raw: Option<Vec<RawPath>>) -> Result<Vec<PathRule>, ConfigError> {

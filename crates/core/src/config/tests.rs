@@ -54,6 +54,21 @@ fn a_key_reads_as_it_is_written() {
 }
 
 #[test]
+fn what_a_record_of_the_service_says_out_of_range_is_held_to_the_range() {
+    let policy = Policy::from_json(
+        br#"{"tiers":{"free":{"requests_per_minute":1,"tokens_per_minute":60}}}"#,
+    );
+    let policy = policy.unwrap();
+    let tier = policy.tier(&TierName::new("free").unwrap()).unwrap();
+    let record =
+        r#"{"requests_burst":1000000000,"tokens_burst":4294967295,"max_in_flight":4294967295}"#;
+    let limits = tier.limits(&serde_json::from_str(record).unwrap());
+    assert_eq!(limits.requests.burst(), 16_666_666);
+    assert_eq!(limits.tokens.burst(), 1_000_000_000);
+    assert_eq!(limits.max_in_flight.unwrap().get(), 1_024);
+}
+
+#[test]
 fn a_key_overrides_rate_and_burst_separately() {
     let n = NonZeroU32::new;
     for (tier_burst, rate, burst, expected) in [
@@ -131,6 +146,24 @@ fn every_mistake_is_refused_at_its_place() {
             r#"{"tiers":{"free":{"requests_per_minute":2000000000,"tokens_per_minute":1}}}"#,
             "tiers.free.requests_per_minute",
             "more than",
+        ),
+        (
+            r#"{"tiers":{"free":{"requests_per_minute":1,"requests_burst":1000000000,"tokens_per_minute":1}}}"#,
+            "tiers.free.requests_burst",
+            "is more than 16666666, which takes 31 years",
+        ),
+        (
+            &key(r#","limits":{"tokens_per_minute":1,"tokens_burst":1000000000}"#),
+            "limits.tokens_burst",
+            "is more than 16666666",
+        ),
+        (
+            &format!(
+                r#"{{"tiers":{{"free":{{"requests_per_minute":9,"tokens_per_minute":1}}}},{}"#,
+                &key(r#","limits":{"tokens_burst":1000000000}"#)[1..]
+            ),
+            "limits.tokens_burst",
+            "at 1 a minute",
         ),
         (
             r#"{"tiers":{"a b":{"requests_per_minute":1,"tokens_per_minute":1}}}"#,

@@ -1,4 +1,7 @@
 //! Admission: from the head and the body of a request to a reservation, or to a denial.
+//!
+//! A request with a body is charged twice: as a request in flight before anything of its body is held, and for its tokens once
+//! they are known. One without a body is charged at once.
 
 use super::lookup::{Lookup, look_up};
 use super::models::is_restricted;
@@ -58,7 +61,13 @@ impl Exchange {
         }
         if limits::is_asked(head) {
             self.decision = "limits";
-            let reply = limits::reply(self.principal.as_ref(), self.account()?, store, now)?;
+            let reply = limits::reply(
+                self.principal.as_ref(),
+                self.account()?,
+                self.audience.dialect,
+                store,
+                now,
+            )?;
             return Ok(Step::Reply(reply));
         }
         let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
@@ -73,17 +82,6 @@ impl Exchange {
             self.check_model(model.clone(), policy)?;
         }
         let reads_body = !ends && endpoint.body() != BodyForm::None;
-        if reads_body {
-            // An exhausted limit is refused before anything is read for it.
-            let tokens = Bid::exactly(u64::from(endpoint.charges_tokens()));
-            let least = Cost {
-                requests: 1,
-                tokens,
-            };
-            ledger::probe(store, self.account()?, least, now.monotonic)
-                .map_err(|e| self.not_reserved(e))?;
-        }
-
         let edits = self.forward_edits(head);
         if !reads_body && endpoint.body() == BodyForm::None {
             return self.proceed(Asking::new(endpoint, None, edits), policy, store, now);
@@ -95,6 +93,9 @@ impl Exchange {
             PartCosts::default(),
         )
         .map_err(Denial::Body)?;
+        if reads_body {
+            self.enter(reader.endpoint(), store, now)?;
+        }
         self.phase = Phase::ReadingBody(Box::new(Reading {
             reader,
             head: edits,
@@ -136,6 +137,22 @@ impl Exchange {
         self.account = Some(Account::of(principal.key(), limits));
         self.principal = Some(principal);
         if spent { Err(Denial::Credit) } else { Ok(None) }
+    }
+
+    /// Charges the request and takes its place, before its body is read.
+    fn enter(
+        &mut self,
+        endpoint: &Endpoint,
+        store: &impl CounterStore,
+        now: Now,
+    ) -> Result<(), Denial> {
+        let account = self.account()?.clone();
+        // Where no token is left, the body would be read for nothing.
+        let least = u64::from(endpoint.charges_tokens());
+        let admission = ledger::admit(store, account, least, now.monotonic)
+            .map_err(|e| self.not_reserved(e))?;
+        self.admission = Some(admission);
+        Ok(())
     }
 
     fn account(&self) -> Result<&Account, Denial> {
@@ -204,14 +221,19 @@ impl Exchange {
             Some(facts) if charges => self.bid(endpoint, facts, &account, policy, store)?,
             _ => Bid::default(),
         };
-        let cost = Cost {
-            requests: 1,
-            tokens,
+        let reserved = match self.admission.take() {
+            Some(admission) => admission.reserve(store, tokens, now.monotonic),
+            None => {
+                let cost = Cost {
+                    requests: 1,
+                    tokens,
+                };
+                ledger::reserve(store, account, cost, now.monotonic)
+            }
         };
-        let reservation = ledger::reserve(store, account, cost, now.monotonic)
-            .map_err(|e| self.not_reserved(e))?;
+        let reservation = reserved.map_err(|e| self.not_reserved(e))?;
         self.decision = "allowed";
-        self.standings = Some(reservation.standings());
+        self.standings = Some((reservation.standings(), now.wall_millis));
         let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f, policy));
         self.phase = Phase::Forwarded(Some(Box::new(Forwarded {
             kind: endpoint.kind(),

@@ -4,7 +4,6 @@ use super::models;
 use super::{AnswerState, Exchange, Known, Phase};
 use crate::attribution;
 use crate::config::Policy;
-use crate::denial::rate_limit_headers;
 use crate::head::{Head, HeadEdits};
 use crate::request::EndpointKind;
 use crate::usage::{Ending, LinesMeter, MeterPlan, Output, ResponseFacts, ResponseMeter, Shown};
@@ -39,8 +38,9 @@ impl Exchange {
             return answer;
         };
         answer.head.remove = foreign(head);
-        if let Some(standings) = &self.standings {
-            answer.head.set.extend(rate_limit_headers(standings));
+        if let Some((standings, wall_millis)) = &self.standings {
+            let limits = self.audience.dialect.limit_headers(standings, *wall_millis);
+            answer.head.set.extend(limits);
         }
         let Some(forwarded) = forwarded else {
             return answer;

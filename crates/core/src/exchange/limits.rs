@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Now;
 use crate::auth::Principal;
-use crate::denial::{Denial, Reply, rate_limit_headers};
+use crate::denial::{Denial, Dialect, Reply};
 use crate::head::Head;
 use crate::ledger::{self, Account, CounterStore};
 use crate::quota::Standing;
@@ -42,6 +42,7 @@ pub(super) fn is_asked(head: &Head<'_>) -> bool {
 pub(super) fn reply(
     principal: Option<&Principal>,
     account: &Account,
+    dialect: Dialect,
     store: &impl CounterStore,
     now: Now,
 ) -> Result<Reply, Denial> {
@@ -84,7 +85,7 @@ pub(super) fn reply(
         ("content-type", "application/json".to_owned()),
         ("cache-control", "no-store".to_owned()),
     ];
-    headers.extend(rate_limit_headers(&standings));
+    headers.extend(dialect.limit_headers(&standings, now.wall_millis));
     Ok(Reply {
         status: 200,
         headers,

@@ -3,7 +3,7 @@
 use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::config::Policy;
 use crate::learned;
-use crate::ledger::{self, CounterStore};
+use crate::ledger::CounterStore;
 use crate::sync::events::{Label, UsageEvent};
 use crate::usage::{Ending, Shown, Tokens, Usage};
 
@@ -35,9 +35,7 @@ impl Exchange {
             Phase::ReadingBody(_) | Phase::Asking(_) => {
                 // The client left, or Envoy refused a body that was too large: it was a request all the same.
                 self.decision = "incomplete";
-                if let Some(account) = &self.account {
-                    let _ = ledger::charge_refused(store, account, now.monotonic);
-                }
+                self.end_admission(true, store, now);
                 None
             }
             Phase::Resolving => {

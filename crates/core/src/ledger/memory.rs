@@ -14,6 +14,8 @@ pub(crate) struct MemoryStore {
     values: RefCell<HashMap<Vec<u8>, Versioned>>,
     /// How many of the next swaps are lost.
     pub(crate) lose_next: Cell<u32>,
+    /// How many swaps were made.
+    pub(crate) swaps: Cell<u32>,
     /// Whether every call fails.
     pub(crate) broken: Cell<bool>,
 }
@@ -44,6 +46,7 @@ impl CounterStore for MemoryStore {
         if at != expected {
             return Err(SwapError::Lost);
         }
+        self.swaps.set(self.swaps.get() + 1);
         let next = at.map_or(1, |v| v.0 + 1);
         values.insert(key.to_vec(), (value.to_vec(), next));
         Ok(())

@@ -1,18 +1,27 @@
 //! What a key has spent, as one value of the store.
 
-use super::{Cost, Dimension, InFlight, LEASE, Limits, NotReserved, Slot, Standings};
-use crate::quota::{Exceeded, Nanos, SECOND, Tat};
+use super::{Bid, Cost, Dimension, InFlight, LEASE, Limits, NotReserved, Slot, Standings};
+use crate::quota::{Bucket, Exceeded, Hold, Nanos, SECOND, Tat, Worth};
 
 /// Both buckets, and the places in flight with the instants at which they come free by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Spent {
-    pub(super) requests: Tat,
-    pub(super) tokens: Tat,
+    /// The latest instant at which anything was decided: another worker may have read its clock before.
+    at: Nanos,
+    requests: Bucket,
+    tokens: Bucket,
     slots: Vec<(Slot, Nanos)>,
 }
 
+/// What a request was charged.
+struct Charged {
+    request: Hold,
+    tokens: Hold,
+    slot: Option<Slot>,
+}
+
 impl Spent {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     /// Bytes that are not of this version count as nothing spent: the state lives for a minute, and a
     /// refusal that cannot end would be worse.
@@ -21,12 +30,14 @@ impl Spent {
             let body = bytes.strip_prefix(&[Self::VERSION])?;
             let (words, rest) = body.as_chunks::<8>();
             let mut words = words.iter().map(|w| u64::from_le_bytes(*w));
-            let (requests, tokens) = (Tat(words.next()?), Tat(words.next()?));
+            let at = words.next()?;
+            let (requests, tokens) = (bucket(&mut words)?, bucket(&mut words)?);
             let mut slots = Vec::new();
             while let Some(slot) = words.next() {
                 slots.push((Slot(slot), words.next()?));
             }
             rest.is_empty().then_some(Self {
+                at,
                 requests,
                 tokens,
                 slots,
@@ -35,20 +46,29 @@ impl Spent {
         read().unwrap_or_default()
     }
 
-    /// A version byte, then little-endian words: both instants, then number and end of each place.
+    /// A version byte, then little-endian words: the latest instant, both buckets, then number and end of each
+    /// place.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let slots = self.slots.iter().flat_map(|(slot, end)| [slot.0, *end]);
-        let words = [self.requests.0, self.tokens.0].into_iter().chain(slots);
+        let words = [self.at].into_iter().chain(words_of(&self.requests));
+        let words = words.chain(words_of(&self.tokens)).chain(slots);
         let mut out = vec![Self::VERSION];
         out.extend(words.flat_map(u64::to_le_bytes));
         out
     }
 
+    /// Moves to `now`, or stays where it is if a worker whose clock was read later has been here: time never runs
+    /// backwards for a key. The instant to decide at.
+    pub(super) fn move_to(&mut self, now: Nanos) -> Nanos {
+        self.at = self.at.max(now);
+        self.at
+    }
+
     pub(super) fn standings(&self, limits: &Limits, now: Nanos) -> Standings {
         let used = self.slots.iter().filter(|(_, end)| *end > now).count();
         Standings {
-            requests: limits.requests.standing(self.requests, now),
-            tokens: limits.tokens.standing(self.tokens, now),
+            requests: limits.requests.standing(self.requests.tat, now),
+            tokens: limits.tokens.standing(self.tokens.tat, now),
             in_flight: limits.max_in_flight.map(|limit| InFlight {
                 limit: limit.get(),
                 used: u32::try_from(used).unwrap_or(u32::MAX),
@@ -56,17 +76,10 @@ impl Spent {
         }
     }
 
-    /// Charges all or nothing; the tokens that are held and the place taken.
-    pub(super) fn charge(
-        &mut self,
-        limits: &Limits,
-        cost: Cost,
-        now: Nanos,
-    ) -> Result<(u64, Option<Slot>), NotReserved> {
-        let there = u64::from(limits.tokens.standing(self.tokens, now).remaining);
-        let amount = there.clamp(cost.tokens.least, cost.tokens.most.max(cost.tokens.least));
-        let requests = limits.requests.take(self.requests, cost.requests, now);
-        let tokens = limits.tokens.take(self.tokens, amount, now);
+    /// Charges all or nothing; requests and tokens are held until they are settled.
+    fn hold(&mut self, limits: &Limits, cost: Cost, now: Nanos) -> Result<Charged, NotReserved> {
+        let requests = self.requests.hold(&limits.requests, cost.requests, now);
+        let (amount, tokens) = self.hold_tokens(limits, cost.tokens, now);
         let full = self
             .standings(limits, now)
             .in_flight
@@ -94,14 +107,112 @@ impl Spent {
                 standings,
             });
         }
-        if let (Ok(requests), Ok(tokens)) = (requests, tokens) {
-            (self.requests, self.tokens) = (requests, tokens);
+        let (Ok((requests, request)), Ok((tokens, held))) = (requests, tokens) else {
+            return Err(NotReserved::Store);
+        };
+        (self.requests, self.tokens) = (requests, tokens);
+        Ok(Charged {
+            request,
+            tokens: held,
+            slot: limits.max_in_flight.map(|_| self.take_slot(now)),
+        })
+    }
+
+    /// Charges all or nothing: the requests for good; the tokens that are held, and the place taken.
+    pub(super) fn charge(
+        &mut self,
+        limits: &Limits,
+        cost: Cost,
+        now: Nanos,
+    ) -> Result<(Hold, Option<Slot>), NotReserved> {
+        let charged = self.hold(limits, cost, now)?;
+        self.keep_request(limits, charged.request, now);
+        Ok((charged.tokens, charged.slot))
+    }
+
+    /// Charges one request and takes a place, provided that `least` tokens are there; they stay there.
+    pub(super) fn enter(
+        &mut self,
+        limits: &Limits,
+        least: u64,
+        now: Nanos,
+    ) -> Result<(Hold, Option<Slot>), NotReserved> {
+        let tokens = self.tokens;
+        let cost = Cost {
+            requests: 1,
+            tokens: Bid::exactly(least),
+        };
+        let charged = self.hold(limits, cost, now)?;
+        self.tokens = tokens;
+        Ok((charged.request, charged.slot))
+    }
+
+    /// Charges the tokens of a request that has entered. Where they are not there, it gives the request and its
+    /// place back.
+    pub(super) fn complete(
+        &mut self,
+        limits: &Limits,
+        tokens: Bid,
+        (request, slot): (Hold, Option<Slot>),
+        now: Nanos,
+    ) -> Result<Hold, NotReserved> {
+        let (amount, held) = self.hold_tokens(limits, tokens, now);
+        match held {
+            Ok((tokens, hold)) => {
+                self.tokens = tokens;
+                self.keep_request(limits, request, now);
+                Ok(hold)
+            }
+            Err(exceeded) => {
+                self.withdraw(limits, request, slot, now);
+                Err(NotReserved::Limit {
+                    dimension: Dimension::Tokens,
+                    exceeded,
+                    requested: amount,
+                    standings: self.standings(limits, now),
+                })
+            }
         }
-        Ok((amount, limits.max_in_flight.map(|_| self.take_slot(now))))
+    }
+
+    /// Gives back a request that has entered, and its place.
+    pub(super) fn withdraw(
+        &mut self,
+        limits: &Limits,
+        request: Hold,
+        slot: Option<Slot>,
+        now: Nanos,
+    ) {
+        self.requests = self.requests.settle(&limits.requests, request, 0, now);
+        self.leave(slot, now);
+    }
+
+    /// A request that has entered stays charged.
+    pub(super) fn keep_request(&mut self, limits: &Limits, request: Hold, now: Nanos) {
+        let used = request.units();
+        self.requests = self.requests.settle(&limits.requests, request, used, now);
+    }
+
+    /// Gives a place back.
+    pub(super) fn leave(&mut self, slot: Option<Slot>, now: Nanos) {
+        self.slots
+            .retain(|(taken, end)| Some(*taken) != slot && *end > now);
+    }
+
+    /// The tokens that a bid gets, and the bucket without them.
+    fn hold_tokens(
+        &self,
+        limits: &Limits,
+        bid: Bid,
+        now: Nanos,
+    ) -> (u64, Result<(Bucket, Hold), Exceeded>) {
+        let there = u64::from(limits.tokens.standing(self.tokens.tat, now).remaining);
+        let amount = there.clamp(bid.least, bid.most.max(bid.least));
+        (amount, self.tokens.hold(&limits.tokens, amount, now))
     }
 
     pub(super) fn charge_request(&mut self, limits: &Limits, now: Nanos) {
-        if let Ok(next) = limits.requests.take(self.requests, 1, now) {
+        if let Ok(next) = self.requests.take(&limits.requests, 1, now) {
             self.requests = next;
         }
     }
@@ -109,13 +220,12 @@ impl Spent {
     pub(super) fn settle(
         &mut self,
         limits: &Limits,
-        (reserved, actual): (u64, u64),
+        (hold, actual): (Hold, u64),
         slot: Option<Slot>,
         now: Nanos,
     ) {
-        self.tokens = limits.tokens.settle(self.tokens, reserved, actual, now);
-        self.slots
-            .retain(|(taken, end)| Some(*taken) != slot && *end > now);
+        self.tokens = self.tokens.settle(&limits.tokens, hold, actual, now);
+        self.leave(slot, now);
     }
 
     pub(super) fn renew(&mut self, slot: Slot, now: Nanos) {
@@ -135,6 +245,19 @@ impl Spent {
     }
 }
 
+fn bucket(words: &mut impl Iterator<Item = u64>) -> Option<Bucket> {
+    Some(Bucket {
+        tat: Tat(words.next()?),
+        lent: words.next()?,
+        worth: Worth::new(words.next()?, words.next()?)?,
+    })
+}
+
+fn words_of(bucket: &Bucket) -> [u64; 4] {
+    let (mantissa, scale) = bucket.worth.parts();
+    [bucket.tat.0, bucket.lent, mantissa, scale]
+}
+
 fn wait(exceeded: Exceeded) -> Nanos {
     match exceeded {
         Exceeded::Wait(wait) => wait,
@@ -148,16 +271,28 @@ mod tests {
 
     #[test]
     fn foreign_bytes_in_the_store_count_as_nothing_spent() {
-        let cut = [&[1u8][..], &[7; 17]].concat();
-        for bytes in [&b""[..], b"\x01", b"\x02aaaaaaaabbbbbbbb", &cut, &[1; 25]] {
+        let full = Spent::default().to_bytes();
+        let cut = [&full[..], &[7; 17]].concat();
+        let impossible = [&full[..25], &[0; 48]].concat();
+        let older = [&[1], &[7; 16][..]].concat();
+        for bytes in [&b""[..], b"\x02", &older, &cut, &full[..72], &impossible] {
             assert_eq!(Spent::from_bytes(bytes), Spent::default(), "{bytes:?}");
         }
+        let worth = Worth::new(1 << 40, 9).unwrap();
         let spent = Spent {
-            requests: Tat(7),
-            tokens: Tat(u64::MAX),
+            at: 5,
+            requests: Bucket {
+                tat: Tat(7),
+                ..Bucket::default()
+            },
+            tokens: Bucket {
+                tat: Tat(u64::MAX),
+                lent: 8,
+                worth,
+            },
             slots: vec![(Slot(1), 2), (Slot(3), 4)],
         };
         assert_eq!(Spent::from_bytes(&spent.to_bytes()), spent);
-        assert_eq!(Spent::default().to_bytes().len(), 17);
+        assert_eq!(full.len(), 73);
     }
 }

@@ -7,6 +7,8 @@ use super::*;
 use crate::ident::KeyId;
 use crate::quota::{Limit, SECOND};
 
+mod admission;
+
 const T0: Nanos = 1_000 * SECOND;
 
 fn account(name: &str, requests: u32, tokens: u32) -> Account {
@@ -240,19 +242,13 @@ fn places_in_flight_come_free_by_settling_and_by_themselves() {
 }
 
 #[test]
-fn a_probe_spends_nothing_and_a_refused_request_costs_a_request() {
+fn a_refused_request_costs_a_request() {
     let store = MemoryStore::default();
     let a = account("a", 2, 1_000);
-    for _ in 0..5 {
-        probe(&store, &a, cost(1, 1_000), T0).unwrap();
-    }
-    assert_eq!(standings(&store, &a, T0).unwrap().requests.remaining, 2);
     for left in [1, 0, 0] {
         charge_refused(&store, &a, T0).unwrap();
         assert_eq!(standings(&store, &a, T0).unwrap().requests.remaining, left);
     }
-    assert!(probe(&store, &a, cost(1, 0), T0).is_err());
-    assert!(probe(&store, &a, cost(1, 0), T0 + 30 * SECOND).is_ok());
 }
 
 proptest! {
@@ -278,4 +274,57 @@ proptest! {
             prop_assert_eq!(u64::from(left), 1_000u64.saturating_sub(charged));
         }
     }
+}
+
+#[test]
+fn a_worker_that_read_its_clock_earlier_decides_by_what_was_decided_since() {
+    let store = MemoryStore::default();
+    let a = account("a", 60, 60_000);
+    let mut burst = a.clone();
+    burst.limits.requests = a.limits.requests.with_burst(NonZeroU32::new(3).unwrap());
+    for _ in 0..3 {
+        let _ = reserve(&store, burst.clone(), cost(1, 0), T0).unwrap();
+    }
+    // The other worker's clock was read before, and its swap comes after.
+    for behind in [0, 1, SECOND / 1_000, SECOND] {
+        let refused = reserve(&store, burst.clone(), cost(1, 0), T0 - behind).unwrap_err();
+        let NotReserved::Limit {
+            exceeded,
+            standings,
+            ..
+        } = refused
+        else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(exceeded, Exceeded::Wait(SECOND), "{behind}");
+        assert_eq!(standings.requests.reset, 3 * SECOND, "{behind}");
+        assert_eq!(standings.requests.used, 3, "{behind}");
+    }
+}
+
+#[test]
+fn what_was_held_for_long_is_not_given_back_over_what_has_refilled() {
+    let store = MemoryStore::default();
+    let a = account("a", 1_000, 1_000);
+    let mut held = Vec::new();
+    for minute in 0..10 {
+        let now = T0 + minute * 60 * SECOND;
+        held.push(reserve(&store, a.clone(), cost(1, 1_000), now).unwrap());
+    }
+    let (now, mut passed) = (T0 + 540 * SECOND, 0);
+    for reservation in held {
+        reservation.settle(&store, 0, now).unwrap();
+        let ask = Cost {
+            requests: 0,
+            tokens: Bid {
+                least: 0,
+                most: 1_000,
+            },
+        };
+        let taken = reserve(&store, a.clone(), ask, now).unwrap();
+        let tokens = taken.tokens();
+        passed += tokens;
+        taken.settle(&store, tokens, now).unwrap();
+    }
+    assert_eq!(passed, 1_000, "a burst, and not ten");
 }

@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::{ModelPattern, ModelSet};
+use gmtech_core::quota::LimitOverrides;
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
@@ -131,6 +132,15 @@ pub(super) fn expiry(text: &str, now: Millis) -> Result<u64, ApiError> {
             "expires_at",
             "expires_at must lie in the future.",
         )),
+    }
+}
+
+/// Limits that can be counted. What only a tier's rate could tell is left to the filter, which knows the tiers: it
+/// holds the limit to what can be.
+pub(super) fn limits(limits: LimitOverrides) -> Result<LimitOverrides, ApiError> {
+    match limits.check(&LimitOverrides::default()) {
+        Ok(()) => Ok(limits),
+        Err(why) => Err(ApiError::invalid("limits", format!("limits.{why}."))),
     }
 }
 

@@ -148,7 +148,7 @@ pub(super) async fn update(
             .models
             .map(|m| m.map(fields::models).transpose())
             .transpose()?,
-        limits: asked.limits,
+        limits: asked.limits.map(fields::limits).transpose()?,
         expires_at: asked
             .expires_at
             .map(|at| at.map(|at| fields::expiry(&at, by.now)).transpose())
@@ -273,7 +273,7 @@ fn new_key(service: &Service, asked: CreateKey, by: &By) -> Result<(ApiKey, NewK
         team: fields::team("team", &asked.team)?,
         tier: fields::tier(service, asked.tier.as_deref().unwrap_or("free"))?,
         models: asked.models.map(fields::models).transpose()?,
-        limits: asked.limits,
+        limits: fields::limits(asked.limits)?,
         expires_at: expires_at
             .map(|at| fields::expiry(at, by.now))
             .transpose()?,

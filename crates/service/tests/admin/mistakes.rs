@@ -55,6 +55,20 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         ),
         (
             "keys",
+            key(json!({"limits": {"tokens_per_minute": 1, "tokens_burst": 1_000_000_000}})),
+            400,
+            "invalid_value",
+            json!("limits"),
+        ),
+        (
+            "keys",
+            key(json!({"limits": {"max_in_flight": 1025}})),
+            400,
+            "invalid_value",
+            json!("limits"),
+        ),
+        (
+            "keys",
             key(json!({"tier": "gold"})),
             400,
             "invalid_value",

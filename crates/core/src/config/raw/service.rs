@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use serde::Deserialize;
 
 use super::super::{ConfigError, ServicePolicy, SyncToken, WhenStale};
-use super::{error, rate};
-use crate::quota::{Limit, SECOND};
+use super::error;
+use crate::quota::{Limit, LimitOverrides, SECOND};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +55,13 @@ impl RawService {
         }
         let per_second = self.resolves_per_second;
         let per_minute = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(59));
-        rate(Some(per_minute), "service.resolves_per_second")?;
+        let resolves = LimitOverrides {
+            requests_per_minute: Some(per_minute),
+            ..LimitOverrides::default()
+        };
+        resolves
+            .check(&LimitOverrides::default())
+            .map_err(|e| error("service.resolves_per_second".into(), e.problem))?;
         Ok(ServicePolicy {
             cluster: self.cluster,
             token: SyncToken(self.token),

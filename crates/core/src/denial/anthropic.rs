@@ -1,0 +1,147 @@
+//! Errors and limits as Anthropic tells of them (<https://docs.anthropic.com/en/api/errors>).
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use super::dialect::{Told, json};
+use crate::ledger::Standings;
+use crate::quota::{Nanos, SECOND};
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    r#type: &'static str,
+    error: Error<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    r#type: &'static str,
+    message: &'a str,
+    details: Details<'a>,
+}
+
+/// Where its SDKs look for a name of the cause (`error_code`).
+#[derive(Serialize)]
+struct Details<'a> {
+    error_code: &'a str,
+}
+
+pub(super) fn body(told: &Told<'_>, request_id: Option<&str>) -> String {
+    json(&Envelope {
+        r#type: "error",
+        error: Error {
+            r#type: error_type(told.kind.status, told.kind.code),
+            message: told.message,
+            details: Details {
+                error_code: told.kind.code,
+            },
+        },
+        request_id,
+    })
+}
+
+/// Anthropic's types follow the status. Its own status for an account without credit is 402.
+fn error_type(status: u16, code: &str) -> &'static str {
+    match status {
+        _ if code == "insufficient_quota" => "billing_error",
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 => "overloaded_error",
+        504 => "timeout_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    }
+}
+
+/// By the names of <https://docs.anthropic.com/en/api/rate-limits>: resets are the RFC 3339 time at which the
+/// limit is fully restored, counted from `wall_millis`. Its limit of tokens is the one of input and output
+/// together, as the gate's is.
+pub(super) fn limit_headers(
+    standings: &Standings,
+    wall_millis: u64,
+) -> [(&'static str, String); 6] {
+    let Standings {
+        requests, tokens, ..
+    } = standings;
+    [
+        (
+            "anthropic-ratelimit-requests-limit",
+            requests.limit.to_string(),
+        ),
+        (
+            "anthropic-ratelimit-requests-remaining",
+            requests.remaining.to_string(),
+        ),
+        (
+            "anthropic-ratelimit-requests-reset",
+            rfc_3339(wall_millis, requests.reset),
+        ),
+        ("anthropic-ratelimit-tokens-limit", tokens.limit.to_string()),
+        (
+            "anthropic-ratelimit-tokens-remaining",
+            tokens.remaining.to_string(),
+        ),
+        (
+            "anthropic-ratelimit-tokens-reset",
+            rfc_3339(wall_millis, tokens.reset),
+        ),
+    ]
+}
+
+/// The end of the year 9999: RFC 3339 goes no further.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// `span` after `wall_millis`, rounded up to a second, so that whoever waits until then has waited long enough.
+fn rfc_3339(wall_millis: u64, span: Nanos) -> String {
+    let millis = wall_millis.saturating_add(span.div_ceil(SECOND / 1_000));
+    let seconds = millis.div_ceil(1_000).min(LAST_SECOND);
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    humantime::format_rfc3339_seconds(time.unwrap_or(UNIX_EPOCH)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_follows_its_status() {
+        for (status, code, error_type) in [
+            (400, "invalid_json", "invalid_request_error"),
+            (401, "invalid_api_key", "authentication_error"),
+            (403, "model_not_found", "permission_error"),
+            (404, "unknown_url", "not_found_error"),
+            (405, "method_not_allowed", "invalid_request_error"),
+            (413, "request_too_large", "request_too_large"),
+            (415, "unsupported_encoding", "invalid_request_error"),
+            (429, "rate_limit_exceeded", "rate_limit_error"),
+            (429, "insufficient_quota", "billing_error"),
+            (500, "x", "api_error"),
+            (502, "bad_gateway", "api_error"),
+            (503, "gate_unavailable", "overloaded_error"),
+            (504, "x", "timeout_error"),
+        ] {
+            assert_eq!(super::error_type(status, code), error_type, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_reset_is_never_too_early_and_always_a_time() {
+        for (wall_millis, span, time) in [
+            (0, 0, "1970-01-01T00:00:00Z"),
+            (1_800_000_000_000, 0, "2027-01-15T08:00:00Z"),
+            (1_800_000_000_001, 0, "2027-01-15T08:00:01Z"),
+            (1_800_000_000_000, 1, "2027-01-15T08:00:01Z"),
+            (1_800_000_000_000, 60 * SECOND, "2027-01-15T08:01:00Z"),
+            (1_800_000_000_500, 1_500_000_000, "2027-01-15T08:00:02Z"),
+            (u64::MAX, u64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(rfc_3339(wall_millis, span), time);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! In whose words an answer of the gate's own is written: an SDK reads its own provider's errors only, and shows
+//! no more than "Unauthorized" of any other.
+//!
+//! The path decides where it belongs to one API alone; on paths that several APIs share, the headers do that only
+//! one provider's clients send. What is in doubt is OpenAI's.
+
+use percent_encoding::percent_decode;
+use serde::Serialize;
+
+use super::{Kind, anthropic, gemini, openai};
+use crate::auth;
+use crate::head::Head;
+use crate::ledger::Standings;
+use crate::quota::Exceeded;
+
+/// Whose shape errors and limit headers have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// `{"error":{"message","type","param","code"}}`, `x-ratelimit-*`.
+    #[default]
+    OpenAi,
+    /// `{"type":"error","error":{"type","message"}}`, `anthropic-ratelimit-*`.
+    Anthropic,
+    /// `{"error":{"code","message","status"}}`; Google has no limit headers, so they are OpenAI's.
+    Gemini,
+}
+
+/// Who reads an answer of the gate's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// Whose SDK reads it.
+    pub dialect: Dialect,
+    /// The request's `x-request-id`, which Anthropic's SDKs look for under a name of their own.
+    pub request_id: Option<String>,
+}
+
+/// An error as far as all dialects agree.
+pub(super) struct Told<'a> {
+    pub(super) kind: &'a Kind,
+    pub(super) message: &'a str,
+    /// When to try again, where that is known.
+    pub(super) wait: Option<Exceeded>,
+}
+
+/// A path with more segments is none of an API's.
+const MAX_SEGMENTS: usize = 24;
+
+/// The longest request id that is quoted, in bytes.
+const MAX_REQUEST_ID: usize = 128;
+
+/// What stands after the version on paths that are OpenAI's alone, and of those who speak like it.
+const OPENAI_ONLY: [&str; 11] = [
+    "audio",
+    "chat",
+    "completions",
+    "embeddings",
+    "engines",
+    "images",
+    "moderations",
+    "openai",
+    "realtime",
+    "rerank",
+    "responses",
+];
+
+impl Dialect {
+    /// The dialect of whoever sent this head.
+    #[must_use]
+    pub fn of(head: &Head<'_>) -> Self {
+        let segments: Vec<String> = head
+            .path()
+            .split(|b| *b == b'/')
+            .filter(|s| !s.is_empty())
+            .take(MAX_SEGMENTS)
+            .map(|s| percent_decode(s).decode_utf8_lossy().to_ascii_lowercase())
+            .collect();
+        let version = segments.iter().position(|s| is_version(s));
+        let tail = segments
+            .get(version.map_or(0, |at| at.saturating_add(1))..)
+            .unwrap_or_default();
+        let first = tail.first().map_or("", String::as_str);
+        let previews = version
+            .and_then(|at| segments.get(at))
+            .is_some_and(|v| v.contains("beta") || v.contains("alpha"));
+        if OPENAI_ONLY.contains(&first) {
+            Self::OpenAi
+        } else if first == "messages" {
+            Self::Anthropic
+        } else if previews || (head.method() == b"POST" && calls_a_model(tail)) {
+            Self::Gemini
+        } else if head.get("anthropic-version").is_some() {
+            Self::Anthropic
+        } else if head.get("x-goog-api-key").is_some() || head.get("x-goog-api-client").is_some() {
+            Self::Gemini
+        } else {
+            Self::OpenAi
+        }
+    }
+
+    /// Each limit, what is left of it, and when it is whole again, in headers that the dialect's clients read.
+    /// `wall_millis` (milliseconds since the Unix epoch) is when the limits stood so.
+    #[must_use]
+    pub fn limit_headers(
+        self,
+        standings: &Standings,
+        wall_millis: u64,
+    ) -> [(&'static str, String); 6] {
+        match self {
+            Self::OpenAi | Self::Gemini => openai::limit_headers(standings),
+            Self::Anthropic => anthropic::limit_headers(standings, wall_millis),
+        }
+    }
+}
+
+impl Audience {
+    /// Who sent this head.
+    #[must_use]
+    pub fn of(head: &Head<'_>) -> Self {
+        let id = head.get("x-request-id").filter(|id| {
+            (1..=MAX_REQUEST_ID).contains(&id.len())
+                && id.iter().all(u8::is_ascii_graphic)
+                && !auth::holds_key(id)
+        });
+        Self {
+            dialect: Dialect::of(head),
+            request_id: id.and_then(|id| String::from_utf8(id.to_vec()).ok()),
+        }
+    }
+
+    pub(super) fn body(&self, told: &Told<'_>) -> String {
+        match self.dialect {
+            Dialect::OpenAi => openai::body(told),
+            Dialect::Anthropic => anthropic::body(told, self.request_id.as_deref()),
+            Dialect::Gemini => gemini::body(told),
+        }
+    }
+
+    /// Headers of the dialect's own, on every refusal.
+    pub(super) fn headers(&self) -> Option<(&'static str, String)> {
+        let id = self.request_id.clone()?;
+        (self.dialect == Dialect::Anthropic).then_some(("request-id", id))
+    }
+}
+
+/// `models/{m}:generateContent` and its like. A fine-tuned model of OpenAI's has colons too, but nobody POSTs to it.
+fn calls_a_model(tail: &[String]) -> bool {
+    let Some((last, before)) = tail.split_last() else {
+        return false;
+    };
+    last.contains(':') && before.iter().any(|s| s == "models" || s == "tunedmodels")
+}
+
+fn is_version(segment: &str) -> bool {
+    let mut bytes = segment.bytes();
+    bytes.next() == Some(b'v') && bytes.next().is_some_and(|b| b.is_ascii_digit())
+}
+
+/// Strings and integers always serialise.
+pub(super) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

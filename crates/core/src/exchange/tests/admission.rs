@@ -1,0 +1,87 @@
+//! What a request owes between its head and the end of its body.
+
+use super::*;
+
+const BUSY: [&str; 2] = ["POST /v1/chat/completions", "authorization: Bearer {7}"];
+
+/// Requests and tokens left and places taken, as key 7 sees them.
+fn state(store: &MemoryStore) -> (u64, u64, u64) {
+    let (_, Step::Reply(reply)) = send(store, &["GET /v1/limits", BUSY[1]]) else {
+        panic!("no limits")
+    };
+    let limits: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    let number = |i: usize, field: &str| limits["data"][i][field].as_u64().unwrap();
+    (
+        number(0, "remaining"),
+        number(1, "remaining"),
+        number(2, "used"),
+    )
+}
+
+#[test]
+fn a_request_is_charged_and_in_flight_before_its_body() {
+    let store = MemoryStore::default();
+    let (first, step) = send_body(&store, &BUSY, "");
+    assert!(matches!(step, Step::ReadBody));
+    assert!(first.lease().is_some());
+    assert_eq!(state(&store), (59, 40_000, 1));
+    let (second, step) = send_body(&store, &BUSY, "");
+    assert_eq!(
+        (status(&step), second.decision()),
+        (Some(429), "rate_limit_in_flight")
+    );
+    assert!(second.lease().is_none());
+    assert_eq!(state(&store), (59, 40_000, 1));
+}
+
+#[test]
+fn every_ending_gives_back_what_it_should() {
+    let long = CHAT.replace("hi", &"word ".repeat(60_000));
+    for (what, body, decision, requests) in [
+        ("no JSON", "[]", "bad_request", 59),
+        ("no model", "{}", "bad_request", 59),
+        ("cut", r#"{"model""#, "bad_request", 59),
+        ("too many tokens", long.as_str(), "rate_limit_tokens", 60),
+        ("the client left", "", "incomplete", 59),
+    ] {
+        let store = MemoryStore::default();
+        let (mut exchange, _) = send_body(&store, &BUSY, body);
+        let ended = exchange.finish(&policy(), &store, NOW);
+        assert_eq!((ended, exchange.decision()), (None, decision), "{what}");
+        assert!(exchange.lease().is_none(), "{what}");
+        assert_eq!(state(&store), (requests, 40_000, 0), "{what}");
+    }
+}
+
+#[test]
+fn a_forbidden_model_gives_the_place_back_at_once() {
+    let store = MemoryStore::default();
+    let request = ["POST /v1/chat/completions", "authorization: Bearer {8}"];
+    let (exchange, step) = send_body(&store, &request, r#"{"model":"gpt-4o","#);
+    assert_eq!(status(&step), Some(403));
+    assert!(exchange.lease().is_none());
+    let (_, step) = send_body(&store, &request, "");
+    assert!(matches!(step, Step::ReadBody), "the place is free");
+}
+
+#[test]
+fn what_goes_on_keeps_its_place_until_it_ends() {
+    let store = MemoryStore::default();
+    let (mut exchange, _) = send(&store, &BUSY);
+    assert_eq!(exchange.decision(), "allowed");
+    let (requests, tokens, used) = state(&store);
+    assert_eq!((requests, used), (59, 1));
+    assert!(tokens < 40_000);
+    assert!(exchange.finish(&policy(), &store, NOW).is_some());
+    assert_eq!(state(&store).2, 0);
+}
+
+#[test]
+fn one_swap_charges_what_has_no_body() {
+    let store = MemoryStore::default();
+    let (mut exchange, _) = send(&store, &["GET /v1/models", BUSY[1]]);
+    assert!(exchange.lease().is_some());
+    assert_eq!(store.swaps.get(), 1);
+    exchange.finish(&policy(), &store, NOW);
+    assert_eq!(store.swaps.get(), 2);
+}
