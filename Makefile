@@ -24,7 +24,7 @@ POSTGRES_STAMP := target/.postgres
 # The end-to-end tests' own packages, if the tests are there.
 PYTEST_STAMP := $(if $(wildcard tests/requirements.txt),$(VENV)/.tests)
 # Targets that the checkout has no files for.
-ABSENT := $(if $(wildcard fuzz/Cargo.toml),,fuzz) $(if $(wildcard bench/run),,bench)
+ABSENT := $(if $(wildcard fuzz/Cargo.toml),,fuzz) $(if $(wildcard bench/run),,bench bench-intake)
 NODE_STAMP := $(if $(wildcard tests/package-lock.json),tests/node_modules/.stamp)
 
 ##@ Use
@@ -33,7 +33,7 @@ help: ## Show this list
 	@awk -v absent='$(ABSENT)' 'BEGIN {FS = ":.*## "} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  index(absent, $$1) {next} \
-	  /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '%s\n' '' 'Variables of make run (set them before make, so that a key shows in no process list):' \
 	  '  API_PORT          where the API listens, 8080' \
 	  '  ENVOY_ADMIN_PORT  where metrics are, 9901' \
@@ -98,6 +98,12 @@ ifneq ($(wildcard bench/run),)
 .PHONY: bench
 bench: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Measure what the filter costs against passthrough.yaml
 	ENVOY_BIN=$(ENVOY) bench/run
+
+.PHONY: bench-intake
+bench-intake: $(PYTEST_STAMP) $(POSTGRES_STAMP) ## Measure how many usage events a second the key service takes, on SQLite and on PostgreSQL
+	cargo build --release --package gmtech-cli
+	$(VENV)/bin/python bench/intake.py
+	tests/postgres.sh $(CURDIR)/$(VENV)/bin/python $(CURDIR)/bench/intake.py
 endif
 
 ##@ Other

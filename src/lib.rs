@@ -16,9 +16,10 @@ mod model_list;
 mod report;
 mod request_body;
 mod root;
+mod services;
 mod stream;
 mod sync;
-mod usage_queue;
+mod usage;
 
 /// Called by Envoy once a VM, before any other callback.
 // The ABI asks for an exported symbol; no other module of this VM exports one of that name.
@@ -26,5 +27,5 @@ mod usage_queue;
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
 }

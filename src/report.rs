@@ -15,7 +15,8 @@ pub(crate) fn arrived(exchange: &Exchange) {
     set("gmtech_path", exchange.logged_path());
 }
 
-/// The id of the request's usage event, so that a log that is replayed counts nothing twice.
+/// The id of an admitted request's usage event, so that a log that is replayed counts nothing twice. A refusal has
+/// none: it is reported in a sum with others.
 pub(crate) fn named(event_id: &[u8; 16]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| {

@@ -8,45 +8,39 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::host::{self, Status};
-use crate::leases;
 use crate::stream::Stream;
-use crate::sync::{self, Poller};
-use crate::usage_queue::Poster;
+use crate::{leases, services, sync, usage};
 
-/// The root context.
-#[derive(Default)]
+/// The root context. It comes and goes with its configuration; all that has to outlive it belongs to the VM.
 pub(crate) struct Root {
+    id: u32,
     policy: Option<Rc<Policy>>,
-    poller: Poller,
-    poster: Poster,
     ticks: u64,
 }
 
 impl Root {
-    fn tick(&mut self) -> Result<(), Status> {
-        let Some(service) = self.policy.as_ref().and_then(|p| p.service().cloned()) else {
-            return Ok(());
-        };
-        let (mut poller, mut poster) = (
-            std::mem::take(&mut self.poller),
-            std::mem::take(&mut self.poster),
-        );
-        let done = poller.tick(self, &service).and(poster.tick(self, &service));
-        (self.poller, self.poster) = (poller, poster);
-        done
+    pub(crate) fn new(id: u32) -> Self {
+        Self {
+            id,
+            policy: None,
+            ticks: 0,
+        }
     }
 
     fn answered(&mut self, token: u32, size: usize) -> Result<(), Status> {
-        let Some(service) = self.policy.as_ref().and_then(|p| p.service().cloned()) else {
-            return Ok(());
-        };
-        let mut poller = std::mem::take(&mut self.poller);
-        let polled = poller.answered(token, size, self, &service);
-        self.poller = poller;
-        if !polled? {
-            self.poster.answered(token, size)?;
+        if !sync::answered(self.id, token, size, self)? {
+            usage::answered(self.id, token, size, self)?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Root {
+    /// The host cancels what this context has under way: another one goes on with it.
+    fn drop(&mut self) {
+        services::retired(self.id);
+        sync::retired(self.id);
+        usage::retired(self.id);
     }
 }
 
@@ -70,6 +64,7 @@ impl RootContext for Root {
         match Policy::from_json(&json) {
             Ok(policy) => {
                 log::debug!("gmtech: configured with {} inline keys", policy.key_count());
+                services::configured(self.id, policy.service());
                 self.policy = Some(Rc::new(policy));
                 if let Err(status) = host::clock::tick_every(sync::TICK) {
                     log::error!("gmtech: the host refused to tick: {status:?}");
@@ -92,7 +87,7 @@ impl RootContext for Root {
         if self.ticks.is_multiple_of(leases::RENEWAL / sync::TICK) {
             leases::renew_all();
         }
-        if let Err(status) = self.tick() {
+        if let Err(status) = sync::tick(self.id, self).and(usage::tick(self.id, self)) {
             log::error!("gmtech: the host refused a call on a tick: {status:?}");
         }
     }

@@ -23,9 +23,8 @@ use crate::host::shared_data::SharedCounters;
 use crate::host::{Status, clock, flow, metrics, reply};
 use crate::leases;
 use crate::model_list::ModelList;
-use crate::report;
 use crate::request_body::HeldBody;
-use crate::usage_queue;
+use crate::{report, usage};
 
 /// How long a request waits for the key service to know its key.
 const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -85,8 +84,7 @@ impl Stream {
         }
         report::arrived(&exchange);
         if policy.service().is_some() {
-            self.event_id = usage_queue::new_id()?;
-            report::named(&self.event_id);
+            self.event_id = usage::new_id()?;
         }
         self.exchange = Some(exchange);
         self.ends = ends;
@@ -132,6 +130,10 @@ impl Stream {
             Step::ResolveObjects(ids) => self.ask_objects(&ids),
             Step::Forward(forward) => {
                 report::decided(exchange);
+                let reports = self.policy.as_ref().is_some_and(|p| p.service().is_some());
+                if reports && exchange.attributed().is_some() {
+                    report::named(&self.event_id);
+                }
                 leases::hold(self.id, exchange.lease());
                 headers::apply(Map::Request, &forward.head)?;
                 self.request.release(forward.body)?;
@@ -338,13 +340,13 @@ impl HttpContext for Stream {
                 if let Some(settlement) = &settlement {
                     report::settled(exchange, settlement);
                 }
-                if policy.service().is_some()
+                if let Some(service) = policy.service()
                     && let Some(event) =
                         exchange.usage_event(self.event_id, settlement.as_ref(), now)
                 {
-                    usage_queue::push(event);
+                    usage::push(event, service, now.monotonic);
                     for event in exchange.object_events(now) {
-                        usage_queue::push(event);
+                        usage::push(event, service, now.monotonic);
                     }
                 }
             }

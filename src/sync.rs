@@ -1,9 +1,11 @@
-//! The poller: one root context of the process asks the key service for changes and writes them to shared data.
+//! The poller: one VM of the process asks the key service for changes and writes them to shared data.
 //!
-//! Every root context ticks; who holds the lease polls. The holder renews it at every tick, so that a VM that
-//! traps is replaced within [`LEASE`]. A poll is held by the service until there is news, so a revocation is here
-//! as soon as it is made.
+//! Every root context ticks; whose VM holds the lease polls. It is renewed at every tick, so that a VM that traps is
+//! replaced within [`LEASE`]. A poll is held by the service until there is news, so a revocation is here as soon as it
+//! is made. What is under way belongs to the VM: while a configuration is replaced, its old and its new root context
+//! take turns, and both ask the service that was configured last.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use gmtech_core::config::ServicePolicy;
@@ -14,6 +16,7 @@ use proxy_wasm::traits::Context;
 use crate::host::callout::{self, Call};
 use crate::host::shared_data::SharedCounters;
 use crate::host::{Status, clock, metrics, random};
+use crate::services;
 
 /// How often a root context looks what there is to do.
 pub(crate) const TICK: u64 = 100_000_000;
@@ -31,20 +34,77 @@ const PATIENCE: Duration = Duration::from_millis(2_000);
 const FIRST_PAUSE: u64 = 200_000_000;
 const LONGEST_PAUSE: u64 = 2_000_000_000;
 
-/// One root context's part in polling.
-#[derive(Default)]
-pub(crate) struct Poller {
+/// When an answer has not come, with the root context that asked or without its callout, it will not come.
+const LOST_AFTER: u64 = 6_000_000_000;
+
+thread_local! {
+    static POLLER: RefCell<Poller> = const { RefCell::new(Poller::new()) };
+}
+
+/// What a VM remembers of polling.
+struct Poller {
     /// This VM's number among those that may hold the lease; 0 until drawn.
     holder: u64,
-    under_way: Option<u32>,
+    under_way: Option<UnderWay>,
     not_before: u64,
     pause: u64,
 }
 
+struct UnderWay {
+    token: u32,
+    root: u32,
+    lost_at: u64,
+}
+
+/// Renews the lease, and polls if it is held and nothing is under way.
+pub(crate) fn tick(root: u32, from: &dyn Context) -> Result<(), Status> {
+    let Some(service) = services::current() else {
+        return Ok(());
+    };
+    with(|poller| poller.tick(root, from, &service)).unwrap_or(Ok(()))
+}
+
+/// Takes an answer; whether it was the poller's.
+pub(crate) fn answered(
+    root: u32,
+    token: u32,
+    size: usize,
+    from: &dyn Context,
+) -> Result<bool, Status> {
+    with(|poller| poller.answered(root, token, size, from)).unwrap_or(Ok(false))
+}
+
+/// A root context is gone, and with it the answer to what it has asked.
+pub(crate) fn retired(root: u32) {
+    with(|poller| {
+        if poller.under_way.as_ref().is_some_and(|u| u.root == root) {
+            poller.under_way = None;
+        }
+    });
+}
+
+fn with<T>(act: impl FnOnce(&mut Poller) -> T) -> Option<T> {
+    POLLER.with(|poller| {
+        poller
+            .try_borrow_mut()
+            .ok()
+            .map(|mut poller| act(&mut poller))
+    })
+}
+
 impl Poller {
-    /// Renews the lease, and polls if it is held and nothing is under way.
-    pub(crate) fn tick(
+    const fn new() -> Self {
+        Self {
+            holder: 0,
+            under_way: None,
+            not_before: 0,
+            pause: 0,
+        }
+    }
+
+    fn tick(
         &mut self,
+        root: u32,
         from: &dyn Context,
         service: &ServicePolicy,
     ) -> Result<(), Status> {
@@ -52,14 +112,23 @@ impl Poller {
             self.holder = random::u64()?.max(1);
         }
         let now = clock::now()?.monotonic;
+        if self.under_way.as_ref().is_some_and(|u| u.lost_at <= now) {
+            self.under_way = None;
+            self.rest()?;
+        }
         let held = turns::lease(&SharedCounters, self.holder, LEASE, now).unwrap_or(false);
         if held && self.under_way.is_none() && now >= self.not_before {
-            self.poll(from, service)?;
+            self.poll(root, from, service)?;
         }
         Ok(())
     }
 
-    fn poll(&mut self, from: &dyn Context, service: &ServicePolicy) -> Result<(), Status> {
+    fn poll(
+        &mut self,
+        root: u32,
+        from: &dyn Context,
+        service: &ServicePolicy,
+    ) -> Result<(), Status> {
         let Ok(state) = directory::state(&SharedCounters) else {
             return Ok(());
         };
@@ -81,22 +150,26 @@ impl Poller {
             body: None,
             timeout: WAIT + PATIENCE,
         };
-        self.under_way = callout::send(from, service, &call);
+        let lost_at = clock::now()?.monotonic.saturating_add(LOST_AFTER);
+        self.under_way = callout::send(from, service, &call).map(|token| UnderWay {
+            token,
+            root,
+            lost_at,
+        });
         if self.under_way.is_none() {
             self.rest()?;
         }
         Ok(())
     }
 
-    /// Takes an answer; whether it was this poller's.
-    pub(crate) fn answered(
+    fn answered(
         &mut self,
+        root: u32,
         token: u32,
         size: usize,
         from: &dyn Context,
-        service: &ServicePolicy,
     ) -> Result<bool, Status> {
-        if self.under_way != Some(token) {
+        if self.under_way.as_ref().is_none_or(|u| u.token != token) {
             return Ok(false);
         }
         self.under_way = None;
@@ -118,11 +191,11 @@ impl Poller {
             },
             1,
         );
-        if applied {
-            self.pause = 0;
-            self.poll(from, service)?;
-        } else {
+        if !applied {
             self.rest()?;
+        } else if let Some(service) = services::current() {
+            self.pause = 0;
+            self.poll(root, from, &service)?;
         }
         Ok(true)
     }

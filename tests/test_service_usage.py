@@ -3,15 +3,14 @@ has spent its credit is told so.
 """
 
 import json
-import sqlite3
 import time
 from collections import Counter
 
-import httpx
 import openai
 import pytest
 
 from harness import metered, told
+from harness.books import agree, events, truth
 from harness import service as services
 from harness.waiting import wait_until
 
@@ -64,40 +63,6 @@ def mixed(gate, keys, count: int) -> None:
             case 4:
                 answer = gate.models(key)
         assert answer.status == 200, answer.everything()
-
-
-def truth(gate) -> dict[str, dict]:
-    """The upstream's own sums by key."""
-    told = httpx.get(f"{gate.mock.url}/__mock/usage", trust_env=False).raise_for_status().json()
-    return {key: sums["completed"] for key, sums in told["keys"].items()}
-
-
-def counted(service) -> dict[str, dict]:
-    """The service's, in the upstream's words."""
-    return {
-        key: {
-            "requests": row["requests"],
-            "prompt_tokens": row["input_tokens"],
-            "completion_tokens": row["output_tokens"],
-            "total_tokens": row["total_tokens"],
-        }
-        for key, row in service.usage(by="key").items()
-    }
-
-
-def agree(service, gate) -> None:
-    """The ledger and the upstream agree on every key, and the money on the ledger."""
-    wait_until("the ledger to agree with the upstream", lambda: counted(service) == truth(gate), 15, every=0.05)
-    by_model = service.usage(by="model")
-    by_key = service.usage(by="key")
-    for field in ("requests", "total_tokens", "cost_nano_usd"):
-        assert sum(r[field] for r in by_model.values()) == sum(r[field] for r in by_key.values()), field
-
-
-def events(service) -> list[str]:
-    """The ids that the database holds."""
-    with sqlite3.connect(f"file:{service.file}?mode=ro", uri=True) as db:
-        return [row[0].hex() for row in db.execute("SELECT id FROM events WHERE decision = 'allowed'")]
 
 
 def test_the_service_counts_what_the_upstream_gave(service, gate):

@@ -34,6 +34,7 @@ class Meddler:
         self.calls: list[Call] = []
         self._open = {kind: threading.Event() for kind in KINDS}
         self._instead: dict[str, Callable[[], Reply | None]] = {}
+        self._delay: dict[str, float] = {}
         for event in self._open.values():
             event.set()
         meddler = self
@@ -70,6 +71,7 @@ class Meddler:
         self.calls.append(call)
         reply = None if kind in self._instead else self._forward(asked, body)
         self._open[kind].wait()
+        time.sleep(self._delay.get(kind, 0))
         # Also for a question that was asked before.
         if instead := self._instead.get(kind):
             reply = instead()
@@ -108,12 +110,17 @@ class Meddler:
         for kind in kinds or KINDS:
             self._open[kind].set()
 
+    def delay(self, kind: str, seconds: float) -> None:
+        """Answers of this kind come so much later than the service gives them."""
+        self._delay[kind] = seconds
+
     def instead(self, kind: str, reply: Callable[[], Reply | None]) -> None:
         """`reply()` in place of the service's answer; `None` breaks the connection."""
         self._instead[kind] = reply
 
     def behave(self) -> None:
         self._instead.clear()
+        self._delay.clear()
         self.release()
 
     # Asking it.

@@ -128,6 +128,8 @@ pub struct ServicePolicy {
     pub resolves: Limit,
     /// For how long a key stays unknown before it is asked about again.
     pub unknown_for: Nanos,
+    /// How many bytes of usage events a VM holds until the service has them.
+    pub usage_memory: usize,
 }
 
 /// What happens when the service has been silent for longer than allowed.

@@ -235,7 +235,12 @@ impl Exchange {
     fn refuse(&mut self, denial: &Denial, store: &impl CounterStore, now: Now) -> Step {
         let counts = matches!(
             denial,
-            Denial::Body(_) | Denial::ModelNotAllowed { .. } | Denial::ClosedEndpoint { .. }
+            Denial::Body(_)
+                | Denial::ModelNotAllowed { .. }
+                | Denial::ClosedEndpoint { .. }
+                | Denial::NoSuchObject { .. }
+                | Denial::NoSuchReference(_)
+                | Denial::ObjectList { .. }
         );
         self.end_admission(counts, store, now);
         self.phase = Phase::Refused;

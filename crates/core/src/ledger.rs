@@ -185,9 +185,9 @@ pub fn charge_later(
     tokens: u64,
     now: Nanos,
 ) -> Result<(), StoreError> {
-    let charged = update(store, account, |mut spent| {
-        spent.settle(&account.limits, (0, tokens), None, now);
-        Ok((spent, ()))
+    let charged = update(store, account, now, |spent, now| {
+        spent.owe(&account.limits, tokens, now);
+        Ok(())
     });
     charged.map_err(|_| StoreError)
 }

@@ -29,6 +29,7 @@ pub mod learned;
 pub mod ledger;
 pub mod model;
 pub mod objects;
+pub mod outbox;
 pub mod path;
 pub mod quota;
 pub mod record;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::ModelId;
-use gmtech_core::sync::events::{Label, UsageEvent};
+use gmtech_core::sync::events::{ADMITTED, Label, UsageEvent};
 use gmtech_core::usage::{Tokens, Usage};
 use serde_json::Value;
 
@@ -20,6 +20,9 @@ pub enum Entry {
     Event(Box<UsageEvent>),
     /// A request that no key was known for: nobody's usage.
     Nobodys,
+    /// A refused request, which cost nothing: the proxies report it in a sum with others, so that its line names no
+    /// event, and to count the line would count it twice.
+    Summed,
     /// A key's request that cannot be counted.
     Malformed,
 }
@@ -40,6 +43,10 @@ impl Entry {
 pub fn read(entry: &Value) -> Entry {
     if text(entry, "key_id").is_empty() {
         return Entry::Nobodys;
+    }
+    let decision = text(entry, "decision");
+    if text(entry, "event_id").is_empty() && !decision.is_empty() && decision != ADMITTED {
+        return Entry::Summed;
     }
     event(entry).map_or(Entry::Malformed, |event| Entry::Event(Box::new(event)))
 }
@@ -192,10 +199,27 @@ mod tests {
             let is = match read(&changed) {
                 Entry::Event(_) => "event",
                 Entry::Nobodys => "nobody's",
+                Entry::Summed => "summed",
                 Entry::Malformed => "malformed",
             };
             assert_eq!(is, means, "{field} = {value}");
         }
         assert_eq!(read(&json!("text")), Entry::Nobodys);
+        for (decision, event_id, is_summed) in [
+            ("key_revoked", "-", true),
+            ("limits", "-", true),
+            ("allowed", "-", false),
+            ("-", "-", false),
+            // An older proxy's line: the id says that it was reported by itself.
+            ("key_revoked", "00112233445566778899aabbccddeeff", false),
+        ] {
+            let mut line = entry();
+            (line["decision"], line["event_id"]) = (json!(decision), json!(event_id));
+            assert_eq!(
+                read(&line) == Entry::Summed,
+                is_summed,
+                "{decision}, {event_id}"
+            );
+        }
     }
 }

@@ -18,6 +18,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 mod high_water;
+pub mod intake;
 pub mod money;
 pub mod price;
 pub mod secret;

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use crate::clock::{DAY_MS, Millis};
 use crate::config::{Config, Database};
 use crate::high_water::HighWater;
+use crate::intake::Intake;
 use crate::price::PriceBook;
 use crate::secret::{self, Token, TokenDigest};
 use crate::store::sql::SqlStore;
@@ -25,6 +26,8 @@ const OBJECTS_REMEMBERED: i64 = 60 * DAY_MS;
 pub struct Service {
     /// The data.
     pub store: Arc<dyn Store>,
+    /// The way of usage into the data.
+    pub intake: Intake,
     /// The prices.
     pub prices: PriceBook,
     /// The tiers that a key may have.
@@ -81,6 +84,7 @@ impl Service {
             store.new_epoch(why, &by).await?;
         }
         Ok(Arc::new(Self {
+            intake: Intake::start(store.clone()),
             store,
             prices: PriceBook::new(config.prices.clone()),
             tiers: config.tiers.clone(),

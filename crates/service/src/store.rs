@@ -127,7 +127,12 @@ pub trait SyncStore {
 #[async_trait]
 pub trait UsageStore {
     /// Counts and charges events, each id once.
-    async fn ingest(&self, events: &[Priced], now: Millis) -> Result<Ingested>;
+    async fn ingest(&self, events: &[Priced], now: Millis) -> Result<Ingested> {
+        let mut done = self.ingest_all(&[events.to_vec()], now).await?;
+        Ok(done.pop().unwrap_or_default())
+    }
+    /// As [`UsageStore::ingest`], several batches in one transaction; gives what became of each.
+    async fn ingest_all(&self, batches: &[Vec<Priced>], now: Millis) -> Result<Vec<Ingested>>;
     /// Adds to a team's credit, or corrects it.
     async fn credit(&self, team: &TeamId, entry: NewCredit, by: &By) -> Result<Team>;
     /// The ledger of a team, the newest first.

@@ -244,7 +244,7 @@ async fn objects(
     let ids: Option<Vec<ObjectId>> = digests.split(',').map(ObjectId::from_hex).collect();
     let ids = ids
         .filter(|ids| ids.len() <= MAX_OBJECTS)
-        .ok_or_else(|| ApiError::invalid("digests", "Not digests of objects.".into()))?;
+        .ok_or_else(|| ApiError::invalid("digests", "Not digests of objects."))?;
     let until = Instant::now() + Duration::from_millis(asked.wait.min(MAX_OBJECT_WAIT_MS));
     let mut stopping = service.stopping.subscribe();
     let answers = loop {
@@ -276,7 +276,7 @@ async fn usage(
         .map(|event| service.price(event))
         .collect();
     let malformed = received - priced.len();
-    let mut done = service.store.ingest(&priced, Millis::now()).await?;
+    let mut done = service.intake.take(priced).await?;
     done.malformed = u64::try_from(malformed).unwrap_or(u64::MAX);
     if done.malformed + done.unknown_key + done.too_old > 0 {
         tracing::warn!(?done, "events were not counted");

@@ -297,6 +297,10 @@ fn the_service_has_defaults_and_keeps_its_token_to_itself() {
         (service.when_stale, service.resolves.burst()),
         (WhenStale::Allow, 20)
     );
+    assert_eq!(service.usage_memory, 16 << 20);
+    let json = r#"{"service":{"cluster":"auth","token":"x","usage_memory_mib":1}}"#;
+    let policy = Policy::from_json(json.as_bytes()).unwrap();
+    assert_eq!(policy.service().unwrap().usage_memory, 1 << 20);
     assert!(!format!("{policy:?}").contains("sync-secret"));
     for (json, path) in [
         (r#"{"service":{"cluster":"auth"}}"#, "service"),
@@ -315,6 +319,14 @@ fn the_service_has_defaults_and_keeps_its_token_to_itself() {
         (
             r#"{"service":{"cluster":"auth","token":"x","resolves_per_second":0}}"#,
             "service.resolves_per_second",
+        ),
+        (
+            r#"{"service":{"cluster":"auth","token":"x","usage_memory_mib":0}}"#,
+            "service.usage_memory_mib",
+        ),
+        (
+            r#"{"service":{"cluster":"auth","token":"x","usage_memory_mib":1025}}"#,
+            "service.usage_memory_mib",
         ),
         (
             r#"{"service":{"cluster":"auth","token":"x","ttl":0}}"#,

@@ -16,7 +16,7 @@
 //! that an older reader would misunderstand takes a new version. Version 1 ended with the decision.
 
 use super::SyncError;
-use super::bytes::{Reader, put_block, put_count};
+use super::bytes::{Reader, put_block};
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
 use crate::objects::ObjectNote;
@@ -24,6 +24,9 @@ use crate::usage::{Tokens, Usage};
 
 /// The version of a batch that this code writes. It reads every version from 1 to this one.
 pub const EVENTS_VERSION: u8 = 2;
+
+/// The decision on a request that went on to the upstream and is charged.
+pub const ADMITTED: &str = "allowed";
 
 /// The most events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 1_000;
@@ -95,20 +98,81 @@ pub struct UsageEvent {
     pub object: Option<ObjectNote>,
 }
 
+/// A batch that is being written, event by event.
+#[derive(Debug, Default)]
+pub struct BatchWriter {
+    /// The events' blocks, without the batch's head.
+    blocks: Vec<u8>,
+    events: u16,
+}
+
+impl BatchWriter {
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// [`SyncError::TooLarge`] with [`MAX_BATCH_EVENTS`] events in it; the batch stays as it is.
+    pub fn push(&mut self, event: &UsageEvent) -> Result<(), SyncError> {
+        self.push_block(&event.to_block()?)
+    }
+
+    /// Adds an event as [`UsageEvent::to_block`] gave it.
+    ///
+    /// # Errors
+    /// As [`BatchWriter::push`].
+    pub(crate) fn push_block(&mut self, block: &[u8]) -> Result<(), SyncError> {
+        if self.is_full() {
+            return Err(SyncError::TooLarge);
+        }
+        self.blocks.extend_from_slice(block);
+        self.events = self.events.saturating_add(1);
+        Ok(())
+    }
+
+    /// Whether no more events fit.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() >= MAX_BATCH_EVENTS
+    }
+
+    /// How many events are in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        usize::from(self.events)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events == 0
+    }
+
+    /// The bytes of its events so far.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// The wire form.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.blocks.len() + 3);
+        out.push(EVENTS_VERSION);
+        out.extend_from_slice(&self.events.to_be_bytes());
+        out.extend_from_slice(&self.blocks);
+        out
+    }
+}
+
 /// The wire form of a batch.
 ///
 /// # Errors
 /// [`SyncError::TooLarge`] with more than [`MAX_BATCH_EVENTS`] events.
 pub fn encode_batch(events: &[UsageEvent]) -> Result<Vec<u8>, SyncError> {
-    let mut out = vec![EVENTS_VERSION];
-    put_count(&mut out, events.len(), MAX_BATCH_EVENTS)?;
-    let mut body = Vec::new();
+    let mut batch = BatchWriter::default();
     for event in events {
-        body.clear();
-        event.encode(&mut body)?;
-        put_block(&mut out, &body)?;
+        batch.push(event)?;
     }
-    Ok(out)
+    Ok(batch.finish())
 }
 
 /// Reads a batch; an event that is not one is an error in its place.
@@ -133,6 +197,23 @@ pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Result<UsageEvent, SyncError>>, 
 }
 
 impl UsageEvent {
+    /// Whether it may cost money: the request went on to the upstream, or used tokens, or tells of an object.
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.decision.as_str() == ADMITTED
+            || !self.usage.tokens().is_zero()
+            || self.object.is_some()
+    }
+
+    /// The event as it stands in a batch, with its length before it.
+    pub(crate) fn to_block(&self) -> Result<Vec<u8>, SyncError> {
+        let mut event = Vec::with_capacity(256);
+        self.encode(&mut event)?;
+        let mut block = Vec::with_capacity(event.len() + 2);
+        put_block(&mut block, &event)?;
+        Ok(block)
+    }
+
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), SyncError> {
         out.extend_from_slice(&self.id);
         out.push(match self.usage {

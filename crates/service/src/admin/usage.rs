@@ -9,7 +9,6 @@ use serde::Deserialize;
 use super::caller::Caller;
 use super::{Body, List, Query, fields};
 use crate::access_log;
-use crate::clock::Millis;
 use crate::error::{ApiError, ErrorBody};
 use crate::service::Service;
 use crate::store::{GroupBy, Ingested, UsageQuery, UsageRow};
@@ -83,7 +82,7 @@ pub(super) async fn import(
         .filter_map(access_log::Entry::event)
         .map(|event| service.price(event))
         .collect();
-    let mut done = service.store.ingest(&priced, Millis::now()).await?;
+    let mut done = service.intake.take(priced).await?;
     done.malformed = u64::try_from(malformed).unwrap_or(u64::MAX);
     tracing::info!(by = by.actor, ?done, "usage imported");
     Ok(Json(done))

@@ -10,6 +10,8 @@
 //! `synchronous = FULL`, so what was acknowledged survives a loss of power too.
 
 mod booking;
+mod bulk;
+mod events;
 mod keys;
 mod objects;
 mod rows;

@@ -48,6 +48,26 @@ impl Place {
             Self::Server(url) => SqlStore::postgres(url).await.unwrap(),
         }
     }
+
+    /// A connection to the database itself, past the store.
+    pub async fn connect(&self) -> sqlx::AnyConnection {
+        sqlx::any::install_default_drivers();
+        let url = match self {
+            Self::File(path) => format!("sqlite://{}", path.display()),
+            Self::Server(url) => url.clone(),
+        };
+        <sqlx::AnyConnection as sqlx::Connection>::connect(&url)
+            .await
+            .unwrap()
+    }
+
+    /// What keeps every other writer waiting until `COMMIT`.
+    pub fn begin_writing(&self) -> &'static [&'static str] {
+        match self {
+            Self::File(_) => &["BEGIN IMMEDIATE"],
+            Self::Server(_) => &["BEGIN", "LOCK TABLE meta IN EXCLUSIVE MODE"],
+        }
+    }
 }
 
 pub async fn sqlite() -> Stand {

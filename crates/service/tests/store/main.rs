@@ -33,6 +33,8 @@ macro_rules! store_tests {
 }
 
 mod follower;
+mod intake;
 mod keys;
 mod money;
+mod objects;
 mod sync;

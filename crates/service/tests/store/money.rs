@@ -15,10 +15,13 @@ store_tests!(
     a_spent_budget_opens_again_the_next_day,
     closing_old_days_keeps_every_sum,
     usage_is_grouped_and_refusals_are_counted_by_reason,
+    batches_of_one_transaction_are_answered_each,
+    a_sum_of_refusals_counts_as_so_many,
+    many_keys_and_teams_are_booked_as_few_are,
 );
 
 /// The sums that must be equal: balance, ledger rows, and top-ups less daily costs.
-async fn books(store: &dyn Store, id: &str) -> (i64, i64, i64) {
+pub(crate) async fn books(store: &dyn Store, id: &str) -> (i64, i64, i64) {
     let balance = store.team(&team(id)).await.unwrap().balance_nano_usd;
     let rows = store
         .ledger(&team(id), &page(100_000, None))
@@ -126,14 +129,7 @@ async fn fifty_writers_leave_the_balance_at_the_sum_of_the_ledger(stand: &Stand)
 async fn the_ledger_and_the_audit_log_cannot_be_changed(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     store.ingest(&[event(&key, 1, 100)], NOON).await.unwrap();
-    sqlx::any::install_default_drivers();
-    let url = match &stand.url {
-        Place::File(path) => format!("sqlite://{}", path.display()),
-        Place::Server(url) => url.clone(),
-    };
-    let mut raw = <sqlx::AnyConnection as sqlx::Connection>::connect(&url)
-        .await
-        .unwrap();
+    let mut raw = stand.url.connect().await;
     for statement in [
         "UPDATE ledger SET amount = 0 WHERE seq = 1",
         "DELETE FROM ledger",
@@ -330,4 +326,119 @@ async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
         ..UsageQuery::default()
     };
     assert!(store.usage(&other_day).await.unwrap().is_empty());
+}
+
+async fn batches_of_one_transaction_are_answered_each(stand: &Stand) {
+    let (store, key) = (&stand.store, with_key(stand).await);
+    store.ingest(&[event(&key, 1, 10)], NOON).await.unwrap();
+    let mut unknown = event(&key, 4, 10);
+    unknown.event.key = secret().id;
+    let mut old = event(&key, 5, 10);
+    old.event.started_unix_ms = 0;
+    store.close_days_before(NOON.day() - 9).await.unwrap();
+    let batches = [
+        // Known from before, new, and new twice: in this batch and in the next one.
+        vec![event(&key, 1, 10), event(&key, 2, 10), event(&key, 3, 10)],
+        vec![event(&key, 3, 10), unknown, old],
+        vec![],
+    ];
+    let done = store.ingest_all(&batches, NOON).await.unwrap();
+    let counts = |d: &Ingested| (d.accepted, d.duplicate, d.unknown_key, d.too_old);
+    assert_eq!(
+        done.iter().map(counts).collect::<Vec<_>>(),
+        [(2, 1, 0, 0), (0, 1, 1, 1), (0, 0, 0, 0)]
+    );
+    assert_eq!(books(store.as_ref(), "acme").await, (-30, -30, -30));
+}
+
+async fn a_sum_of_refusals_counts_as_so_many(stand: &Stand) {
+    let (store, key) = (&stand.store, with_key(stand).await);
+    let mut sum = event(&key, 1, 0);
+    sum.event.decision = Label::clip("key_revoked");
+    sum.event.usage = Usage::Exact(Tokens::default());
+    (sum.event.model, sum.event.endpoint) = (None, Label::clip(""));
+    sum.event.requests = 40_000;
+    for _ in 0..2 {
+        store
+            .ingest(&[sum.clone(), event(&key, 2, 10)], NOON)
+            .await
+            .unwrap();
+    }
+    let rows = store.usage(&UsageQuery::default()).await.unwrap();
+    assert_eq!((rows[0].requests, rows[0].not_exact), (40_001, 0));
+    assert_eq!(rows[0].refusals["key_revoked"], 40_000);
+    let ledger = store.ledger(&team("acme"), &page(10, None)).await.unwrap();
+    let charges: Vec<_> = ledger
+        .items
+        .iter()
+        .map(|r| (r.amount_nano_usd, r.events))
+        .collect();
+    assert_eq!(charges, [(-10, 1)], "refusals are no part of a charge");
+}
+
+/// More of everything than one statement has.
+async fn many_keys_and_teams_are_booked_as_few_are(stand: &Stand) {
+    let store = &stand.store;
+    let mut keys = Vec::new();
+    for n in 0..150 {
+        let id = format!("team-{n}");
+        let prepaid = n % 2 == 0;
+        let new = NewTeam {
+            prepaid,
+            ..new_team(&id)
+        };
+        store.create_team(new, &by(NOON)).await.unwrap();
+        let budgets = Budgets {
+            day_nano_usd: (n % 3 == 0).then_some(20),
+            month_nano_usd: None,
+        };
+        let new = NewKey {
+            budgets,
+            ..new_key_of(&id)
+        };
+        keys.push(store.create_key(new, None, &by(NOON)).await.unwrap().key);
+    }
+    let top_up = NewCredit {
+        amount: 25,
+        note: String::new(),
+        once: None,
+    };
+    store
+        .credit(&team("team-0"), top_up, &by(NOON))
+        .await
+        .unwrap();
+    let events: Vec<_> = (0..450u64)
+        .map(|n| event(&keys[n as usize % 150], n, 10))
+        .collect();
+    let (first, second) = events.split_at(300);
+    let done = store.ingest_all(&[first.to_vec()], NOON).await.unwrap();
+    assert_eq!(done[0].accepted, 300);
+    assert!(
+        !store.team(&team("team-0")).await.unwrap().exhausted,
+        "20 of 25 are spent"
+    );
+    let done = store
+        .ingest_all(&[second.to_vec(), first.to_vec()], later(1))
+        .await
+        .unwrap();
+    assert_eq!((done[0].accepted, done[1].duplicate), (150, 300));
+    for (n, key) in keys.iter().enumerate() {
+        let id = format!("team-{n}");
+        let top_up = if n == 0 { 25 } else { 0 };
+        assert_eq!(
+            books(store.as_ref(), &id).await,
+            (top_up - 30, top_up - 30, top_up - 30)
+        );
+        assert_eq!(
+            store.team(&team(&id)).await.unwrap().exhausted,
+            n % 2 == 0,
+            "{id}"
+        );
+        let key = store.key(&key.record.id).await.unwrap();
+        assert_eq!(
+            (key.over_budget, key.last_used_at),
+            (n % 3 == 0, Some(NOON)),
+            "{id}"
+        );
+    }
 }

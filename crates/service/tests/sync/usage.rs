@@ -1,5 +1,7 @@
 //! Usage from a proxy, and what it does to credit.
 
+use std::sync::Arc;
+
 use axum::http::{Method, StatusCode};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::ModelId;
@@ -82,7 +84,9 @@ async fn usage_becomes_money_once_and_exhausts_the_pool() {
             "tokens_input": 1000, "tokens_output": "100", "usage_source": "exact", "status": 200, "decision": "allowed",
             "endpoint": "/v1/chat/completions", "duration_ms": 5, "start_time": Millis::now().to_rfc3339()})
     };
-    let entries = json!([entry(2), entry(3), {"key_id": "-"}, {"key_id": "key_x"}]);
+    let mut refused = entry(4);
+    (refused["decision"], refused["event_id"]) = (json!("key_revoked"), json!("-"));
+    let entries = json!([entry(2), entry(3), refused, {"key_id": "-"}, {"key_id": "key_x"}]);
     for (accepted, duplicate) in [(1, 1), (0, 2)] {
         let done = api.post("/admin/v1/usage/import", entries.clone()).await;
         let said = (&done["accepted"], &done["duplicate"], &done["malformed"]);
@@ -142,4 +146,57 @@ async fn an_event_that_cannot_be_counted_does_not_cost_the_others() {
     let expected =
         json!({"accepted": 1, "duplicate": 0, "too_old": 1, "unknown_key": 1, "malformed": 1});
     assert_eq!((status, done), (StatusCode::OK, expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_leaves_its_batch_whole_or_not_at_all() {
+    let api = Arc::new(Api::new().await);
+    let key = api.key("acme").await;
+    let batch = |round: u8| -> Vec<_> {
+        (0..20)
+            .map(|n| event(&key, round * 20 + n, "gpt-4o"))
+            .collect()
+    };
+    for round in 0..10u8 {
+        let (api, body) = (api.clone(), encode_batch(&batch(round)).unwrap());
+        let asked =
+            tokio::spawn(
+                async move { api.sync(PROXY, Method::POST, "/sync/v1/usage", body).await },
+            );
+        // Cut off at some await of the handler, a different one each time.
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        asked.abort();
+    }
+    for round in 0..10u8 {
+        let done = send(&api, &batch(round)).await;
+        let counted = (
+            done["accepted"].as_u64().unwrap(),
+            done["duplicate"].as_u64().unwrap(),
+        );
+        assert!(matches!(counted, (20, 0) | (0, 20)), "{counted:?}");
+    }
+    let usage = api.get("/admin/v1/usage").await;
+    assert_eq!(usage["data"][0]["requests"], 200);
+}
+
+#[tokio::test]
+async fn a_batch_of_an_older_and_of_a_newer_proxy_is_taken() {
+    let api = Api::new().await;
+    let key = api.key("acme").await;
+    let plain = encode_batch(&[event(&key, 1, "gpt-4o")]).unwrap();
+    // version 2, count, length, event with `requests` at its end
+    let (head, whole) = plain.split_at(5);
+    let wire = |version: u8, event: &[u8]| {
+        let len = (event.len() as u16).to_be_bytes();
+        [&[version], &head[1..3], &len, event].concat()
+    };
+    let older = wire(1, &whole[..whole.len() - 4]);
+    let newer = wire(2, &[whole, b"more"].concat());
+    for (batch, counted) in [(older, "accepted"), (newer, "duplicate")] {
+        let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
+        let done: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, &done[counted]), (StatusCode::OK, &json!(1)));
+    }
 }

@@ -21,6 +21,8 @@ pub(super) struct RawService {
     resolves_per_second: NonZeroU32,
     #[serde(default = "unknown_key_seconds")]
     unknown_key_seconds: u32,
+    #[serde(default = "usage_memory_mib")]
+    usage_memory_mib: u16,
 }
 
 /// An hour: long enough to mend a service, short enough to be noticed.
@@ -42,6 +44,14 @@ fn unknown_key_seconds() -> u32 {
     5
 }
 
+/// Nine seconds of the rate that one worker reaches, a quarter of an hour of a hundred requests a second.
+fn usage_memory_mib() -> u16 {
+    16
+}
+
+/// Each worker may hold so much.
+const MOST_USAGE_MEMORY_MIB: u16 = 1_024;
+
 impl RawService {
     pub(super) fn compile(self) -> Result<ServicePolicy, ConfigError> {
         let printable = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic());
@@ -62,6 +72,12 @@ impl RawService {
         resolves
             .check(&LimitOverrides::default())
             .map_err(|e| error("service.resolves_per_second".into(), e.problem))?;
+        if !(1..=MOST_USAGE_MEMORY_MIB).contains(&self.usage_memory_mib) {
+            return Err(error(
+                "service.usage_memory_mib".into(),
+                format!("must be 1 to {MOST_USAGE_MEMORY_MIB}"),
+            ));
+        }
         Ok(ServicePolicy {
             cluster: self.cluster,
             token: SyncToken(self.token),
@@ -69,6 +85,7 @@ impl RawService {
             when_stale: self.when_stale,
             resolves: Limit::per_minute(per_minute).with_burst(per_second),
             unknown_for: u64::from(self.unknown_key_seconds).saturating_mul(SECOND),
+            usage_memory: usize::from(self.usage_memory_mib) << 20,
         })
     }
 }

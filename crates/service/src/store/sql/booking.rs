@@ -1,11 +1,14 @@
-//! Booking new events: each stored once, summed by day, charged as one ledger row a key and batch, and judged
-//! against credit and budgets. All within the caller's transaction.
+//! Booking new events: summed by day, charged as one ledger row a key and transaction, and judged against credit and
+//! budgets. All within the caller's transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use gmtech_core::usage::Usage;
 use sqlx::Row;
 
+use super::bulk::Bulk;
+use super::events::KeyAccount;
 use super::teams::judge_credit;
 use super::{Tx, keys, signed};
 use crate::clock::{Millis, month_start};
@@ -64,13 +67,17 @@ impl Sums {
             signed(t.reasoning),
             signed(t.audio_output),
             signed(t.billable_total()),
-            i64::from(!exact),
+            if exact {
+                0
+            } else {
+                i64::from(priced.event.requests)
+            },
             priced.cost,
         ]
     }
 
     pub(super) fn add(&mut self, priced: &Priced, started: Millis) {
-        let row = std::iter::once(1).chain(Self::columns_of(priced));
+        let row = std::iter::once(i64::from(priced.event.requests)).chain(Self::columns_of(priced));
         for (sum, value) in self.columns.iter_mut().zip(row) {
             *sum = sum.saturating_add(value);
         }
@@ -85,129 +92,168 @@ impl Sums {
         self.last_used = self.last_used.max(other.last_used);
     }
 
+    fn requests(&self) -> i64 {
+        self.columns.first().copied().unwrap_or(0)
+    }
+
     fn cost(&self) -> i64 {
         self.columns.last().copied().unwrap_or(0)
     }
 }
 
-pub(super) async fn team_of(tx: &mut Tx, key: &str) -> Result<Option<String>> {
-    let row = sqlx::query("SELECT team_id FROM keys WHERE id = $1")
-        .bind(key)
-        .fetch_optional(&mut **tx)
-        .await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()?)
-}
-
-/// Whether the event is new.
-pub(super) async fn insert_event(
-    tx: &mut Tx,
-    priced: &Priced,
-    started: Millis,
-    now: Millis,
-) -> Result<bool> {
-    let (event, t) = (&priced.event, priced.event.usage.tokens());
-    let done = sqlx::query(
-        "INSERT INTO events (id, day, started_at, received_at, team_id, key_id, tier, model, endpoint, decision, source,
-             status, duration_ms, input, cached_input, cache_write, audio_input, output, reasoning, audio_output, total,
-             cost, priced_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
-         ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(event.id.to_vec())
-    .bind(started.day())
-    .bind(started.0)
-    .bind(now.0)
-    .bind(event.team.as_str())
-    .bind(event.key.as_str())
-    .bind(event.tier.as_str())
-    .bind(event.model.as_ref().map_or("", |m| m.as_str()))
-    .bind(event.endpoint.as_str())
-    .bind(event.decision.as_str())
-    .bind(event.usage.source())
-    .bind(i64::from(event.status))
-    .bind(i64::from(event.duration_ms))
-    .bind(signed(t.input))
-    .bind(signed(t.cached_input))
-    .bind(signed(t.cache_write))
-    .bind(signed(t.audio_input))
-    .bind(signed(t.output))
-    .bind(signed(t.reasoning))
-    .bind(signed(t.audio_output))
-    .bind(signed(t.billable_total()))
-    .bind(priced.cost)
-    .bind(priced.priced_by)
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() > 0)
+/// What one key's new events come to.
+#[derive(Default)]
+struct Charge {
+    cost: i64,
+    /// Requests that cost something.
+    requests: i64,
+    last_used: i64,
 }
 
 /// Books the sums of new events: by day, as one charge a key in the ledger, and in what the proxies learn.
-pub(super) async fn charge(tx: &mut Tx, days: &BTreeMap<Day<'_>, Sums>, now: Millis) -> Result<()> {
-    let mut keys: BTreeMap<(&str, &str), (i64, i64, i64)> = BTreeMap::new();
+pub(super) async fn charge(
+    tx: &mut Tx,
+    days: &BTreeMap<Day<'_>, Sums>,
+    accounts: &BTreeMap<String, KeyAccount>,
+    now: Millis,
+) -> Result<()> {
+    let mut charges: BTreeMap<(&str, &str), Charge> = BTreeMap::new();
     for (day, sums) in days {
-        add_to_day(tx, day, sums).await?;
-        let key = keys.entry((day.team, day.key)).or_default();
-        key.0 = key.0.saturating_add(sums.cost());
-        key.1 += sums.columns.first().copied().unwrap_or(0);
-        key.2 = key.2.max(sums.last_used);
+        let charge = charges.entry((day.team, day.key)).or_default();
+        charge.cost = charge.cost.saturating_add(sums.cost());
+        if sums.cost() > 0 {
+            charge.requests = charge.requests.saturating_add(sums.requests());
+        }
+        charge.last_used = charge.last_used.max(sums.last_used);
     }
-    let mut charged = BTreeSet::new();
-    for ((team, key), (cost, events, last_used)) in keys {
-        sqlx::query("UPDATE keys SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)")
-            .bind(last_used)
-            .bind(key)
-            .execute(&mut **tx)
-            .await?;
-        if cost != 0 {
-            // Work that finished elsewhere can have cost less than it had been charged.
-            let kind = if cost > 0 { "charge" } else { "adjustment" };
-            sqlx::query(
-                "INSERT INTO ledger (at, team_id, kind, amount, key_id, events, actor)
-                 VALUES ($1, $2, $6, $3, $4, $5, 'usage')",
-            )
-            .bind(now.0)
-            .bind(team)
-            .bind(-cost)
-            .bind(key)
-            .bind(events)
-            .bind(kind)
-            .execute(&mut **tx)
-            .await?;
-            charged.insert(team);
+    let charges: Vec<_> = charges.into_iter().collect();
+    add_to_days(tx, &days.iter().collect::<Vec<_>>()).await?;
+    note_use(tx, &charges).await?;
+    let charges: Vec<_> = charges.into_iter().filter(|(_, c)| c.cost != 0).collect();
+    add_to_ledger(tx, &charges, now).await?;
+    let mut teams = BTreeSet::new();
+    for ((team, key), _) in &charges {
+        teams.insert(*team);
+        if accounts.get(*key).is_some_and(|a| a.budgeted) {
             judge_budget(tx, key, now).await?;
         }
     }
-    for team in charged {
-        judge_credit(tx, team).await?;
+    for team in turned(tx, &teams).await? {
+        judge_credit(tx, &team).await?;
     }
     Ok(())
 }
 
-async fn add_to_day(tx: &mut Tx, day: &Day<'_>, sums: &Sums) -> Result<()> {
-    let adds: Vec<String> = SUMS
-        .iter()
-        .map(|c| format!("{c} = usage_daily.{c} + excluded.{c}"))
-        .collect();
-    let sql = format!(
-        "INSERT INTO usage_daily (day, team_id, key_id, model, decision, {}, last_used_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-         ON CONFLICT (day, team_id, key_id, model, decision) DO UPDATE SET {}, last_used_at = CASE
-             WHEN excluded.last_used_at > usage_daily.last_used_at THEN excluded.last_used_at
-             ELSE usage_daily.last_used_at END",
-        SUMS.join(", "),
-        adds.join(", ")
-    );
-    let mut query = sqlx::query(&sql)
-        .bind(day.day)
-        .bind(day.team)
-        .bind(day.key)
-        .bind(day.model)
-        .bind(day.decision);
-    for column in sums.columns {
-        query = query.bind(column);
+async fn add_to_days(tx: &mut Tx, days: &[(&Day<'_>, &Sums)]) -> Result<()> {
+    static ADD: LazyLock<Bulk> = LazyLock::new(|| {
+        let adds: Vec<String> = SUMS
+            .iter()
+            .map(|c| format!("{c} = usage_daily.{c} + excluded.{c}"))
+            .collect();
+        Bulk::new(
+            &format!(
+                "INSERT INTO usage_daily (day, team_id, key_id, model, decision, {}, last_used_at) VALUES",
+                SUMS.join(", ")
+            ),
+            17,
+            &format!(
+                "ON CONFLICT (day, team_id, key_id, model, decision) DO UPDATE SET {}, last_used_at = CASE
+                     WHEN excluded.last_used_at > usage_daily.last_used_at THEN excluded.last_used_at
+                     ELSE usage_daily.last_used_at END",
+                adds.join(", ")
+            ),
+        )
+    });
+    for (sql, part) in ADD.statements(days) {
+        let mut query = sqlx::query(sql);
+        for (day, sums) in part {
+            query = query
+                .bind(day.day)
+                .bind(day.team)
+                .bind(day.key)
+                .bind(day.model)
+                .bind(day.decision);
+            for column in sums.columns {
+                query = query.bind(column);
+            }
+            query = query.bind(sums.last_used);
+        }
+        query.execute(&mut **tx).await?;
     }
-    query.bind(sums.last_used).execute(&mut **tx).await?;
     Ok(())
+}
+
+async fn note_use(tx: &mut Tx, charges: &[((&str, &str), Charge)]) -> Result<()> {
+    static NOTE: LazyLock<Bulk> = LazyLock::new(|| {
+        Bulk::new(
+            "WITH used (id, at) AS (VALUES",
+            2,
+            ") UPDATE keys SET last_used_at = used.at FROM used
+               WHERE keys.id = used.id AND (last_used_at IS NULL OR last_used_at < used.at)",
+        )
+    });
+    for (sql, part) in NOTE.statements(charges) {
+        let mut query = sqlx::query(sql);
+        for ((_, key), charge) in part {
+            query = query.bind(*key).bind(charge.last_used);
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+async fn add_to_ledger(tx: &mut Tx, charges: &[((&str, &str), Charge)], now: Millis) -> Result<()> {
+    static ADD: LazyLock<Bulk> = LazyLock::new(|| {
+        Bulk::new(
+            "INSERT INTO ledger (at, team_id, kind, amount, key_id, events, actor) VALUES",
+            7,
+            "",
+        )
+    });
+    for (sql, part) in ADD.statements(charges) {
+        let mut query = sqlx::query(sql);
+        for ((team, key), charge) in part {
+            query = query
+                .bind(now.0)
+                .bind(*team)
+                // Work that finished elsewhere can have cost less than it had been charged.
+                .bind(if charge.cost > 0 {
+                    "charge"
+                } else {
+                    "adjustment"
+                })
+                .bind(-charge.cost)
+                .bind(*key)
+                .bind(charge.requests)
+                .bind("usage");
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Those of these teams whose credit state is no longer what their balance says.
+async fn turned(tx: &mut Tx, teams: &BTreeSet<&str>) -> Result<Vec<String>> {
+    static FIND: LazyLock<Bulk> = LazyLock::new(|| {
+        Bulk::new(
+            "WITH charged (id) AS (VALUES",
+            1,
+            ") SELECT teams.id FROM teams JOIN charged ON teams.id = charged.id
+               WHERE exhausted <> CASE WHEN prepaid = 1 AND balance <= 0 THEN 1 ELSE 0 END",
+        )
+    });
+    let teams: Vec<&str> = teams.iter().copied().collect();
+    let mut found = Vec::new();
+    for (sql, part) in FIND.statements(&teams) {
+        let mut query = sqlx::query(sql);
+        for team in part {
+            query = query.bind(*team);
+        }
+        for row in query.fetch_all(&mut **tx).await? {
+            found.push(row.try_get(0)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Whether the key has spent the budget of the day or month that `now` is in.

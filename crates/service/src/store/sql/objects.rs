@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use gmtech_core::ident::TierName;
 use gmtech_core::model::ModelId;
 use gmtech_core::objects::{BatchWork, Kind, Object, ObjectId, ObjectNote};
+use gmtech_core::sync::events::ADMITTED;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -41,7 +42,7 @@ impl Booked {
             key: &self.key,
             day: self.day,
             model: &self.model,
-            decision: "allowed",
+            decision: ADMITTED,
         };
         let mut columns = [0; 11];
         let values = std::iter::once(self.requests).chain(self.columns);

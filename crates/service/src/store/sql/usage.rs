@@ -1,13 +1,14 @@
 //! Usage and money: taken in, credited, asked for, closed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use gmtech_core::ident::TeamId;
 use serde_json::json;
 use sqlx::Row;
 
-use super::booking::{Day, SUMS, Sums, charge, insert_event, judge_budget, team_of};
+use super::booking::{Day, SUMS, Sums, charge, judge_budget};
+use super::events::{Fresh, accounts, insert_events};
 use super::keys::cut;
 use super::objects;
 use super::teams::judge_credit;
@@ -23,55 +24,80 @@ const ADMITTED: [&str; 3] = ["allowed", "free", "preflight"];
 
 #[async_trait]
 impl UsageStore for SqlStore {
-    async fn ingest(&self, events: &[Priced], now: Millis) -> Result<Ingested> {
+    async fn ingest_all(&self, batches: &[Vec<Priced>], now: Millis) -> Result<Vec<Ingested>> {
         let mut tx = self.begin().await?;
         let closed: i64 = sqlx::query("SELECT closed_before_day FROM meta")
             .fetch_one(&mut *tx)
             .await?
             .try_get(0)?;
-        let mut done = Ingested::default();
-        let mut teams: BTreeMap<&str, Option<String>> = BTreeMap::new();
+        let keys: BTreeSet<&str> = batches
+            .iter()
+            .flatten()
+            .map(|p| p.event.key.as_str())
+            .collect();
+        let accounts = accounts(&mut tx, &keys).await?;
+        let mut done = vec![Ingested::default(); batches.len()];
+        let mut seen = HashSet::new();
+        let mut fresh = Vec::new();
+        for (batch, (of, events)) in done.iter_mut().zip(batches).enumerate() {
+            for priced in events {
+                let event = &priced.event;
+                // A clock that runs ahead must not book usage on a day that no query of today finds.
+                let started =
+                    Millis(signed(event.started_unix_ms).min(now.0.saturating_add(DAY_MS)));
+                if started.day() < closed {
+                    of.too_old += 1;
+                } else if accounts.get(event.key.as_str()).map(|a| a.team.as_str())
+                    != Some(event.team.as_str())
+                {
+                    of.unknown_key += 1;
+                } else if !seen.insert(event.id) {
+                    of.duplicate += 1;
+                } else {
+                    fresh.push(Fresh {
+                        batch,
+                        priced,
+                        started,
+                    });
+                }
+            }
+        }
+        let new = insert_events(&mut tx, &fresh, now).await?;
         let mut days: BTreeMap<Day<'_>, Sums> = BTreeMap::new();
         let mut told = Vec::new();
-        for priced in events {
+        for Fresh {
+            batch,
+            priced,
+            started,
+        } in &fresh
+        {
+            let Some(of) = done.get_mut(*batch) else {
+                continue;
+            };
             let event = &priced.event;
-            // A clock that runs ahead must not book usage on a day that no query of today finds.
-            let started = Millis(signed(event.started_unix_ms).min(now.0.saturating_add(DAY_MS)));
-            if started.day() < closed {
-                done.too_old += 1;
+            if !new.contains(&event.id) {
+                of.duplicate += 1;
                 continue;
             }
-            let key = event.key.as_str();
-            if !teams.contains_key(key) {
-                teams.insert(key, team_of(&mut tx, key).await?);
-            }
-            if teams.get(key).and_then(Option::as_deref) != Some(event.team.as_str()) {
-                done.unknown_key += 1;
-                continue;
-            }
-            if !insert_event(&mut tx, priced, started, now).await? {
-                done.duplicate += 1;
-                continue;
-            }
-            done.accepted += 1;
+            of.accepted += 1;
             if event.object.is_some() {
-                told.push((priced, started));
+                told.push((*priced, *started));
                 continue;
             }
             let day = Day {
                 team: event.team.as_str(),
-                key,
+                key: event.key.as_str(),
                 day: started.day(),
                 model: event.model.as_ref().map_or("", |m| m.as_str()),
                 decision: event.decision.as_str(),
             };
-            days.entry(day).or_default().add(priced, started);
+            days.entry(day).or_default().add(priced, *started);
         }
         let booked = objects::book(&mut tx, &told, now).await?;
         for (day, sums) in booked.iter().map(objects::Booked::sums) {
             days.entry(day).or_default().merge(&sums);
         }
-        charge(&mut tx, &days, now).await?;
+        charge(&mut tx, &days, &accounts, now).await?;
         self.commit(tx).await?;
         Ok(done)
     }

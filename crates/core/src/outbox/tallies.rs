@@ -1,0 +1,103 @@
+//! Refused requests, summed by what is the same about them.
+
+use std::cmp::Ordering;
+
+use crate::quota::{Nanos, SECOND};
+use crate::sync::events::{BatchWriter, Label, UsageEvent};
+
+/// How long refusals are summed before the sum is reported.
+const WINDOW: Nanos = 5 * SECOND;
+
+/// The most open sums.
+pub(super) const MAX_TALLIES: usize = 4_096;
+
+/// From so many open sums on, all are reported at the next tick.
+const MANY: usize = 1_000;
+
+/// What an open sum is counted as, in bytes: above what it takes when it is sent.
+pub(super) const TALLY_BYTES: usize = 512;
+
+const DAY_MILLIS: u64 = 86_400_000;
+
+#[derive(Debug)]
+struct Tally {
+    opened: Nanos,
+    /// The first refusal, with the number of all and the time of the last.
+    sum: UsageEvent,
+}
+
+/// What became of a refusal.
+pub(super) enum Added {
+    /// It is the first of a sum.
+    Opened,
+    /// It was added to one.
+    Summed,
+}
+
+/// The open sums, in the order of their subjects.
+#[derive(Debug, Default)]
+pub(super) struct Tallies(Vec<Tally>);
+
+/// Sums differ in what a query asks for; a day is one, since sums of days are kept.
+fn order(a: &UsageEvent, b: &UsageEvent) -> Ordering {
+    let day = |event: &UsageEvent| event.started_unix_ms / DAY_MILLIS;
+    (&a.key, &a.decision, &a.team, &a.tier, day(a)).cmp(&(
+        &b.key,
+        &b.decision,
+        &b.team,
+        &b.tier,
+        day(b),
+    ))
+}
+
+impl Tallies {
+    /// Adds a refusal; `None` if it would open a sum that there is no room for.
+    pub(super) fn add(&mut self, mut event: UsageEvent, room: bool, now: Nanos) -> Option<Added> {
+        let found = self.0.binary_search_by(|t| order(&t.sum, &event));
+        let at = match found {
+            Ok(at) => at,
+            Err(at) => {
+                if !room || self.0.len() >= MAX_TALLIES {
+                    return None;
+                }
+                // A client chooses these two, and could make any number of sums with them.
+                event.model = None;
+                event.endpoint = Label::clip("");
+                let opened = now;
+                self.0.insert(at, Tally { opened, sum: event });
+                return Some(Added::Opened);
+            }
+        };
+        if let Some(Tally { sum, .. }) = self.0.get_mut(at) {
+            sum.requests = sum.requests.saturating_add(event.requests);
+            sum.started_unix_ms = sum.started_unix_ms.max(event.started_unix_ms);
+        }
+        Some(Added::Summed)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Closes the sums whose time has come, as many as a batch takes. Gives the batch, how many requests it stands
+    /// for, and how many sums were closed.
+    pub(super) fn close(&mut self, now: Nanos) -> Option<(BatchWriter, u64, usize)> {
+        let many = self.0.len() >= MANY;
+        let (mut batch, mut requests, before) = (BatchWriter::default(), 0, self.0.len());
+        self.0.retain(|tally| {
+            let due = many || now >= tally.opened.saturating_add(WINDOW);
+            if !due || batch.push(&tally.sum).is_err() {
+                return true;
+            }
+            requests += u64::from(tally.sum.requests);
+            false
+        });
+        (!batch.is_empty()).then(|| (batch, requests, before.saturating_sub(self.0.len())))
+    }
+
+    /// Gives up all of them: how many requests they stood for, and how many sums they were.
+    pub(super) fn clear(&mut self) -> (u64, usize) {
+        let requests = self.0.iter().map(|t| u64::from(t.sum.requests)).sum();
+        (requests, std::mem::take(&mut self.0).len())
+    }
+}

@@ -1,0 +1,95 @@
+//! Usage on its way into the store: one task writes it all.
+//!
+//! Batches that wait are written together, in one transaction, so that the disk is waited for once: what is slow is to
+//! make a transaction durable, not its rows. Each batch gets its own answer, once it is durable.
+//!
+//! # Failure policy
+//! A batch is written whole or not at all, whatever becomes of the client that sent it. If a transaction fails, each
+//! of its batches is answered with the failure, to be sent again, and the next ones are written one by one until one
+//! succeeds: a batch that cannot be written costs the others a try, not their chance.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Millis;
+use crate::store::{Ingested, Priced, Result, Store, StoreError};
+
+/// How many batches may wait. Beyond it their senders wait.
+const WAITING: usize = 64;
+
+/// From so many events on, no more batches are added to a transaction.
+const MANY: usize = 8_000;
+
+/// The way into the store.
+pub struct Intake(mpsc::Sender<Job>);
+
+struct Job {
+    events: Vec<Priced>,
+    done: oneshot::Sender<Result<Ingested>>,
+}
+
+impl Intake {
+    /// Starts the task that writes to the store. It ends when the intake is dropped and all is written.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn start(store: Arc<dyn Store>) -> Self {
+        let (jobs, waiting) = mpsc::channel(WAITING);
+        tokio::spawn(write_all(waiting, store));
+        Self(jobs)
+    }
+
+    /// Counts and charges events, each id once; returns when that is durable.
+    ///
+    /// # Errors
+    /// Where the store does not answer; then nothing of the batch has happened. A caller that is dropped meanwhile
+    /// does not know: to send the batch again is safe.
+    pub async fn take(&self, events: Vec<Priced>) -> Result<Ingested> {
+        let (done, answer) = oneshot::channel();
+        let closed = || StoreError::Unavailable(sqlx::Error::PoolClosed);
+        self.0
+            .send(Job { events, done })
+            .await
+            .map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+async fn write_all(mut waiting: mpsc::Receiver<Job>, store: Arc<dyn Store>) {
+    let mut alone = false;
+    while let Some(first) = waiting.recv().await {
+        let mut count = first.events.len();
+        let (mut batches, mut answers) = (vec![first.events], vec![first.done]);
+        while !alone && count < MANY {
+            let Ok(next) = waiting.try_recv() else { break };
+            count += next.events.len();
+            batches.push(next.events);
+            answers.push(next.done);
+        }
+        let store = store.clone();
+        // A task of its own: a bug that panics in it must not end this one.
+        let written =
+            tokio::spawn(async move { store.ingest_all(&batches, Millis::now()).await }).await;
+        let results = match written {
+            Ok(Ok(done)) => {
+                alone = false;
+                done.into_iter().map(Ok).collect()
+            }
+            Ok(Err(error)) => failed(&error.to_string(), answers.len()),
+            Err(error) => failed(&error.to_string(), answers.len()),
+        };
+        alone |= results.iter().any(Result::is_err);
+        for (answer, result) in answers.into_iter().zip(results) {
+            // Who has gone sends the batch again, and is told that it is counted.
+            let _ = answer.send(result);
+        }
+    }
+}
+
+/// One failure for each batch of a transaction.
+fn failed(why: &str, batches: usize) -> Vec<Result<Ingested>> {
+    let error = || StoreError::Unavailable(sqlx::Error::Protocol(why.into()));
+    (0..batches).map(|_| Err(error())).collect()
+}

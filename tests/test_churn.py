@@ -1,0 +1,179 @@
+"""Configurations change under load, again and again, while streams are open and the key service answers slowly: what the ledger
+holds in the end is what the upstream gave, to the token.
+"""
+
+import copy
+import json
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from harness import bootstrap as places
+from harness import http1, metered
+from harness import service as services
+from harness.books import agree, counted, events, truth
+from harness.dynamic import Ecds, Lds
+from harness.gate import Gate
+from harness.meddler import Meddler
+from harness.waiting import free_port, wait_until
+
+UPDATES = 20
+CLIENTS = 6
+ENDLESS = {"requests_per_minute": 1_000_000, "tokens_per_minute": 100_000_000}
+# An answer of the service to usage; another root context ticks meanwhile.
+SLOW = 0.03
+
+
+class Load(threading.Thread):
+    """One client that asks as fast as it is answered, each time on a connection of its own: a listener that is replaced
+    closes its connections after a while, and what is cut off could not be compared to the token."""
+
+    def __init__(self, ports: list[int], key):
+        super().__init__(daemon=True)
+        self.ports, self.key = ports, key
+        self.answered = 0
+        self.odd: list[str] = []
+        self.ending = False
+        self.start()
+
+    def run(self) -> None:
+        while not self.ending:
+            # Half of them are streams of about a tenth of a second, so that some are open whatever happens.
+            streamed = {"stream": True} if self.answered % 2 else {}
+            mock = "output_tokens=12;event_delay_ms=8" if streamed else "output_tokens=5"
+            raw = http1.request("POST", metered.CHAT_PATH, metered.headers(self.key, mock), metered.body(**streamed))
+            port = self.ports[self.answered % len(self.ports)]
+            try:
+                answer = http1.exchange(port, raw)
+            except OSError as refused:
+                answer = http1.Answer(ended=repr(refused))
+            if (answer.status, answer.ended) == (200, "complete"):
+                self.answered += 1
+            else:
+                self.odd.append(answer.ended + answer.everything())
+
+
+@contextmanager
+def loaded(service, ports: list[int]):
+    """Clients at work; afterwards all their requests have been answered."""
+    keys = service.keys(CLIENTS, limits=ENDLESS)
+    loads = [Load(ports, key) for key in keys]
+    yield loads
+    for load in loads:
+        load.ending = True
+    for load in loads:
+        load.join()
+    odd = [text for load in loads for text in load.odd]
+    assert not odd, odd[:3]
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """A service whose answers to usage come late: (service, meddler)."""
+    service = services.Service(tmp_path)
+    meddler = Meddler(service.sync_port)
+    meddler.delay("usage", SLOW)
+    yield service, meddler
+    meddler.stop()
+    service.stop()
+
+
+@contextmanager
+def running(directory, meddler, **options):
+    with services.gate(directory, meddler.port, **options) as gate:
+        services.ready(gate)
+        yield gate
+        meddler.behave()
+
+
+def changed(gate: Gate, turn: int) -> str:
+    """The filter's configuration with a difference that nobody notices."""
+    config = json.loads(places.plugin(gate.rendered)["configuration"]["value"])
+    config["service"]["unknown_key_seconds"] = 5 + turn
+    return json.dumps(config)
+
+
+class Remembering:
+    """An overlay that keeps what was rendered, before another one changes it."""
+
+    def __init__(self, overlay):
+        self.overlay = overlay
+
+    def __call__(self, bootstrap: dict) -> dict:
+        self.rendered = copy.deepcopy(bootstrap)
+        return self.overlay(bootstrap)
+
+
+@pytest.mark.parametrize("watch", [Lds, Ecds])
+def test_twenty_updates_under_load_lose_and_double_nothing(slow, tmp_path, watch):
+    service, meddler = slow
+    overlay = Remembering(watch(tmp_path / "watch"))
+    with running(tmp_path / "gate", meddler, overlay=overlay) as gate:
+        gate.rendered = overlay.rendered
+        with loaded(service, [gate.port]) as loads:
+            for turn in range(UPDATES):
+                # Each configuration has been at work before the next one comes.
+                before = [load.answered for load in loads]
+                assert overlay.overlay.update(gate, changed(gate, turn))
+                wait_until(
+                    "answers under it", lambda b=before: all(x.answered >= n + 2 for x, n in zip(loads, b, strict=True))
+                )
+        agree(service, gate)
+        assert sum(sums["requests"] for sums in truth(gate).values()) == sum(load.answered for load in loads)
+
+
+def two_listeners(bootstrap: dict) -> dict:
+    """The same API on a second port, with a configuration that differs: two root contexts in each VM, for good."""
+    (first,) = bootstrap["static_resources"]["listeners"]
+    second = copy.deepcopy(first)
+    second["name"] = "second"
+    second["address"]["socket_address"]["port_value"] = free_port()
+    bootstrap["static_resources"]["listeners"] = [second]
+    config = json.loads(places.plugin(bootstrap)["configuration"]["value"])
+    config["service"]["unknown_key_seconds"] = 7
+    places.configure(bootstrap, json.dumps(config))
+    bootstrap["static_resources"]["listeners"] = [first, second]
+    return bootstrap
+
+
+def test_two_listeners_whose_configurations_differ_lose_nothing(slow, tmp_path):
+    service, meddler = slow
+    with running(tmp_path / "gate", meddler, overlay=two_listeners) as gate:
+        _, second = gate.bootstrap["static_resources"]["listeners"]
+        with loaded(service, [gate.port, second["address"]["socket_address"]["port_value"]]) as loads:
+            wait_until("requests", lambda: sum(load.answered for load in loads) >= 600, 30)
+        agree(service, gate)
+
+
+def test_what_is_under_way_when_its_configuration_ends_goes_from_the_next(slow, tmp_path):
+    """The root context that sent a batch ends before the answer comes."""
+    service, meddler = slow
+    overlay = Remembering(Ecds(tmp_path / "watch"))
+    with running(tmp_path / "gate", meddler, overlay=overlay) as gate:
+        gate.rendered = overlay.rendered
+        key = service.key()
+        meddler.hold("usage")
+        assert metered.post(gate, key).status == 200
+        meddler.wait_held("usage")
+        assert overlay.overlay.update(gate, changed(gate, 1))
+        assert metered.post(gate, key).status == 200
+        meddler.release("usage")
+        agree(service, gate)
+        assert len(events(service)) == 2
+
+
+def test_a_service_that_is_no_longer_configured_gets_what_was_used_under_it(slow, tmp_path):
+    service, meddler = slow
+    overlay = Remembering(Ecds(tmp_path / "watch"))
+    with running(tmp_path / "gate", meddler, overlay=overlay) as gate:
+        gate.rendered = overlay.rendered
+        key = service.key()
+        meddler.instead("usage", lambda: (503, b""))
+        assert metered.post(gate, key).status == 200
+        wait_until("a refused post", lambda: meddler.count("usage") >= 1)
+        assert overlay.overlay.update(gate, "{}")
+        wait_until("a gate without keys", lambda: gate.models(key).status == 401)
+        meddler.behave()
+        wait_until("the event", lambda: counted(service).get(key.id, {}).get("requests") == 1)
+        agree(service, gate)

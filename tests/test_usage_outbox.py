@@ -1,0 +1,124 @@
+"""What a VM holds of usage until the service has it: its bound and what is given up first, pauses after failures, and sums of
+refusals.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from harness import http1, metered
+from harness import service as services
+from harness.books import agree, counted, events, truth
+from harness.meddler import Meddler
+from harness.waiting import wait_until
+
+ENDLESS = {"requests_per_minute": 1_000_000, "tokens_per_minute": 100_000_000}
+
+
+@pytest.fixture
+def stand(tmp_path):
+    """A service, what stands before it, and a gate with one worker that holds a MiB of usage."""
+    service = services.Service(tmp_path)
+    meddler = Meddler(service.sync_port)
+    with services.gate(tmp_path / "gate", meddler.port, settings={"usage_memory_mib": 1}, concurrency=1) as gate:
+        services.ready(gate)
+        yield service, meddler, gate
+        meddler.behave()
+    meddler.stop()
+    service.stop()
+
+
+def counter(gate, name: str) -> int:
+    return gate.envoy.stat(f"wasmcustom.gmtech_usage_{name}")
+
+
+def flood(gate, raw: bytes, count: int, status: int, connections: int = 8) -> None:
+    """So many of one request over some connections, written on each without waiting for answers."""
+    each = count // connections
+    assert each * connections == count
+    start_of_answer = b"HTTP/1.1 %d " % status
+
+    def ask() -> int:
+        with http1.connect(gate.port, timeout=60) as s:
+            threading.Thread(target=s.sendall, args=(raw * each,), daemon=True).start()
+            answers, rest = 0, b""
+            while answers < each:
+                got = s.recv(1 << 16)
+                assert got, f"closed after {answers} answers"
+                rest += got
+                answers += rest.count(start_of_answer)
+                rest = rest[1 - len(start_of_answer) :]
+            return answers
+
+    with ThreadPoolExecutor(connections) as pool:
+        assert sum(pool.map(lambda _: ask(), range(connections))) == count
+
+
+LONG_MODEL = "m" * 256
+
+
+def test_a_full_outbox_drops_refusals_first_and_counts_what_it_drops(stand):
+    service, meddler, gate = stand
+    key, revoked = service.key(limits=ENDLESS), service.key()
+    wait_until("the keys", lambda: gate.models(revoked).status == 200)
+    service.change(revoked, "revoke")
+    wait_until("the revocation", lambda: gate.models(revoked).status == 403)
+    meddler.hold("usage")
+    before = counter(gate, "refusals_dropped")
+    refusals = 1
+    assert gate.models(revoked).status == 403
+    # About 470 bytes an event: more than a MiB of them.
+    asked = 2_800
+    body = metered.body(model=LONG_MODEL)
+    raw = http1.request("POST", metered.CHAT_PATH, metered.headers(key, "output_tokens=1"), body)
+    flood(gate, raw, asked, 200)
+    dropped = wait_until("events that found no room", lambda: counter(gate, "dropped"))
+    assert 0 < dropped < asked / 2
+    assert counter(gate, "refusals_dropped") - before >= refusals, "refusals are given up first"
+    meddler.behave()
+    wait_until("what was held", lambda: counted(service)[key.id]["requests"] == asked - dropped, 20)
+    # What was dropped is in the log.
+    again = service.cli_json("usage", "import", str(gate.envoy.process.log))
+    assert (again["accepted"], again["malformed"]) == (dropped, 0), again
+    assert counted(service)[key.id] == truth(gate)[key.id]
+
+
+def test_posts_pause_longer_after_each_failure_and_nothing_is_lost(stand):
+    service, meddler, gate = stand
+    key = service.key(limits=ENDLESS)
+    meddler.instead("usage", lambda: (503, b""))
+    for _ in range(5):
+        assert metered.post(gate, key).status == 200
+    wait_until("failures", lambda: meddler.count("usage") >= 5, 15)
+    at = [call.at for call in meddler.calls if call.kind == "usage"]
+    gaps = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    for gap, pause in zip(gaps, (0.2, 0.4, 0.8, 1.6), strict=False):
+        assert gap >= pause, gaps
+    assert counter(gate, "retries") >= 4
+    meddler.behave()
+    agree(service, gate)
+    assert counter(gate, "dropped") == 0
+
+
+def test_refusals_of_a_revoked_key_are_few_rows_and_each_counts(stand):
+    service, _, gate = stand
+    key = service.key()
+    wait_until("the key", lambda: gate.models(key).status == 200)
+    service.change(key, "revoke")
+    wait_until("the revocation", lambda: gate.models(key).status == 403)
+    refused = sum(1 for row in gate.rows() if row.get("key_id") == key.id and row["response_code"] == 403)
+    asked = 2_000
+    raw = http1.request("GET", "/api/v1/models", [("authorization", key.bearer)])
+    flood(gate, raw, asked, 403)
+    row = wait_until(
+        "all refusals",
+        lambda: (r := service.usage()[key.id])["refusals"].get("key_revoked") == refused + asked and r,
+        20,
+    )
+    assert (row["requests"], row["cost_nano_usd"]) == (refused + asked + 1, 0)
+    assert len(events(service, f"key_id = '{key.id}' AND decision = 'key_revoked'")) <= 20
+    # A refusal's line in the log names no event: it is counted already, and is not counted again.
+    again = service.cli_json("usage", "import", str(gate.envoy.process.log))
+    assert (again["accepted"], again["malformed"]) == (0, 0), again
+    assert service.usage()[key.id]["requests"] == refused + asked + 1
