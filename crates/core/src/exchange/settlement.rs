@@ -149,7 +149,7 @@ impl Exchange {
         let batch = self.objects.batch_tokens()?;
         // Without an answer nobody knows whether the batch was made: it is taken for made.
         let made = self.status == 0 || (200..300).contains(&self.status);
-        made.then(|| Settlement {
+        made.then_some(Settlement {
             usage: Usage::Estimated(batch),
             charged: 0,
             reserved: 0,

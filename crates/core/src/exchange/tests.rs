@@ -4,6 +4,7 @@ use crate::ledger::memory::MemoryStore;
 use crate::quota::SECOND;
 
 mod admission;
+mod objects;
 mod service;
 mod tokens;
 

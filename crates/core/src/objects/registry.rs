@@ -86,7 +86,8 @@ fn update(
     Err(StoreError)
 }
 
-/// Notes an object. One that is known keeps its maker, and stays settled: an id belongs to who made it.
+/// Notes an object, or what is newly known of it. It keeps its first maker, and stays settled: an id belongs to who
+/// made it.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -100,7 +101,6 @@ pub fn note(store: &impl CounterStore, id: &ObjectId, object: &Object) -> Result
             Some(known) if known.key != object.key => *known,
             Some(known) => Object {
                 settled: known.settled || object.settled,
-                charged: known.charged.max(object.charged),
                 ..object.clone()
             },
             None => object.clone(),

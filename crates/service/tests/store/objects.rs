@@ -75,7 +75,11 @@ async fn an_object_is_booked_at_what_it_used_in_any_order(stand: &Stand) {
     }
     let rows = usage(store.as_ref(), GroupBy::Key).await;
     assert_eq!(
-        (rows[0].requests, rows[0].input_tokens, rows[0].output_tokens),
+        (
+            rows[0].requests,
+            rows[0].input_tokens,
+            rows[0].output_tokens
+        ),
         (1, 100, 50)
     );
     assert_eq!((rows[0].cost_nano_usd, rows[0].not_exact), (150, 0));
@@ -93,7 +97,12 @@ async fn what_the_end_adds_counts_then_and_what_it_takes_away_counts_before(stan
     let days = usage(store.as_ref(), GroupBy::Day).await;
     let day = |i: usize| {
         let row = &days[i];
-        (row.requests, row.input_tokens, row.output_tokens, row.cost_nano_usd)
+        (
+            row.requests,
+            row.input_tokens,
+            row.output_tokens,
+            row.cost_nano_usd,
+        )
     };
     // More output, counted when it was learned; less prompt and less money, taken from the day before.
     assert_eq!((day(0), day(1)), ((1, 60, 900, 700), (0, 0, 4_100, 0)));
@@ -119,7 +128,10 @@ async fn an_object_is_its_first_makers(stand: &Stand) {
     let (_, object) = store.objects(&[id()]).await.unwrap().remove(0);
     let object = object.unwrap();
     assert_eq!((object.key, object.settled), (key.record.id, true));
-    assert_eq!(books(store.as_ref(), "acme").await, (-2_000, -2_000, -2_000));
+    assert_eq!(
+        books(store.as_ref(), "acme").await,
+        (-2_000, -2_000, -2_000)
+    );
 }
 
 async fn a_spent_credit_comes_back_with_what_was_not_used(stand: &Stand) {
@@ -129,7 +141,10 @@ async fn a_spent_credit_comes_back_with_what_was_not_used(stand: &Stand) {
         note: String::new(),
         once: None,
     };
-    store.credit(&team("acme"), credit, &by(NOON)).await.unwrap();
+    store
+        .credit(&team("acme"), credit, &by(NOON))
+        .await
+        .unwrap();
     store.ingest(&[made(&key, false)], NOON).await.unwrap();
     assert!(store.team(&team("acme")).await.unwrap().exhausted);
     store
@@ -169,7 +184,9 @@ async fn what_is_told_of_an_object_is_asked_for_again(stand: &Stand) {
     let asked = [file, output, id(), ObjectId::of(b"nothing")];
     let told = store.objects(&asked).await.unwrap();
     assert!(told.iter().map(|(id, _)| *id).eq(asked));
-    let [Some(file), Some(output), None, None] = &told.iter().map(|(_, o)| o.clone()).collect::<Vec<_>>()[..] else {
+    let [Some(file), Some(output), None, None] =
+        &told.iter().map(|(_, o)| o.clone()).collect::<Vec<_>>()[..]
+    else {
         panic!("{told:?}")
     };
     assert_eq!((file.kind, file.work), (Kind::File, Some(work)));
@@ -186,7 +203,10 @@ async fn old_answers_are_forgotten_and_files_are_not(stand: &Stand) {
         work: None,
         settled: false,
     });
-    store.ingest(&[made(&key, true), upload], NOON).await.unwrap();
+    store
+        .ingest(&[made(&key, true), upload], NOON)
+        .await
+        .unwrap();
     assert_eq!(store.forget_objects(NOON).await.unwrap(), 0);
     assert_eq!(store.forget_objects(later(1)).await.unwrap(), 1);
     let told = store.objects(&[id(), file]).await.unwrap();
