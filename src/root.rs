@@ -19,6 +19,7 @@ pub(crate) struct Root {
 }
 
 impl Root {
+    /// The root context of that number.
     pub(crate) fn new(id: u32) -> Self {
         Self {
             id,
@@ -93,6 +94,6 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(id, self.policy.clone())))
+        Some(Box::new(Stream::new(id, self.id, self.policy.clone())))
     }
 }

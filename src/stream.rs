@@ -20,11 +20,11 @@ use crate::host::body::{self, Buffer};
 use crate::host::callout::{self, Call};
 use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
-use crate::host::{Status, clock, flow, metrics, reply};
-use crate::leases;
+use crate::host::{Status, clock, context, flow, metrics, reply};
 use crate::model_list::ModelList;
+use crate::refusal::Refusal;
 use crate::request_body::HeldBody;
-use crate::{report, usage};
+use crate::{holding, leases, report, usage};
 
 /// How long a request waits for the key service to know its key.
 const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -45,6 +45,7 @@ enum Question {
 /// One stream.
 pub(crate) struct Stream {
     id: u32,
+    root: u32,
     policy: Option<Rc<Policy>>,
     exchange: Option<Exchange>,
     request: HeldBody,
@@ -52,19 +53,24 @@ pub(crate) struct Stream {
     asked: Option<Question>,
     /// The request has no body.
     ends: bool,
+    /// An answer of the gate's that waits for the rest of the request.
+    refusal: Option<Refusal>,
     event_id: [u8; 16],
     list: ModelList,
 }
 
 impl Stream {
-    pub(crate) fn new(id: u32, policy: Option<Rc<Policy>>) -> Self {
+    /// The stream of context `id`, below the root context `root`.
+    pub(crate) fn new(id: u32, root: u32, policy: Option<Rc<Policy>>) -> Self {
         Self {
             id,
+            root,
             policy,
             exchange: None,
             request: HeldBody::default(),
             asked: None,
             ends: false,
+            refusal: None,
             event_id: [0; 16],
             list: ModelList::default(),
         }
@@ -78,7 +84,8 @@ impl Stream {
         let head = pairs.head();
         let (exchange, step) =
             Exchange::start(&head, ends, &policy, &SharedCounters, clock::now()?);
-        self.request = HeldBody::new(head.get("content-length").is_some());
+        self.request = HeldBody::new(head.get("content-length"));
+        self.request.arrived(0, ends);
         for (name, value) in exchange.redacted() {
             headers::set(Map::Request, name, value)?;
         }
@@ -88,7 +95,20 @@ impl Stream {
         }
         self.exchange = Some(exchange);
         self.ends = ends;
+        let step = self.within_bounds(step)?;
         self.carry_out(step)
+    }
+
+    /// The step itself, or the refusal where it would have Envoy hold too much.
+    fn within_bounds(&mut self, step: Step) -> Result<Step, Status> {
+        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
+            return Ok(step);
+        };
+        if self.ends || !matches!(step, Step::ReadBody | Step::Resolve(_)) {
+            return Ok(step);
+        }
+        let refused = holding::hold(self.id, self.request.body(), exchange, policy)?;
+        Ok(refused.unwrap_or(step))
     }
 
     /// Hands over what has arrived of the body since the last callback; `size` is that of all of it.
@@ -96,11 +116,19 @@ impl Stream {
         let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
             return Ok(Action::Continue);
         };
+        if self.refusal.is_some() {
+            Refusal::drop_body(&mut self.refusal, size, ends)?;
+            return Ok(Action::Pause);
+        }
         if self.request.is_done() {
             return Ok(Action::Continue);
         }
+        self.request.arrived(size, ends);
+        if let Some(refused) = holding::hold(self.id, self.request.body(), exchange, &policy)? {
+            self.asked = None;
+            return self.carry_out(refused);
+        }
         if self.asked.is_some() {
-            self.request.wait(size, ends);
             return Ok(Action::Pause);
         }
         let chunk = self.request.read_new(size)?;
@@ -135,6 +163,7 @@ impl Stream {
                     report::named(&self.event_id);
                 }
                 leases::hold(self.id, exchange.lease());
+                holding::release(self.id);
                 headers::apply(Map::Request, &forward.head)?;
                 self.request.release(forward.body)?;
                 Ok(Action::Continue)
@@ -142,8 +171,10 @@ impl Stream {
             Step::Reply(answer) => {
                 report::decided(exchange);
                 leases::release(self.id);
+                holding::release(self.id);
                 self.request.give_up();
-                reply::send(&answer)?;
+                let (held, ended) = self.request.state();
+                self.refusal = Refusal::begin(answer, ended, held)?;
                 Ok(Action::Pause)
             }
         }
@@ -175,9 +206,9 @@ impl Stream {
             body: None,
             timeout,
         };
-        let sent = policy
-            .service()
-            .and_then(|service| callout::send(self, service, &call));
+        // The root context asks: what a stream has asked ends with it, and the SDK would keep the question for ever.
+        let send = || callout::send(self, policy.service()?, &call);
+        let sent = context::as_root(self.root, self.id, send)?;
         if sent.is_some() {
             metrics::count(
                 match question {
@@ -203,9 +234,10 @@ impl Stream {
         }
         let pairs = headers::read(Map::Request)?;
         let step = exchange.resume(&pairs.head(), self.ends, &policy, &SharedCounters, now);
+        let step = self.within_bounds(step)?;
         let reads = matches!(step, Step::ReadBody);
         let action = self.carry_out(step)?;
-        let (size, ended) = self.request.waited();
+        let (size, ended) = self.request.state();
         if reads && (size > 0 || ended) {
             self.request_body(size, ended)
         } else {
@@ -278,7 +310,8 @@ impl Context for Stream {
         if self.asked.is_none() {
             return;
         }
-        let answer = callout::answer(size).unwrap_or_default();
+        let read = || callout::answer(size).unwrap_or_default();
+        let answer = context::as_root(self.root, self.id, read).unwrap_or_default();
         let action = self
             .resolved(answer)
             .unwrap_or_else(|s| self.refuse_after("the key service's answer", s));
@@ -302,7 +335,7 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        let size = self.request.size();
+        let (size, _) = self.request.state();
         self.request_body(size, true)
             .unwrap_or_else(|s| self.refuse_after("the request's trailers", s))
     }
@@ -327,6 +360,7 @@ impl HttpContext for Stream {
 
     fn on_log(&mut self) {
         leases::release(self.id);
+        holding::release(self.id);
         let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
             return;
         };

@@ -42,6 +42,8 @@ MISTAKES = [
     ("zero tokens", with_tier(tokens_per_minute=0), "tiers.free.tokens_per_minute", "nonzero"),
     ("a negative limit", with_tier(requests_per_minute=-1), "tiers.free.requests_per_minute", "invalid value"),
     ("a limit as text", with_tier(requests_per_minute="60"), "tiers.free.requests_per_minute", "invalid type"),
+    ("a burst that cannot be counted", with_key_record(limits={"tokens_per_minute": 1, "tokens_burst": 1_000_000_000}),
+     "limits.tokens_burst", "31 years"),
     ("zero in an override", with_key_record(limits={"tokens_burst": 0}), "limits.tokens_burst", "nonzero"),
     ("no tokens limit", {"tiers": {"free": {"requests_per_minute": 60}}}, "tiers.free", "tokens_per_minute"),
     ("a short digest", {"keys": {"ab" * 31: GOOD_KEY}}, "keys.", "SHA-256"),

@@ -1,4 +1,6 @@
-"""What Envoy itself answers has OpenAI's shape too, and the SDK raises its own exceptions for it."""
+"""What Envoy itself answers has the shape that the client's SDK reads, and the SDK raises its own exceptions for it."""
+
+import json
 
 import openai
 import pytest
@@ -128,3 +130,57 @@ def test_passthrough_answers_alike(start, status, code, path):
     gate = start(passthrough=True, mock=False, kinds={})
     answer = gate.send("GET", path)
     assert (answer.status, answer.error["code"]) == (status, code)
+
+
+def anthropics(error_type: str, message: str) -> dict:
+    return {"type": "error", "error": {"type": error_type, "message": message}}
+
+
+def googles(code: int, status: str, message: str) -> dict:
+    return {"error": {"code": code, "status": status, "message": message}}
+
+
+CLAUDE = b'{"model":"claude-x","max_tokens":5,"messages":[]}'
+GEMINI = b'{"contents":[{"parts":[{"text":"Hello"}]}]}'
+GEMINI_PATH = "/v1/models/gemini-x:generateContent"
+DOWN = "The service is temporarily unavailable. Please try again."
+SLOW = "The model provider did not answer in time. Please try again."
+LARGE = "The request body is too large: the limit is 32 MiB."
+
+
+@pytest.mark.parametrize("passthrough", [False, True], ids=["gate", "passthrough"])
+def test_anthropics_and_googles_paths_have_their_shapes(start, passthrough):
+    gate = start(mock=False, passthrough=passthrough, kinds={} if passthrough else ONE_KEY, config={})
+    bearer = [] if passthrough else [("authorization", gate.key().bearer)]
+    headers = [*bearer, ("content-type", "application/json")]
+    for path, data, body in (
+        ("/v1/messages", CLAUDE, anthropics("overloaded_error", DOWN)),
+        ("/api/v1/messages?beta=true", CLAUDE, anthropics("overloaded_error", DOWN)),
+        (GEMINI_PATH, GEMINI, googles(503, "UNAVAILABLE", DOWN)),
+        ("/api/v1/models/gemini-x:streamGenerateContent?alt=sse", GEMINI, googles(503, "UNAVAILABLE", DOWN)),
+    ):
+        answer = gate.send("POST", path, headers, data)
+        assert (answer.status, json.loads(answer.body)) == (503, body), path
+        assert answer.header("content-type") == "application/json"
+
+
+def test_504_and_413_on_anthropics_and_googles_paths(start):
+    def overlay(config: dict) -> None:
+        little_room(config)
+        impatient(config)
+        # mock-llm speaks Gemini's dialect under Gemini's version only.
+        (route,) = [r for r in bootstrap.routes(config) if r["name"] == "api-v1"]
+        route["route"]["prefix_rewrite"] = "/v1beta/"
+
+    gate = start(overlay=overlay, kinds=BOUNDLESS)
+    headers = [("authorization", gate.key().bearer), ("content-type", "application/json")]
+    slow = [*headers, ("x-mock", "delay_ms=5000")]
+    large = b" " * (3 << 20)
+    for path, data, timed_out, too_large in (
+        ("/v1/messages", CLAUDE, anthropics("timeout_error", SLOW), anthropics("request_too_large", LARGE)),
+        (f"/api{GEMINI_PATH}", GEMINI, googles(504, "DEADLINE_EXCEEDED", SLOW), googles(413, "INVALID_ARGUMENT", LARGE)),
+    ):
+        answer = gate.send("POST", path, slow, data)
+        assert (answer.status, json.loads(answer.body)) == (504, timed_out)
+        answer = gate.send("POST", path, headers, data[:1] + large + data[1:])
+        assert (answer.status, json.loads(answer.body)) == (413, too_large)

@@ -119,14 +119,47 @@ def test_many_choices_are_reserved_for(gate):
 
 
 def test_it_learns_how_long_answers_are(gate):
-    """Without a cap the first reserves the default, the next what the last one taught."""
+    """Without a cap the first reserves the default, the next a sixteenth of the way less: a short answer is no reason to
+    expect short ones. A long one is."""
     key = gate.key("steady")
-    for _ in range(2):
-        assert post(gate, key, body(), "output_tokens=50").status == 200
-        metered.wait_until("its row", lambda: metered.rows(gate, key))
-    first, second = charges(gate, key, 2)
-    assert first.reserved == first.prompt_estimate + 1024
-    assert second.reserved == second.prompt_estimate + 50
+    for count, output in enumerate([50, 1963, 50], start=1):
+        assert post(gate, key, body(), f"output_tokens={output}").status == 200
+        metered.wait_until("its row", lambda: len(metered.rows(gate, key)) == count)
+    reserved = [c.reserved - c.prompt_estimate for c in charges(gate, key, 3)]
+    assert reserved == [1024, 963, 1463]
+
+
+def test_an_answer_that_had_to_be_short_teaches_nothing(gate):
+    key = gate.key("steady")
+    for count, cap in enumerate([{"max_tokens": 1}] * 3 + [{}], start=1):
+        assert post(gate, key, body(**cap)).status == 200
+        metered.wait_until("its row", lambda: len(metered.rows(gate, key)) == count)
+    reserved = [c.reserved - c.prompt_estimate for c in charges(gate, key, 4)]
+    assert reserved == [1, 1, 1, 1024]
+
+
+def test_what_was_held_for_long_is_not_given_back_over_what_has_refilled(gate):
+    """Three reservations of nearly the whole bucket, each made when it had refilled from the last: their clients hang up
+    one after the other, and somebody spends what is there after each. That is one burst, and not three."""
+    key = gate.key("quick")
+    full = limits(gate, key)["tokens_per_minute"]["remaining"]
+    held = []
+    for _ in range(3):
+        held.append(stream(gate, key, "first_event_ms=60000", max_tokens=full - 50))
+        metered.wait_until("it to be under way", lambda: len(gate.seen()) == len(held))
+        metered.wait_until("the bucket to refill", lambda: limits(gate, key)["tokens_per_minute"]["remaining"] == full)
+    began = time.monotonic()
+    for count, going in enumerate(held, start=1):
+        going.hang_up()
+        metered.wait_until("its settlement", lambda: sum(c.source == "lower_bound" for c in all_charges(gate, key)) == count)
+        post(gate, key, body(max_tokens=full - 50), f"output_tokens={full - 50}")
+    spent = sum(c.charged for c in all_charges(gate, key) if c.source == "exact")
+    assert spent > full - 50, "what was there could be spent"
+    assert spent <= full + 100 * (time.monotonic() - began) + 1, "the burst, and what came back meanwhile"
+
+
+def all_charges(gate, key) -> list[metered.Charge]:
+    return [metered.Charge.of(row) for row in metered.rows(gate, key)]
 
 
 # In flight.

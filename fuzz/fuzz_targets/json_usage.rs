@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 fn meter<'a>(ending: Ending, pieces: impl Iterator<Item = &'a [u8]>) -> Usage {
     let facts = ResponseFacts { status: 200, content_type: Some(b"application/json"), content_encoding: None };
-    let plan = MeterPlan { prompt_estimate: 10, output_estimate: 100, drop_usage_event: true };
+    let plan = MeterPlan { prompt_estimate: 10, output_estimate: 100, generates: true, drop_usage_event: true };
     let mut meter = ResponseMeter::new(&facts, plan);
     for piece in pieces {
         assert_eq!(meter.push(piece), Output::Unchanged);

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 fn meter<'a>(drop: bool, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Usage) {
     let facts = ResponseFacts { status: 200, content_type: Some(b"text/event-stream"), content_encoding: None };
-    let plan = MeterPlan { prompt_estimate: 10, output_estimate: 100, drop_usage_event: drop };
+    let plan = MeterPlan { prompt_estimate: 10, output_estimate: 100, generates: true, drop_usage_event: drop };
     let mut meter = ResponseMeter::new(&facts, plan);
     let mut out = Vec::new();
     for piece in pieces {

@@ -57,6 +57,13 @@ unsafe extern "C" {
         value_len: usize,
         cas: u32,
     ) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_len: usize,
+        data: *mut *mut u8,
+        len: *mut usize,
+    ) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_set_property(
         path: *const u8,
         path_len: usize,
@@ -159,6 +166,19 @@ pub(super) fn set_shared_data(key: &[u8], value: &[u8], cas: u32) -> Result<(), 
     check(unsafe {
         proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
     })
+}
+
+pub(super) fn get_property(path: &[u8]) -> Result<Vec<u8>, Status> {
+    let (mut data, mut len) = (std::ptr::null_mut(), 0);
+    // SAFETY: the path is live during the call and both out-pointers are to locals.
+    let status =
+        unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut len) };
+    taken(status, data, len)
+}
+
+pub(super) fn set_effective_context(context: u32) -> Result<(), Status> {
+    // SAFETY: takes a plain number.
+    check(unsafe { proxy_set_effective_context(context) })
 }
 
 pub(super) fn set_property(path: &[u8], value: &[u8]) -> Result<(), Status> {

@@ -22,18 +22,8 @@ def exchange(
     deadline: float = 10,
 ) -> Answer:
     """One request on a connection of its own. `status` 0 with `ended` tells of a reset or a closed connection."""
-    config = h2.config.H2Configuration(
-        client_side=True,
-        validate_outbound_headers=False,
-        normalize_outbound_headers=False,
-        validate_inbound_headers=True,
-        header_encoding=None,
-    )
-    connection = h2.connection.H2Connection(config)
-    connection.initiate_connection()
-    start = pseudo or [
-        (":method", method), (":scheme", "http"), (":authority", "gate.test"), (":path", path),
-    ]  # fmt: skip
+    connection = _client()
+    start = pseudo or _pseudo(method, path)
     fields = [(_raw(k), _raw(v)) for k, v in [*start, *headers]]
     answer = Answer()
     with connect(port) as s:
@@ -47,6 +37,33 @@ def exchange(
     return answer
 
 
+def unfinished(port: int, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> socket.socket:
+    """A connection with a request whose end never comes; `body` fits into the windows of a new one."""
+    connection = _client()
+    connection.send_headers(1, [(_raw(k), _raw(v)) for k, v in [*_pseudo(method, path), *headers]])
+    assert not _send_body(connection, body, [], ends=False)
+    s = connect(port)
+    _flush(s, connection)
+    return s
+
+
+def _client() -> h2.connection.H2Connection:
+    config = h2.config.H2Configuration(
+        client_side=True,
+        validate_outbound_headers=False,
+        normalize_outbound_headers=False,
+        validate_inbound_headers=True,
+        header_encoding=None,
+    )
+    connection = h2.connection.H2Connection(config)
+    connection.initiate_connection()
+    return connection
+
+
+def _pseudo(method: str, path: str) -> list[tuple[str, str]]:
+    return [(":method", method), (":scheme", "http"), (":authority", "gate.test"), (":path", path)]
+
+
 def _raw(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode("latin-1")
 
@@ -57,13 +74,13 @@ def _flush(s: socket.socket, connection: h2.connection.H2Connection) -> None:
         s.sendall(data)
 
 
-def _send_body(connection, pending: bytes, trailers) -> bytes:
+def _send_body(connection, pending: bytes, trailers, ends: bool = True) -> bytes:
     while pending:
         room = min(connection.local_flow_control_window(1), connection.max_outbound_frame_size)
         if room <= 0:
             return pending
         chunk, pending = pending[:room], pending[room:]
-        connection.send_data(1, chunk, end_stream=not pending and not trailers)
+        connection.send_data(1, chunk, end_stream=ends and not pending and not trailers)
     if trailers:
         connection.send_headers(1, [(_raw(k), _raw(v)) for k, v in trailers], end_stream=True)
     return b""

@@ -39,3 +39,8 @@ def envoy() -> Path:
     else:
         inside = Path(package.submodule_search_locations[0]) / "_bin/envoy"
     return _artefact("ENVOY_BIN", inside, "make setup")
+
+
+def litellm() -> Path:
+    """A Python that has LiteLLM."""
+    return _artefact("GMTECH_LITELLM", ROOT / "target/litellm/bin/python", "make setup")

@@ -14,6 +14,7 @@ use std::num::NonZeroU32;
 use serde::Deserialize;
 
 use crate::auth::CredentialHeader;
+use crate::holding::Bounds;
 use crate::ident::TierName;
 use crate::key::KeyDigest;
 use crate::ledger::Limits;
@@ -110,6 +111,7 @@ pub struct Policy {
     allow_upgrades: bool,
     credential_headers: Vec<CredentialHeader>,
     metering: Metering,
+    bodies: Bounds,
     service: Option<ServicePolicy>,
 }
 
@@ -240,6 +242,12 @@ impl Policy {
     #[must_use]
     pub fn metering(&self) -> &Metering {
         &self.metering
+    }
+
+    /// How much of requests' bodies a worker may hold.
+    #[must_use]
+    pub fn bodies(&self) -> &Bounds {
+        &self.bodies
     }
 
     /// The headers in which a key is accepted.

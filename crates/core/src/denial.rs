@@ -19,7 +19,7 @@ use dialect::Told;
 use headers::retry_headers;
 
 use crate::auth::{InvalidKey, Refused};
-use crate::ident::KeyId;
+use crate::ident::{KeyId, TeamId};
 use crate::ledger::Dimension;
 use crate::model::ModelId;
 use crate::objects;
@@ -58,10 +58,23 @@ pub enum Denial {
         /// The model asked for.
         model: ModelId,
     },
-    /// 400 or 415: a body that could be read in two ways, or not at all.
+    /// 400, 413 or 415: a body that is too large, could be read in two ways, or not at all.
     Body(BodyError),
     /// 429: a limit of requests, tokens or requests in flight.
     Limit(Box<LimitHit>),
+    /// 429: more of the key's bodies are on their way at once than may be held.
+    BodiesOfKey {
+        /// The key.
+        key: KeyId,
+        /// Its team.
+        team: TeamId,
+        /// What may be held of them, in bytes.
+        limit: u64,
+        /// What its other requests have.
+        used: u64,
+        /// What this one has or announces.
+        requested: u64,
+    },
     /// 429: the team's credit, or the key's budget, is spent.
     Credit,
     /// 404: a path that is not served.
@@ -105,6 +118,8 @@ pub enum Denial {
     UnreadableModels,
     /// 503: the key service has not said yet, or not for too long, which keys there are.
     NotReady,
+    /// 503: as many bodies are held as may be, of all keys together; nothing was spent.
+    Overloaded,
     /// 503: the gate itself cannot decide; nothing was spent.
     Unavailable,
 }
@@ -177,6 +192,9 @@ impl Denial {
                     )
                 }
             },
+            Self::BodiesOfKey { .. } => {
+                kind!("rate_limit_bodies", 429, "requests", "rate_limit_exceeded")
+            }
             Self::Body(error) => Kind {
                 decision: "bad_request",
                 details: "gmtech_bad_request",
@@ -231,6 +249,7 @@ impl Denial {
                 )
             }
             Self::NotReady => kind!("not_ready", 503, "server_error", "gate_not_ready"),
+            Self::Overloaded => kind!("overloaded", 503, "server_error", "gate_overloaded"),
             Self::Unavailable => kind!("unavailable", 503, "server_error", "gate_unavailable"),
         }
     }
@@ -263,6 +282,11 @@ impl Denial {
             }
             Self::Body(error) => error.to_string(),
             Self::Limit(hit) => hit.message(),
+            Self::BodiesOfKey { key, team, limit, used, requested } => format!(
+                "Rate limit reached for {key} in team {team} on bytes of request bodies on their way at once: Limit \
+                 {limit}, Used {used}, Requested {requested}. Please try again in 1s. Rate limit exceeded: send fewer \
+                 large requests at a time."
+            ),
             Self::UnknownUrl { method, path } => format!(
                 "Unknown request URL: {method} {path}. Check the URL for typos; the API's base URL ends in /v1."
             ),
@@ -294,6 +318,9 @@ impl Denial {
             Self::NotReady => {
                 "The key cannot be checked at the moment. Please try again shortly.".into()
             }
+            Self::Overloaded => {
+                "The gate is receiving as many request bodies as it can hold. Try again shortly.".into()
+            }
             Self::Unavailable => {
                 "The gate cannot check this request's limits at the moment. Try again shortly.".into()
             }
@@ -305,7 +332,9 @@ impl Denial {
         match self {
             Self::Limit(hit) => Some(hit.exceeded),
             Self::Credit => Some(Exceeded::Never),
-            Self::NotReady | Self::Unavailable => Some(Exceeded::Wait(SECOND)),
+            Self::BodiesOfKey { .. } | Self::NotReady | Self::Overloaded | Self::Unavailable => {
+                Some(Exceeded::Wait(SECOND))
+            }
             _ => None,
         }
     }

@@ -26,6 +26,7 @@ use crate::usage::{LinesMeter, ResponseMeter, Shown, Usage};
 
 mod admission;
 mod answer;
+mod held;
 mod limits;
 mod lookup;
 mod models;
@@ -101,6 +102,10 @@ struct Forwarded {
     /// Tokens of the prompt, as estimated; `None` where no tokens are charged.
     prompt_estimate: Option<u64>,
     choices: u64,
+    /// What the client capped each answer at, in tokens.
+    cap: Option<u64>,
+    /// Tokens of output that are reserved of this endpoint before anything was learned.
+    usual_output: u64,
     asked_for_usage: bool,
     answer: AnswerState,
 }

@@ -19,13 +19,15 @@
 //! | cut, or failed after it began, or text after the last count | lower bound | the larger of what was reported and what was streamed |
 //! | failed before anything was generated | lower bound | zero |
 //! | whole, without a count | estimated | prompt as estimated, output from its text |
-//! | of no shape or content type known here, or encoded | estimated | prompt as estimated, output as reserved at most |
+//! | of a shape not known here | as above | output from its strings |
+//! | of a content type not known here, or encoded | estimated | prompt as estimated, output as reserved, or from its bytes if that is more |
 //!
 //! A stream that said itself that it is whole (`[DONE]`, `message_stop`, `response.completed`, the usage
 //! event) is whole, even if the client then hangs up: SDKs do.
 //!
-//! What was streamed is the larger of the number of events with generated content and the estimate of their
-//! text ([`crate::estimate`]).
+//! What was streamed is the largest of the number of events with generated content, the number of tokens that
+//! log probabilities list, and the estimate of text ([`crate::estimate`]) and bytes that are none. A reservation bounds none
+//! of it: it was made before anything was generated.
 
 mod anthropic;
 mod chat;
@@ -43,6 +45,7 @@ mod responses;
 mod shown;
 mod sse;
 mod tokens;
+mod unread;
 
 pub use lines::LinesMeter;
 pub use meter::{Ending, MeterPlan, Metered, Output, ResponseFacts, ResponseMeter};

@@ -20,6 +20,7 @@ use crate::record::{KeyRecord, Status};
 use crate::request::{EndpointGroup, OpenGroups};
 use crate::usage::Weights;
 
+mod bodies;
 mod service;
 
 /// The tiers that exist without being configured: name, requests and tokens a minute.
@@ -44,6 +45,7 @@ pub(super) struct RawConfig {
     upgrades: RawSwitch,
     credential_headers: Option<Vec<RawCredentialHeader>>,
     metering: RawMetering,
+    held_bodies: bodies::RawBodies,
     service: Option<service::RawService>,
 }
 
@@ -172,6 +174,7 @@ impl RawConfig {
                 include_usage: self.metering.include_usage,
                 include_usage_except: self.metering.include_usage_except_models,
             },
+            bodies: self.held_bodies.compile()?,
             service: self.service.map(service::RawService::compile).transpose()?,
         })
     }

@@ -31,6 +31,15 @@ fn nothing_written_is_all_defaults() {
         ] {
             assert_eq!(policy.path_action(path.as_bytes()), action, "{path}");
         }
+        let bodies = policy.bodies();
+        let mib = [
+            bodies.per_body,
+            bodies.per_key,
+            bodies.unresolved,
+            bodies.all,
+        ]
+        .map(|n| n >> 20);
+        assert_eq!(mib, [32, 64, 32, 256]);
         assert!(!policy.allows_upgrades());
         assert_eq!(
             policy.credential_headers(),
@@ -121,6 +130,31 @@ fn every_mistake_is_refused_at_its_place() {
         ("{", ".", "EOF"),
         ("[]", ".", "JSON object"),
         ("{} x", ".", "trailing"),
+        (
+            r#"{"held_bodies":{"per_key_bytes":33554431}}"#,
+            "held_bodies.per_key_bytes",
+            "is less than `per_body_bytes` (33554432)",
+        ),
+        (
+            r#"{"held_bodies":{"all_bytes":67108863}}"#,
+            "held_bodies.all_bytes",
+            "is less than `per_key_bytes` (67108864)",
+        ),
+        (
+            r#"{"held_bodies":{"unresolved_bytes":268435457}}"#,
+            "held_bodies.all_bytes",
+            "is less than `unresolved_bytes` (268435457)",
+        ),
+        (
+            r#"{"held_bodies":{"per_body_bytes":0}}"#,
+            "held_bodies.per_body_bytes",
+            "nonzero",
+        ),
+        (
+            r#"{"held_bodies":{"per_team_bytes":1}}"#,
+            "held_bodies.per_team_bytes",
+            "unknown field",
+        ),
         (r#"{"teirs":{}}"#, "teirs", "unknown field"),
         (
             r#"{"tiers":{"free":{"requests_per_minute":0,"tokens_per_minute":1}}}"#,
@@ -160,7 +194,7 @@ fn every_mistake_is_refused_at_its_place() {
         (
             &format!(
                 r#"{{"tiers":{{"free":{{"requests_per_minute":9,"tokens_per_minute":1}}}},{}"#,
-                &key(r#","limits":{"tokens_burst":1000000000}"#)[1..]
+                key(r#","limits":{"tokens_burst":1000000000}"#).trim_start_matches('{')
             ),
             "limits.tokens_burst",
             "at 1 a minute",

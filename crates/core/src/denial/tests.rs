@@ -3,6 +3,8 @@ use crate::ident::TeamId;
 use crate::ledger::{InFlight, Standings};
 use crate::quota::{Nanos, Standing};
 
+mod dialects;
+
 const STANDINGS: Standings = Standings {
     requests: Standing {
         limit: 60,
@@ -28,6 +30,16 @@ fn hit(dimension: Dimension, exceeded: Exceeded, requested: u64) -> Denial {
         requested,
         standings: STANDINGS,
     }))
+}
+
+fn bodies() -> Denial {
+    Denial::BodiesOfKey {
+        key: KeyId::new("key_1").unwrap(),
+        team: TeamId::new("acme").unwrap(),
+        limit: 1_000,
+        used: 900,
+        requested: 200,
+    }
 }
 
 fn header(reply: &Reply, name: &str) -> Option<String> {
@@ -164,6 +176,30 @@ fn every_refusal_has_openais_shape() {
             "gmtech_unreadable_models",
         ),
         (
+            Denial::Body(BodyError::TooLarge(32 << 20)),
+            413,
+            "invalid_request_error",
+            None,
+            "request_too_large",
+            "gmtech_bad_request",
+        ),
+        (
+            bodies(),
+            429,
+            "requests",
+            None,
+            "rate_limit_exceeded",
+            "gmtech_rate_limit_bodies",
+        ),
+        (
+            Denial::Overloaded,
+            503,
+            "server_error",
+            None,
+            "gate_overloaded",
+            "gmtech_overloaded",
+        ),
+        (
             Denial::Credit,
             429,
             "insufficient_quota",
@@ -232,6 +268,11 @@ fn a_limit_speaks_in_openais_words() {
             "Request too large for key_1 in team acme on tokens per min (TPM): Limit 40000, Requested 40601. The input \
              or output tokens must be reduced in order to run successfully. Rate limit exceeded: waiting does not help.",
         ),
+        (
+            bodies(),
+            "Rate limit reached for key_1 in team acme on bytes of request bodies on their way at once: Limit 1000, \
+             Used 900, Requested 200. Please try again in 1s. Rate limit exceeded: send fewer large requests at a time.",
+        ),
     ] {
         assert_eq!(denial.message(), message);
     }
@@ -259,6 +300,36 @@ fn a_closed_endpoint_names_the_setting_that_opens_it() {
             group,
         };
         assert_eq!(denial.message(), message);
+    }
+}
+
+#[test]
+fn what_is_too_much_at_once_is_worth_another_try() {
+    for denial in [
+        bodies(),
+        Denial::Overloaded,
+        Denial::NotReady,
+        Denial::Unavailable,
+    ] {
+        let reply = reply(&denial, Dialect::OpenAi);
+        assert_eq!(
+            header(&reply, "retry-after-ms").unwrap(),
+            "1000",
+            "{denial:?}"
+        );
+        assert_eq!(
+            header(&reply, "x-should-retry").unwrap(),
+            "true",
+            "{denial:?}"
+        );
+    }
+}
+
+#[test]
+fn a_body_too_large_is_told_the_limit() {
+    for (limit, told) in [(32 << 20, "32 MiB."), (1_000, "1000 bytes.")] {
+        let message = Denial::Body(BodyError::TooLarge(limit)).message();
+        assert!(message.ends_with(told), "{message}");
     }
 }
 
@@ -303,191 +374,4 @@ fn sdks_are_told_to_wait_only_where_they_do_wait() {
             "{exceeded:?}"
         );
     }
-}
-
-#[test]
-fn a_message_begins_with_openais_words_and_goes_on_with_ours() {
-    let model = Denial::ModelNotAllowed {
-        key: KeyId::new("key_1").unwrap(),
-        model: ModelId::new("gpt-5").unwrap(),
-    };
-    for (denial, message) in [
-        (
-            Denial::InvalidKey(InvalidKey::Suspended),
-            "Incorrect API key provided. Invalid API key: the key is not active: it is suspended. Its team can resume \
-             it on the API keys page.",
-        ),
-        (
-            Denial::InvalidKey(InvalidKey::Missing),
-            "You didn't provide an API key. Invalid API key: no key was sent. Send it in the header 'Authorization: \
-             Bearer gmtech_...' (the api_key of an OpenAI client).",
-        ),
-        (
-            model,
-            "The model `gpt-5` does not exist or you do not have access to it. Permission denied: key `key_1` does not \
-             have access to model `gpt-5`.",
-        ),
-        (
-            Denial::KeyRevoked,
-            "Permission denied: this API key has been revoked. Create a new one at \
-             https://app.gmtech.com/users/api-keys/.",
-        ),
-    ] {
-        assert_eq!(denial.message(), message);
-    }
-}
-
-#[test]
-fn anthropics_clients_read_anthropics_errors() {
-    let limit = hit(Dimension::Tokens, Exceeded::Wait(9_816_000_000), 39_000);
-    for (denial, status, error_type, code) in [
-        (
-            Denial::InvalidKey(InvalidKey::Unknown),
-            401,
-            "authentication_error",
-            "invalid_api_key",
-        ),
-        (Denial::KeyRevoked, 403, "permission_error", "key_revoked"),
-        (limit, 429, "rate_limit_error", "rate_limit_exceeded"),
-        (Denial::Credit, 429, "billing_error", "insufficient_quota"),
-        (
-            Denial::Body(BodyError::Empty),
-            400,
-            "invalid_request_error",
-            "empty_body",
-        ),
-        (Denial::NotReady, 503, "overloaded_error", "gate_not_ready"),
-    ] {
-        let anthropic = reply(&denial, Dialect::Anthropic);
-        let body: serde_json::Value = serde_json::from_str(&anthropic.body).unwrap();
-        assert_eq!(
-            body,
-            serde_json::json!({
-                "type": "error",
-                "error": {"type": error_type, "message": denial.message(), "details": {"error_code": code}},
-                "request_id": "0f3c-9a",
-            })
-        );
-        assert_eq!(anthropic.status, status);
-        assert_eq!(header(&anthropic, "request-id").unwrap(), "0f3c-9a");
-        let openai = reply(&denial, Dialect::OpenAi);
-        for name in [
-            "content-type",
-            "www-authenticate",
-            "retry-after",
-            "retry-after-ms",
-            "x-should-retry",
-        ] {
-            assert_eq!(header(&anthropic, name), header(&openai, name), "{name}");
-        }
-        assert_eq!(anthropic.details, openai.details);
-        assert_eq!(header(&anthropic, "x-ratelimit-limit-tokens"), None);
-    }
-}
-
-#[test]
-fn geminis_clients_read_googles_errors() {
-    const INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
-    let retry = |delay| serde_json::json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay});
-    let limit = hit(Dimension::Tokens, Exceeded::Wait(9_816_000_000), 39_000);
-    let never = hit(Dimension::Tokens, Exceeded::Never, 90_000);
-    for (denial, status, name, reason, delay) in [
-        (
-            Denial::InvalidKey(InvalidKey::Unknown),
-            401,
-            "UNAUTHENTICATED",
-            "INVALID_API_KEY",
-            None,
-        ),
-        (
-            Denial::KeyRevoked,
-            403,
-            "PERMISSION_DENIED",
-            "KEY_REVOKED",
-            None,
-        ),
-        (
-            limit,
-            429,
-            "RESOURCE_EXHAUSTED",
-            "RATE_LIMIT_EXCEEDED",
-            Some("9.816s"),
-        ),
-        (
-            never,
-            429,
-            "RESOURCE_EXHAUSTED",
-            "RATE_LIMIT_EXCEEDED",
-            None,
-        ),
-        (
-            Denial::Credit,
-            429,
-            "RESOURCE_EXHAUSTED",
-            "INSUFFICIENT_QUOTA",
-            None,
-        ),
-        (
-            Denial::Body(BodyError::Empty),
-            400,
-            "INVALID_ARGUMENT",
-            "EMPTY_BODY",
-            None,
-        ),
-        (
-            Denial::Unavailable,
-            503,
-            "UNAVAILABLE",
-            "GATE_UNAVAILABLE",
-            Some("1.000s"),
-        ),
-    ] {
-        let gemini = reply(&denial, Dialect::Gemini);
-        let body: serde_json::Value = serde_json::from_str(&gemini.body).unwrap();
-        let mut details =
-            vec![serde_json::json!({"@type": INFO, "reason": reason, "domain": "gmtech.com"})];
-        details.extend(delay.map(retry));
-        assert_eq!(
-            body,
-            serde_json::json!({"error": {
-                "code": status,
-                "message": denial.message(),
-                "status": name,
-                "details": details,
-            }})
-        );
-        assert_eq!(gemini.status, status);
-        assert_eq!(gemini.headers, reply(&denial, Dialect::OpenAi).headers);
-    }
-}
-
-#[test]
-fn the_six_headers_carry_limit_rest_and_time_to_full() {
-    let shown = |dialect: Dialect| {
-        let headers = dialect.limit_headers(&STANDINGS, WALL_MILLIS);
-        headers.map(|(n, v)| format!("{n}: {v}"))
-    };
-    assert_eq!(
-        shown(Dialect::Anthropic),
-        [
-            "anthropic-ratelimit-requests-limit: 60",
-            "anthropic-ratelimit-requests-remaining: 0",
-            "anthropic-ratelimit-requests-reset: 2027-01-15T08:01:00Z",
-            "anthropic-ratelimit-tokens-limit: 40000",
-            "anthropic-ratelimit-tokens-remaining: 38500",
-            "anthropic-ratelimit-tokens-reset: 2027-01-15T08:00:03Z",
-        ]
-    );
-    assert_eq!(shown(Dialect::Gemini), shown(Dialect::OpenAi));
-    assert_eq!(
-        shown(Dialect::OpenAi),
-        [
-            "x-ratelimit-limit-requests: 60",
-            "x-ratelimit-limit-tokens: 40000",
-            "x-ratelimit-remaining-requests: 0",
-            "x-ratelimit-remaining-tokens: 38500",
-            "x-ratelimit-reset-requests: 1m0s",
-            "x-ratelimit-reset-tokens: 2.25s",
-        ]
-    );
 }

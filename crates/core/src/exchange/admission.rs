@@ -68,6 +68,7 @@ impl Exchange {
                 store,
                 now,
             )?;
+            self.phase = Phase::Refused;
             return Ok(Step::Reply(reply));
         }
         let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
@@ -240,6 +241,8 @@ impl Exchange {
             reservation,
             prompt_estimate: charges.then(|| facts.map_or(0, |f| f.prompt_tokens)),
             choices: facts.map_or(1, answers),
+            cap: facts.and_then(|f| f.declared_cap),
+            usual_output: usual_output(endpoint.kind(), policy),
             asked_for_usage: body != UsageEdit::None,
             answer: AnswerState::Awaited,
         })));
@@ -255,11 +258,10 @@ impl Exchange {
         store: &impl CounterStore,
     ) -> Result<Bid, Denial> {
         let limit = &account.limits().tokens;
-        let usual = match endpoint.kind() {
-            EndpointKind::Embeddings => return Ok(Bid::new(facts.prompt_tokens, 0, 0, limit)),
-            EndpointKind::Completions => COMPLETIONS_OUTPUT,
-            _ => policy.metering().default_output,
-        };
+        if endpoint.kind() == EndpointKind::Embeddings {
+            return Ok(Bid::new(facts.prompt_tokens, 0, 0, limit));
+        }
+        let usual = usual_output(endpoint.kind(), policy);
         let learned = match (&self.principal, &facts.model) {
             (Some(p), Some(model)) => {
                 learned::expected(store, p.key(), model).map_err(|_| Denial::Unavailable)?
@@ -339,6 +341,14 @@ pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &Model
         .as_ref()
         .is_none_or(|m| m.allows(model.as_str()));
     by_tier && by_key
+}
+
+/// Tokens of output to expect of one answer before anything was learned.
+fn usual_output(kind: EndpointKind, policy: &Policy) -> u64 {
+    match kind {
+        EndpointKind::Completions => COMPLETIONS_OUTPUT,
+        _ => policy.metering().default_output,
+    }
 }
 
 /// How many answers the upstream will generate.

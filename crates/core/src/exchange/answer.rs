@@ -68,6 +68,7 @@ impl Exchange {
                 .reservation
                 .tokens()
                 .saturating_sub(prompt_estimate),
+            generates: forwarded.kind.generates(),
             drop_usage_event: forwarded.asked_for_usage,
         };
         let meter = ResponseMeter::new(&facts, plan);

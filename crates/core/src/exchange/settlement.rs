@@ -2,7 +2,7 @@
 
 use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::config::Policy;
-use crate::learned;
+use crate::learned::{self, Lesson};
 use crate::ledger::CounterStore;
 use crate::sync::events::{Label, UsageEvent};
 use crate::usage::{Ending, Shown, Tokens, Usage};
@@ -85,6 +85,8 @@ impl Exchange {
             reservation,
             prompt_estimate,
             choices,
+            cap,
+            usual_output,
             answer,
             ..
         } = forwarded;
@@ -114,17 +116,23 @@ impl Exchange {
             shown: Shown::default(),
             lines: false,
         });
-        let usage = bounded(usage, prompt_estimate, reserved);
         let usage = self.foreseen(usage, prompt_estimate, reserved);
         let charged = policy.metering().weights.charge(usage.tokens());
         let _ = reservation.settle(store, charged, now.monotonic);
         self.end_making(&usage, charged, store);
-        if let (Usage::Exact(tokens), Some(principal), Some(model)) =
+        let output = usage.tokens().output;
+        // An estimate may be the reservation itself, and teaches nothing.
+        if let (Usage::Exact(_) | Usage::LowerBound(_), Some(principal), Some(model)) =
             (&usage, &self.principal, &self.model)
-            && !tokens.is_zero()
+            && output > 0
         {
-            let each = tokens.output.checked_div(choices).unwrap_or(tokens.output);
-            let _ = learned::learn(store, principal.key(), model, each);
+            let lesson = Lesson {
+                output: output.checked_div(choices).unwrap_or(output),
+                whole: matches!(usage, Usage::Exact(_)),
+                cap,
+                usual: usual_output,
+            };
+            let _ = learned::learn(store, principal.key(), model, &lesson);
         }
         Some(Settlement {
             usage,
@@ -156,18 +164,5 @@ impl Exchange {
             prompt_estimate: batch.input,
             hidden_by_encoding: false,
         })
-    }
-}
-
-/// A cut stream of which no count was seen is charged for at most what was reserved: the rest is a guess.
-fn bounded(usage: Usage, prompt_estimate: u64, reserved: u64) -> Usage {
-    match usage {
-        Usage::LowerBound(tokens) if tokens.total == 0 && tokens.input == prompt_estimate => {
-            Usage::LowerBound(Tokens {
-                output: tokens.output.min(reserved.saturating_sub(prompt_estimate)),
-                ..tokens
-            })
-        }
-        other => other,
     }
 }

@@ -45,6 +45,17 @@ pub enum EndpointKind {
     Other,
 }
 
+impl EndpointKind {
+    /// Whether a model generates the answer, so that all of it is output. Vectors, scores and verdicts are none.
+    #[must_use]
+    pub fn generates(self) -> bool {
+        !matches!(
+            self,
+            Self::Embeddings | Self::Moderations | Self::Rerank | Self::CountTokens
+        )
+    }
+}
+
 /// What the body is expected to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyForm {
@@ -142,13 +153,13 @@ impl Endpoint {
         }
     }
 
-    /// Whether a model must be named. Moderations and responses may leave it to the provider.
+    /// Whether a model must be named. Moderations, responses and images may leave it to the provider.
     #[must_use]
     pub fn requires_model(&self) -> bool {
         use EndpointKind as K;
         !matches!(
             self.route.kind,
-            K::Moderations | K::Responses | K::CountTokens | K::Models | K::Other
+            K::Moderations | K::Responses | K::Images | K::CountTokens | K::Models | K::Other
         )
     }
 

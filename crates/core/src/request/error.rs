@@ -141,14 +141,17 @@ pub enum BodyError {
     /// A batch whose requests cannot all be judged: why, and the number of the line or request; 0 where it is about
     /// the batch.
     Batch(BatchFault, u64),
+    /// More bytes than the limit given.
+    TooLarge(u64),
 }
 
 impl BodyError {
-    /// The HTTP status: 400 or 415.
+    /// The HTTP status: 400, 413 or 415.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
             Self::UnsupportedEncoding | Self::UnsupportedMediaType => 415,
+            Self::TooLarge(_) => 413,
             _ => 400,
         }
     }
@@ -191,6 +194,7 @@ impl BodyError {
             Self::Later(_) => "unsupported_parameter",
             Self::TooManyReferences => "invalid_value",
             Self::Batch(..) => "invalid_batch",
+            Self::TooLarge(_) => "request_too_large",
         }
     }
 }
@@ -264,6 +268,14 @@ impl fmt::Display for BodyError {
             }
             Self::InvalidForm(fault) => {
                 write!(f, "We could not parse the multipart form of your request: {fault}.")
+            }
+            Self::TooLarge(limit) => {
+                const MIB: u64 = 1 << 20;
+                f.write_str("The request body is too large: the limit is ")?;
+                match limit.is_multiple_of(MIB) {
+                    true => write!(f, "{} MiB.", limit / MIB),
+                    false => write!(f, "{limit} bytes."),
+                }
             }
         }
     }

@@ -13,12 +13,16 @@ use crate::model::{MAX_MODEL_LEN, ModelId};
 /// Longer keys are none that the gate knows.
 const MAX_KEY: usize = 64;
 
+/// How realtime endpoints write "no cap" in `max_output_tokens`.
+const NO_CAP: &[u8] = b"inf";
+
 /// What becomes of the string that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     Ignored,
     Key,
     Model,
+    NoCap,
     Prompt(Key),
 }
 
@@ -56,6 +60,7 @@ pub(super) struct Fields {
     current: Use,
     key: Bounded<MAX_KEY>,
     model_text: Bounded<MAX_MODEL_LEN>,
+    cap_text: Bounded<4>,
 }
 
 impl Fields {
@@ -84,6 +89,7 @@ impl Fields {
             current: Use::Ignored,
             key: Bounded::new(),
             model_text: Bounded::new(),
+            cap_text: Bounded::new(),
         }
     }
 
@@ -134,6 +140,7 @@ impl Fields {
     fn parameter(&mut self, param: Param, value: Value) -> Result<(), BodyError> {
         match (param, value) {
             (Param::Model, Value::Begin(Begin::String, _)) => self.current = Use::Model,
+            (Param::MaxOutputTokens, Value::Begin(Begin::String, _)) => self.current = Use::NoCap,
             (Param::Stream, Value::Scalar(Scalar::Bool(stream), ..)) => self.stream = stream,
             (Param::Background | Param::Deferred, Value::Scalar(Scalar::Bool(true), ..)) => {
                 self.later = Some(param);
@@ -243,6 +250,9 @@ impl Visitor for Fields {
             Use::Model => {
                 self.model_text.push(piece.as_bytes());
             }
+            Use::NoCap => {
+                self.cap_text.push(piece.as_bytes());
+            }
             Use::Prompt(class) => self.meter.push(class, piece.as_bytes()),
         }
         Ok(())
@@ -263,6 +273,8 @@ impl Visitor for Fields {
                 let model = text.and_then(|t| ModelId::new(t).ok());
                 self.model = Some(model.ok_or(BodyError::InvalidModel)?);
             }
+            Use::NoCap if self.cap_text.whole() == Some(NO_CAP) => {}
+            Use::NoCap => return Err(BodyError::WrongType(Param::MaxOutputTokens)),
             Use::Prompt(class) => self.meter.end(class),
         }
         Ok(())

@@ -8,14 +8,22 @@ use super::report::{Field, Report};
 use super::tokens::Tokens;
 
 /// The `message` of `message_start`, whose content is still empty.
-pub(super) const MESSAGE_START: Place = Place::Object(&[("usage", Place::Object(USAGE))]);
+pub(super) const MESSAGE_START: Place = Place::Part(&[("usage", Place::Object(USAGE))]);
 
 /// `content_block` of `content_block_start`: the name of a tool, the rest comes in deltas.
 pub(super) const CONTENT_BLOCK_START: Place =
-    Place::Object(&[("text", Place::Text), ("name", Place::Text)]);
+    Place::Part(&[("text", Place::Text), ("name", Place::Text)]);
 
-/// `delta` of a `content_block_delta`; a signature is none of the model's output. Also Cohere's.
-pub(super) const DELTA: Place = Place::Object(&[
+/// `delta` of a `content_block_delta`; a signature is none of the model's output, and a citation quotes the
+/// prompt. Also Cohere's.
+pub(super) const DELTA: Place = Place::Open(&[
+    ("type", Place::Nothing),
+    ("signature", Place::Nothing),
+    ("citation", Place::Nothing),
+    ("stop_reason", Place::Nothing),
+    ("stop_sequence", Place::Nothing),
+    ("finish_reason", Place::Nothing),
+    ("container", Place::Nothing),
     ("text", Place::Text),
     ("partial_json", Place::Text),
     ("thinking", Place::Text),

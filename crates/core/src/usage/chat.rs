@@ -9,23 +9,45 @@ use super::tokens::Tokens;
 
 /// `choices` of a chunk.
 pub(super) const CHOICES_STREAMED: Place = Place::Choices(&Place::Object(&[
-    ("delta", Place::Object(MESSAGE)),
+    ("delta", Place::Open(MESSAGE)),
     ("text", Place::Text),
+    ("logprobs", LOGPROBS),
     ("usage", Place::Object(USAGE)),
 ]));
 
 /// `choices` of a whole answer.
 pub(super) const CHOICES_WHOLE: Place = Place::Choices(&Place::Object(&[
-    ("message", Place::Object(MESSAGE)),
+    ("message", Place::Open(MESSAGE)),
     ("text", Place::Text),
+    ("logprobs", LOGPROBS),
     ("usage", Place::Object(USAGE)),
 ]));
 
 /// Groq's last chunk.
 pub(super) const X_GROQ: Place = Place::Object(&[("usage", Place::Object(USAGE))]);
 
-/// A message or a part of one. `reasoning_details` repeats `reasoning` and is left out.
+/// Of chat completions, then of the older completions.
+const LOGPROBS: Place = Place::Object(&[
+    ("content", Place::Tokens),
+    ("refusal", Place::Tokens),
+    ("tokens", Place::Tokens),
+]);
+
+/// A message or a part of one. `reasoning_details` repeats `reasoning`, LiteLLM's `thinking_blocks` and
+/// `provider_specific_fields` too; annotations quote what was found.
 const MESSAGE: Members = &[
+    ("role", Place::Nothing),
+    ("id", Place::Nothing),
+    ("name", Place::Nothing),
+    ("type", Place::Nothing),
+    ("tool_call_id", Place::Nothing),
+    ("reasoning_details", Place::Nothing),
+    ("reasoning_signature", Place::Nothing),
+    ("thinking_blocks", Place::Nothing),
+    ("provider_specific_fields", Place::Nothing),
+    ("annotations", Place::Nothing),
+    ("images", Place::Blob),
+    ("usage", Place::Nothing),
     ("content", CONTENT),
     ("reasoning_content", Place::Text),
     ("reasoning", Place::Text),

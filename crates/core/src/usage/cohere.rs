@@ -16,14 +16,25 @@ pub(super) const BILLED_UNITS: Members = &[
 ];
 
 /// `message` of a whole answer.
-pub(super) const MESSAGE: Place = Place::Object(&[(
-    "content",
-    Place::List(&Place::Object(&[("text", Place::Text)])),
-)]);
+pub(super) const MESSAGE: Place = Place::Part(&[
+    ("content", Place::List(&Place::Object(TEXT))),
+    ("tool_plan", Place::Text),
+    ("tool_calls", Place::List(&TOOL_CALL)),
+]);
 
 /// `delta.message` of an event.
-pub(super) const MESSAGE_DELTA: Place =
-    Place::Object(&[("content", Place::Object(&[("text", Place::Text)]))]);
+pub(super) const MESSAGE_DELTA: Place = Place::Object(&[
+    ("content", Place::Object(TEXT)),
+    ("tool_plan", Place::Text),
+    ("tool_calls", TOOL_CALL),
+]);
+
+const TEXT: Members = &[("text", Place::Text), ("thinking", Place::Text)];
+
+const TOOL_CALL: Place = Place::Object(&[(
+    "function",
+    Place::Object(&[("name", Place::Text), ("arguments", Place::Text)]),
+)]);
 
 /// What such a report says; nothing if it is of another shape.
 pub(super) fn tokens(report: &Report) -> Option<Tokens> {

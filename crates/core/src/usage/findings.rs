@@ -8,9 +8,11 @@ use super::place::{Kind, Names, Place, Tag};
 use super::report::Report;
 use super::shown::{Gathered, Shown};
 use super::tokens::{Tokens, Usage};
+use super::unread::Strings;
 
-/// Bytes a token of text at no known place.
-const UNKNOWN_BYTES_PER_TOKEN: u64 = 4;
+/// Bytes of names and ids that a body of a known shape may begin with: a body that was cut within them has generated
+/// nothing.
+const ENVELOPE: u64 = 256;
 
 /// What `choices` at the top level of a document is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,8 +42,14 @@ struct Document {
     usage: bool,
     choices: Choices,
     generated: bool,
-    /// Text that is not to be estimated: base64.
+    /// Whether its text is base64.
     blob: bool,
+    /// Whether any part of the shape is one that is known here, so that what is generated is seen.
+    known: bool,
+    /// Strings at known places, under names that are new.
+    loose: Strings,
+    /// Strings at no known place.
+    unknown: Strings,
     error: bool,
     last: bool,
 }
@@ -56,13 +64,14 @@ pub(super) struct Findings {
     report: Report,
     /// Documents that generated something.
     events: u64,
+    /// Tokens that log probabilities list.
+    listed: u64,
+    /// What was generated and is no text that is known.
+    others: Strings,
     /// Whether something was generated after the last report.
     outran: bool,
     error: bool,
     ended: bool,
-    /// Whether any part of the shape was one that is known here.
-    known: bool,
-    ignored: u64,
     objects: Gathered,
     /// Whether a document ends with its outermost object rather than when the reader says so.
     self_ending: bool,
@@ -94,6 +103,7 @@ impl Findings {
     /// Notes that the answer said it failed, outside of any document.
     pub(super) fn failed(&mut self) {
         self.document.error = true;
+        self.document.known = true;
     }
 
     /// Notes that the answer said it was whole.
@@ -106,11 +116,21 @@ impl Findings {
         if self.verdict() == Verdict::UsageOnly {
             self.document.last = true;
         }
+        self.end_string();
         let document = std::mem::take(&mut self.document);
         if document.blob {
+            let letters = self.text.bytes().saturating_sub(self.before.bytes());
+            self.others
+                .blob(usize::try_from(letters).unwrap_or(usize::MAX));
             self.text = self.before;
         }
         self.before = self.text;
+        if !document.generated {
+            self.others.add(&document.loose);
+        }
+        if !document.known {
+            self.others.add(&document.unknown);
+        }
         self.events = self.events.saturating_add(u64::from(document.generated));
         self.ended |= document.last;
         if document.report.tokens().is_some() {
@@ -125,13 +145,23 @@ impl Findings {
     /// What it all comes to. `complete` says that the transport saw the end; a stream that has said so
     /// itself is whole even if the client then hung up on the rest.
     pub(super) fn settle(mut self, plan: &MeterPlan, complete: bool) -> Usage {
+        if !complete {
+            // What makes the document known may have been about to come.
+            let under_way = std::mem::take(&mut self.document.unknown);
+            if self.self_ending {
+                self.document.unknown = under_way.without(ENVELOPE);
+            }
+        }
         self.end_document();
-        let streamed = match self.events {
-            0 => 0,
-            events => events.max(self.text.tokens()),
+        let others = if plan.generates {
+            self.others.tokens()
+        } else {
+            0
         };
+        let generated = self.text.tokens().saturating_add(others);
+        let streamed = self.events.max(generated).max(self.listed);
         let seen = self.report.tokens();
-        if self.error && self.events == 0 && seen.is_none() {
+        if self.error && streamed == 0 && seen.is_none() {
             return Usage::LowerBound(Tokens::default());
         }
         let whole = (complete || self.ended) && !self.error && !(seen.is_some() && self.outran);
@@ -148,9 +178,6 @@ impl Findings {
         tokens.output = tokens.output.max(streamed);
         if !whole {
             return Usage::LowerBound(tokens);
-        }
-        if !self.known && seen.is_none() {
-            tokens.output = (self.ignored / UNKNOWN_BYTES_PER_TOKEN).min(plan.output_estimate);
         }
         Usage::Estimated(at_least_one(tokens))
     }
@@ -170,15 +197,21 @@ impl Sink for Findings {
         let document = &mut self.document;
         match place {
             Place::Usage(_) => document.usage |= kind != Kind::Null,
-            Place::List(_) => self.known = true,
+            Place::List(_) | Place::Part(_) | Place::Open(_) | Place::Nothing => {
+                document.known = true;
+            }
             Place::Id(names) if kind == Kind::Str => self.objects.begin(*names),
-            Place::Error => document.error |= !matches!(kind, Kind::Null | Kind::Literal),
+            Place::Error => {
+                let failed = !matches!(kind, Kind::Null | Kind::Literal);
+                document.error |= failed;
+                document.known |= failed;
+            }
             Place::Blob if kind != Kind::Null => {
-                self.known = true;
+                document.known = true;
                 document.generated = true;
             }
             Place::Choices(_) => {
-                self.known = true;
+                document.known = true;
                 document.choices = match (document.choices, kind) {
                     (Choices::Unseen | Choices::Empty, Kind::Array) => Choices::Empty,
                     _ => Choices::Other,
@@ -189,33 +222,54 @@ impl Sink for Findings {
     }
 
     fn item(&mut self, array: &'static Place) {
-        if matches!(array, Place::Choices(_)) {
-            self.document.choices = Choices::Other;
+        match array {
+            Place::Choices(_) => self.document.choices = Choices::Other,
+            Place::Tokens => self.listed = self.listed.saturating_add(1),
+            _ => {}
         }
     }
 
     fn text(&mut self, piece: &[u8]) {
         if !piece.is_empty() {
-            self.known = true;
+            self.document.known = true;
             self.document.generated = true;
             self.text.push(piece);
         }
     }
 
     fn id(&mut self, piece: &[u8]) {
-        self.ignored(piece.len());
+        self.unknown(piece);
         self.objects.push(piece);
     }
 
     fn end_id(&mut self, names: Names) {
+        self.end_string();
         self.objects.end(names);
+    }
+
+    fn blob(&mut self, letters: usize) {
+        self.others.blob(letters);
+    }
+
+    fn loose(&mut self, piece: &[u8]) {
+        self.document.loose.push(piece);
+    }
+
+    fn unknown(&mut self, piece: &[u8]) {
+        self.document.unknown.push(piece);
+    }
+
+    fn end_string(&mut self) {
+        self.document.loose.end();
+        self.document.unknown.end();
     }
 
     fn tag(&mut self, place: &'static Place, tag: &[u8]) {
         match place {
             Place::Tag(Tag::Type) => {}
             Place::Tag(Tag::Status) => {
-                self.ignored(tag.len());
+                self.unknown(tag);
+                self.end_string();
                 return self.objects.status(tag);
             }
             _ => return,
@@ -235,16 +289,14 @@ impl Sink for Findings {
             b"response.audio.delta" | b"response.output_audio.delta" => self.document.blob = true,
             _ => {}
         }
+        // Beside their deltas, these repeat what was generated.
+        self.document.known |= tag.starts_with(b"response.") || tag.ends_with(b".done");
     }
 
     fn count(&mut self, place: &'static Place, count: u64) {
         if let Place::Count(field) = place {
             self.document.report.note(*field, count);
         }
-    }
-
-    fn ignored(&mut self, bytes: usize) {
-        self.ignored = self.ignored.saturating_add(bytes as u64);
     }
 
     fn document(&mut self) {

@@ -39,8 +39,14 @@ pub(super) trait Sink {
     fn tag(&mut self, place: &'static Place, tag: &[u8]);
     /// A number that is a plausible count.
     fn count(&mut self, place: &'static Place, count: u64);
-    /// Bytes of a string at no known place.
-    fn ignored(&mut self, bytes: usize);
+    /// A piece of base64 that was generated.
+    fn blob(&mut self, letters: usize);
+    /// A piece of a decoded string that counts where nothing else does.
+    fn loose(&mut self, piece: &[u8]);
+    /// A piece of a string at no known place, or of what is no JSON.
+    fn unknown(&mut self, piece: &[u8]);
+    /// A string ended.
+    fn end_string(&mut self);
     /// An outermost object ended, or one in an outermost array.
     fn document(&mut self);
 }
@@ -63,6 +69,22 @@ enum Want {
     Tag,
     Text,
     Id(Names),
+    Blob,
+    Loose,
+}
+
+impl Want {
+    /// What the strings of a value at this place are read for.
+    fn of(place: Option<&'static Place>) -> Self {
+        match place {
+            Some(Place::Text) => Self::Text,
+            Some(Place::Blob) => Self::Blob,
+            Some(Place::Loose) => Self::Loose,
+            Some(Place::Tag(_)) => Self::Tag,
+            Some(Place::Id(names)) => Self::Id(*names),
+            _ => Self::Nothing,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +102,8 @@ pub(super) struct Walker {
     frames: Vec<Frame>,
     /// Open brackets inside a container that is skipped.
     skipped: u64,
-    /// Whether the skipped container's strings are generated text.
-    deep: bool,
+    /// What the skipped container's strings are read for.
+    deep: Want,
     expect_key: bool,
     /// The place of the value that comes next, or of the scalar under way.
     pending: Option<&'static Place>,
@@ -101,7 +123,7 @@ impl Walker {
             state: State::Between,
             frames: Vec::with_capacity(MAX_FRAMES),
             skipped: 0,
-            deep: false,
+            deep: Want::Nothing,
             expect_key: false,
             pending: None,
             short: Vec::with_capacity(SHORT),
@@ -161,8 +183,8 @@ impl Walker {
                 State::Skipping => self.skip(rest),
                 State::Str(want) => self.string(want, rest, sink),
                 State::Number => self.number(rest, sink),
-                State::Literal => self.literal(rest),
-                State::Dead => return,
+                State::Literal => self.literal(rest, sink),
+                State::Dead => return sink.unknown(rest),
             };
         }
     }
@@ -194,6 +216,8 @@ impl Walker {
                     };
                     self.begin(kind, sink);
                     self.enter(State::Literal);
+                    // The literal reads its own first byte.
+                    return rest;
                 }
                 _ => self.state = State::Dead,
             }
@@ -256,7 +280,10 @@ impl Walker {
                 self.pending = None;
             }
             other => {
-                self.deep = matches!(other, Some(Place::Text));
+                self.deep = match Want::of(other) {
+                    Want::Tag => Want::Nothing,
+                    want => want,
+                };
                 self.skipped = 1;
                 self.state = State::Skipping;
             }
@@ -284,7 +311,7 @@ impl Walker {
             rest = tail;
             match byte {
                 b'"' => {
-                    self.state = State::Str(if self.deep { Want::Text } else { Want::Nothing });
+                    self.state = State::Str(self.deep);
                     self.start_string();
                     break;
                 }

@@ -75,7 +75,10 @@ impl Sink for Sums {
     fn id(&mut self, _: &[u8]) {}
     fn end_id(&mut self, _: Names) {}
     fn tag(&mut self, _: &'static Place, _: &[u8]) {}
-    fn ignored(&mut self, _: usize) {}
+    fn blob(&mut self, _: usize) {}
+    fn loose(&mut self, _: &[u8]) {}
+    fn unknown(&mut self, _: &[u8]) {}
+    fn end_string(&mut self) {}
 
     fn count(&mut self, place: &'static Place, count: u64) {
         if let Place::Count(field) = place {

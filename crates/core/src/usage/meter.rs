@@ -13,6 +13,7 @@ use super::place;
 use super::shown::Shown;
 use super::sse::SseReader;
 use super::tokens::{Tokens, Usage};
+use super::unread::Opaque;
 
 /// What the head of an answer says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,8 +31,10 @@ pub struct ResponseFacts<'a> {
 pub struct MeterPlan {
     /// Tokens of the prompt, as estimated; stands in where the answer does not tell.
     pub prompt_estimate: u64,
-    /// Tokens of the output, as reserved; stands in where the answer cannot be read at all.
+    /// Tokens of the output, as reserved; stands in where the answer cannot be read at all and its bytes are fewer.
     pub output_estimate: u64,
+    /// Whether a model generates the answer; not so with embeddings, whose bytes are no output.
+    pub generates: bool,
     /// Whether the usage event of a stream was asked for by the gate alone and is to be taken out.
     pub drop_usage_event: bool,
 }
@@ -72,6 +75,8 @@ pub struct Metered {
 pub struct ResponseMeter {
     plan: MeterPlan,
     reader: Reader,
+    /// Whether the first byte has confirmed, or changed, what the content type said.
+    begun: bool,
 }
 
 #[derive(Debug)]
@@ -79,8 +84,8 @@ enum Reader {
     /// The upstream refused: nothing was used.
     Refused,
     /// No content that is read: audio, images, text.
-    Opaque,
-    Encoded,
+    Opaque(Opaque),
+    Encoded(Opaque),
     Json(Box<(Walker, Findings)>),
     Sse(Box<SseReader>),
 }
@@ -89,21 +94,26 @@ impl ResponseMeter {
     /// A meter for the answer with this head.
     #[must_use]
     pub fn new(facts: &ResponseFacts<'_>, plan: MeterPlan) -> Self {
+        let media_type = facts.content_type.map(media_type).unwrap_or_default();
         let reader = if !(200..300).contains(&facts.status) {
             Reader::Refused
         } else if is_encoded(facts.content_encoding) {
-            Reader::Encoded
+            Reader::Encoded(Opaque::of(&media_type, true))
         } else {
-            match facts.content_type.map(media_type).as_deref() {
-                Some(b"text/event-stream") => {
+            match media_type.as_slice() {
+                b"text/event-stream" => {
                     Reader::Sse(Box::new(SseReader::new(plan.drop_usage_event)))
                 }
-                None | Some(b"") => json(),
-                Some(other) if is_json(other) => json(),
-                Some(_) => Reader::Opaque,
+                b"" => json(),
+                other if is_json(other) => json(),
+                other => Reader::Opaque(Opaque::of(other, false)),
             }
         };
-        Self { plan, reader }
+        Self {
+            plan,
+            reader,
+            begun: false,
+        }
     }
 
     /// Whether the body may come out shorter than it went in, so that a `content-length` must go.
@@ -114,15 +124,47 @@ impl ResponseMeter {
 
     /// Takes the next bytes of the body, in any split.
     pub fn push(&mut self, chunk: &[u8]) -> Output {
+        let chunk = self.begin(chunk);
         match &mut self.reader {
             Reader::Sse(sse) => return sse.push(chunk),
             Reader::Json(json) => {
                 let (walker, findings) = &mut **json;
                 walker.push(chunk, findings);
             }
-            Reader::Refused | Reader::Opaque | Reader::Encoded => {}
+            Reader::Opaque(opaque) | Reader::Encoded(opaque) => opaque.push(chunk),
+            Reader::Refused => {}
         }
         Output::Unchanged
+    }
+
+    /// The first byte tells a document from a stream of events. Some upstreams mislabel the one as the other, and SDKs
+    /// read them all the same. What is left to read of the chunk.
+    fn begin<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
+        if self.begun {
+            return chunk;
+        }
+        // Spaces begin no document that is labelled a stream; there, they begin a line.
+        let stream = matches!(self.reader, Reader::Sse(_));
+        let blank = |b: &u8| match b {
+            b'\r' | b'\n' => true,
+            _ => !stream && b.is_ascii_whitespace(),
+        };
+        let blanks = chunk.iter().take_while(|b| blank(b)).count();
+        let begun = chunk.get(blanks..).unwrap_or_default();
+        let Some(first) = begun.first() else {
+            return chunk;
+        };
+        self.begun = true;
+        match (&self.reader, first) {
+            (Reader::Sse(_), b'{' | b'[') => self.reader = json(),
+            // `data`, `event`, `id`, `retry`, a comment.
+            (Reader::Json(_), b'd' | b'e' | b'i' | b'r' | b':') => {
+                self.reader = Reader::Sse(Box::new(SseReader::new(false)));
+                return begun;
+            }
+            _ => {}
+        }
+        chunk
     }
 
     /// Bytes held back now: at most 16 KiB, and zero but for streams whose usage event is dropped.
@@ -140,7 +182,7 @@ impl ResponseMeter {
         match &self.reader {
             Reader::Json(json) => *json.1.shown(),
             Reader::Sse(sse) => *sse.shown(),
-            Reader::Refused | Reader::Opaque | Reader::Encoded => Shown::default(),
+            Reader::Refused | Reader::Opaque(_) | Reader::Encoded(_) => Shown::default(),
         }
     }
 
@@ -152,10 +194,10 @@ impl ResponseMeter {
         let mut hidden_by_encoding = false;
         let usage = match self.reader {
             Reader::Refused => Usage::Exact(Tokens::default()),
-            Reader::Opaque => unread(&plan),
-            Reader::Encoded => {
+            Reader::Opaque(opaque) => unread(&plan, opaque),
+            Reader::Encoded(opaque) => {
                 hidden_by_encoding = true;
-                unread(&plan)
+                unread(&plan, opaque)
             }
             Reader::Json(json) => {
                 let (walker, mut findings) = *json;
@@ -163,7 +205,8 @@ impl ResponseMeter {
                     findings.done();
                 }
                 // A body that stops within its document was cut, whatever the transport says.
-                findings.settle(&plan, complete && !walker.is_open())
+                let whole = complete && !walker.is_open();
+                findings.settle(&plan, whole)
             }
             Reader::Sse(sse) => {
                 let (held, findings) = sse.finish();
@@ -186,11 +229,12 @@ fn json() -> Reader {
     )))
 }
 
-/// The estimate for an answer that cannot be read: all that was reserved.
-fn unread(plan: &MeterPlan) -> Usage {
+/// The estimate for an answer that cannot be read: all that was reserved, or what its bytes are at least.
+fn unread(plan: &MeterPlan, opaque: Opaque) -> Usage {
+    let passed = if plan.generates { opaque.tokens() } else { 0 };
     Usage::Estimated(at_least_one(Tokens {
         input: plan.prompt_estimate,
-        output: plan.output_estimate,
+        output: plan.output_estimate.max(passed),
         ..Tokens::default()
     }))
 }

@@ -53,8 +53,12 @@ pub(super) enum Place {
     Count(Field),
     /// Generated text: a string, or all strings of a container.
     Text,
-    /// Something generated that is no text (audio, an image).
+    /// Something generated that is no text (audio, an image), in base64.
     Blob,
+    /// Text at a place of which only the surroundings are known: it counts where nothing else does.
+    Loose,
+    /// Known, and nothing that was generated.
+    Nothing,
     /// A short string to be read whole.
     Tag(Tag),
     /// A string of any length that is known by its digest.
@@ -63,8 +67,16 @@ pub(super) enum Place {
     Error,
     /// An object whose members may mean something.
     Object(Members),
+    /// The same, where its presence tells a shape that is known.
+    Part(Members),
+    /// The same, and whatever else it holds is [`Self::Loose`]: what a model says under a name that is new.
+    Open(Members),
     /// An array whose items mean this.
     List(&'static Place),
+    /// The same, where its presence tells nothing.
+    Items(&'static Place),
+    /// An array with an item for every token that was generated.
+    Tokens,
     /// The top level's `usage`: an object of counts whose mere presence tells the usage event.
     Usage(Members),
     /// The top level's `choices`, whose emptiness tells the usage event.
@@ -85,8 +97,10 @@ impl Place {
     /// Whether a value of this kind can hold places, or the text of this place.
     pub(super) fn holds(&self, kind: Kind) -> bool {
         match self {
-            Self::Object(_) | Self::Usage(_) => kind == Kind::Object,
-            Self::List(_) | Self::Choices(_) => kind == Kind::Array,
+            Self::Object(_) | Self::Part(_) | Self::Open(_) | Self::Usage(_) => {
+                kind == Kind::Object
+            }
+            Self::List(_) | Self::Items(_) | Self::Tokens | Self::Choices(_) => kind == Kind::Array,
             Self::Text | Self::Tag(_) | Self::Id(_) => kind == Kind::Str,
             _ => false,
         }
@@ -95,10 +109,10 @@ impl Place {
     /// The place of an object's member.
     pub(super) fn member(&'static self, key: &[u8]) -> Option<&'static Place> {
         match self {
-            Self::Object(members) | Self::Usage(members) => members
-                .iter()
-                .find(|(name, _)| name.as_bytes() == key)
-                .map(|(_, place)| place),
+            Self::Object(members) | Self::Part(members) | Self::Usage(members) => {
+                find(members, key)
+            }
+            Self::Open(members) => Some(find(members, key).unwrap_or(&Self::Loose)),
             _ => None,
         }
     }
@@ -106,10 +120,17 @@ impl Place {
     /// The place of an array's items.
     pub(super) fn items(&'static self) -> Option<&'static Place> {
         match self {
-            Self::List(item) | Self::Choices(item) => Some(item),
+            Self::List(item) | Self::Items(item) | Self::Choices(item) => Some(item),
             _ => None,
         }
     }
+}
+
+fn find(members: Members, key: &[u8]) -> Option<&'static Place> {
+    members
+        .iter()
+        .find(|(name, _)| name.as_bytes() == key)
+        .map(|(_, place)| place)
 }
 
 /// A usage report's members, of OpenAI's two shapes, Anthropic's and Cohere's.
@@ -166,6 +187,7 @@ pub(super) static EVENT: Place = Place::Object(&[
     ("candidates", gemini::CANDIDATES),
     ("audio", Place::Blob),
     ("b64_json", Place::Blob),
+    ("partial_image_b64", Place::Blob),
 ]);
 
 /// A whole answer, or an array of answers (Gemini's stream without `alt=sse`).
@@ -198,4 +220,12 @@ const BODY_MEMBERS: Members = &[
     ("meta", cohere::META),
     // A transcription.
     ("text", Place::Text),
+    // Images, embeddings.
+    (
+        "data",
+        Place::Items(&Place::Object(&[
+            ("b64_json", Place::Blob),
+            ("embedding", Place::Nothing),
+        ])),
+    ),
 ];

@@ -8,7 +8,7 @@ use super::report::{Field, Report};
 use super::tokens::Tokens;
 
 /// The response that an event carries: its report and its end, not the text that it repeats.
-pub(super) const RESPONSE: Place = Place::Object(&[
+pub(super) const RESPONSE: Place = Place::Part(&[
     ("id", Place::Id(Names::Itself)),
     ("usage", Place::Object(USAGE)),
     ("error", Place::Error),
@@ -22,6 +22,8 @@ pub(super) const OUTPUT: Place = Place::List(&Place::Object(&[
     ("name", Place::Text),
     ("arguments", Place::Text),
     ("input", Place::Text),
+    // An image's.
+    ("result", Place::Blob),
 ]));
 
 const PART: Members = &[("text", Place::Text), ("refusal", Place::Text)];

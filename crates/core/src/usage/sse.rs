@@ -12,7 +12,7 @@
 //! before an event, a BOM.
 
 use super::findings::{Findings, Verdict};
-use super::json::Walker;
+use super::json::{Sink, Walker};
 use super::meter::Output;
 use super::place;
 use super::shown::Shown;
@@ -261,14 +261,20 @@ impl SseReader {
     fn value(&mut self, field: Field, value: &[u8]) {
         match field {
             Field::Data => self.walker.push(value, &mut self.findings),
-            Field::Event | Field::Marker => {
-                for &byte in value.iter().take(SHORT + 1) {
+            Field::Event => value.iter().take(SHORT + 1).for_each(|b| self.note(*b)),
+            Field::Marker => {
+                let begun = value
+                    .len()
+                    .min((SHORT + 1).saturating_sub(self.short.len()));
+                let (begun, rest) = value.split_at_checked(begun).unwrap_or_default();
+                for &byte in begun {
                     self.note(byte);
                     // What SDKs stop at is what begins so.
-                    if field == Field::Marker && self.short == DONE {
+                    if self.short == DONE {
                         self.findings.done();
                     }
                 }
+                self.findings.unknown(rest);
             }
             Field::Other => {}
         }

@@ -3,6 +3,7 @@
 mod dropping;
 mod endings;
 mod hostile;
+mod passed;
 mod reference;
 mod shown;
 mod splits;
@@ -13,6 +14,7 @@ use super::*;
 const PLAN: MeterPlan = MeterPlan {
     prompt_estimate: 7,
     output_estimate: 1_000,
+    generates: true,
     drop_usage_event: false,
 };
 

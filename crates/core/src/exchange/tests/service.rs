@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::directory;
+use crate::holding::{Body, Holding};
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::quota::LimitOverrides;
 use crate::record::{KeyRecord, Status};
@@ -166,6 +167,28 @@ fn a_service_that_does_not_answer_is_a_503_and_never_a_401() {
         (exchange.decision(), status(&step)),
         ("not_ready", Some(503))
     );
+}
+
+#[test]
+fn bodies_that_wait_for_a_key_have_a_bound_of_their_own() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    let mut holding = Holding::default();
+    let body = |arrived: u64| Body {
+        arrived: arrived << 20,
+        announced: Some(32 << 20),
+    };
+    let (mut first, _) = ask(&store, 1, &policy, at(11));
+    let (mut second, _) = ask(&store, 2, &policy, at(11));
+    let mut hold = |exchange: &mut Exchange, stream, bytes| {
+        let step = exchange.hold((&mut holding, stream), body(bytes), &policy, &store, at(11));
+        step.map(|step| (status(&step), exchange.decision()))
+    };
+    assert_eq!(hold(&mut first, 1, 20), None);
+    assert_eq!(hold(&mut second, 2, 12), None);
+    assert_eq!(hold(&mut second, 2, 13), Some((Some(503), "not_ready")));
+    // The answer that comes for it then finds it refused.
+    assert_eq!(hold(&mut second, 2, 13), None);
+    assert_eq!(hold(&mut first, 1, 32), None);
 }
 
 #[test]

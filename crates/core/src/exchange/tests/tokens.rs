@@ -139,7 +139,51 @@ fn what_is_learned_makes_the_next_reservation_smaller() {
         let (_, settlement) = answer(&store, exchange, &JSON, usage, true);
         reserved.push(settlement.unwrap().reserved);
     }
-    assert!(reserved[0] > 1_024 && reserved[1] < 50, "{reserved:?}");
+    // A sixteenth of the way from 1,024 down to 20.
+    assert!(reserved[0] > 1_024, "{reserved:?}");
+    assert_eq!(reserved[0] - reserved[1], 63, "{reserved:?}");
+}
+
+/// What a chat with this body is settled at, and what it had reserved, when its client hangs up on so many words.
+fn hang_up(store: &MemoryStore, body: &str, words: usize) -> (u64, u64) {
+    let (exchange, _) = send_body(store, &POST, body);
+    let stream = "data: {\"choices\":[{\"delta\":{\"content\":\" word\"}}]}\n\n".repeat(words);
+    let (_, settlement) = answer(store, exchange, &SSE, &stream, false);
+    let settlement = settlement.unwrap();
+    assert_eq!(settlement.usage.source(), "lower_bound");
+    (settlement.charged, settlement.reserved)
+}
+
+#[test]
+fn hanging_up_is_charged_what_was_streamed_beyond_any_reservation() {
+    // A key that has learned nothing, and reserves the default.
+    let store = MemoryStore::default();
+    let (charged, reserved) = hang_up(&store, CHAT, 5_900);
+    assert!(
+        reserved < 1_100 && charged >= 5_900,
+        "{charged} of {reserved}"
+    );
+    assert_eq!(
+        tokens_left(&store, "1"),
+        40_000 - u32::try_from(charged).unwrap()
+    );
+
+    // A key that has had one answer of one token, as it had asked for.
+    let store = MemoryStore::default();
+    let capped = CHAT.replace(r#""messages""#, r#""max_tokens":1,"messages""#);
+    let (exchange, _) = send_body(&store, &POST, &capped);
+    let usage = r#"{"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#;
+    let (_, taught) = answer(&store, exchange, &JSON, usage, true);
+    assert!(taught.unwrap().reserved < 10);
+    let (charged, reserved) = hang_up(&store, CHAT, 14_697);
+    assert!(
+        reserved > 1_024,
+        "one answer that had to be short teaches nothing: {reserved}"
+    );
+    assert!(charged >= 14_697, "{charged}");
+    // And what it got teaches that answers can be long.
+    let (_, reserved) = hang_up(&store, CHAT, 1);
+    assert!(reserved > 7_000, "{reserved}");
 }
 
 #[test]

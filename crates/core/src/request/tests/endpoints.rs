@@ -181,8 +181,15 @@ fn endpoints_have_their_properties() {
         ("POST", "/v1/embeddings", B::Json, true, true, false),
         ("POST", "/v1/responses", B::Json, true, false, false),
         ("POST", "/v1/messages", B::Json, true, true, false),
-        ("POST", "/v1/images/generations", B::Form, true, true, false),
-        ("POST", "/v1/images/edits", B::Form, true, true, false),
+        (
+            "POST",
+            "/v1/images/generations",
+            B::Form,
+            true,
+            false,
+            false,
+        ),
+        ("POST", "/v1/images/edits", B::Form, true, false, false),
         ("POST", "/v1/audio/speech", B::Json, true, true, false),
         (
             "POST",

@@ -109,14 +109,25 @@ fn fields_have_their_types() {
 }
 
 #[test]
+fn images_may_leave_the_model_to_the_provider_and_transcriptions_may_not() {
+    for fields in [form::<String>(&[]), form(&[file("x")])] {
+        assert_eq!(read_form(EDITS, &fields).map(|f| f.model), Ok(None));
+        assert_eq!(
+            read_form(TRANSCRIPTIONS, &fields).err(),
+            Some(E::MissingModel)
+        );
+    }
+    let image = read("/v1/images/generations", r#"{"prompt":"a cat","n":2}"#).unwrap();
+    assert_eq!((image.model, image.choices), (None, 2));
+}
+
+#[test]
 fn a_form_that_parsers_read_differently_is_refused() {
     let model = field("model", "m");
     let with = |parameters: &str| form(&[model.clone(), part(parameters, "x")]);
     let header = |line: &str| form(&[model.clone(), part(&format!("name=\"a\"\r\n{line}"), "x")]);
     for (body, expected) in [
         (String::new(), E::Empty),
-        (form::<String>(&[]), E::MissingModel),
-        (form(&[file("x")]), E::MissingModel),
         (
             form(&[model.clone(), model.clone()]),
             E::Duplicate(Param::Model),

@@ -122,11 +122,8 @@ fn a_model_is_demanded_where_it_decides() {
         (CHAT, &long, Some(BodyError::InvalidModel)),
         (CHAT, &fits, None),
         ("/v1/embeddings", "{}", Some(BodyError::MissingModel)),
-        (
-            "/v1/images/generations",
-            "{}",
-            Some(BodyError::MissingModel),
-        ),
+        ("/v1/images/generations", r#"{"prompt":"x"}"#, None),
+        ("/v1/audio/speech", "{}", Some(BodyError::MissingModel)),
         ("/v1/moderations", r#"{"input":"x"}"#, None),
         ("/v1/responses", r#"{"input":"x"}"#, None),
         ("/v1/responses/resp_1/cancel", "", None),

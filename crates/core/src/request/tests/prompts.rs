@@ -118,6 +118,45 @@ fn every_prompt_of_a_completions_request_counts() {
     }
 }
 
+/// `POST /realtime/calls/{id}/accept` takes it.
+#[test]
+fn inf_is_no_cap_where_output_is_capped_and_nowhere_else() {
+    for (body, cap) in [
+        (r#"{"model":"m","max_output_tokens":"inf"}"#, Ok(None)),
+        (r#"{"model":"m","max_output_tokens":"\u0069nf"}"#, Ok(None)),
+        (
+            r#"{"model":"m","max_output_tokens":"inf","max_tokens":5}"#,
+            Ok(Some(5)),
+        ),
+        (
+            r#"{"model":"m","max_response_output_tokens":"inf"}"#,
+            Ok(None),
+        ),
+        (
+            r#"{"model":"m","session":{"max_output_tokens":"inf"}}"#,
+            Ok(None),
+        ),
+        (
+            r#"{"model":"m","max_output_tokens":"Inf"}"#,
+            Err(BodyError::WrongType(Param::MaxOutputTokens)),
+        ),
+        (
+            r#"{"model":"m","max_output_tokens":"infinite"}"#,
+            Err(BodyError::WrongType(Param::MaxOutputTokens)),
+        ),
+        (
+            r#"{"model":"m","max_output_tokens":""}"#,
+            Err(BodyError::WrongType(Param::MaxOutputTokens)),
+        ),
+        (
+            r#"{"model":"m","max_tokens":"inf"}"#,
+            Err(BodyError::WrongType(Param::MaxTokens)),
+        ),
+    ] {
+        assert_eq!(chat(body).map(|f| f.declared_cap), cap, "{body}");
+    }
+}
+
 #[test]
 fn the_largest_of_all_caps_and_choices_counts() {
     for (body, cap, choices) in [

@@ -1,7 +1,7 @@
 //! The walker inside strings, numbers and literals.
 
 use super::super::escape::{Escape, Step};
-use super::super::place::{Kind, Place};
+use super::super::place::Kind;
 use super::{SHORT, Sink, State, Walker, Want};
 
 impl Walker {
@@ -12,13 +12,7 @@ impl Walker {
             return;
         }
         self.pending = self.begin(Kind::Str, sink);
-        let want = match self.pending {
-            Some(Place::Text) => Want::Text,
-            Some(Place::Tag(_)) => Want::Tag,
-            Some(Place::Id(names)) => Want::Id(*names),
-            _ => Want::Nothing,
-        };
-        self.enter(State::Str(want));
+        self.enter(State::Str(Want::of(self.pending)));
     }
 
     pub(super) fn start_string(&mut self) {
@@ -69,9 +63,11 @@ impl Walker {
 
     fn piece(&mut self, want: Want, piece: &[u8], sink: &mut impl Sink) {
         match want {
-            Want::Nothing => sink.ignored(piece.len()),
+            Want::Nothing => sink.unknown(piece),
             Want::Text => sink.text(piece),
             Want::Id(_) => sink.id(piece),
+            Want::Blob => sink.blob(piece.len()),
+            Want::Loose => sink.loose(piece),
             Want::Key | Want::Tag => {
                 self.short_fits &= self.short.len().saturating_add(piece.len()) <= SHORT;
                 if self.short_fits {
@@ -100,8 +96,14 @@ impl Walker {
                 self.pending = None;
                 sink.end_id(names);
             }
-            Want::Text | Want::Nothing if self.skipped > 0 => self.state = State::Skipping,
-            Want::Text | Want::Nothing => self.pending = None,
+            Want::Text | Want::Blob | Want::Loose | Want::Nothing => {
+                sink.end_string();
+                if self.skipped > 0 {
+                    self.state = State::Skipping;
+                } else {
+                    self.pending = None;
+                }
+            }
         }
     }
 
@@ -119,9 +121,13 @@ impl Walker {
         rest
     }
 
-    pub(super) fn literal<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+    pub(super) fn literal<'a>(&mut self, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         let letters = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        let tail = rest.get(letters..).unwrap_or_default();
+        let (word, tail) = rest.split_at_checked(letters).unwrap_or_default();
+        if self.frames.is_empty() {
+            // No document: plain text.
+            sink.unknown(word);
+        }
         if !tail.is_empty() {
             self.state = State::Between;
         }

@@ -1,0 +1,62 @@
+//! When a reply goes out whose request is still arriving.
+//!
+//! Over HTTP/2 Envoy resets a stream that it answers before its end, and clients that come to the reset before the answer
+//! never read it: curl 7.88 loses most refusals, httpx waits until it times out. So such a reply waits for the rest of the
+//! request, of which nothing is kept. Over HTTP/1 Envoy stops reading and leaves the connection open for a moment, in
+//! which every client that was tried reads its answer; there it goes out at once, which also saves the upload.
+
+/// How much of a request is waited for, in bytes: twice what a body may have. Beyond it the reply goes out all the same.
+pub const MOST: u64 = 64 << 20;
+
+/// A reply that waits; what arrives meanwhile is dropped.
+#[derive(Debug)]
+pub struct Drain {
+    left: u64,
+}
+
+impl Drain {
+    /// For a request over `protocol` as Envoy names it, of which more is to come. `None` where the reply goes out at once.
+    #[must_use]
+    pub fn new(protocol: &[u8]) -> Option<Self> {
+        (!protocol.starts_with(b"HTTP/1")).then_some(Self { left: MOST })
+    }
+
+    /// So many bytes were dropped, `ends` with the last of them: whether the reply is due.
+    pub fn dropped(&mut self, bytes: u64, ends: bool) -> bool {
+        let over = bytes > self.left;
+        self.left = self.left.saturating_sub(bytes);
+        ends || over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_streams_that_would_be_reset_wait() {
+        for (protocol, waits) in [
+            ("HTTP/1.0", false),
+            ("HTTP/1.1", false),
+            ("HTTP/2", true),
+            ("HTTP/3", true),
+        ] {
+            assert_eq!(
+                Drain::new(protocol.as_bytes()).is_some(),
+                waits,
+                "{protocol}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_reply_is_due_at_the_end_or_beyond_the_bound() {
+        let mut drain = Drain::new(b"HTTP/2").unwrap();
+        assert!(!drain.dropped(0, false));
+        assert!(!drain.dropped(MOST - 1, false));
+        assert!(!drain.dropped(1, false));
+        assert!(drain.dropped(1, false));
+        assert!(Drain::new(b"HTTP/2").unwrap().dropped(0, true));
+        assert!(Drain::new(b"HTTP/2").unwrap().dropped(u64::MAX, false));
+    }
+}

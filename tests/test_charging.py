@@ -1,0 +1,115 @@
+"""What passed the gate is charged, at least: for the limit (`/limits`, the access log) and for money (the key service).
+
+A client that hangs up gets no usage report, and a reservation is no upper bound of what it got.
+"""
+
+import time
+
+import pytest
+
+from harness import metered
+from harness import service as services
+from harness.metered import body, charges, limits, stream
+from harness.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with services.stack(tmp_path_factory.mktemp("charging")) as (service, (gate,)):
+        yield service, gate
+
+
+@pytest.fixture
+def service(stack):
+    return stack[0]
+
+
+@pytest.fixture
+def gate(stack):
+    return stack[1]
+
+
+def made(service, gate, tier="free", **more):
+    """A key that the gate knows."""
+    key = service.key(tier=tier, **more)
+    wait_until("the key", lambda: gate.send("GET", "/api/v1/limits", [("authorization", key.bearer)]).status == 200)
+    return key
+
+
+def hang_up_after(gate, key, words: int, **fields) -> int:
+    """A stream that is left after so many words; how many had come."""
+    # Far more is to come than Envoy buffers; the first event has the role only.
+    going = stream(gate, key, "output_tokens=100000", **fields).read_events(words + 1, deadline=60)
+    going.hang_up()
+    return going.events - 1
+
+
+def money(service, key, requests: int) -> dict:
+    """The key's row in the service, once it has so many requests that were answered."""
+
+    def row():
+        found = service.usage(by="key").get(key.id, {"requests": 0, "refusals": {}})
+        return found["requests"] - sum(found["refusals"].values()) == requests and found
+
+    return wait_until("the ledger", row)
+
+
+def agrees(service, gate, key, requests: int) -> None:
+    """Limit, log and money say the same, and no less than what the upstream says that it sent."""
+    log = charges(gate, key, requests)
+    charged = sum(c.charged for c in log)
+    row = money(service, key, requests)
+    assert row["output_tokens"] == sum(c.output for c in log)
+    assert row["total_tokens"] == charged
+    # Tokens come back at one a second.
+    assert charged - 60 <= limits(gate, key)["tokens_per_minute"]["used"] <= charged
+
+
+def test_one_token_teaches_nothing_and_hanging_up_is_not_free(service, gate):
+    """14,697 tokens were streamed, and four billed."""
+    key = made(service, gate, limits=metered.STEADY)
+    assert metered.post(gate, key, body(max_tokens=1)).status == 200
+    charges(gate, key, 1)
+    received = hang_up_after(gate, key, 14_697)
+    short, long = charges(gate, key, 2)
+    assert (short.source, short.output) == ("exact", 1)
+    assert long.source == "lower_bound"
+    assert long.output >= received >= 14_697
+    assert long.reserved == long.prompt_estimate + 1024, "what a new key reserves"
+    agrees(service, gate, key, 2)
+
+
+def test_a_new_key_of_the_free_tier_pays_for_every_word(service, gate):
+    """5,900 words were streamed for the 1,024 that had been reserved."""
+    key = made(service, gate)
+    began = time.monotonic()
+    received = hang_up_after(gate, key, 5_900)
+    (settled,) = charges(gate, key, 1)
+    assert settled.output >= received >= 5_900
+    row = money(service, key, 1)
+    assert row["output_tokens"] == settled.output
+    used = limits(gate, key)["tokens_per_minute"]["used"]
+    back = 40_000 / 60 * (time.monotonic() - began) + 1
+    assert settled.charged - back <= used <= settled.charged
+
+
+@pytest.mark.parametrize("fields", [{"n": 3}, {"max_tokens": 90_000}], ids=str)
+def test_every_cut_stream_is_charged_what_came(service, gate, fields):
+    key = made(service, gate, limits=metered.STEADY)
+    received = hang_up_after(gate, key, 2_000, **fields)
+    (settled,) = charges(gate, key, 1)
+    assert settled.output >= received >= 2_000
+    agrees(service, gate, key, 1)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_answer_that_is_mislabelled_is_read_all_the_same(service, gate, content_type, streams):
+    """SDKs read a stream that says it is JSON, and the other way round."""
+    key = made(service, gate, limits=metered.STEADY)
+    answer = metered.post(gate, key, body(stream=streams), f"content_type={content_type};no_usage;output_tokens=500")
+    assert (answer.status, answer.ended) == (200, "complete")
+    (settled,) = charges(gate, key, 1)
+    assert settled.source == "estimated"
+    assert 500 <= settled.output <= 750
+    agrees(service, gate, key, 1)

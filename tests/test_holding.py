@@ -1,0 +1,218 @@
+"""Nothing is held before it is charged: what one key, keys that nobody knows and all together make Envoy hold is bounded, and
+what exceeds a bound is refused before it is sent."""
+
+import os
+import select
+import threading
+
+import pytest
+
+from harness import http1, keys, metered
+from harness import service as services
+from harness.meddler import Meddler
+from harness.waiting import wait_until
+
+MIB = 1 << 20
+UPLOADS = 16
+SIZE = 30 * MIB
+# One request a second, so that what was charged can be seen, and any number of tokens.
+ROOMY = {"limits": {"requests_per_minute": 60, "tokens_per_minute": 1_000_000_000}}
+
+
+def resident(gate) -> int:
+    """What Envoy has in memory, in bytes."""
+    with open(f"/proc/{gate.envoy.process.pid}/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Upload:
+    """A body that is sent up to its last byte, unless it is refused before."""
+
+    def __init__(self, gate, key, *, size: int = SIZE, chunked: bool = False, mock: str = ""):
+        framing = ("transfer-encoding", "chunked") if chunked else ("content-length", str(size))
+        self.size, self.chunked, self.sent = size, chunked, 0
+        self._socket = http1.connect(gate.port, timeout=30)
+        self._socket.sendall(http1.request("POST", metered.CHAT_PATH, metered.headers(key, mock, framing)))
+
+    def answered(self, within: float = 0) -> bool:
+        """Or closed by the gate."""
+        return bool(select.select([self._socket], [], [], within)[0])
+
+    def send(self, until: int) -> None:
+        """Up to the byte `until`; stops where the gate has answered or will read no more."""
+        start = b'{"model":"gpt-4o","max_tokens":5,"messages":[{"role":"user","content":"'
+        self._socket.settimeout(1)
+        while self.sent < until and not self.answered():
+            piece = (start if self.sent == 0 else b"x" * 65536)[: self.size - self.sent]
+            piece = piece[: until - self.sent]
+            frame = b"%x\r\n%s\r\n" % (len(piece), piece) if self.chunked else piece
+            try:
+                self._socket.sendall(frame)
+            except OSError:
+                return
+            self.sent += len(piece)
+
+    def answer(self) -> http1.Answer:
+        return http1.receive(self._socket, deadline=20)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def send_all(uploads: list[Upload], until: int) -> None:
+    """All at once."""
+    threads = [threading.Thread(target=u.send, args=(until,)) for u in uploads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_key_with_one_place_has_one_body_held(start):
+    """The attack: two requests a minute, one at a time, and sixteen uploads that never end."""
+    small = {"limits": {"requests_per_minute": 2, "max_in_flight": 1}}
+    gate = start(kinds={"small": (1, "free", small), "team": (1, "team", {})})
+    key = gate.key("small")
+    before = resident(gate)
+    first = Upload(gate, key)
+    first.send(4 * MIB)
+    others = [Upload(gate, key) for _ in range(UPLOADS - 1)]
+    answers = [u.answer() for u in others]
+    assert {a.status for a in answers} == {429}, [a.everything() for a in answers]
+    assert {r["decision"] for r in gate.rows()} == {"rate_limit_in_flight"}
+    assert [u.sent for u in others] == [0] * len(others), "refused before their bodies"
+    first.send(first.size - 1)
+    assert first.sent == first.size - 1
+    assert resident(gate) - before < 2 * SIZE
+    # It was charged at its head, and holds its place until it ends.
+    limits = metered.limits(gate, key)
+    assert (limits["requests_per_minute"]["remaining"], limits["max_in_flight"]["used"]) == (1, 1)
+    first.close()
+    wait_until("its place to come free", lambda: metered.limits(gate, key)["max_in_flight"]["used"] == 0)
+    assert metered.limits(gate, key)["requests_per_minute"]["remaining"] == 1
+    for upload in others:
+        upload.close()
+    assert gate.seen() == []
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
+def test_one_key_without_a_cap_on_requests_in_flight(start, chunked):
+    """On one worker, since the bound is a worker's."""
+    gate = start(kinds={"roomy": (2, "team", ROOMY)}, concurrency=1)
+    key, other = gate.key("roomy"), gate.key("roomy")
+    before = resident(gate)
+    uploads = [Upload(gate, key, chunked=chunked) for _ in range(UPLOADS)]
+    send_all(uploads, SIZE - 1)
+    wait_until("the refusals", lambda: len(gate.rows()) >= UPLOADS - 2)
+    refused = [u for u in uploads if u.answered()]
+    whole = [u for u in uploads if u not in refused]
+    assert len(whole) <= 2
+    assert sum(u.sent for u in whole) <= 64 * MIB
+    answers = [u.answer() for u in refused]
+    assert {(a.status, a.error["code"]) for a in answers} == {(429, "rate_limit_exceeded")}
+    assert all(a.header("retry-after") == "1" and a.header("x-should-retry") == "true" for a in answers)
+    assert "request bodies on their way" in answers[0].error["message"]
+    # What was received of those that were refused is gone.
+    wait_until("the memory to be given back", lambda: resident(gate) - before < 160 * MIB)
+    if not chunked:
+        # Refused at once, it spends nothing; what refills while a body is sent is not given back a second time.
+        assert metered.limits(gate, key)["requests_per_minute"]["used"] <= len(whole)
+    # Nobody else is concerned.
+    assert metered.post(gate, other).status == 200
+    for upload in uploads:
+        upload.close()
+    # What was held is free again.
+    large = metered.body("x" * (20 * MIB), max_tokens=5)
+    wait_until("what was held to be free", lambda: metered.post(gate, key, large).status == 200)
+
+
+def test_all_together(start):
+    bounds = {"per_body_bytes": 8 * MIB, "per_key_bytes": 8 * MIB, "unresolved_bytes": MIB, "all_bytes": 20 * MIB}
+    gate = start(kinds={"team": (5, "team", {})}, concurrency=1, config={"held_bodies": bounds})
+    uploads = [Upload(gate, gate.key("team"), size=8 * MIB) for _ in range(4)]
+    for upload in uploads:
+        upload.send(8 * MIB - 1)
+    answer = uploads[2].answer()
+    assert (answer.status, answer.error["code"]) == (503, "gate_overloaded")
+    assert answer.header("retry-after") == "1"
+    assert "overloaded" in {r.get("decision") for r in gate.rows()}
+    for upload in uploads:
+        upload.close()
+    wait_until("room for another", lambda: metered.post(gate, gate.key("team")).status == 200)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
+def test_a_body_that_is_too_large(start, chunked):
+    gate = start(kinds={"roomy": (1, "team", ROOMY)}, config={"held_bodies": {"per_body_bytes": MIB}})
+    key = gate.key("roomy")
+    upload = Upload(gate, key, size=3 * MIB, chunked=chunked)
+    if chunked:
+        upload.send(3 * MIB - 1)
+    answer = upload.answer()
+    assert (answer.status, answer.error["code"]) == (413, "request_too_large")
+    assert "1 MiB" in answer.error["message"]
+    assert metered.limits(gate, key)["requests_per_minute"]["used"] == 1
+    upload.close()
+    assert gate.seen() == []
+
+
+# While an unknown key is asked about.
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """A service whose answers can be held back, and a gate of one worker."""
+    service = services.Service(tmp_path)
+    meddler = Meddler(service.sync_port)
+    gate = services.gate(tmp_path / "gate", meddler.port, concurrency=1)
+    services.ready(gate)
+    yield service, meddler, gate
+    gate.check()
+    meddler.behave()
+    gate.stop()
+    meddler.stop()
+    service.stop()
+
+
+def test_bodies_that_wait_for_a_key(slow):
+    """Keys of one's own invention and large bodies, while the service takes its time."""
+    service, meddler, gate = slow
+    before = resident(gate)
+    meddler.hold("resolve", "changes")
+    uploads = [Upload(gate, keys.make(), size=8 * MIB) for _ in range(12)]
+    send_all(uploads, 8 * MIB - 1)
+    held = resident(gate) - before
+    assert held < 72 * MIB, f"{held >> 20} MiB of {sum(u.sent for u in uploads) >> 20} MiB"
+    answers = [u.answer() for u in uploads]
+    assert {a.status for a in answers} == {503}
+    assert all(a.header("retry-after") and a.header("x-should-retry") != "false" for a in answers)
+    for upload in uploads:
+        upload.close()
+    meddler.behave()
+    assert metered.post(gate, service.key()).status == 200
+
+
+def test_clients_that_leave_while_their_keys_are_asked_about(slow):
+    """Each question is answered to the end, so that nobody waits for it: without that the filter would remember each for
+    ever."""
+    service, meddler, gate = slow
+    asked = services.resolves(gate)
+    rows = len(gate.rows())
+    meddler.hold("resolve", "changes")
+    gone = 10
+    for number in range(gone):
+        with http1.connect(gate.port) as s:
+            s.sendall(http1.request("GET", "/api/v1/models", metered.headers(keys.make())))
+            meddler.wait_held("resolve", number + 1)
+    wait_until("their rows", lambda: len(gate.rows()) == rows + gone)
+    meddler.behave()
+
+    def answered() -> int:
+        return sum(1 for c in list(meddler.calls) if c.kind == "resolve" and c.answered)
+
+    wait_until("the answers", lambda: answered() == gone)
+    assert services.resolves(gate) - asked == gone
+    # Envoy takes back the questions of a context that is gone.
+    assert gate.envoy.stat("cluster.auth.upstream_rq_cancelled") == 0
+    assert gate.envoy.stat("cluster.auth.upstream_rq_tx_reset") == 0
+    assert gate.models(service.key()).status == 200
