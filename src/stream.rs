@@ -8,8 +8,10 @@ use gmtech_core::denial::{Audience, Denial};
 use gmtech_core::directory;
 use gmtech_core::exchange::{Exchange, Forward, Step};
 use gmtech_core::key::KeyDigest;
+use gmtech_core::objects::{ObjectId, registry};
+use gmtech_core::quota::Nanos;
 use gmtech_core::request::UsageEdit;
-use gmtech_core::sync::Frame;
+use gmtech_core::sync::{Frame, objects};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
@@ -27,6 +29,19 @@ mod answer;
 /// How long a request waits for the key service to know its key.
 const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
 
+/// How long the key service waits for an object that it does not know yet: its maker's proxy may be about to tell.
+const OBJECTS_WAIT: Duration = Duration::from_millis(1_500);
+
+/// How long a request waits for the key service to say whose its objects are.
+const OBJECTS_TIMEOUT: Duration = Duration::from_millis(2_500);
+
+/// What the key service is asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Key,
+    Objects,
+}
+
 /// One stream.
 pub(crate) struct Stream {
     id: u32,
@@ -34,8 +49,8 @@ pub(crate) struct Stream {
     policy: Option<Rc<Policy>>,
     exchange: Option<Exchange>,
     request: HeldBody,
-    /// The key service is asked about this stream's key.
-    resolving: bool,
+    /// What the key service is asked about, for this stream.
+    asked: Option<Question>,
     /// The request has no body.
     ends: bool,
     /// An answer of the gate's that waits for the rest of the request.
@@ -53,7 +68,7 @@ impl Stream {
             policy,
             exchange: None,
             request: HeldBody::default(),
-            resolving: false,
+            asked: None,
             ends: false,
             refusal: None,
             event_id: [0; 16],
@@ -110,10 +125,10 @@ impl Stream {
         }
         self.request.arrived(size, ends);
         if let Some(refused) = holding::hold(self.id, self.request.body(), exchange, &policy)? {
-            self.resolving = false;
+            self.asked = None;
             return self.carry_out(refused);
         }
-        if self.resolving {
+        if self.asked.is_some() {
             return Ok(Action::Pause);
         }
         let chunk = self.request.read_new(size)?;
@@ -139,7 +154,8 @@ impl Stream {
                 leases::hold(self.id, exchange.lease());
                 Ok(Action::Pause)
             }
-            Step::Resolve(digest) => self.ask(&digest),
+            Step::Resolve(digest) => self.ask_key(&digest),
+            Step::ResolveObjects(ids) => self.ask_objects(&ids),
             Step::Forward(forward) => {
                 report::decided(exchange);
                 let reports = self.policy.as_ref().is_some_and(|p| p.service().is_some());
@@ -164,24 +180,43 @@ impl Stream {
         }
     }
 
-    /// Asks the key service about a key that the directory does not know, and holds the request meanwhile.
-    fn ask(&mut self, digest: &KeyDigest) -> Result<Action, Status> {
+    /// Asks the key service about a key that the directory does not know.
+    fn ask_key(&mut self, digest: &KeyDigest) -> Result<Action, Status> {
+        let path = format!("/sync/v1/resolve/{}", digest.to_hex());
+        self.ask(Question::Key, &path, RESOLVE_TIMEOUT)
+    }
+
+    /// Asks the key service who made objects that the registry does not know.
+    fn ask_objects(&mut self, ids: &[ObjectId]) -> Result<Action, Status> {
+        let ids: Vec<String> = ids.iter().map(ObjectId::to_hex).collect();
+        let wait = OBJECTS_WAIT.as_millis();
+        let path = format!("/sync/v1/objects/{}?wait={wait}", ids.join(","));
+        self.ask(Question::Objects, &path, OBJECTS_TIMEOUT)
+    }
+
+    /// Asks the key service, and holds the request meanwhile.
+    fn ask(&mut self, question: Question, path: &str, timeout: Duration) -> Result<Action, Status> {
         let Some(policy) = self.policy.clone() else {
             return Ok(self.refuse());
         };
-        self.resolving = true;
-        let path = format!("/sync/v1/resolve/{}", digest.to_hex());
+        self.asked = Some(question);
         let call = Call {
             method: "GET",
-            path: &path,
+            path,
             body: None,
-            timeout: RESOLVE_TIMEOUT,
+            timeout,
         };
         // The root context asks: what a stream has asked ends with it, and the SDK would keep the question for ever.
         let send = || callout::send(self, policy.service()?, &call);
         let sent = context::as_root(self.root, self.id, send)?;
         if sent.is_some() {
-            metrics::count("gmtech_resolves", 1);
+            metrics::count(
+                match question {
+                    Question::Key => "gmtech_resolves",
+                    Question::Objects => "gmtech_object_resolves",
+                },
+                1,
+            );
             return Ok(Action::Pause);
         }
         self.resolved(None)
@@ -192,16 +227,10 @@ impl Stream {
         let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
             return Ok(self.refuse());
         };
-        self.resolving = false;
+        let question = self.asked.take();
         let now = clock::now()?;
-        match answer.map(|bytes| Frame::decode(&bytes)) {
-            Some(Ok(frame)) => {
-                let _ = directory::apply(&SharedCounters, &frame, now.monotonic);
-            }
-            Some(Err(error)) => {
-                log::warn!("gmtech: the key service's answer cannot be read: {error}")
-            }
-            None => {}
+        if let Some((bytes, question)) = answer.zip(question) {
+            learn(question, &bytes, now.monotonic);
         }
         let pairs = headers::read(Map::Request)?;
         let step = exchange.resume(&pairs.head(), self.ends, &policy, &SharedCounters, now);
@@ -238,7 +267,7 @@ impl Stream {
 
 impl Context for Stream {
     fn on_http_call_response(&mut self, _: u32, _: usize, size: usize, _: usize) {
-        if !self.resolving {
+        if self.asked.is_none() {
             return;
         }
         let read = || callout::answer(size).unwrap_or_default();
@@ -315,9 +344,32 @@ impl HttpContext for Stream {
                         exchange.usage_event(self.event_id, settlement.as_ref(), now)
                 {
                     usage::push(event, service, now.monotonic);
+                    for event in exchange.object_events(now) {
+                        usage::push(event, service, now.monotonic);
+                    }
                 }
             }
             Err(status) => log::error!("gmtech: no clock to settle by: {status:?}"),
         }
+    }
+}
+
+/// Notes what the key service has answered.
+fn learn(question: Question, answer: &[u8], now: Nanos) {
+    let read = match question {
+        Question::Key => Frame::decode(answer).map(|frame| {
+            let _ = directory::apply(&SharedCounters, &frame, now);
+        }),
+        Question::Objects => objects::decode(answer).map(|answers| {
+            for (id, object) in answers {
+                let _ = match object {
+                    Some(object) => registry::note(&SharedCounters, &id, &object),
+                    None => registry::note_unknown(&SharedCounters, &id, now),
+                };
+            }
+        }),
+    };
+    if let Err(error) = read {
+        log::warn!("gmtech: the key service's answer cannot be read: {error}");
     }
 }

@@ -7,6 +7,7 @@ use super::Stream;
 use crate::host::Status;
 use crate::host::body::{self, Buffer};
 use crate::host::headers::{self, Map};
+use crate::host::shared_data::SharedCounters;
 
 impl Stream {
     pub(super) fn response_head(&mut self, ends: bool) -> Result<Action, Status> {
@@ -21,6 +22,7 @@ impl Stream {
         }
         if ends {
             let _ = exchange.response_body(&[], true);
+            exchange.note_objects(&SharedCounters);
         }
         Ok(if self.list.is_held() {
             Action::Pause
@@ -37,6 +39,7 @@ impl Stream {
         self.list.trailers(exchange, policy)?;
         // An event that was never finished cannot go out any more; clients drop such an event anyway.
         let _ = exchange.response_ends();
+        exchange.note_objects(&SharedCounters);
         Ok(Action::Continue)
     }
 
@@ -66,7 +69,9 @@ impl Stream {
             return Ok(Action::Continue);
         }
         let chunk = body::read(Buffer::Response, 0, size)?;
-        if let Output::Replaced(bytes) = exchange.response_body(&chunk, ends) {
+        let output = exchange.response_body(&chunk, ends);
+        exchange.note_objects(&SharedCounters);
+        if let Output::Replaced(bytes) = output {
             body::replace(Buffer::Response, size, &bytes)?;
         }
         Ok(Action::Continue)

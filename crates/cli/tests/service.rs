@@ -359,6 +359,7 @@ fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() 
                 ..Tokens::default()
             }),
             requests: 1,
+            object: None,
         };
         encode_batch(&(0..20).map(event).collect::<Vec<_>>()).unwrap()
     };

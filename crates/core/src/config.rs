@@ -107,6 +107,7 @@ pub struct Policy {
     keys: HashMap<KeyDigest, KeyRecord>,
     paths: Vec<PathRule>,
     endpoints: OpenGroups,
+    unknown_objects: bool,
     allow_upgrades: bool,
     credential_headers: Vec<CredentialHeader>,
     metering: Metering,
@@ -217,6 +218,12 @@ impl Policy {
     #[must_use]
     pub fn is_open(&self, group: EndpointGroup) -> bool {
         self.endpoints.contains(group)
+    }
+
+    /// Whether objects of the provider's that nobody is known to have made are everybody's.
+    #[must_use]
+    pub fn allows_unknown_objects(&self) -> bool {
+        self.unknown_objects
     }
 
     /// Whether a request may ask for an upgrade (WebSocket).

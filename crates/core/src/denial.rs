@@ -22,8 +22,9 @@ use crate::auth::{InvalidKey, Refused};
 use crate::ident::{KeyId, TeamId};
 use crate::ledger::Dimension;
 use crate::model::ModelId;
+use crate::objects;
 use crate::quota::{Exceeded, SECOND};
-use crate::request::{BodyError, EndpointGroup};
+use crate::request::{BodyError, EndpointGroup, Names};
 
 /// The methods that pass.
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -91,6 +92,20 @@ pub enum Denial {
         path: String,
         /// The group that it belongs to.
         group: EndpointGroup,
+    },
+    /// 404: an object of the provider's that the team has not made, or nobody.
+    NoSuchObject {
+        /// What it would be.
+        kind: objects::Kind,
+        /// Its id as written in the path, without keys.
+        id: String,
+    },
+    /// 400: a body that names such an object.
+    NoSuchReference(Names),
+    /// 404: a list of what all teams have made.
+    ObjectList {
+        /// The path as sent, without query and keys.
+        path: String,
     },
     /// 405: a method that no LLM API has. TRACE would show the provider's key.
     Method {
@@ -191,6 +206,21 @@ impl Denial {
             Self::UnknownUrl { .. } | Self::ClosedEndpoint { .. } => {
                 kind!("unknown_url", 404, "invalid_request_error", "unknown_url")
             }
+            Self::NoSuchObject { .. } => {
+                kind!("object_not_found", 404, "invalid_request_error", "not_found", param "id")
+            }
+            Self::NoSuchReference(names) => Kind {
+                param: Some(named_by(*names)),
+                ..kind!(
+                    "object_not_found",
+                    400,
+                    "invalid_request_error",
+                    "not_found"
+                )
+            },
+            Self::ObjectList { .. } => {
+                kind!("list_refused", 404, "invalid_request_error", "unknown_url")
+            }
             Self::Method { .. } => {
                 kind!(
                     "method_not_allowed",
@@ -265,6 +295,14 @@ impl Denial {
                 path,
                 group,
             } => closed(method, path, *group),
+            Self::NoSuchObject { kind, id } => format!("{} {NOT_YOURS}", no_such(*kind, id)),
+            Self::NoSuchReference(names) => format!(
+                "The object in '{}' was not found. {NOT_YOURS}",
+                named_by(*names)
+            ),
+            Self::ObjectList { path } => format!(
+                "Unknown request URL: GET {path}. A list would show what other teams have made; ask for an object by its id."
+            ),
             Self::Method { method } => {
                 format!("Method {method} is not allowed. Use one of: {METHODS}.")
             }
@@ -326,6 +364,30 @@ impl Denial {
             }),
             details: kind.details,
         }
+    }
+}
+
+/// What reaches an object: the same words whether it is another team's or nobody's.
+const NOT_YOURS: &str = "It must have been made through this gate, by a key of your team.";
+
+/// As OpenAI says it.
+fn no_such(kind: objects::Kind, id: &str) -> String {
+    match kind {
+        objects::Kind::Response => format!("Response with id '{id}' not found."),
+        objects::Kind::Completion => format!("Chat completion with id '{id}' not found."),
+        objects::Kind::Batch => format!("No batch found with id '{id}'."),
+        objects::Kind::File => format!("No such File object: {id}."),
+        objects::Kind::Other => format!("No object found with id '{id}'."),
+    }
+}
+
+const fn named_by(names: Names) -> &'static str {
+    match names {
+        Names::PreviousResponse => "previous_response_id",
+        Names::Conversation => "conversation",
+        Names::BatchInput => "input_file_id",
+        Names::File => "file_id",
+        Names::Other => "id",
     }
 }
 

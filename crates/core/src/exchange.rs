@@ -19,10 +19,11 @@ use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
 use crate::ledger::{self, Account, Admission, CounterStore, Reservation, Slot, Standings};
 use crate::model::ModelId;
+use crate::objects::ObjectId;
 use crate::quota::Nanos;
 use crate::record::KeyRecord;
 use crate::request::{BodyReader, EndpointKind, UsageEdit};
-use crate::usage::{ResponseMeter, Usage};
+use crate::usage::{LinesMeter, ResponseMeter, Shown, Usage};
 
 mod admission;
 mod answer;
@@ -30,10 +31,12 @@ mod held;
 mod limits;
 mod lookup;
 mod models;
+mod objects;
 mod permission;
 mod settlement;
 
 pub use answer::Answer;
+use objects::{Asking, Objects};
 pub use settlement::Settlement;
 
 /// The present, by both clocks.
@@ -52,6 +55,8 @@ pub enum Step {
     Forward(Forward),
     /// Hold the head, ask the key service about this key, and then [`Exchange::resume`].
     Resolve(KeyDigest),
+    /// Hold head and body, ask the key service about these objects, and then [`Exchange::resume`].
+    ResolveObjects(Vec<ObjectId>),
     /// Hold the head, and hand over the body as it arrives.
     ReadBody,
     /// Answer it here.
@@ -74,6 +79,8 @@ enum Phase {
     Resolving,
     /// Its body is being read.
     ReadingBody(Box<Reading>),
+    /// The key service is asked about objects that it leads to or names.
+    Asking(Box<Asking>),
     /// On its way to the upstream; `None` where the path costs nothing.
     Forwarded(Option<Box<Forwarded>>),
     /// Answered here.
@@ -111,6 +118,8 @@ enum AnswerState {
     Awaited,
     /// Its body passes the meter.
     Metered(Box<ResponseMeter>),
+    /// Its lines are summed.
+    Lines(Box<LinesMeter>),
     /// Its body is not looked at.
     Unmetered,
     /// It has ended.
@@ -122,6 +131,21 @@ enum AnswerState {
 struct Known {
     usage: Usage,
     hidden_by_encoding: bool,
+    /// The objects that it showed.
+    shown: Shown,
+    /// It was an answer of lines.
+    lines: bool,
+}
+
+impl AnswerState {
+    /// The objects that the answer has shown so far.
+    fn shown(&self) -> Option<Shown> {
+        match self {
+            Self::Metered(meter) => Some(meter.shown()),
+            Self::Done(known) => Some(known.shown),
+            Self::Awaited | Self::Lines(_) | Self::Unmetered => None,
+        }
+    }
 }
 
 /// One request and its answer.
@@ -135,6 +159,7 @@ pub struct Exchange {
     /// What it was charged at its head, while its body is read.
     admission: Option<Admission>,
     model: Option<ModelId>,
+    objects: Objects,
     decision: &'static str,
     started: Now,
     /// The status of the answer, whoever gave it; 0 before.
@@ -165,6 +190,7 @@ impl Exchange {
             admission: None,
             model: None,
             decision: decision::PREFLIGHT,
+            objects: Objects::default(),
             started: now,
             status: 0,
             degraded: lookup::degraded(policy, store, now),
@@ -182,7 +208,7 @@ impl Exchange {
         (exchange, step)
     }
 
-    /// The key service has answered about the key, or failed to; the directory holds what it said. `head` is
+    /// The key service has answered about the key or the objects, or failed to; the directory or the registry holds what it said. `head` is
     /// the request's, as it still is.
     pub fn resume(
         &mut self,
@@ -192,7 +218,11 @@ impl Exchange {
         store: &impl CounterStore,
         now: Now,
     ) -> Step {
-        let admitted = self.admit(head, ends, policy, store, now);
+        let admitted = if matches!(self.phase, Phase::Asking(_)) {
+            self.proceed_asked(policy, store, now)
+        } else {
+            self.admit(head, ends, policy, store, now)
+        };
         admitted.unwrap_or_else(|denial| self.refuse(&denial, store, now))
     }
 
@@ -212,7 +242,12 @@ impl Exchange {
     fn refuse(&mut self, denial: &Denial, store: &impl CounterStore, now: Now) -> Step {
         let counts = matches!(
             denial,
-            Denial::Body(_) | Denial::ModelNotAllowed { .. } | Denial::ClosedEndpoint { .. }
+            Denial::Body(_)
+                | Denial::ModelNotAllowed { .. }
+                | Denial::ClosedEndpoint { .. }
+                | Denial::NoSuchObject { .. }
+                | Denial::NoSuchReference(_)
+                | Denial::ObjectList { .. }
         );
         self.end_admission(counts, store, now);
         self.phase = Phase::Refused;

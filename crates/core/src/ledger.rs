@@ -175,6 +175,23 @@ pub fn charge_refused(
     charged.map_err(|_| StoreError)
 }
 
+/// Charges tokens that were used earlier and are known only now: as debt, whatever the limit has left.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn charge_later(
+    store: &impl CounterStore,
+    account: &Account,
+    tokens: u64,
+    now: Nanos,
+) -> Result<(), StoreError> {
+    let charged = update(store, account, now, |spent, now| {
+        spent.owe(&account.limits, tokens, now);
+        Ok(())
+    });
+    charged.map_err(|_| StoreError)
+}
+
 /// What the account shows, without spending.
 ///
 /// # Errors

@@ -31,6 +31,7 @@ pub mod key;
 pub mod learned;
 pub mod ledger;
 pub mod model;
+pub mod objects;
 pub mod outbox;
 pub mod path;
 pub mod quota;

@@ -9,7 +9,8 @@ pub const MAX_MODEL_LEN: usize = 256;
 
 /// A model's name as the client sent it: 1 to 256 visible ASCII characters, so that it can be a header
 /// value, a log field and a routing key as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ModelId(Box<str>);
 
 /// Why a text is no model name.
@@ -41,6 +42,19 @@ impl ModelId {
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for ModelId {
+    type Error = InvalidModel;
+    fn try_from(text: String) -> Result<Self, InvalidModel> {
+        Self::new(&text)
+    }
+}
+
+impl From<ModelId> for String {
+    fn from(model: ModelId) -> String {
+        model.0.into()
     }
 }
 

@@ -26,8 +26,10 @@
 //! A [`BodyError`] names one reason; its message names the fix and repeats nothing of the body. What is merely
 //! unknown (a parameter, a part) is never an error: it counts as text.
 
+mod batch;
 mod bounded;
 mod edit;
+mod embedded;
 mod endpoint;
 mod error;
 mod fields;
@@ -43,12 +45,14 @@ mod number;
 mod others;
 mod part;
 mod reader;
+mod references;
 mod route;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
+pub use batch::{BatchFault, Batched};
 pub use edit::{INSERT_AT_OPEN, UsageEdit, apply};
 pub use endpoint::{BodyForm, Endpoint, EndpointKind};
 pub use error::{BodyError, JsonFault, Param};
@@ -59,3 +63,4 @@ pub use multipart::MultipartFault;
 pub use number::MAX_COUNT;
 pub use others::OtherModels;
 pub use reader::{BodyReader, Progress, RequestFacts};
+pub use references::{MAX_REFERENCES, Names, Reference};

@@ -23,6 +23,7 @@
 
 mod bytes;
 pub mod events;
+pub mod objects;
 
 use bytes::{Reader, put_block, put_count};
 

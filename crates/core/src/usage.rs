@@ -36,16 +36,20 @@ mod escape;
 mod findings;
 mod gemini;
 mod json;
+mod lines;
 mod meter;
 mod number;
 mod place;
 mod report;
 mod responses;
+mod shown;
 mod sse;
 mod tokens;
 mod unread;
 
+pub use lines::LinesMeter;
 pub use meter::{Ending, MeterPlan, Metered, Output, ResponseFacts, ResponseMeter};
+pub use shown::{Progress, Shown};
 pub use tokens::{Tokens, Usage, Weights};
 
 #[cfg(test)]

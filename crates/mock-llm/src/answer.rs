@@ -40,6 +40,7 @@ impl Answering<'_> {
         let d = &self.directives;
         let mut mark = Mark::default();
         let mut counted = job.counted;
+        let accepted = matches!(reply, Reply::Accepted);
         let (kind, streams, pieces) = match reply {
             Reply::Json(document, stated) => {
                 mark.usage = job.reported.filter(|_| stated);
@@ -52,6 +53,7 @@ impl Answering<'_> {
                     }],
                 )
             }
+            Reply::Accepted => ("application/json", false, Vec::new()),
             Reply::Text(text) => (
                 "text/plain; charset=utf-8",
                 false,
@@ -72,7 +74,8 @@ impl Answering<'_> {
         };
         lock(&self.guard.entry().progress).counted = counted;
         // A status that fails some attempts was for those.
-        let status = d.status.filter(|status| *status < 300).unwrap_or(200);
+        let usual = if accepted { 202 } else { 200 };
+        let status = d.status.filter(|status| *status < 300).unwrap_or(usual);
         self.send(status, kind, pieces, streams)
     }
 

@@ -65,6 +65,7 @@ pub struct Directives {
     pub answer_as: Option<AnswerAs>,
     pub refuse_stream_options: bool,
     pub tag: Option<String>,
+    pub polls: u64,
     // What usage says.
     pub no_usage: bool,
     pub usage_prompt: Option<u64>,
@@ -174,6 +175,7 @@ impl Directives {
             }
             "refuse_stream_options" => self.refuse_stream_options = flag()?,
             "tag" => self.tag = Some(text(name, value)?),
+            "polls" => self.polls = number(u64::from(u32::MAX))?,
             "no_usage" => self.no_usage = flag()?,
             "usage_prompt" => self.usage_prompt = Some(number(u64::MAX)?),
             "usage_completion" => self.usage_completion = Some(number(u64::MAX)?),

@@ -51,6 +51,12 @@ impl Failure {
         )
     }
 
+    /// 404: nothing of that id is kept.
+    pub(crate) fn unknown_object(id: &str) -> Self {
+        let message = format!("No object found with id '{id}'.");
+        Self::new(404, "invalid_request_error", None, message)
+    }
+
     /// 404: no such model.
     pub(crate) fn unknown_model(id: &str) -> Self {
         let message = format!("The model '{id}' does not exist or you do not have access to it.");

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Failure;
 use crate::wire::Endpoint;
+use crate::wire::kept::Call;
 
 /// The fields of a body; none where the endpoint takes no body.
 ///
@@ -18,18 +19,25 @@ pub(crate) async fn fields(
 ) -> Result<Value, Failure> {
     match endpoint {
         Endpoint::Models | Endpoint::Model(_) => Ok(Value::Null),
+        Endpoint::Kept(Call::Upload) => multipart(headers, body).await,
+        Endpoint::Kept(Call::Batch | Call::BatchOfRequests) => json(&body),
+        Endpoint::Kept(_) => Ok(Value::Null),
         Endpoint::Transcriptions => multipart(headers, body).await,
-        _ => match serde_json::from_slice::<Value>(&body) {
-            Ok(fields) if fields.is_object() => Ok(fields),
-            _ => Err(Failure::invalid(
-                "We could not parse the JSON body of your request.",
-                None,
-            )),
-        },
+        _ => json(&body),
     }
 }
 
-/// Text fields as texts, `stream` as the boolean it stands for, and `file_bytes` for the file.
+fn json(body: &[u8]) -> Result<Value, Failure> {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(fields) if fields.is_object() => Ok(fields),
+        _ => Err(Failure::invalid(
+            "We could not parse the JSON body of your request.",
+            None,
+        )),
+    }
+}
+
+/// Text fields as texts, `stream` as the boolean it stands for, and for the file its text and `file_bytes`.
 async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<Value, Failure> {
     let broken = || Failure::invalid("Could not parse multipart form", None);
     let kind = headers
@@ -47,6 +55,7 @@ async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<Value, Failure> {
         if field.file_name().is_some() {
             let bytes = field.bytes().await.map_err(|_| broken())?;
             fields.insert(format!("{name}_bytes"), bytes.len().into());
+            fields.insert(name, String::from_utf8_lossy(&bytes).into());
         } else {
             let text = field.text().await.map_err(|_| broken())?;
             let value = if name == "stream" {

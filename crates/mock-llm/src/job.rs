@@ -173,6 +173,8 @@ pub(crate) enum Reply {
     Json(Value, bool),
     /// Plain text.
     Text(String),
+    /// 202, and nothing yet.
+    Accepted,
     /// An event stream.
     Events(Vec<Event>),
 }

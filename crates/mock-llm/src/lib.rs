@@ -25,6 +25,7 @@ mod job;
 mod play;
 mod script;
 mod server;
+mod shelf;
 mod sse;
 mod upstream;
 mod wire;

@@ -17,7 +17,8 @@ use crate::error::Failure;
 use crate::form;
 use crate::job::{Job, Reply};
 use crate::play::Guard;
-use crate::wire::{Endpoint, Family};
+use crate::shelf::Shelf;
+use crate::wire::{Endpoint, Family, kept};
 
 /// The longest request body that is read, in bytes.
 const MAX_REQUEST: usize = 256 << 20;
@@ -27,6 +28,7 @@ const MAX_REQUEST: usize = 256 << 20;
 pub(crate) struct Mock {
     pub config: Config,
     pub capture: Arc<Capture>,
+    pub shelf: Shelf,
 }
 
 impl Mock {
@@ -34,6 +36,7 @@ impl Mock {
         Self {
             config,
             capture: Arc::default(),
+            shelf: Shelf::default(),
         }
     }
 }
@@ -130,6 +133,11 @@ impl Call<'_> {
         if self.directives.refuse_stream_options && fields.get("stream_options").is_some() {
             return Err(Failure::extra_field("stream_options").into());
         }
+        if let Endpoint::Kept(call) = endpoint {
+            let mut job = kept::job(self.entry.seq, self.directives.clone());
+            let reply = call.answer(&fields, &mut job, &self.mock.shelf)?;
+            return Ok(Verdict::Reply(Box::new(job), reply));
+        }
         let mut ask = endpoint.read(fields)?;
         if let (Some(_), Some(model)) = (endpoint.path_model(), model) {
             ask.model = model;
@@ -137,6 +145,7 @@ impl Call<'_> {
         let mut job = Job::new(ask, self.entry.seq, self.directives.clone());
         endpoint.count(&mut job);
         let reply = endpoint.reply(&job, target.query().unwrap_or(""), &self.mock.config.models)?;
+        let reply = kept::keep(endpoint, &job, &self.mock.shelf).unwrap_or(reply);
         let reply = match (reply, self.directives.error_event_after) {
             (Reply::Events(mut events), Some(after)) => {
                 events.truncate(usize::try_from(after).unwrap_or(usize::MAX));

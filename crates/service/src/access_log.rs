@@ -94,6 +94,7 @@ fn event(entry: &Value) -> Option<UsageEvent> {
             total: tokens("total"),
         }),
         requests: 1,
+        object: None,
     })
 }
 

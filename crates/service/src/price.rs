@@ -214,6 +214,7 @@ mod tests {
             started_unix_ms: 1_790_812_800_000,
             usage: Usage::Exact(tokens),
             requests: 1,
+            object: None,
         });
         (priced.cost, priced.priced_by)
     }

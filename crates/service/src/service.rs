@@ -19,6 +19,9 @@ use crate::store::{By, NewAdminToken, Priced, Role, Store, StoreError};
 /// How long an idempotency token and a proxy's name are remembered, in milliseconds: a week.
 const REMEMBERED: i64 = 7 * DAY_MS;
 
+/// How long a response or a completion is remembered, in milliseconds: OpenAI keeps them for 30 days.
+const OBJECTS_REMEMBERED: i64 = 60 * DAY_MS;
+
 /// What every handler has.
 pub struct Service {
     /// The data.
@@ -120,6 +123,9 @@ impl Service {
             .close_days_before(now.day() - i64::from(self.keep_events_days))
             .await?;
         self.store.forget(Millis(now.0 - REMEMBERED)).await?;
+        self.store
+            .forget_objects(Millis(now.0 - OBJECTS_REMEMBERED))
+            .await?;
         if opened > 0 || closed > 0 {
             tracing::info!(
                 budgets_opened = opened,

@@ -19,6 +19,7 @@ mod types;
 use async_trait::async_trait;
 use gmtech_core::ident::{KeyId, TeamId};
 use gmtech_core::key::KeyDigest;
+use gmtech_core::objects::{Object, ObjectId};
 use gmtech_core::record::Status;
 use gmtech_core::sync::{KeyEntry, TeamEntry};
 
@@ -144,7 +145,16 @@ pub trait UsageStore {
     async fn close_days_before(&self, day: i64) -> Result<u64>;
 }
 
-/// A whole store.
-pub trait Store: KeyStore + TeamStore + SyncStore + UsageStore + Send + Sync {}
+/// Objects that providers keep.
+#[async_trait]
+pub trait ObjectStore {
+    /// What is known of each.
+    async fn objects(&self, ids: &[ObjectId]) -> Result<Vec<(ObjectId, Option<Object>)>>;
+    /// Drops responses and completions of before `before`, which providers have dropped too; gives how many.
+    async fn forget_objects(&self, before: Millis) -> Result<u64>;
+}
 
-impl<T: KeyStore + TeamStore + SyncStore + UsageStore + Send + Sync> Store for T {}
+/// A whole store.
+pub trait Store: KeyStore + TeamStore + SyncStore + UsageStore + ObjectStore + Send + Sync {}
+
+impl<T: KeyStore + TeamStore + SyncStore + UsageStore + ObjectStore + Send + Sync> Store for T {}

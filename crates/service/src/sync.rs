@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET changes?epoch&since&proxy&wait&limit` | a [`Frame`]: what changed after `since`, held for up to `wait` ms until something has |
 //! | `GET resolve/{digest}` | a [`Frame`] of kind `Resolved`: one key, or that there is none |
+//! | `GET objects/{digest},…?wait` | who made each of these objects of a provider's; held for up to `wait` ms until all are known |
 //! | `POST usage` with a batch of events | how many were counted, as JSON |
 //! | `POST receipts?proxy&epoch&version` | 204 |
 //!
@@ -27,7 +28,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use gmtech_core::key::KeyDigest;
+use gmtech_core::objects::ObjectId;
 use gmtech_core::sync::events::decode_batch;
+use gmtech_core::sync::objects::{MAX_OBJECTS, encode};
 use gmtech_core::sync::{Frame, FrameKind, KeyEntry, SyncError};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
@@ -50,6 +53,10 @@ const DEFAULT_PAGE: usize = 1_000;
 /// How often a held poll looks for what another process has changed; this process's changes wake it at once.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// The longest that a question about objects is held, in milliseconds, and how often it looks.
+const MAX_OBJECT_WAIT_MS: u64 = 5_000;
+const OBJECT_LOOK: Duration = Duration::from_millis(50);
+
 const MAX_BODY: usize = 2 << 20;
 
 /// The proxy-facing listener's routes.
@@ -57,6 +64,7 @@ pub fn app(service: Arc<Service>) -> Router {
     Router::new()
         .route("/sync/v1/changes", get(changes))
         .route("/sync/v1/resolve/{digest}", get(resolve))
+        .route("/sync/v1/objects/{digests}", get(objects))
         .route("/sync/v1/usage", post(usage))
         .route("/sync/v1/receipts", post(receipt))
         .route_layer(middleware::from_fn_with_state(
@@ -219,6 +227,36 @@ async fn resolve(
     Ok(binary(
         frame.encode().map_err(|error| ApiError::internal(&error))?,
     ))
+}
+
+#[derive(Deserialize)]
+struct ObjectParams {
+    #[serde(default)]
+    wait: u64,
+}
+
+/// A proxy may ask before the one that made the object has told: its event is under way then.
+async fn objects(
+    State(service): State<Arc<Service>>,
+    Path(digests): Path<String>,
+    Query(asked): Query<ObjectParams>,
+) -> Result<Response, ApiError> {
+    let ids: Option<Vec<ObjectId>> = digests.split(',').map(ObjectId::from_hex).collect();
+    let ids = ids
+        .filter(|ids| ids.len() <= MAX_OBJECTS)
+        .ok_or_else(|| ApiError::invalid("digests", "Not digests of objects."))?;
+    let until = Instant::now() + Duration::from_millis(asked.wait.min(MAX_OBJECT_WAIT_MS));
+    let mut stopping = service.stopping.subscribe();
+    let answers = loop {
+        let answers = service.store.objects(&ids).await?;
+        let all = answers.iter().all(|(_, object)| object.is_some());
+        if all || Instant::now() >= until || *stopping.borrow() {
+            break answers;
+        }
+        let _ = timeout_at(until.min(Instant::now() + OBJECT_LOOK), stopping.changed()).await;
+    };
+    let bytes = encode(&answers).map_err(|error| ApiError::internal(&error))?;
+    Ok(binary(bytes))
 }
 
 fn binary(bytes: Vec<u8>) -> Response {

@@ -182,6 +182,7 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
             ..Tokens::default()
         }),
         requests: 1,
+        object: None,
     };
     let batch = encode_batch(&[event]).unwrap();
     let (_, said) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;

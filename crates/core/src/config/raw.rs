@@ -41,6 +41,7 @@ pub(super) struct RawConfig {
     keys: Entries<RawKey>,
     paths: Option<Vec<RawPath>>,
     endpoints: Entries<RawSwitch>,
+    unknown_objects: RawSwitch,
     upgrades: RawSwitch,
     credential_headers: Option<Vec<RawCredentialHeader>>,
     metering: RawMetering,
@@ -164,6 +165,7 @@ impl RawConfig {
             tiers,
             paths: paths(self.paths)?,
             endpoints: endpoints(self.endpoints)?,
+            unknown_objects: matches!(self.unknown_objects, RawSwitch::Allow),
             allow_upgrades: matches!(self.upgrades, RawSwitch::Allow),
             credential_headers: credential_headers(self.credential_headers)?,
             metering: Metering {

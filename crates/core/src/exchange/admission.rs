@@ -4,6 +4,7 @@
 //! they are known. One without a body is charged at once.
 
 use super::lookup::{Lookup, look_up};
+use super::objects::Asking;
 use super::permission::{self, allows_model};
 use super::{
     AnswerState, Exchange, Forward, Forwarded, Now, Phase, Reading, Step, limits, printable,
@@ -24,7 +25,7 @@ use crate::request::{
 };
 
 /// OpenAI's default for `max_tokens` of the old completions API.
-const COMPLETIONS_OUTPUT: u64 = 16;
+pub(super) const COMPLETIONS_OUTPUT: u64 = 16;
 
 impl Exchange {
     pub(super) fn admit(
@@ -82,7 +83,7 @@ impl Exchange {
         let reads_body = !ends && endpoint.body() != BodyForm::None;
         let edits = self.forward_edits(head);
         if !reads_body && endpoint.body() == BodyForm::None {
-            return self.reserve(&endpoint, None, edits, policy, store, now);
+            return self.proceed(Asking::new(endpoint, None, edits), policy, store, now);
         }
         let reader = BodyReader::new(
             endpoint,
@@ -194,14 +195,14 @@ impl Exchange {
             head.set
                 .push((crate::attribution::MODEL, model.to_string()));
         }
-        self.reserve(&endpoint, Some(&facts), head, policy, store, now)
+        self.proceed(Asking::new(endpoint, Some(facts), head), policy, store, now)
     }
 
     #[allow(
         clippy::too_many_arguments,
         reason = "one call site each for requests with and without a body"
     )]
-    fn reserve(
+    pub(super) fn reserve(
         &mut self,
         endpoint: &Endpoint,
         facts: Option<&RequestFacts>,
@@ -283,7 +284,7 @@ impl Exchange {
         }
     }
 
-    fn check_model(&mut self, model: ModelId, policy: &Policy) -> Result<(), Denial> {
+    pub(super) fn check_model(&mut self, model: ModelId, policy: &Policy) -> Result<(), Denial> {
         let principal = self.principal()?;
         if auth::holds_key(model.as_str().as_bytes()) {
             // It would travel in a header and stand in the log.

@@ -6,7 +6,7 @@ use crate::attribution;
 use crate::config::Policy;
 use crate::head::{Head, HeadEdits};
 use crate::request::EndpointKind;
-use crate::usage::{Ending, MeterPlan, Output, ResponseFacts, ResponseMeter};
+use crate::usage::{Ending, LinesMeter, MeterPlan, Output, ResponseFacts, ResponseMeter, Shown};
 
 /// What to do with an answer.
 #[derive(Debug, Default)]
@@ -47,7 +47,14 @@ impl Exchange {
             return answer;
         };
         let Some(plan) = plan(forwarded) else {
-            forwarded.answer = AnswerState::Unmetered;
+            forwarded.answer = match self.objects.lines(facts.status) {
+                Some(lines) => AnswerState::Lines(Box::new(lines)),
+                None if self.objects.reads_answer() => {
+                    let meter = ResponseMeter::new(&facts, MeterPlan::default());
+                    AnswerState::Metered(Box::new(meter))
+                }
+                None => AnswerState::Unmetered,
+            };
             return answer;
         };
         let meter = ResponseMeter::new(&facts, plan);
@@ -87,17 +94,22 @@ impl Exchange {
 
     /// The host did not hand over so many bytes of the answer's body, and they pass.
     pub fn response_body_lost(&mut self, bytes: usize) {
-        if let Phase::Forwarded(Some(forwarded)) = &mut self.phase
-            && let AnswerState::Metered(meter) = &mut forwarded.answer
-        {
-            meter.lose(bytes);
+        let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
+            return;
+        };
+        match &mut forwarded.answer {
+            AnswerState::Metered(meter) => meter.lose(bytes),
+            // A sum that lacks a line is none: whoever reads the answers next settles the batch.
+            AnswerState::Lines(_) => forwarded.answer = AnswerState::Unmetered,
+            AnswerState::Awaited | AnswerState::Unmetered | AnswerState::Done(_) => {}
         }
     }
 
     /// Whether the answer's body is read at all.
     #[must_use]
     pub fn meters_answer(&self) -> bool {
-        matches!(&self.phase, Phase::Forwarded(Some(f)) if matches!(f.answer, AnswerState::Metered(_)))
+        matches!(&self.phase, Phase::Forwarded(Some(f))
+            if matches!(f.answer, AnswerState::Metered(_) | AnswerState::Lines(_)))
     }
 
     /// Meters the next bytes of the answer; `ends` with the last of them.
@@ -105,10 +117,16 @@ impl Exchange {
         let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
             return Output::Unchanged;
         };
-        let AnswerState::Metered(meter) = &mut forwarded.answer else {
-            return Output::Unchanged;
+        let out = match &mut forwarded.answer {
+            AnswerState::Metered(meter) => meter.push(chunk),
+            AnswerState::Lines(lines) => {
+                lines.push(chunk);
+                Output::Unchanged
+            }
+            AnswerState::Awaited | AnswerState::Unmetered | AnswerState::Done(_) => {
+                return Output::Unchanged;
+            }
         };
-        let out = meter.push(chunk);
         if !ends {
             return out;
         }
@@ -130,12 +148,13 @@ impl Exchange {
         };
         match std::mem::replace(&mut forwarded.answer, AnswerState::Unmetered) {
             AnswerState::Metered(meter) => {
-                let metered = meter.finish(Ending::Complete);
-                forwarded.answer = AnswerState::Done(Known {
-                    usage: metered.usage,
-                    hidden_by_encoding: metered.hidden_by_encoding,
-                });
-                metered.tail
+                let (known, tail) = Known::of(*meter, Ending::Complete);
+                forwarded.answer = AnswerState::Done(known);
+                tail
+            }
+            AnswerState::Lines(lines) => {
+                forwarded.answer = AnswerState::Done(Known::of_lines(*lines, Ending::Complete));
+                Vec::new()
             }
             other => {
                 forwarded.answer = other;
@@ -161,6 +180,31 @@ fn plan(forwarded: &Forwarded) -> Option<MeterPlan> {
         generates: forwarded.kind.generates(),
         drop_usage_event: forwarded.asked_for_usage,
     })
+}
+
+impl Known {
+    /// What a meter came to, and the bytes that it still held back.
+    pub(super) fn of(meter: ResponseMeter, ending: Ending) -> (Self, Vec<u8>) {
+        let shown = meter.shown();
+        let metered = meter.finish(ending);
+        let known = Self {
+            usage: metered.usage,
+            hidden_by_encoding: metered.hidden_by_encoding,
+            shown,
+            lines: false,
+        };
+        (known, metered.tail)
+    }
+
+    /// What lines came to.
+    pub(super) fn of_lines(lines: LinesMeter, ending: Ending) -> Self {
+        Self {
+            usage: lines.finish(ending == Ending::Complete),
+            hidden_by_encoding: false,
+            shown: Shown::default(),
+            lines: true,
+        }
+    }
 }
 
 fn status(head: &Head<'_>) -> u16 {

@@ -6,7 +6,7 @@ use crate::decision;
 use crate::learned::{self, Lesson};
 use crate::ledger::CounterStore;
 use crate::sync::events::{Label, UsageEvent};
-use crate::usage::{Ending, Tokens, Usage};
+use crate::usage::{Ending, Shown, Tokens, Usage};
 
 /// What a request came to, for logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Exchange {
     ) -> Option<Settlement> {
         match std::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Forwarded(Some(forwarded)) => self.settle(*forwarded, policy, store, now),
-            Phase::ReadingBody(_) => {
+            Phase::ReadingBody(_) | Phase::Asking(_) => {
                 // The client left, or Envoy refused a body that was too large: it was a request all the same.
                 self.decision = decision::INCOMPLETE;
                 self.end_admission(true, store, now);
@@ -71,11 +71,12 @@ impl Exchange {
             started_unix_ms: started.wall_millis,
             usage: settlement.map_or(Usage::Exact(Tokens::default()), |s| s.usage),
             requests: 1,
+            object: self.object_note(),
         })
     }
 
     fn settle(
-        &self,
+        &mut self,
         forwarded: Forwarded,
         policy: &Policy,
         store: &impl CounterStore,
@@ -91,34 +92,35 @@ impl Exchange {
             ..
         } = forwarded;
         let reserved = reservation.tokens();
+        let answered = match answer {
+            AnswerState::Done(known) => Some(known),
+            AnswerState::Metered(meter) => Some(Known::of(*meter, Ending::Cut).0),
+            AnswerState::Lines(lines) => Some(Known::of_lines(*lines, Ending::Cut)),
+            AnswerState::Awaited | AnswerState::Unmetered => None,
+        };
         let Some(prompt_estimate) = prompt_estimate else {
             // A store that fails keeps the reservation charged, which errs on the safe side.
             let _ = reservation.settle(store, 0, now.monotonic);
-            return None;
+            return self.settle_objects(answered, policy, store, now);
         };
         let Known {
             usage,
             hidden_by_encoding,
-        } = match answer {
-            AnswerState::Done(known) => known,
-            AnswerState::Metered(meter) => {
-                let metered = meter.finish(Ending::Cut);
-                Known {
-                    usage: metered.usage,
-                    hidden_by_encoding: metered.hidden_by_encoding,
-                }
-            }
+            ..
+        } = answered.unwrap_or(Known {
             // The client left before any answer: the upstream has read the prompt.
-            AnswerState::Awaited | AnswerState::Unmetered => Known {
-                usage: Usage::LowerBound(Tokens {
-                    input: prompt_estimate,
-                    ..Tokens::default()
-                }),
-                hidden_by_encoding: false,
-            },
-        };
+            usage: Usage::LowerBound(Tokens {
+                input: prompt_estimate,
+                ..Tokens::default()
+            }),
+            hidden_by_encoding: false,
+            shown: Shown::default(),
+            lines: false,
+        });
+        let usage = self.foreseen(usage, prompt_estimate, reserved);
         let charged = policy.metering().weights.charge(usage.tokens());
         let _ = reservation.settle(store, charged, now.monotonic);
+        self.end_making(&usage, charged, store);
         let output = usage.tokens().output;
         // An estimate may be the reservation itself, and teaches nothing.
         if let (Usage::Exact(_) | Usage::LowerBound(_), Some(principal), Some(model)) =
@@ -139,6 +141,29 @@ impl Exchange {
             reserved,
             prompt_estimate,
             hidden_by_encoding,
+        })
+    }
+
+    /// A request that costs no tokens of its own: it may have made a batch, or been shown what an object has used.
+    fn settle_objects(
+        &mut self,
+        answered: Option<Known>,
+        policy: &Policy,
+        store: &impl CounterStore,
+        now: Now,
+    ) -> Option<Settlement> {
+        if let Some(known) = &answered {
+            self.end_showing(&known.shown, known.usage, known.lines, policy, store, now);
+        }
+        let batch = self.objects.batch_tokens()?;
+        // Without an answer nobody knows whether the batch was made: it is taken for made.
+        let made = self.status == 0 || (200..300).contains(&self.status);
+        made.then_some(Settlement {
+            usage: Usage::Estimated(batch),
+            charged: 0,
+            reserved: 0,
+            prompt_estimate: batch.input,
+            hidden_by_encoding: false,
         })
     }
 }

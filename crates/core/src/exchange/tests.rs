@@ -7,6 +7,7 @@ mod admission;
 mod dialects;
 mod held;
 mod models;
+mod objects;
 mod service;
 mod tokens;
 
@@ -189,7 +190,7 @@ fn each_request_meets_its_decision() {
         let (exchange, step) = send(&MemoryStore::default(), request);
         let answered = match step {
             Step::Forward(_) => None,
-            Step::ReadBody | Step::Resolve(_) => panic!("undecided"),
+            Step::ReadBody | Step::Resolve(_) | Step::ResolveObjects(_) => panic!("undecided"),
             Step::Reply(reply) => Some(reply.status),
         };
         assert_eq!(
@@ -347,7 +348,7 @@ fn status(step: &Step) -> Option<u16> {
     match step {
         Step::Reply(reply) => Some(reply.status),
         Step::Forward(_) => None,
-        Step::ReadBody | Step::Resolve(_) => panic!("undecided"),
+        Step::ReadBody | Step::Resolve(_) | Step::ResolveObjects(_) => panic!("undecided"),
     }
 }
 

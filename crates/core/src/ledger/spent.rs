@@ -193,6 +193,11 @@ impl Spent {
         self.requests = self.requests.settle(&limits.requests, request, used, now);
     }
 
+    /// Charges tokens that were used without having been held.
+    pub(super) fn owe(&mut self, limits: &Limits, tokens: u64, now: Nanos) {
+        self.tokens = self.tokens.owe(&limits.tokens, tokens, now);
+    }
+
     /// Gives a place back.
     pub(super) fn leave(&mut self, slot: Option<Slot>, now: Nanos) {
         self.slots

@@ -36,6 +36,7 @@ fn event(n: u64, key: &str, decision: &str) -> UsageEvent {
         started_unix_ms: 1_790_000_000_000 + n,
         usage: Usage::Exact(Tokens::default()),
         requests: 1,
+        object: None,
     }
 }
 

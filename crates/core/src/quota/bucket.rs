@@ -155,6 +155,15 @@ impl Bucket {
         bucket
     }
 
+    /// Charges units that were used without being held, whatever there is left.
+    #[must_use]
+    pub fn owe(self, limit: &Limit, units: u64, now: Nanos) -> Self {
+        let mut bucket = self.at(now);
+        let tat = bucket.tat.0.max(now);
+        bucket.tat = Tat(tat.saturating_add(limit.cost(units)));
+        bucket
+    }
+
     /// Claims that exceed what the bucket lacks have come to nothing: without them it would have been full.
     fn at(mut self, now: Nanos) -> Self {
         let lacks = self.tat.0.saturating_sub(now);

@@ -7,6 +7,7 @@ use super::group::EndpointGroup;
 use super::nested;
 use super::route::{Route, Verb};
 use crate::model::ModelId;
+use crate::objects;
 
 /// An API family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +116,12 @@ impl Endpoint {
     #[must_use]
     pub fn group(&self) -> EndpointGroup {
         self.route.group
+    }
+
+    /// The objects of the provider's that the path leads to.
+    #[must_use]
+    pub fn objects(&self) -> Option<&objects::path::Place> {
+        self.route.objects.as_ref()
     }
 
     /// The model that the path (or, for realtime, the query) names.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::batch::BatchFault;
 use super::multipart::MultipartFault;
 
 /// A parameter that the gate reads.
@@ -33,6 +34,14 @@ pub enum Param {
     CandidateCount,
     /// `response_format` of a form
     ResponseFormat,
+    /// `purpose` of a file
+    Purpose,
+    /// `background`: OpenAI's responses
+    Background,
+    /// `deferred`: xAI's completions
+    Deferred,
+    /// `store`
+    Store,
 }
 
 impl Param {
@@ -53,13 +62,19 @@ impl Param {
             Self::GenerationMaxOutputTokens => "generationConfig.maxOutputTokens",
             Self::CandidateCount => "generationConfig.candidateCount",
             Self::ResponseFormat => "response_format",
+            Self::Purpose => "purpose",
+            Self::Background => "background",
+            Self::Deferred => "deferred",
+            Self::Store => "store",
         }
     }
 
     const fn expected(self) -> &'static str {
         match self {
-            Self::Model | Self::ResponseFormat => "a string",
-            Self::Stream | Self::IncludeUsage => "a boolean (true or false, without quotes)",
+            Self::Model | Self::ResponseFormat | Self::Purpose => "a string",
+            Self::Stream | Self::IncludeUsage | Self::Background | Self::Deferred | Self::Store => {
+                "a boolean (true or false, without quotes)"
+            }
             Self::StreamOptions | Self::GenerationConfig => "an object",
             _ => "an integer of zero or more (without quotes)",
         }
@@ -121,6 +136,13 @@ pub enum BodyError {
     UnjudgedConnection,
     /// A form that is not well formed.
     InvalidForm(MultipartFault),
+    /// Work that finishes after its answer, where that is closed.
+    Later(Param),
+    /// More objects of the provider's than can be looked up.
+    TooManyReferences,
+    /// A batch whose requests cannot all be judged: why, and the number of the line or request; 0 where it is about
+    /// the batch.
+    Batch(BatchFault, u64),
     /// More bytes than the limit given.
     TooLarge(u64),
 }
@@ -148,6 +170,8 @@ impl BodyError {
         match self {
             Self::MissingModel | Self::InvalidModel | Self::ConflictingModel => Some("model"),
             Self::Unjudged(parameter) => Some(parameter),
+            Self::Later(p) => Some(p.name()),
+            Self::Batch(BatchFault::Unjudged, _) => Some("input_file_id"),
             Self::Duplicate(p) | Self::LetterCase(p) | Self::WrongType(p) | Self::WrongCount(p) => {
                 Some(p.name())
             }
@@ -171,6 +195,9 @@ impl BodyError {
                 "unknown_parameter"
             }
             Self::InvalidForm(_) => "invalid_multipart",
+            Self::Later(_) => "unsupported_parameter",
+            Self::TooManyReferences => "invalid_value",
+            Self::Batch(..) => "invalid_batch",
             Self::TooLarge(_) => "request_too_large",
         }
     }
@@ -232,6 +259,21 @@ impl fmt::Display for BodyError {
             Self::WrongType(p) => write!(f, "Invalid type for '{}': expected {}.", p.name(), p.expected()),
             Self::WrongCount(p) => {
                 write!(f, "Invalid value for '{}': expected {}.", p.name(), p.expected())
+            }
+            Self::Later(p) => write!(
+                f,
+                "'{}' is not allowed here: what finishes later is not metered unless an operator opens it with \
+                 \"endpoints\": {{\"background\": \"allow\"}} in the gate's configuration. Leave it out, or send false.",
+                p.name()
+            ),
+            Self::TooManyReferences => write!(
+                f,
+                "The request names more than {} files, stores or other objects. Name fewer.",
+                super::references::MAX_REFERENCES
+            ),
+            Self::Batch(fault, 0) => write!(f, "This batch cannot be accepted: {fault}."),
+            Self::Batch(fault, number) => {
+                write!(f, "This batch cannot be accepted: line or request {number}: {fault}.")
             }
             Self::InvalidForm(fault) => {
                 write!(f, "We could not parse the multipart form of your request: {fault}.")

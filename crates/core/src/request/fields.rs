@@ -8,6 +8,7 @@ use super::lexer::{Begin, MAX_DEPTH, Scalar, Visitor};
 use super::meter::{Meter, PartCosts};
 use super::number::Count;
 use super::others::Nesting;
+use super::references::References;
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
 /// Longer keys are none that the gate knows.
@@ -39,6 +40,12 @@ pub(super) struct Fields {
     pub(super) nesting: Nesting,
     /// A cap that is none (`-1`) was given.
     uncapped: bool,
+    /// It asks for work that finishes after its answer.
+    pub(super) later: Option<Param>,
+    /// `background` is neither a boolean nor null: images have another parameter of that name.
+    pub(super) odd_background: bool,
+    pub(super) store: Option<bool>,
+    pub(super) references: References,
     pub(super) open_brace: Option<u64>,
     pub(super) meter: Meter,
     /// One bit a [`Param`] seen.
@@ -60,7 +67,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    pub(super) const fn new(costs: PartCosts) -> Self {
+    pub(super) fn new(costs: PartCosts) -> Self {
         Self {
             model: None,
             stream: false,
@@ -70,6 +77,10 @@ impl Fields {
             prompts: 0,
             nesting: Nesting::new(),
             uncapped: false,
+            later: None,
+            odd_background: false,
+            store: None,
+            references: References::default(),
             open_brace: None,
             meter: Meter::new(costs),
             seen: 0,
@@ -99,6 +110,7 @@ impl Fields {
 
     fn end_key(&mut self) -> Result<(), BodyError> {
         let name = self.key.whole().unwrap_or_default();
+        self.references.key(name);
         if self.depth == 1 {
             self.class = Key::Label;
             self.section = keys::section(name);
@@ -140,6 +152,15 @@ impl Fields {
             (Param::Model, Value::Begin(Begin::String, _)) => self.current = Use::Model,
             (Param::MaxOutputTokens, Value::Begin(Begin::String, _)) => self.current = Use::NoCap,
             (Param::Stream, Value::Scalar(Scalar::Bool(stream), ..)) => self.stream = stream,
+            (Param::Background | Param::Deferred, Value::Scalar(Scalar::Bool(true), ..)) => {
+                self.later = Some(param);
+            }
+            (
+                Param::Background | Param::Deferred,
+                Value::Scalar(Scalar::Bool(false) | Scalar::Null, ..),
+            ) => {}
+            (Param::Background, _) => self.odd_background = true,
+            (Param::Store, Value::Scalar(Scalar::Bool(store), ..)) => self.store = Some(store),
             (Param::StreamOptions, Value::Scalar(Scalar::Null, from, _)) => {
                 self.options.null_at = Some(from)
             }
@@ -160,6 +181,8 @@ impl Fields {
                 | Param::Stream
                 | Param::StreamOptions
                 | Param::IncludeUsage
+                | Param::Deferred
+                | Param::Store
                 | Param::GenerationConfig,
                 _,
             ) => return Err(BodyError::WrongType(param)),
@@ -203,6 +226,7 @@ impl Visitor for Fields {
             return Ok(());
         }
         if what == Begin::String {
+            self.references.begin();
             self.current = match self.section {
                 Section::Hidden => Use::Ignored,
                 // A schema's `type` and `format` are shown to the model.
@@ -219,6 +243,7 @@ impl Visitor for Fields {
             self.prompts = self.prompts.saturating_add(1);
         }
         if matches!(what, Begin::Object | Begin::Array) {
+            self.references.open();
             if let Some(slot) = self.classes.get_mut(self.depth) {
                 *slot = self.class;
             }
@@ -230,6 +255,9 @@ impl Visitor for Fields {
 
     fn text(&mut self, piece: &str) -> Result<(), BodyError> {
         self.nesting.text(piece);
+        if self.current != Use::Key {
+            self.references.text(piece.as_bytes());
+        }
         match self.current {
             Use::Ignored => {}
             Use::Key => {
@@ -252,6 +280,9 @@ impl Visitor for Fields {
 
     fn end_text(&mut self) -> Result<(), BodyError> {
         self.nesting.end_text();
+        if self.current != Use::Key {
+            self.references.end();
+        }
         match self.current {
             Use::Ignored => {}
             Use::Key => self.end_key()?,
@@ -271,6 +302,7 @@ impl Visitor for Fields {
     }
 
     fn end(&mut self) -> Result<(), BodyError> {
+        self.references.close();
         self.class = self.parent();
         self.nesting.end(self.depth);
         self.depth = self.depth.saturating_sub(1);

@@ -1,5 +1,6 @@
 //! The fields of a form, gathered as they pass by.
 
+use super::batch::{Batched, Lines};
 use super::bounded::Bounded;
 use super::endpoint::EndpointKind;
 use super::error::{BodyError, Param};
@@ -22,6 +23,8 @@ enum Field {
     Text,
     Recording,
     Image,
+    /// A file that may be a batch's.
+    Lines,
 }
 
 /// What the form has said so far.
@@ -33,6 +36,9 @@ pub(super) struct Form {
     pub(super) meter: Meter,
     pub(super) others: OtherModels,
     kind: EndpointKind,
+    /// The file of an upload, read as a batch's until its purpose is known.
+    lines: Option<Box<Lines>>,
+    purpose: Option<bool>,
     seen: u32,
     field: Field,
     bytes: u64,
@@ -48,6 +54,8 @@ impl Form {
             meter: Meter::new(costs),
             others: OtherModels::none(),
             kind,
+            lines: None,
+            purpose: None,
             seen: 0,
             field: Field::Ignored,
             bytes: 0,
@@ -55,10 +63,32 @@ impl Form {
         }
     }
 
+    /// For an upload of a file, which may be a batch's.
+    pub(super) fn of_file(costs: PartCosts) -> Self {
+        Self {
+            lines: Some(Box::new(Lines::new(costs))),
+            ..Self::new(EndpointKind::Other, costs)
+        }
+    }
+
+    /// What a batch over the uploaded file will do; nothing for a file of another purpose.
+    ///
+    /// # Errors
+    /// The first fault of a file that is for a batch.
+    pub(super) fn batched(&mut self) -> Result<Option<&Batched>, BodyError> {
+        match (&mut self.lines, self.purpose) {
+            (Some(lines), Some(true)) => lines.finish().map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// A part begins.
     pub(super) fn begin(&mut self, part: Part) -> Result<(), BodyError> {
         let name = part.name.whole().unwrap_or_default();
-        let param = param(name)?;
+        let param = match name {
+            b"purpose" if self.lines.is_some() => Some(Param::Purpose),
+            _ => param(name)?,
+        };
         self.bytes = 0;
         self.value.clear();
         self.field = match (param, self.kind) {
@@ -66,6 +96,7 @@ impl Form {
             (Some(param), _) => Field::Param(param),
             (None, EndpointKind::Transcriptions) if part.file => Field::Recording,
             (None, EndpointKind::Images) if part.file => Field::Image,
+            (None, _) if part.file && self.lines.is_some() => Field::Lines,
             (None, _) if name == b"prompt" => Field::Text,
             (None, _) => self.other(name, part.json),
         };
@@ -99,6 +130,12 @@ impl Form {
                 self.value.push(bytes);
             }
             Field::Text => self.meter.push(Key::Label, bytes),
+            Field::Lines if self.purpose != Some(false) => {
+                if let Some(lines) = &mut self.lines {
+                    lines.push(bytes);
+                }
+            }
+            Field::Lines => {}
             Field::Ignored | Field::Recording | Field::Image => {}
         }
     }
@@ -111,6 +148,10 @@ impl Form {
             Field::Text => self.meter.end(Key::Label),
             Field::Recording => self.meter.recording(self.bytes),
             Field::Image => self.meter.image(),
+            Field::Lines => match self.lines.as_ref().and_then(|lines| lines.fault()) {
+                Some(fault) if self.purpose == Some(true) => return Err(fault),
+                _ => {}
+            },
             Field::Ignored => {}
         }
         Ok(())
@@ -130,6 +171,10 @@ impl Form {
                     Some(b"false" | b"") => false,
                     _ => return Err(BodyError::WrongType(param)),
                 };
+            }
+            Param::Purpose => {
+                let purpose = value.unwrap_or_default().trim_ascii();
+                self.purpose = Some(purpose.eq_ignore_ascii_case(b"batch"));
             }
             Param::N => match value.ok_or(BodyError::WrongType(param))? {
                 b"" => {}

@@ -125,6 +125,9 @@ const TOP: &[(&str, Param)] = &[
     ("max_output_tokens", Param::MaxOutputTokens),
     ("n", Param::N),
     ("best_of", Param::BestOf),
+    ("background", Param::Background),
+    ("deferred", Param::Deferred),
+    ("store", Param::Store),
     ("generationConfig", Param::GenerationConfig),
     ("generation_config", Param::GenerationConfig),
 ];

@@ -1,8 +1,9 @@
 //! One body from its first byte to its facts.
 
+use super::batch::{Batched, Document};
 use super::edit::UsageEdit;
 use super::endpoint::{Endpoint, EndpointKind};
-use super::error::BodyError;
+use super::error::{BodyError, Param};
 use super::fields::Fields;
 use super::form::Form;
 use super::lexer::Lexer;
@@ -10,7 +11,9 @@ use super::media::{self, Media};
 use super::meter::{Meter, PartCosts, PartCounts};
 use super::multipart::Multipart;
 use super::others::OtherModels;
+use super::references::Reference;
 use crate::model::ModelId;
+use crate::objects::{Kind, path::Place};
 
 /// What one push has brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +52,22 @@ pub struct RequestFacts {
     pub body_len: u64,
     /// How to have the stream report its usage.
     pub usage_edit: UsageEdit,
+    /// The parameter that asks for work which finishes after its answer.
+    pub later: Option<Param>,
+    /// `store` as the client sent it.
+    pub store: Option<bool>,
+    /// The provider's objects that the body names, at most [`super::MAX_REFERENCES`].
+    pub references: Vec<Reference>,
+    /// The requests of a batch, or of a file that is for one.
+    pub batched: Option<Batched>,
 }
 
 #[derive(Debug)]
 enum Body {
     Json(Box<(Lexer, Fields)>),
     Form(Box<Multipart>),
+    /// Anthropic's batches.
+    Batch(Box<Document>),
     Opaque(Meter),
 }
 
@@ -80,9 +93,15 @@ impl BodyReader {
         costs: PartCosts,
     ) -> Result<Self, BodyError> {
         let body = match media::judge(endpoint.body(), content_type, content_encoding)? {
+            Media::Json if endpoint.objects() == Some(&Place::MakesBatch) => {
+                Body::Batch(Box::new(Document::new(costs)))
+            }
             Media::Json => Body::Json(Box::new((Lexer::new(), Fields::new(costs)))),
             Media::Form(boundary) => {
-                let form = Form::new(endpoint.kind(), costs);
+                let form = match endpoint.objects() {
+                    Some(Place::Makes(Kind::File)) => Form::of_file(costs),
+                    _ => Form::new(endpoint.kind(), costs),
+                };
                 Body::Form(Box::new(Multipart::new(boundary, form)))
             }
             Media::Opaque => Body::Opaque(Meter::new(costs)),
@@ -114,6 +133,7 @@ impl BodyReader {
         match &mut self.body {
             Body::Json(json) => json.0.push(chunk, &mut json.1)?,
             Body::Form(form) => form.push(chunk)?,
+            Body::Batch(document) => document.push(chunk)?,
             // Unread, it would be neither judged nor charged.
             Body::Opaque(_) if !chunk.is_empty() && !self.endpoint.takes_opaque_bodies() => {
                 return Err(BodyError::UnsupportedMediaType);
@@ -143,7 +163,7 @@ impl BodyReader {
     pub fn open_brace(&self) -> Option<usize> {
         match &self.body {
             Body::Json(json) => json.1.open_brace.and_then(|at| usize::try_from(at).ok()),
-            Body::Form(_) | Body::Opaque(_) => None,
+            Body::Form(_) | Body::Batch(_) | Body::Opaque(_) => None,
         }
     }
 
@@ -157,6 +177,7 @@ impl BodyReader {
         match &self.body {
             Body::Json(json) => json.1.model.as_ref(),
             Body::Form(multipart) => multipart.form.model.as_ref(),
+            Body::Batch(document) => document.batched().model.as_ref(),
             Body::Opaque(_) => None,
         }
     }
@@ -179,17 +200,22 @@ impl BodyReader {
     ///
     /// # Errors
     /// [`BodyError`] where it ends too early, is empty, or lacks the model.
-    pub fn finish(self) -> Result<RequestFacts, BodyError> {
+    pub fn finish(mut self) -> Result<RequestFacts, BodyError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
         self.agree()?;
+        let batched = match &mut self.body {
+            Body::Form(multipart) => multipart.form.batched()?.cloned(),
+            Body::Batch(document) => Some(document.finish()?.clone()),
+            Body::Json(_) | Body::Opaque(_) => None,
+        };
         let endpoint = &self.endpoint;
         let may_be_empty = !endpoint.requires_model() || endpoint.path_model().is_some();
         let complete = match &self.body {
             Body::Json(json) => json.0.finish(),
             Body::Form(multipart) => multipart.finish(),
-            Body::Opaque(_) => Ok(()),
+            Body::Batch(_) | Body::Opaque(_) => Ok(()),
         };
         match complete {
             Err(BodyError::Empty) if may_be_empty => {}
@@ -211,6 +237,10 @@ impl BodyReader {
             others: OtherModels::default(),
             body_len: self.len,
             usage_edit: UsageEdit::None,
+            later: None,
+            store: None,
+            references: Vec::new(),
+            batched: None,
         };
         let meter = match &self.body {
             Body::Json(json) => {
@@ -219,6 +249,13 @@ impl BodyReader {
                 facts.include_usage = fields.options.include_usage.and_then(|(asked, ..)| asked);
                 facts.declared_cap = fields.cap();
                 facts.others = fields.nesting.found.clone();
+                facts.store = fields.store;
+                facts.later = fields.later;
+                if fields.odd_background && endpoint.kind() != EndpointKind::Images {
+                    return Err(BodyError::WrongType(Param::Background));
+                }
+                let references = fields.references.finish();
+                facts.references = references.ok_or(BodyError::TooManyReferences)?.to_vec();
                 facts.choices = fields.choices;
                 if endpoint.kind() == EndpointKind::Completions {
                     facts.prompts = fields.prompts.max(1);
@@ -238,8 +275,22 @@ impl BodyReader {
                 facts.choices = multipart.form.choices;
                 &multipart.form.meter
             }
+            // Its tokens are the batch's, which runs later.
+            Body::Batch(_) => {
+                facts.references = batched
+                    .iter()
+                    .flat_map(|b| &b.references)
+                    .copied()
+                    .collect();
+                facts.batched = batched;
+                return Ok(facts);
+            }
             Body::Opaque(meter) => meter,
         };
+        if let Some(batched) = batched {
+            facts.references.extend(&batched.references);
+            facts.batched = Some(batched);
+        }
         facts.prompt_tokens = meter.tokens();
         facts.parts = meter.parts();
         Ok(facts)

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode;
 
 use super::endpoint::EndpointKind;
 use super::group::EndpointGroup;
+use crate::objects::path::{Place, place};
 
 /// More segments than any API has.
 const MAX_SEGMENTS: usize = 24;
@@ -47,6 +48,8 @@ pub(super) struct Route {
     pub(super) runs_a_model: bool,
     /// What it runs is billed by the token.
     pub(super) bills_tokens: bool,
+    /// What the path leads to, of what the provider keeps.
+    pub(super) objects: Option<Place>,
 }
 
 impl Route {
@@ -58,6 +61,7 @@ impl Route {
             streams: false,
             runs_a_model: false,
             bills_tokens: true,
+            objects: None,
         }
     }
 
@@ -129,7 +133,10 @@ fn root(verb: Verb, lower: &[&str], written: &[String]) -> Route {
                 _ => other(verb, EndpointGroup::Other, lower).of(deployment.clone()),
             }
         }
-        _ => route(verb, lower, written),
+        _ => Route {
+            objects: place(verb == Verb::Get, verb == Verb::Post, lower, written),
+            ..route(verb, lower, written)
+        },
     }
 }
 

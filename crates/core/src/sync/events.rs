@@ -3,9 +3,10 @@
 //! ```text
 //! batch  = version:1 count:2 (length:2 event)*
 //! event  = id:16 source:1 status:2 duration:4 started:8 tokens:8×4 key team tier model endpoint decision
-//!          requests:4
+//!          requests:4 object
 //! ```
-//! Each name is `length:2 text`; an empty model is none. A batch is safe to send twice: the service counts
+//! Each name is `length:2 text`; an empty model is none. The object is `length:2 bytes` ([`ObjectNote`]), empty for
+//! none. A batch is safe to send twice: the service counts
 //! each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
 //! would be sent again for ever.
 //!
@@ -18,6 +19,7 @@ use super::SyncError;
 use super::bytes::{Reader, put_block};
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
+use crate::objects::ObjectNote;
 use crate::usage::{Tokens, Usage};
 
 /// The version of a batch that this code writes. It reads every version from 1 to this one.
@@ -92,6 +94,8 @@ pub struct UsageEvent {
     pub usage: Usage,
     /// How many requests it stands for: 1 or more.
     pub requests: u32,
+    /// What it says of an object that the provider keeps.
+    pub object: Option<ObjectNote>,
 }
 
 /// A batch that is being written, event by event.
@@ -193,10 +197,12 @@ pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Result<UsageEvent, SyncError>>, 
 }
 
 impl UsageEvent {
-    /// Whether it may cost money: the request went on to the upstream, or used tokens.
+    /// Whether it may cost money: the request went on to the upstream, or used tokens, or tells of an object.
     #[must_use]
     pub fn is_admitted(&self) -> bool {
-        self.decision.as_str() == ADMITTED || !self.usage.tokens().is_zero()
+        self.decision.as_str() == ADMITTED
+            || !self.usage.tokens().is_zero()
+            || self.object.is_some()
     }
 
     /// The event as it stands in a batch, with its length before it.
@@ -243,7 +249,13 @@ impl UsageEvent {
             put_block(out, text.as_bytes())?;
         }
         out.extend_from_slice(&self.requests.to_be_bytes());
-        Ok(())
+        let object = self.object.as_ref().map(ObjectNote::to_wire).transpose();
+        put_block(
+            out,
+            &object
+                .map_err(|_| SyncError::Malformed)?
+                .unwrap_or_default(),
+        )
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, SyncError> {
@@ -284,6 +296,10 @@ impl UsageEvent {
                 None => 1,
                 Some(0) => return Err(SyncError::Malformed),
                 Some(requests) => requests,
+            },
+            object: match r.appended(Reader::block)? {
+                None | Some([]) => None,
+                Some(note) => Some(ObjectNote::from_wire(note).map_err(|_| SyncError::Malformed)?),
             },
         };
         Ok(event)

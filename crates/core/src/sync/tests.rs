@@ -4,6 +4,7 @@ use super::events::{EVENTS_VERSION, Label, UsageEvent, decode_batch, encode_batc
 use super::*;
 use crate::ident::{KeyId, TierName};
 use crate::model::{ModelId, ModelPattern, ModelSet};
+use crate::objects::{BatchWork, Kind, ObjectId, ObjectNote};
 use crate::quota::LimitOverrides;
 use crate::record::Status;
 use crate::usage::{Tokens, Usage};
@@ -68,6 +69,12 @@ fn event(n: u8) -> UsageEvent {
             total: 31,
         }),
         requests: u32::from(n),
+        object: (n > 100).then(|| ObjectNote::Made {
+            id: ObjectId::of(b"batch_1"),
+            kind: Kind::Batch,
+            work: Some(BatchWork::default()),
+            settled: false,
+        }),
     }
 }
 
@@ -190,8 +197,8 @@ fn one_bad_event_does_not_cost_the_others() {
 #[test]
 fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
     let whole = bytes_of(&event(7));
-    let (fields_of_version_1, requests) = whole.split_at(whole.len() - 4);
-    assert_eq!(requests, [0, 0, 0, 7]);
+    let (fields_of_version_1, requests) = whole.split_at(whole.len() - 6);
+    assert_eq!(requests, [0, 0, 0, 7, 0, 0]);
     let longer = [whole.as_slice(), b"a field of tomorrow"].concat();
     let none = [fields_of_version_1, &[0; 4]].concat();
     let one = UsageEvent {
@@ -203,6 +210,11 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
             "no appended field: its default",
             fields_of_version_1,
             Ok(one),
+        ),
+        (
+            "the requests alone",
+            &whole[..whole.len() - 2],
+            Ok(event(7)),
         ),
         ("all that are known", &whole, Ok(event(7))),
         ("more than are known: skipped", &longer, Ok(event(7))),

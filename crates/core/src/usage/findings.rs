@@ -4,8 +4,9 @@ use crate::estimate::TextEstimator;
 
 use super::json::Sink;
 use super::meter::MeterPlan;
-use super::place::{Kind, Place, Tag};
+use super::place::{Kind, Names, Place, Tag};
 use super::report::Report;
+use super::shown::{Gathered, Shown};
 use super::tokens::{Tokens, Usage};
 use super::unread::Strings;
 
@@ -71,6 +72,7 @@ pub(super) struct Findings {
     outran: bool,
     error: bool,
     ended: bool,
+    objects: Gathered,
     /// Whether a document ends with its outermost object rather than when the reader says so.
     self_ending: bool,
 }
@@ -82,6 +84,11 @@ impl Findings {
             self_ending: true,
             ..Self::default()
         }
+    }
+
+    /// The objects that were shown so far.
+    pub(super) fn shown(&self) -> &Shown {
+        &self.objects.shown
     }
 
     /// Whether the document under way is the event to drop.
@@ -193,6 +200,7 @@ impl Sink for Findings {
             Place::List(_) | Place::Part(_) | Place::Open(_) | Place::Nothing => {
                 document.known = true;
             }
+            Place::Id(names) if kind == Kind::Str => self.objects.begin(*names),
             Place::Error => {
                 let failed = !matches!(kind, Kind::Null | Kind::Literal);
                 document.error |= failed;
@@ -229,6 +237,16 @@ impl Sink for Findings {
         }
     }
 
+    fn id(&mut self, piece: &[u8]) {
+        self.unknown(piece);
+        self.objects.push(piece);
+    }
+
+    fn end_id(&mut self, names: Names) {
+        self.end_string();
+        self.objects.end(names);
+    }
+
     fn blob(&mut self, letters: usize) {
         self.others.blob(letters);
     }
@@ -247,9 +265,15 @@ impl Sink for Findings {
     }
 
     fn tag(&mut self, place: &'static Place, tag: &[u8]) {
-        let Place::Tag(Tag::Type) = place else {
-            return;
-        };
+        match place {
+            Place::Tag(Tag::Type) => {}
+            Place::Tag(Tag::Status) => {
+                self.unknown(tag);
+                self.end_string();
+                return self.objects.status(tag);
+            }
+            _ => return,
+        }
         match tag {
             b"error" => self.document.error = true,
             b"message_stop"

@@ -13,7 +13,7 @@
 
 use super::escape::Escape;
 use super::number::Number;
-use super::place::{Kind, Place};
+use super::place::{Kind, Names, Place};
 
 mod scalar;
 
@@ -31,6 +31,10 @@ pub(super) trait Sink {
     fn item(&mut self, array: &'static Place);
     /// A piece of a decoded string of generated text.
     fn text(&mut self, piece: &[u8]);
+    /// A piece of a decoded id.
+    fn id(&mut self, piece: &[u8]);
+    /// The id is complete.
+    fn end_id(&mut self, names: Names);
     /// A short string, whole.
     fn tag(&mut self, place: &'static Place, tag: &[u8]);
     /// A number that is a plausible count.
@@ -64,6 +68,7 @@ enum Want {
     Key,
     Tag,
     Text,
+    Id(Names),
     Blob,
     Loose,
 }
@@ -76,6 +81,7 @@ impl Want {
             Some(Place::Blob) => Self::Blob,
             Some(Place::Loose) => Self::Loose,
             Some(Place::Tag(_)) => Self::Tag,
+            Some(Place::Id(names)) => Self::Id(*names),
             _ => Self::Nothing,
         }
     }

@@ -10,6 +10,7 @@
 use super::findings::{Findings, at_least_one};
 use super::json::Walker;
 use super::place;
+use super::shown::Shown;
 use super::sse::SseReader;
 use super::tokens::{Tokens, Usage};
 use super::unread::Opaque;
@@ -182,6 +183,16 @@ impl ResponseMeter {
         match &self.reader {
             Reader::Sse(sse) => sse.held_bytes(),
             _ => 0,
+        }
+    }
+
+    /// The objects of the provider's that the answer has shown so far.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        match &self.reader {
+            Reader::Json(json) => *json.1.shown(),
+            Reader::Sse(sse) => *sse.shown(),
+            Reader::Refused | Reader::Opaque(_) | Reader::Encoded(_) => Shown::default(),
         }
     }
 

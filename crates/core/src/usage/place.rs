@@ -24,6 +24,23 @@ pub(super) enum Kind {
 pub(super) enum Tag {
     /// The `type` of an event.
     Type,
+    /// How far the work is.
+    Status,
+}
+
+/// Whose id a string is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// The object that the answer shows.
+    Itself,
+    /// A request whose answer is fetched later, at xAI.
+    Deferred,
+    /// The file with a batch's answers.
+    Output,
+    /// The file with a batch's failures.
+    Failures,
+    /// The address of a batch's answers, at Anthropic.
+    Results,
 }
 
 /// The members of an object that mean something.
@@ -44,6 +61,8 @@ pub(super) enum Place {
     Nothing,
     /// A short string to be read whole.
     Tag(Tag),
+    /// A string of any length that is known by its digest.
+    Id(Names),
     /// An error, unless null.
     Error,
     /// An object whose members may mean something.
@@ -82,7 +101,7 @@ impl Place {
                 kind == Kind::Object
             }
             Self::List(_) | Self::Items(_) | Self::Tokens | Self::Choices(_) => kind == Kind::Array,
-            Self::Text | Self::Tag(_) => kind == Kind::Str,
+            Self::Text | Self::Tag(_) | Self::Id(_) => kind == Kind::Str,
             _ => false,
         }
     }
@@ -154,6 +173,7 @@ const OUTPUT_DETAILS: Members = &[
 /// An event's data: what it adds to the answer, never what it repeats of it.
 pub(super) static EVENT: Place = Place::Object(&[
     ("type", Place::Tag(Tag::Type)),
+    ("id", Place::Id(Names::Itself)),
     ("error", Place::Error),
     ("usage", Place::Usage(USAGE)),
     ("choices", chat::CHOICES_STREAMED),
@@ -178,6 +198,14 @@ pub(super) static BODY: Place = Place::Any(&[
 
 const BODY_MEMBERS: Members = &[
     ("error", Place::Error),
+    ("id", Place::Id(Names::Itself)),
+    ("request_id", Place::Id(Names::Deferred)),
+    ("output_file_id", Place::Id(Names::Output)),
+    ("error_file_id", Place::Id(Names::Failures)),
+    ("results_url", Place::Id(Names::Results)),
+    ("status", Place::Tag(Tag::Status)),
+    // Anthropic's batches.
+    ("processing_status", Place::Tag(Tag::Status)),
     ("usage", Place::Usage(USAGE)),
     ("choices", chat::CHOICES_WHOLE),
     ("output", responses::OUTPUT),

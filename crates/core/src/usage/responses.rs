@@ -3,13 +3,16 @@
 //! A stream's text comes in `delta` strings and is repeated by `…done` events and the final response; only
 //! the deltas count as streamed. The report stands in `response.usage` of the last event.
 
-use super::place::{Members, Place, USAGE};
+use super::place::{Members, Names, Place, USAGE};
 use super::report::{Field, Report};
 use super::tokens::Tokens;
 
 /// The response that an event carries: its report and its end, not the text that it repeats.
-pub(super) const RESPONSE: Place =
-    Place::Part(&[("usage", Place::Object(USAGE)), ("error", Place::Error)]);
+pub(super) const RESPONSE: Place = Place::Part(&[
+    ("id", Place::Id(Names::Itself)),
+    ("usage", Place::Object(USAGE)),
+    ("error", Place::Error),
+]);
 
 /// `output` of a whole response.
 pub(super) const OUTPUT: Place = Place::List(&Place::Object(&[

@@ -15,6 +15,7 @@ use super::findings::{Findings, Verdict};
 use super::json::{Sink, Walker};
 use super::meter::Output;
 use super::place;
+use super::shown::Shown;
 
 /// The most bytes held back, and the longest event that is dropped.
 pub(super) const HOLD_MAX: usize = 16 * 1024;
@@ -119,6 +120,10 @@ impl SseReader {
 
     pub(super) fn held_bytes(&self) -> usize {
         self.held.len()
+    }
+
+    pub(super) fn shown(&self) -> &Shown {
+        self.findings.shown()
     }
 
     /// Takes the next bytes; says what to forward in their place.

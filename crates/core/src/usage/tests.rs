@@ -5,6 +5,7 @@ mod endings;
 mod hostile;
 mod passed;
 mod reference;
+mod shown;
 mod splits;
 
 use super::*;

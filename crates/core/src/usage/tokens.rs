@@ -32,6 +32,26 @@ impl Tokens {
         self.total.max(self.input.saturating_add(self.output))
     }
 
+    /// Both together, kind by kind. Of totals the billable ones are added where either says more than its kinds.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let beyond = self.total > 0 || other.total > 0;
+        Self {
+            input: self.input.saturating_add(other.input),
+            cached_input: self.cached_input.saturating_add(other.cached_input),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            audio_input: self.audio_input.saturating_add(other.audio_input),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            audio_output: self.audio_output.saturating_add(other.audio_output),
+            total: if beyond {
+                self.billable_total().saturating_add(other.billable_total())
+            } else {
+                0
+            },
+        }
+    }
+
     /// Whether nothing is billed.
     #[must_use]
     pub fn is_zero(&self) -> bool {

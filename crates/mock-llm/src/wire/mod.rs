@@ -13,6 +13,7 @@ pub(crate) mod completions;
 pub(crate) mod embeddings;
 pub(crate) mod gemini;
 pub(crate) mod images;
+pub(crate) mod kept;
 pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod moderations;
@@ -40,6 +41,7 @@ pub(crate) enum Endpoint {
     Images,
     Messages,
     Gemini { model: String, stream: bool },
+    Kept(kept::Call),
 }
 
 impl Endpoint {
@@ -62,7 +64,11 @@ impl Endpoint {
                 stream,
             }
         } else {
-            match path_in.strip_prefix("/v1/").ok_or_else(unknown)? {
+            let below = path_in.strip_prefix("/v1/").ok_or_else(unknown)?;
+            if let Some(call) = kept::Call::find(method, below) {
+                return Ok(Self::Kept(call));
+            }
+            match below {
                 "chat/completions" => Self::Chat,
                 "completions" => Self::Completions,
                 "embeddings" => Self::Embeddings,
@@ -121,7 +127,7 @@ impl Endpoint {
             Self::Images => images::read(body),
             Self::Messages => messages::read(body),
             Self::Gemini { stream, .. } => gemini::read(body, *stream),
-            Self::Models | Self::Model(_) => Ok(Ask::default()),
+            Self::Models | Self::Model(_) | Self::Kept(_) => Ok(Ask::default()),
         }
     }
 
@@ -129,7 +135,7 @@ impl Endpoint {
     pub(crate) fn count(&self, job: &mut Job) {
         match self {
             Self::Embeddings => embeddings::count(job),
-            Self::Moderations | Self::Models | Self::Model(_) => {
+            Self::Moderations | Self::Models | Self::Model(_) | Self::Kept(_) => {
                 job.set_counts(crate::count::Tokens::default())
             }
             Self::Images => images::count(job),
@@ -168,6 +174,7 @@ impl Endpoint {
             Self::Images => images::document(job),
             Self::Models => models::list(models),
             Self::Model(id) => models::one(models, id)?,
+            Self::Kept(_) => Reply::Accepted,
         })
     }
 
@@ -279,7 +286,17 @@ mod tests {
                 "/api/v1/chat/completions",
                 Some(Endpoint::Chat),
             ),
-            (Method::GET, "/v1/chat/completions", None),
+            (
+                Method::GET,
+                "/v1/chat/completions",
+                Some(Endpoint::Kept(kept::Call::List)),
+            ),
+            (
+                Method::POST,
+                "/v1/responses/r/cancel",
+                Some(Endpoint::Kept(kept::Call::Cancel("r".into()))),
+            ),
+            (Method::PUT, "/v1/files/f", None),
             (Method::GET, "/api/v1/models", Some(Endpoint::Models)),
             (
                 Method::GET,

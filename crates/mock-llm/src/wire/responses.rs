@@ -51,7 +51,7 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     })
 }
 
-fn usage(tokens: &Tokens) -> Value {
+pub(crate) fn usage(tokens: &Tokens) -> Value {
     json!({
         "input_tokens": tokens.prompt,
         "input_tokens_details": {"cached_tokens": tokens.cached},
@@ -115,7 +115,7 @@ fn final_status(job: &Job) -> &'static str {
     }
 }
 
-fn finished(job: &Job) -> Value {
+pub(crate) fn finished(job: &Job) -> Value {
     let output = json!([item(job, final_status(job), json!([part(job.text())]))]);
     response(
         job,

@@ -13,6 +13,7 @@ mod booking;
 mod bulk;
 mod events;
 mod keys;
+mod objects;
 mod rows;
 mod sync;
 mod teams;

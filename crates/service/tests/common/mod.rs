@@ -172,6 +172,7 @@ pub fn event(key: &KeyInfo, n: u64, cost: i64) -> Priced {
                 ..Tokens::default()
             }),
             requests: 1,
+            object: None,
         },
         cost,
         priced_by: "test",

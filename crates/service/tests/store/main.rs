@@ -36,4 +36,5 @@ mod follower;
 mod intake;
 mod keys;
 mod money;
+mod objects;
 mod sync;

@@ -21,7 +21,7 @@ store_tests!(
 );
 
 /// The sums that must be equal: balance, ledger rows, and top-ups less daily costs.
-async fn books(store: &dyn Store, id: &str) -> (i64, i64, i64) {
+pub(crate) async fn books(store: &dyn Store, id: &str) -> (i64, i64, i64) {
     let balance = store.team(&team(id)).await.unwrap().balance_nano_usd;
     let rows = store
         .ledger(&team(id), &page(100_000, None))

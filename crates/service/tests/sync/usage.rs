@@ -31,6 +31,7 @@ fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
             ..Tokens::default()
         }),
         requests: 1,
+        object: None,
     }
 }
 

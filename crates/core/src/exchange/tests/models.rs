@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ALL_OPEN: &str = r#","endpoints":{"files":"allow","vector_stores":"allow","assistants":"allow","engines":"allow",
+const ALL_OPEN: &str = r#","unknown_objects":"allow","endpoints":{"files":"allow","vector_stores":"allow","assistants":"allow","engines":"allow",
     "realtime":"allow","videos":"allow","other":"allow","fine_tuning":"allow"}"#;
 
 /// What becomes of a JSON body, with everything open: the status of a refusal, and its code.

@@ -65,6 +65,7 @@ impl Walker {
         match want {
             Want::Nothing => sink.unknown(piece),
             Want::Text => sink.text(piece),
+            Want::Id(_) => sink.id(piece),
             Want::Blob => sink.blob(piece.len()),
             Want::Loose => sink.loose(piece),
             Want::Key | Want::Tag => {
@@ -90,6 +91,10 @@ impl Walker {
                 if let (Some(place), true) = (self.pending.take(), self.short_fits) {
                     sink.tag(place, &self.short);
                 }
+            }
+            Want::Id(names) => {
+                self.pending = None;
+                sink.end_id(names);
             }
             Want::Text | Want::Blob | Want::Loose | Want::Nothing => {
                 sink.end_string();

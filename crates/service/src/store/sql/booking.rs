@@ -46,11 +46,19 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn add(&mut self, priced: &Priced, started: Millis) {
+    /// Of these columns.
+    pub(super) fn of(columns: [i64; 11], last_used: Millis) -> Self {
+        Self {
+            columns,
+            last_used: last_used.0,
+        }
+    }
+
+    /// What an event adds, besides its requests.
+    pub(super) fn columns_of(priced: &Priced) -> [i64; 10] {
         let t = priced.event.usage.tokens();
         let exact = matches!(priced.event.usage, Usage::Exact(_));
-        let row = [
-            i64::from(priced.event.requests),
+        [
             signed(t.input),
             signed(t.cached_input),
             signed(t.cache_write),
@@ -65,11 +73,23 @@ impl Sums {
                 i64::from(priced.event.requests)
             },
             priced.cost,
-        ];
+        ]
+    }
+
+    pub(super) fn add(&mut self, priced: &Priced, started: Millis) {
+        let row = std::iter::once(i64::from(priced.event.requests)).chain(Self::columns_of(priced));
         for (sum, value) in self.columns.iter_mut().zip(row) {
             *sum = sum.saturating_add(value);
         }
         self.last_used = self.last_used.max(started.0);
+    }
+
+    /// Adds other sums.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (sum, value) in self.columns.iter_mut().zip(other.columns) {
+            *sum = sum.saturating_add(value);
+        }
+        self.last_used = self.last_used.max(other.last_used);
     }
 
     fn requests(&self) -> i64 {
@@ -109,7 +129,7 @@ pub(super) async fn charge(
     let charges: Vec<_> = charges.into_iter().collect();
     add_to_days(tx, &days.iter().collect::<Vec<_>>()).await?;
     note_use(tx, &charges).await?;
-    let charges: Vec<_> = charges.into_iter().filter(|(_, c)| c.cost > 0).collect();
+    let charges: Vec<_> = charges.into_iter().filter(|(_, c)| c.cost != 0).collect();
     add_to_ledger(tx, &charges, now).await?;
     let mut teams = BTreeSet::new();
     for ((team, key), _) in &charges {
@@ -196,7 +216,12 @@ async fn add_to_ledger(tx: &mut Tx, charges: &[((&str, &str), Charge)], now: Mil
             query = query
                 .bind(now.0)
                 .bind(*team)
-                .bind("charge")
+                // Work that finished elsewhere can have cost less than it had been charged.
+                .bind(if charge.cost > 0 {
+                    "charge"
+                } else {
+                    "adjustment"
+                })
                 .bind(-charge.cost)
                 .bind(*key)
                 .bind(charge.requests)

@@ -2,6 +2,7 @@
 
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::key::KeyDigest;
+use gmtech_core::quota::LimitOverrides;
 use gmtech_core::record::{KeyRecord, Status};
 use gmtech_core::sync::{KeyEntry, KeyState, TeamEntry};
 use serde::de::DeserializeOwned;
@@ -41,9 +42,13 @@ fn record(row: &AnyRow) -> Result<KeyRecord> {
             .map_err(|_| StoreError::Corrupt("tier"))?,
         status: word(row.try_get("status")?, "status")?,
         models: models.map(|m| json(&m, "model list")).transpose()?,
-        limits: json(&row.try_get::<String, _>("limits")?, "limits")?,
+        limits: limits(&row.try_get::<String, _>("limits")?)?,
         expires_at: expires_at.map(unsigned).transpose()?,
     })
+}
+
+pub(super) fn limits(text: &str) -> Result<LimitOverrides> {
+    json(text, "limits")
 }
 
 pub(super) fn key_id(text: String) -> Result<KeyId> {

@@ -11,6 +11,7 @@ use sqlx::Row;
 use super::booking::{Day, SUMS, Sums, charge, judge_budget};
 use super::events::{Fresh, accounts, insert_events};
 use super::keys::cut;
+use super::objects;
 use super::teams::judge_credit;
 use super::{SqlStore, note, remember, replay, rows, signed};
 use crate::clock::{DAY_MS, Millis, day_name};
@@ -61,6 +62,7 @@ impl UsageStore for SqlStore {
         }
         let new = insert_events(&mut tx, &fresh, now).await?;
         let mut days: BTreeMap<Day<'_>, Sums> = BTreeMap::new();
+        let mut told = Vec::new();
         for Fresh {
             batch,
             priced,
@@ -76,6 +78,10 @@ impl UsageStore for SqlStore {
                 continue;
             }
             of.accepted += 1;
+            if event.object.is_some() {
+                told.push((*priced, *started));
+                continue;
+            }
             let day = Day {
                 team: event.team.as_str(),
                 key: event.key.as_str(),
@@ -84,6 +90,10 @@ impl UsageStore for SqlStore {
                 decision: event.decision.as_str(),
             };
             days.entry(day).or_default().add(priced, *started);
+        }
+        let booked = objects::book(&mut tx, &told, now).await?;
+        for (day, sums) in booked.iter().map(objects::Booked::sums) {
+            days.entry(day).or_default().merge(&sums);
         }
         charge(&mut tx, &days, &accounts, now).await?;
         self.commit(tx).await?;

@@ -1,0 +1,273 @@
+//! Objects that the provider keeps: who made which, and whether what they used is settled.
+//!
+//! A response that runs in the background, a stored completion, a batch or a file outlives the request that made
+//! it, and whoever asks for it later is shown what it used. An [`Object`] says whose it is, so that other teams
+//! cannot reach it and its usage is booked once, to its maker. The key service keeps them all; a
+//! [`registry`] in the shared store keeps those that this process has made or asked about.
+//!
+//! What it is not: the provider's text. Only a digest of an id is kept, and nothing of what stands under it.
+//!
+//! # Failure policy
+//! An object that is not known is not served, unless the operator allows it: nobody can say whose it is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::ident::{KeyId, TeamId, TierName};
+use crate::model::ModelId;
+use crate::quota::LimitOverrides;
+use crate::usage::Tokens;
+
+pub mod path;
+pub mod registry;
+
+/// The version of the wire form that this code writes and reads.
+const WIRE_VERSION: u8 = 1;
+
+/// Stands for the id that a provider gave to an object: the first 16 bytes of its SHA-256. Ids are drawn at
+/// random by providers, and nobody can make two texts that meet in 128 bits and are both ids.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectId([u8; 16]);
+
+impl ObjectId {
+    /// Of an id's text, as it stands in a path, a parameter or an answer.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        let mut hasher = IdHasher::default();
+        hasher.push(text);
+        hasher.finish()
+    }
+
+    /// Wraps 16 bytes that are a digest already.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// 32 hexadecimal digits; `None` for anything else.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// The digest as 32 hexadecimal digits.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        hex::encode(self.0)
+    }
+
+    /// The id of the event that tells `what` of this object: the same on every proxy and at every repetition,
+    /// so that it is counted once.
+    #[must_use]
+    pub fn event(&self, what: Told) -> [u8; 16] {
+        let name: &[u8] = match what {
+            Told::Settled => b"settled",
+            Told::Found => b"found",
+        };
+        let digest = Sha256::new().chain_update(name).chain_update(self.0);
+        leading(&digest.finalize())
+    }
+}
+
+/// What an event of an object's own tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// What it used.
+    Settled,
+    /// That another object of the same maker has named it.
+    Found,
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectId({})", self.to_hex())
+    }
+}
+
+/// Makes an [`ObjectId`] of a text that comes in pieces.
+#[derive(Clone, Debug, Default)]
+pub struct IdHasher(Sha256);
+
+impl IdHasher {
+    /// More of the text.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The text is complete.
+    #[must_use]
+    pub fn finish(self) -> ObjectId {
+        ObjectId(leading(&self.0.finalize()))
+    }
+}
+
+fn leading(digest: &[u8]) -> [u8; 16] {
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+/// What kind of thing an object is, as far as settling it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// A response, perhaps of work in the background.
+    Response,
+    /// A chat completion, stored or deferred.
+    Completion,
+    /// A batch, whose usage is the sum of its requests'.
+    Batch,
+    /// A file.
+    File,
+    /// A conversation, a vector store and the like: owned, and never settled by itself.
+    Other,
+}
+
+impl Kind {
+    /// Whether an answer that shows it can tell what it used.
+    #[must_use]
+    pub fn settles(self) -> bool {
+        matches!(self, Self::Response | Self::Completion | Self::Batch)
+    }
+}
+
+/// What the requests of a batch's file ask for, all of which was judged line by line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchWork {
+    /// How many requests.
+    pub requests: u64,
+    /// Tokens of all prompts, as estimated.
+    pub input: u64,
+    /// Tokens of all answers, by their caps or as usual.
+    pub output: u64,
+}
+
+impl BatchWork {
+    /// The tokens that a batch over this file is expected to use.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        Tokens {
+            input: self.input,
+            output: self.output,
+            ..Tokens::default()
+        }
+    }
+}
+
+/// What is known of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// The key that made it, which is charged for it.
+    pub key: KeyId,
+    /// The team whose keys may reach it.
+    pub team: TeamId,
+    /// The maker's tier.
+    pub tier: TierName,
+    /// What replaces the tier's limits for the maker.
+    pub limits: LimitOverrides,
+    /// The model that works on it, or that a file's requests name.
+    pub model: Option<ModelId>,
+    /// What it is.
+    pub kind: Kind,
+    /// The batch whose answers it holds.
+    pub of: Option<ObjectId>,
+    /// What a batch over this file will do; `None` where the file was not judged for that.
+    pub work: Option<BatchWork>,
+    /// Tokens that were charged for it when it was made.
+    pub charged: u64,
+    /// Whether what it used is booked for good.
+    pub settled: bool,
+}
+
+/// What a usage event says of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ObjectNote {
+    /// The event's request has made it. The event's usage is what has been charged for it.
+    Made {
+        /// Which one.
+        id: ObjectId,
+        /// What it is.
+        kind: Kind,
+        /// For a file that was judged as a batch's.
+        work: Option<BatchWork>,
+        /// Whether the event's usage is all that it will use.
+        settled: bool,
+    },
+    /// Another object of the same maker has named it; the event is no request.
+    Found {
+        /// Which one, a file.
+        id: ObjectId,
+        /// The batch whose answers it holds.
+        of: Option<ObjectId>,
+    },
+    /// The event's usage is what it has used in the end; the event is no request.
+    Settled {
+        /// Which one.
+        id: ObjectId,
+    },
+}
+
+impl ObjectNote {
+    /// Whether the event that carries it stands for a request.
+    #[must_use]
+    pub fn is_of_a_request(&self) -> bool {
+        matches!(self, Self::Made { .. })
+    }
+
+    /// The wire form, as an object's.
+    ///
+    /// # Errors
+    /// [`NotAnObject`] if it cannot be written, which no note causes.
+    pub fn to_wire(&self) -> Result<Vec<u8>, NotAnObject> {
+        postcard::to_extend(self, vec![WIRE_VERSION]).map_err(|_| NotAnObject)
+    }
+
+    /// Reads the wire form.
+    ///
+    /// # Errors
+    /// [`NotAnObject`] on an unknown version, cut or trailing bytes.
+    pub fn from_wire(bytes: &[u8]) -> Result<Self, NotAnObject> {
+        let body = bytes.strip_prefix(&[WIRE_VERSION]).ok_or(NotAnObject)?;
+        match postcard::take_from_bytes(body) {
+            Ok((note, [])) => Ok(note),
+            _ => Err(NotAnObject),
+        }
+    }
+}
+
+/// Why bytes are no object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an object of a version that is known here")]
+pub struct NotAnObject;
+
+impl Object {
+    /// A version byte, then postcard; for the shared store and between service and proxies.
+    ///
+    /// # Errors
+    /// [`NotAnObject`] if it cannot be written, which no valid object causes.
+    pub fn to_wire(&self) -> Result<Vec<u8>, NotAnObject> {
+        postcard::to_extend(self, vec![WIRE_VERSION]).map_err(|_| NotAnObject)
+    }
+
+    /// Reads the wire form; every name is checked again.
+    ///
+    /// # Errors
+    /// [`NotAnObject`] on an unknown version, cut or trailing bytes.
+    pub fn from_wire(bytes: &[u8]) -> Result<Self, NotAnObject> {
+        let body = bytes.strip_prefix(&[WIRE_VERSION]).ok_or(NotAnObject)?;
+        match postcard::take_from_bytes(body) {
+            Ok((object, [])) => Ok(object),
+            _ => Err(NotAnObject),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

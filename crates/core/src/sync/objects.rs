@@ -1,0 +1,99 @@
+//! The key service's answer on objects that the provider keeps.
+//!
+//! ```text
+//! answer = version:1 count:1 (digest:16 length:2 object)*    an empty object: nobody is known to have made it
+//! ```
+
+use super::bytes::{Reader, put_block};
+use super::{SYNC_VERSION, SyncError};
+use crate::objects::{Object, ObjectId};
+
+/// The most objects in one question.
+pub const MAX_OBJECTS: usize = 40;
+
+/// What is known of each object that was asked about.
+pub type Answers = Vec<(ObjectId, Option<Object>)>;
+
+/// The wire form.
+///
+/// # Errors
+/// [`SyncError::TooLarge`] with more than [`MAX_OBJECTS`].
+pub fn encode(answers: &[(ObjectId, Option<Object>)]) -> Result<Vec<u8>, SyncError> {
+    let count = u8::try_from(answers.len()).map_err(|_| SyncError::TooLarge)?;
+    if answers.len() > MAX_OBJECTS {
+        return Err(SyncError::TooLarge);
+    }
+    let mut out = vec![SYNC_VERSION, count];
+    for (id, object) in answers {
+        out.extend_from_slice(id.as_bytes());
+        let object = object.as_ref().map(Object::to_wire).transpose();
+        let object = object.map_err(|_| SyncError::Malformed)?;
+        put_block(&mut out, &object.unwrap_or_default())?;
+    }
+    Ok(out)
+}
+
+/// Reads the wire form.
+///
+/// # Errors
+/// [`SyncError`] on an unknown version, too many objects, cut or trailing bytes.
+pub fn decode(bytes: &[u8]) -> Result<Answers, SyncError> {
+    let mut reader = Reader::new(bytes);
+    match reader.u8()? {
+        SYNC_VERSION => {}
+        version => return Err(SyncError::Version(version)),
+    }
+    let count = usize::from(reader.u8()?);
+    if count > MAX_OBJECTS {
+        return Err(SyncError::TooLarge);
+    }
+    let mut answers = Vec::with_capacity(count);
+    for _ in 0..count {
+        let id = ObjectId::from_bytes(reader.array()?);
+        let object = match reader.block()? {
+            [] => None,
+            bytes => Some(Object::from_wire(bytes).map_err(|_| SyncError::Malformed)?),
+        };
+        answers.push((id, object));
+    }
+    reader.end()?;
+    Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ident::{KeyId, TeamId, TierName};
+    use crate::objects::Kind;
+    use crate::quota::LimitOverrides;
+
+    #[test]
+    fn answers_come_back_and_anything_else_is_refused() {
+        let object = Object {
+            key: KeyId::new("key_1").unwrap(),
+            team: TeamId::new("acme").unwrap(),
+            tier: TierName::new("free").unwrap(),
+            limits: LimitOverrides::default(),
+            model: None,
+            kind: Kind::File,
+            of: None,
+            work: None,
+            charged: 0,
+            settled: true,
+        };
+        let answers = vec![
+            (ObjectId::of(b"file-1"), Some(object)),
+            (ObjectId::of(b"file-2"), None),
+        ];
+        let wire = encode(&answers).unwrap();
+        assert_eq!(decode(&wire), Ok(answers.clone()));
+        for cut in 0..wire.len() {
+            assert!(decode(&wire[..cut]).is_err(), "{cut}");
+        }
+        assert!(decode(&[wire.as_slice(), b"x"].concat()).is_err());
+        assert_eq!(decode(&[9, 0]), Err(SyncError::Version(9)));
+        assert_eq!(decode(&[1, 41]), Err(SyncError::TooLarge));
+        let many = vec![answers[1].clone(); MAX_OBJECTS + 1];
+        assert_eq!(encode(&many), Err(SyncError::TooLarge));
+    }
+}

@@ -1,0 +1,217 @@
+//! What providers keep: booked once, in whatever order it is told.
+
+use gmtech_core::objects::{BatchWork, Kind, ObjectId, ObjectNote, Told};
+use gmtech_core::sync::events::Label;
+use gmtech_core::usage::{Tokens, Usage};
+use gmtech_service::clock::{DAY_MS, Millis};
+use gmtech_service::store::*;
+
+use crate::common::*;
+use crate::money::books;
+
+store_tests!(
+    an_object_is_booked_at_what_it_used_in_any_order,
+    what_the_end_adds_counts_then_and_what_it_takes_away_counts_before,
+    an_object_is_its_first_makers,
+    a_spent_credit_comes_back_with_what_was_not_used,
+    what_is_told_of_an_object_is_asked_for_again,
+    old_answers_are_forgotten_and_files_are_not,
+);
+
+fn id() -> ObjectId {
+    ObjectId::of(b"resp_1")
+}
+
+fn tokens(input: u64, output: u64) -> Tokens {
+    Tokens {
+        input,
+        output,
+        ..Tokens::default()
+    }
+}
+
+/// The request that makes it: an estimate of 100 + 900 tokens for a cost of 1,000.
+fn made(key: &KeyInfo, settled: bool) -> Priced {
+    let mut made = event(key, 1, 1_000);
+    made.event.usage = Usage::Estimated(tokens(100, 900));
+    if settled {
+        made.event.usage = Usage::Exact(tokens(100, 900));
+    }
+    made.event.object = Some(ObjectNote::Made {
+        id: id(),
+        kind: Kind::Response,
+        work: None,
+        settled,
+    });
+    made
+}
+
+/// What it used in the end.
+fn settled(key: &KeyInfo, output: u64, cost: i64, at: Millis) -> Priced {
+    let mut settled = event(key, 2, cost);
+    settled.event.id = id().event(Told::Settled);
+    settled.event.decision = Label::clip("settled");
+    settled.event.started_unix_ms = at.0 as u64;
+    settled.event.usage = Usage::Exact(tokens(100, output));
+    settled.event.object = Some(ObjectNote::Settled { id: id() });
+    settled
+}
+
+async fn usage(store: &dyn Store, by: GroupBy) -> Vec<UsageRow> {
+    let query = UsageQuery {
+        by,
+        ..UsageQuery::default()
+    };
+    store.usage(&query).await.unwrap()
+}
+
+async fn an_object_is_booked_at_what_it_used_in_any_order(stand: &Stand) {
+    let (store, key) = (&stand.store, with_key(stand).await);
+    let made = [made(&key, false)];
+    let end = [settled(&key, 50, 150, NOON)];
+    // The end is heard of first, from another proxy, and each is told twice.
+    for batch in [&end, &made, &end, &made] {
+        store.ingest(batch, NOON).await.unwrap();
+    }
+    let rows = usage(store.as_ref(), GroupBy::Key).await;
+    assert_eq!(
+        (
+            rows[0].requests,
+            rows[0].input_tokens,
+            rows[0].output_tokens
+        ),
+        (1, 100, 50)
+    );
+    assert_eq!((rows[0].cost_nano_usd, rows[0].not_exact), (150, 0));
+    assert!(rows[0].refusals.is_empty());
+    assert_eq!(books(store.as_ref(), "acme").await, (-150, -150, -150));
+}
+
+async fn what_the_end_adds_counts_then_and_what_it_takes_away_counts_before(stand: &Stand) {
+    let (store, key) = (&stand.store, with_key(stand).await);
+    store.ingest(&[made(&key, false)], NOON).await.unwrap();
+    let tomorrow = Millis(NOON.0 + DAY_MS);
+    let mut end = settled(&key, 5_000, 700, tomorrow);
+    end.event.usage = Usage::Exact(tokens(60, 5_000));
+    store.ingest(&[end], tomorrow).await.unwrap();
+    let days = usage(store.as_ref(), GroupBy::Day).await;
+    let day = |i: usize| {
+        let row = &days[i];
+        (
+            row.requests,
+            row.input_tokens,
+            row.output_tokens,
+            row.cost_nano_usd,
+        )
+    };
+    // More output, counted when it was learned; less prompt and less money, taken from the day before.
+    assert_eq!((day(0), day(1)), ((1, 60, 900, 700), (0, 0, 4_100, 0)));
+    let (balance, ledger, costs) = books(store.as_ref(), "acme").await;
+    assert_eq!((balance, ledger, costs), (-700, -700, -700));
+}
+
+async fn an_object_is_its_first_makers(stand: &Stand) {
+    let (store, key) = (&stand.store, with_key(stand).await);
+    store.ingest(&[made(&key, true)], NOON).await.unwrap();
+    let other = store
+        .create_key(new_key_of("acme"), None, &by(NOON))
+        .await
+        .unwrap();
+    let mut again = made(&other, false);
+    again.event.id = [9; 16];
+    store.ingest(&[again], NOON).await.unwrap();
+    // Settled when it was made: nothing is booked any more.
+    store
+        .ingest(&[settled(&key, 5, 5, NOON)], NOON)
+        .await
+        .unwrap();
+    let (_, object) = store.objects(&[id()]).await.unwrap().remove(0);
+    let object = object.unwrap();
+    assert_eq!((object.key, object.settled), (key.record.id, true));
+    assert_eq!(
+        books(store.as_ref(), "acme").await,
+        (-2_000, -2_000, -2_000)
+    );
+}
+
+async fn a_spent_credit_comes_back_with_what_was_not_used(stand: &Stand) {
+    let (store, key) = (&stand.store, with_key(stand).await);
+    let credit = NewCredit {
+        amount: 500,
+        note: String::new(),
+        once: None,
+    };
+    store
+        .credit(&team("acme"), credit, &by(NOON))
+        .await
+        .unwrap();
+    store.ingest(&[made(&key, false)], NOON).await.unwrap();
+    assert!(store.team(&team("acme")).await.unwrap().exhausted);
+    store
+        .ingest(&[settled(&key, 1, 101, NOON)], NOON)
+        .await
+        .unwrap();
+    let acme = store.team(&team("acme")).await.unwrap();
+    assert_eq!((acme.exhausted, acme.balance_nano_usd), (false, 399));
+}
+
+async fn what_is_told_of_an_object_is_asked_for_again(stand: &Stand) {
+    let (store, key) = (&stand.store, with_key(stand).await);
+    let work = BatchWork {
+        requests: 3,
+        input: 30,
+        output: 300,
+    };
+    let (file, output) = (ObjectId::of(b"file-1"), ObjectId::of(b"file-out"));
+    let mut upload = event(&key, 1, 0);
+    upload.event.usage = Usage::Exact(Tokens::default());
+    upload.event.object = Some(ObjectNote::Made {
+        id: file,
+        kind: Kind::File,
+        work: Some(work),
+        settled: false,
+    });
+    let mut found = event(&key, 2, 0);
+    found.event.usage = Usage::Exact(Tokens::default());
+    found.event.object = Some(ObjectNote::Found {
+        id: output,
+        of: Some(id()),
+    });
+    store
+        .ingest(&[upload, found, settled(&key, 5, 5, NOON)], NOON)
+        .await
+        .unwrap();
+    let asked = [file, output, id(), ObjectId::of(b"nothing")];
+    let told = store.objects(&asked).await.unwrap();
+    assert!(told.iter().map(|(id, _)| *id).eq(asked));
+    let [Some(file), Some(output), None, None] =
+        &told.iter().map(|(_, o)| o.clone()).collect::<Vec<_>>()[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!((file.kind, file.work), (Kind::File, Some(work)));
+    assert_eq!((output.of, &output.team), (Some(id()), &team("acme")));
+}
+
+async fn old_answers_are_forgotten_and_files_are_not(stand: &Stand) {
+    let (store, key) = (&stand.store, with_key(stand).await);
+    let mut upload = event(&key, 5, 0);
+    let file = ObjectId::of(b"file-1");
+    upload.event.object = Some(ObjectNote::Made {
+        id: file,
+        kind: Kind::File,
+        work: None,
+        settled: false,
+    });
+    store
+        .ingest(&[made(&key, true), upload], NOON)
+        .await
+        .unwrap();
+    assert_eq!(store.forget_objects(NOON).await.unwrap(), 0);
+    assert_eq!(store.forget_objects(later(1)).await.unwrap(), 1);
+    let told = store.objects(&[id(), file]).await.unwrap();
+    assert_eq!(
+        told.iter().map(|(_, o)| o.is_some()).collect::<Vec<_>>(),
+        [false, true]
+    );
+}
