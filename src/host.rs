@@ -7,7 +7,6 @@ mod abi;
 pub(crate) mod body;
 pub(crate) mod callout;
 pub(crate) mod clock;
-pub(crate) mod context;
 pub(crate) mod flow;
 pub(crate) mod headers;
 pub(crate) mod metrics;

@@ -18,7 +18,7 @@ use proxy_wasm::types::Action;
 use crate::host::callout::{self, Call};
 use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
-use crate::host::{Status, clock, context, flow, metrics, reply};
+use crate::host::{Status, clock, flow, metrics, reply};
 use crate::model_list::ModelList;
 use crate::refusal::Refusal;
 use crate::request_body::HeldBody;
@@ -45,7 +45,6 @@ enum Question {
 /// One stream.
 pub(crate) struct Stream {
     id: u32,
-    root: u32,
     policy: Option<Rc<Policy>>,
     exchange: Option<Exchange>,
     request: HeldBody,
@@ -60,11 +59,9 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// The stream of context `id`, below the root context `root`.
-    pub(crate) fn new(id: u32, root: u32, policy: Option<Rc<Policy>>) -> Self {
+    pub(crate) fn new(id: u32, policy: Option<Rc<Policy>>) -> Self {
         Self {
             id,
-            root,
             policy,
             exchange: None,
             request: HeldBody::default(),
@@ -206,9 +203,9 @@ impl Stream {
             body: None,
             timeout,
         };
-        // The root context asks: what a stream has asked ends with it, and the SDK would keep the question for ever.
-        let send = || callout::send(self, policy.service()?, &call);
-        let sent = context::as_root(self.root, self.id, send)?;
+        let sent = policy
+            .service()
+            .and_then(|service| callout::send(self, service, &call));
         if sent.is_some() {
             metrics::count(
                 match question {
@@ -270,8 +267,7 @@ impl Context for Stream {
         if self.asked.is_none() {
             return;
         }
-        let read = || callout::answer(size).unwrap_or_default();
-        let answer = context::as_root(self.root, self.id, read).unwrap_or_default();
+        let answer = callout::answer(size).unwrap_or_default();
         let action = self
             .resolved(answer)
             .unwrap_or_else(|s| self.refuse_after("the key service's answer", s));

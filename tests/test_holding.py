@@ -255,8 +255,8 @@ def test_bodies_that_wait_for_a_key(slow):
 
 
 def test_clients_that_leave_while_their_keys_are_asked_about(slow):
-    """The VM is told of every answer, also of those that nobody waits for any more: a question that it heard nothing of
-    would stay in its memory for ever."""
+    """The VM is told of every answer, also of those that nobody waits for any more, and so forgets the questions: one that
+    it heard nothing of would stay in the SDK's table for ever."""
     service, meddler, gate = slow
     asked = services.resolves(gate)
     rows = len(gate.rows())

@@ -92,7 +92,7 @@ def test_an_upload_without_end_is_refused_all_the_same(own_gate):
     """Twice what a body may have is waited for, no more."""
     endless = b"x" * (80 * MIB)
     answer = http2.exchange(
-        own_gate.port, "POST", metered.CHAT_PATH, [("content-type", "application/json")], endless, deadline=30
+        own_gate.port, "POST", metered.CHAT_PATH, [("content-type", "application/json")], endless, deadline=20
     )
     assert answer.status == 401, answer.ended
 

@@ -63,7 +63,6 @@ unsafe extern "C" {
         data: *mut *mut u8,
         len: *mut usize,
     ) -> u32;
-    fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_set_property(
         path: *const u8,
         path_len: usize,
@@ -174,11 +173,6 @@ pub(super) fn get_property(path: &[u8]) -> Result<Vec<u8>, Status> {
     let status =
         unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut len) };
     taken(status, data, len)
-}
-
-pub(super) fn set_effective_context(context: u32) -> Result<(), Status> {
-    // SAFETY: takes a plain number.
-    check(unsafe { proxy_set_effective_context(context) })
 }
 
 pub(super) fn set_property(path: &[u8], value: &[u8]) -> Result<(), Status> {

@@ -29,7 +29,8 @@ def exchange(
     with connect(port) as s:
         try:
             connection.send_headers(1, fields, end_stream=not body and not trailers)
-            pending = body
+            # A view: large bodies would be copied once for every frame.
+            pending = memoryview(body)
             _flush(s, connection)
             answer, pending = _drive(s, connection, answer, pending, trailers, deadline)
         except (h2.exceptions.ProtocolError, OSError) as error:
