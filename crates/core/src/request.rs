@@ -29,7 +29,7 @@
 mod batch;
 mod bounded;
 mod edit;
-mod embedded;
+mod enclosed;
 mod endpoint;
 mod error;
 mod fields;

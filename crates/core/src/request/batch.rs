@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::embedded::{Embedded, Shape};
+use super::enclosed::{Enclosed, Shape};
 use super::error::BodyError;
 use super::fields::Fields;
 use super::lexer::Lexer;
@@ -146,7 +146,7 @@ impl Batched {
 #[derive(Debug)]
 pub(super) struct Lines {
     lexer: Lexer,
-    embedded: Embedded,
+    enclosed: Enclosed,
     /// The number of the line under way, from 1.
     line: u64,
     /// Something other than white space stands in the line.
@@ -158,7 +158,7 @@ impl Lines {
     pub(super) fn new(costs: PartCosts) -> Self {
         Self {
             lexer: Lexer::new(),
-            embedded: Embedded::new(Shape::Line, costs),
+            enclosed: Enclosed::new(Shape::Line, costs),
             line: 1,
             begun: false,
             fault: None,
@@ -175,7 +175,7 @@ impl Lines {
             };
             self.begun |= !piece.trim_ascii().is_empty();
             if self.begun {
-                let read = self.lexer.push(piece, &mut self.embedded);
+                let read = self.lexer.push(piece, &mut self.enclosed);
                 self.note(read);
             }
             if end.is_some() && self.fault.is_none() {
@@ -191,7 +191,7 @@ impl Lines {
             let ended = self.lexer.finish();
             self.note(ended);
             if self.fault.is_none() {
-                let ended = self.embedded.end_document();
+                let ended = self.enclosed.end_document();
                 self.note(ended.map_err(|fault| BodyError::Batch(fault, 0)));
             }
         }
@@ -214,8 +214,8 @@ impl Lines {
         }
         match self.fault {
             Some(fault) => Err(fault),
-            None if self.embedded.batched.requests == 0 => Err(at(empty(), self.line)),
-            None => Ok(&self.embedded.batched),
+            None if self.enclosed.batched.requests == 0 => Err(at(empty(), self.line)),
+            None => Ok(&self.enclosed.batched),
         }
     }
 
@@ -243,14 +243,14 @@ fn at(error: BodyError, number: u64) -> BodyError {
 #[derive(Debug)]
 pub(super) struct Document {
     lexer: Lexer,
-    embedded: Embedded,
+    enclosed: Enclosed,
 }
 
 impl Document {
     pub(super) fn new(costs: PartCosts) -> Self {
         Self {
             lexer: Lexer::new(),
-            embedded: Embedded::new(Shape::Document, costs),
+            enclosed: Enclosed::new(Shape::Document, costs),
         }
     }
 
@@ -259,8 +259,8 @@ impl Document {
     /// # Errors
     /// The first fault, with the number of its request.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), BodyError> {
-        let read = self.lexer.push(bytes, &mut self.embedded);
-        let number = self.embedded.batched.requests.saturating_add(1);
+        let read = self.lexer.push(bytes, &mut self.enclosed);
+        let number = self.enclosed.batched.requests.saturating_add(1);
         read.map_err(|error| at(error, number))
     }
 
@@ -270,14 +270,14 @@ impl Document {
     /// Where it is not complete, or has no request.
     pub(super) fn finish(&mut self) -> Result<&Batched, BodyError> {
         self.lexer.finish()?;
-        match self.embedded.end_document() {
-            Ok(()) => Ok(&self.embedded.batched),
+        match self.enclosed.end_document() {
+            Ok(()) => Ok(&self.enclosed.batched),
             Err(_) => Err(empty()),
         }
     }
 
     /// What was read so far.
     pub(super) fn batched(&self) -> &Batched {
-        &self.embedded.batched
+        &self.enclosed.batched
     }
 }
