@@ -27,6 +27,7 @@
 mod batch;
 mod bounded;
 mod edit;
+mod enclosed;
 mod endpoint;
 mod error;
 mod fields;
@@ -37,7 +38,7 @@ mod lexer;
 mod media;
 mod meter;
 mod multipart;
-mod nested;
+
 mod number;
 mod part;
 mod reader;

@@ -9,7 +9,7 @@ use super::error::BodyError;
 use super::fields::Fields;
 use super::lexer::Lexer;
 use super::meter::PartCosts;
-use super::nested::{Nested, Shape};
+use super::enclosed::{Enclosed, Shape};
 use super::references::{MAX_REFERENCES, Reference};
 use crate::model::ModelId;
 
@@ -140,7 +140,7 @@ impl Batched {
 #[derive(Debug)]
 pub(super) struct Lines {
     lexer: Lexer,
-    nested: Nested,
+    enclosed: Enclosed,
     /// The number of the line under way, from 1.
     line: u64,
     /// Something other than white space stands in the line.
@@ -152,7 +152,7 @@ impl Lines {
     pub(super) fn new(costs: PartCosts) -> Self {
         Self {
             lexer: Lexer::new(),
-            nested: Nested::new(Shape::Line, costs),
+            enclosed: Enclosed::new(Shape::Line, costs),
             line: 1,
             begun: false,
             fault: None,
@@ -169,7 +169,7 @@ impl Lines {
             };
             self.begun |= !piece.trim_ascii().is_empty();
             if self.begun {
-                let read = self.lexer.push(piece, &mut self.nested);
+                let read = self.lexer.push(piece, &mut self.enclosed);
                 self.note(read);
             }
             if end.is_some() && self.fault.is_none() {
@@ -185,7 +185,7 @@ impl Lines {
             let ended = self.lexer.finish();
             self.note(ended);
             if self.fault.is_none() {
-                let ended = self.nested.end_document();
+                let ended = self.enclosed.end_document();
                 self.note(ended.map_err(|fault| BodyError::Batch(fault, 0)));
             }
         }
@@ -208,8 +208,8 @@ impl Lines {
         }
         match self.fault {
             Some(fault) => Err(fault),
-            None if self.nested.batched.requests == 0 => Err(at(empty(), self.line)),
-            None => Ok(&self.nested.batched),
+            None if self.enclosed.batched.requests == 0 => Err(at(empty(), self.line)),
+            None => Ok(&self.enclosed.batched),
         }
     }
 
@@ -237,14 +237,14 @@ fn at(error: BodyError, number: u64) -> BodyError {
 #[derive(Debug)]
 pub(super) struct Document {
     lexer: Lexer,
-    nested: Nested,
+    enclosed: Enclosed,
 }
 
 impl Document {
     pub(super) fn new(costs: PartCosts) -> Self {
         Self {
             lexer: Lexer::new(),
-            nested: Nested::new(Shape::Document, costs),
+            enclosed: Enclosed::new(Shape::Document, costs),
         }
     }
 
@@ -253,8 +253,8 @@ impl Document {
     /// # Errors
     /// The first fault, with the number of its request.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), BodyError> {
-        let read = self.lexer.push(bytes, &mut self.nested);
-        let number = self.nested.batched.requests.saturating_add(1);
+        let read = self.lexer.push(bytes, &mut self.enclosed);
+        let number = self.enclosed.batched.requests.saturating_add(1);
         read.map_err(|error| at(error, number))
     }
 
@@ -264,14 +264,14 @@ impl Document {
     /// Where it is not complete, or has no request.
     pub(super) fn finish(&mut self) -> Result<&Batched, BodyError> {
         self.lexer.finish()?;
-        match self.nested.end_document() {
-            Ok(()) => Ok(&self.nested.batched),
+        match self.enclosed.end_document() {
+            Ok(()) => Ok(&self.enclosed.batched),
             Err(_) => Err(empty()),
         }
     }
 
     /// What was read so far.
     pub(super) fn batched(&self) -> &Batched {
-        &self.nested.batched
+        &self.enclosed.batched
     }
 }

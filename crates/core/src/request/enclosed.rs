@@ -50,7 +50,7 @@ struct Inner {
 
 /// Visits the document, and hands what is inside a request to that request's fields.
 #[derive(Debug)]
-pub(super) struct Nested {
+pub(super) struct Enclosed {
     shape: Shape,
     costs: PartCosts,
     pub(super) batched: Batched,
@@ -65,7 +65,7 @@ pub(super) struct Nested {
     found: bool,
 }
 
-impl Nested {
+impl Enclosed {
     pub(super) fn new(shape: Shape, costs: PartCosts) -> Self {
         Self {
             shape,
@@ -137,7 +137,7 @@ const fn fault(fault: BatchFault) -> BodyError {
     BodyError::Batch(fault, 0)
 }
 
-impl Visitor for Nested {
+impl Visitor for Enclosed {
     fn begin(&mut self, what: Begin, inside: u64) -> Result<(), BodyError> {
         let container = matches!(what, Begin::Object | Begin::Array);
         if let Some(inner) = &mut self.inner {
