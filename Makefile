@@ -14,6 +14,8 @@ unexport CARGO_TARGET_DIR
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --no-input --quiet
+# With faults on request, for the tests that need them; in a directory of its own, so that it is never taken for the filter.
+FAULTS := target/faults/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm
 WASM := target/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm
 GMTECH := target/debug/gmtech
 # The program inside the Python package: the package's own `envoy` is a wrapper that keeps signals to itself.
@@ -52,7 +54,7 @@ run: build wasm $(ENVOY_STAMP) ## Start the key service, mock-llm and Envoy with
 	@$(GMTECH) up
 
 ##@ Build
-.PHONY: setup build wasm
+.PHONY: setup build wasm faults
 setup: $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch what the other targets need (they do it by themselves)
 
 build: ## Build the native programs: gmtech, mock-llm
@@ -61,6 +63,11 @@ build: ## Build the native programs: gmtech, mock-llm
 wasm: $(WASM_TARGET_STAMP) ## Build the filter
 	cargo build --profile wasm --target wasm32-unknown-unknown --package gmtech-auth-filter
 	@ls -l $(WASM)
+
+faults: $(WASM_TARGET_STAMP) ## Build the filter that fails on request, for the tests
+	cargo build --profile wasm --target wasm32-unknown-unknown --package gmtech-auth-filter --features faults \
+	  --target-dir target/faults
+	@ls -l $(FAULTS)
 
 ##@ Check
 .PHONY: test unit validate e2e soak sdk-suite lint
@@ -72,7 +79,7 @@ unit: $(POSTGRES_STAMP) ## Run the Rust tests, the key service's on SQLite and o
 validate: build wasm $(ENVOY_STAMP) ## Let Envoy check the configurations in envoy/
 	@tools/validate.sh $(ENVOY) $(GMTECH) $(WASM)
 
-e2e: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
+e2e: build wasm faults $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
 	$(VENV)/bin/python -m pytest tests
 
 soak: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Test longer: 200 revocations, 50 kills, 100,000 keys
@@ -86,6 +93,7 @@ lint: $(WASM_TARGET_STAMP) ## Check formatting, clippy and who may depend on wha
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	cargo clippy --target wasm32-unknown-unknown --package gmtech-auth-filter -- --deny warnings
+	cargo clippy --target wasm32-unknown-unknown --package gmtech-auth-filter --features faults -- --deny warnings
 	tools/check-proxy-wasm.sh
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	  else echo 'cargo-deny is not installed: deny.toml not checked beyond the above'; fi

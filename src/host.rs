@@ -27,6 +27,10 @@ impl Status {
 
 /// `Ok` for status 0.
 fn check(status: u32) -> Result<(), Status> {
+    #[cfg(feature = "faults")]
+    if crate::faults::refuses() {
+        return Err(Status(u32::MAX));
+    }
     if status == 0 {
         Ok(())
     } else {

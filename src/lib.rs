@@ -10,6 +10,8 @@
 //! bytes and never panics. What the host refuses to do ends in a 503 for that one request.
 #![cfg(target_arch = "wasm32")]
 
+#[cfg(feature = "faults")]
+mod faults;
 mod holding;
 mod host;
 mod leases;

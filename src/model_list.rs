@@ -23,8 +23,8 @@ pub(crate) enum ModelList {
     /// It is none, or may be seen whole.
     #[default]
     Open,
-    /// Held until it is complete.
-    Held,
+    /// Held until it is complete; so many bytes have arrived.
+    Held { size: usize },
     /// An error stands in its place; what still comes of it is dropped.
     Replaced,
 }
@@ -32,7 +32,12 @@ pub(crate) enum ModelList {
 impl ModelList {
     /// Whether the answer's head must wait.
     pub(crate) fn is_held(&self) -> bool {
-        matches!(self, Self::Held)
+        matches!(self, Self::Held { .. })
+    }
+
+    /// Holds what comes from now on.
+    pub(crate) fn hold(&mut self) {
+        *self = Self::Held { size: 0 };
     }
 
     /// Takes `size` bytes of the answer: what is held so far, or the next chunk. `None` where the answer is no
@@ -46,11 +51,22 @@ impl ModelList {
     ) -> Result<Option<Action>, Status> {
         match self {
             Self::Open => return Ok(None),
-            Self::Held if !ends && size <= MAX => return Ok(Some(Action::Pause)),
-            Self::Held => self.show(size, exchange, policy)?,
+            Self::Held { size: held } if !ends && size <= MAX => {
+                *held = size;
+                return Ok(Some(Action::Pause));
+            }
+            Self::Held { .. } => self.show(size, exchange, policy)?,
             Self::Replaced => body::replace(Buffer::Response, size, &[])?,
         }
         Ok(Some(Action::Continue))
+    }
+
+    /// The answer ends here, without a last chunk of its body.
+    pub(crate) fn trailers(&mut self, exchange: &Exchange, policy: &Policy) -> Result<(), Status> {
+        match *self {
+            Self::Held { size } => self.show(size, exchange, policy),
+            Self::Open | Self::Replaced => Ok(()),
+        }
     }
 
     fn show(&mut self, size: usize, exchange: &Exchange, policy: &Policy) -> Result<(), Status> {

@@ -94,6 +94,9 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(id, self.id, self.policy.clone())))
+        let stream = Stream::new(id, self.id, self.policy.clone());
+        #[cfg(feature = "faults")]
+        let stream = crate::faults::Faulty::new(stream);
+        Some(Box::new(stream))
     }
 }

@@ -12,11 +12,9 @@ use gmtech_core::objects::{ObjectId, registry};
 use gmtech_core::quota::Nanos;
 use gmtech_core::request::UsageEdit;
 use gmtech_core::sync::{Frame, objects};
-use gmtech_core::usage::Output;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::host::body::{self, Buffer};
 use crate::host::callout::{self, Call};
 use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
@@ -25,6 +23,8 @@ use crate::model_list::ModelList;
 use crate::refusal::Refusal;
 use crate::request_body::HeldBody;
 use crate::{holding, leases, report, usage};
+
+mod answer;
 
 /// How long a request waits for the key service to know its key.
 const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -245,46 +245,6 @@ impl Stream {
         }
     }
 
-    fn response_head(&mut self, ends: bool) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
-            return Ok(Action::Continue);
-        };
-        let pairs = headers::read(Map::Response)?;
-        let answer = exchange.response_head(&pairs.head(), &policy);
-        headers::apply(Map::Response, &answer.head)?;
-        if answer.hold && !ends {
-            self.list = ModelList::Held;
-        }
-        if ends {
-            let _ = exchange.response_body(&[], true);
-            exchange.note_objects(&SharedCounters);
-        }
-        Ok(if self.list.is_held() {
-            Action::Pause
-        } else {
-            Action::Continue
-        })
-    }
-
-    fn response_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
-            return Ok(Action::Continue);
-        };
-        if let Some(action) = self.list.body(size, ends, exchange, policy)? {
-            return Ok(action);
-        }
-        if !exchange.meters_answer() {
-            return Ok(Action::Continue);
-        }
-        let chunk = body::read(Buffer::Response, 0, size)?;
-        let output = exchange.response_body(&chunk, ends);
-        exchange.note_objects(&SharedCounters);
-        if let Output::Replaced(bytes) = output {
-            body::replace(Buffer::Response, size, &bytes)?;
-        }
-        Ok(Action::Continue)
-    }
-
     /// The answer where nothing could be decided.
     fn refuse(&self) -> Action {
         let denial = Denial::Unavailable;
@@ -341,21 +301,26 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
-        self.response_head(ends)
-            .unwrap_or_else(|s| pass_after("the answer's head", s))
+        self.response_head(ends).unwrap_or_else(|status| {
+            if let Some(exchange) = &mut self.exchange {
+                exchange.response_head_lost();
+            }
+            self.answer_failed("the answer's head", status)
+        })
     }
 
     fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
-        self.response_body(size, ends)
-            .unwrap_or_else(|s| pass_after("the answer's body", s))
+        self.response_body(size, ends).unwrap_or_else(|status| {
+            if let Some(exchange) = &mut self.exchange {
+                exchange.response_body_lost(size);
+            }
+            self.answer_failed("the answer's body", status)
+        })
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        if let Some(exchange) = &mut self.exchange {
-            // An event that was never finished cannot go out any more; clients drop such an event anyway.
-            let _ = exchange.response_ends();
-        }
-        Action::Continue
+        self.response_trailers()
+            .unwrap_or_else(|s| self.answer_failed("the answer's trailers", s))
     }
 
     fn on_log(&mut self) {
@@ -407,10 +372,4 @@ fn learn(question: Question, answer: &[u8], now: Nanos) {
     if let Err(error) = read {
         log::warn!("gmtech: the key service's answer cannot be read: {error}");
     }
-}
-
-/// An admitted stream is never cut: what could not be read is settled by estimate.
-fn pass_after(what: &str, status: Status) -> Action {
-    log::error!("gmtech: the host refused a call on {what}: {status:?}");
-    Action::Continue
 }

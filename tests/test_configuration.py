@@ -61,6 +61,8 @@ MISTAKES = [
     ("a path without a slash", {"paths": [{"exact": "healthz", "action": "free"}]}, "paths[0]", "/"),
     ("a path that is neither", {"paths": [{"action": "free"}]}, "paths[0]", "exact"),
     ("an unknown action", {"paths": [{"exact": "/a", "action": "open"}]}, "paths[0].action", "unknown variant"),
+    ("an unknown group of endpoints", {"endpoints": {"filez": "allow"}}, "endpoints.filez", "no such group; there are: "),
+    ("a group that is neither", {"endpoints": {"files": "open"}}, "endpoints.files", "unknown variant"),
     ("an unknown upgrade", {"upgrades": "maybe"}, "upgrades", "unknown variant"),
     ("an unknown header", {"credential_headers": ["cookie"]}, "credential_headers[0]", "unknown variant"),
 ]  # fmt: skip

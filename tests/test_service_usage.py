@@ -118,7 +118,8 @@ def test_refusals_are_counted_by_reason(service, gate):
     key = service.key(limits={"requests_per_minute": 1, "requests_burst": 1}, models=["gpt-4o"])
     assert gate.models(key).status == 200
     assert [gate.models(key).status for _ in range(3)] == [429] * 3
-    row = wait_until("them", lambda: (r := service.usage(key=key.id).get(key.id, {})).get("requests") == 4 and r)
+    assert gate.send("GET", "/v1/limits", [("authorization", key.bearer)]).status == 200, "which is none"
+    row = wait_until("them", lambda: (r := service.usage(key=key.id).get(key.id, {})).get("requests") == 5 and r)
     assert (row["refusals"], row["cost_nano_usd"]) == ({"rate_limit_requests": 3}, 0)
 
 

@@ -63,7 +63,7 @@ REFUSED = [
         JSON, (), 400, "invalid_type", "stream_options.include_usage",
     ),
     ("a cap as a string", chat('"model":"a","max_tokens":"5"'), JSON, (), 400, "invalid_type", "max_tokens"),
-    ("a cap below zero", chat('"model":"a","max_completion_tokens":-1'), JSON, (), 400, "invalid_value", "max_completion_tokens"),
+    ("a cap with a fraction", chat('"model":"a","max_tokens":1.5'), JSON, (), 400, "invalid_value", "max_tokens"),
     ("a cap with a fraction", chat('"model":"a","max_tokens":1.5'), JSON, (), 400, "invalid_value", "max_tokens"),
     ("n below zero", chat('"model":"a","n":-3'), JSON, (), 400, "invalid_value", "n"),
     ("byte order mark", b"\xef\xbb\xbf" + body(), JSON, (), 400, "invalid_json", None),
@@ -138,6 +138,17 @@ def test_a_multipart_form(gate):
         assert answer.status == 200, answer.everything()
         (row,) = metered.rows(gate, key)
         assert (row["model"], row["decision"]) == ("whisper-1", "allowed")
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_output_tokens"])
+def test_a_cap_below_zero_is_none(gate, name):
+    """LM Studio and llama.cpp take it for "no cap"; what another upstream makes of it is its business."""
+    data = chat(f'"model":"gpt-4o","{name}":-1')
+    post(gate, gate.key("large"), data, SHORT)
+    (seen,) = gate.seen()
+    assert seen.body == data.decode()
+    (row,) = gate.rows()
+    assert row["decision"] == "allowed"
 
 
 def test_a_cap_of_any_size_is_a_cap(gate):

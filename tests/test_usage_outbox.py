@@ -2,7 +2,6 @@
 refusals.
 """
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -33,26 +32,20 @@ def counter(gate, name: str) -> int:
     return gate.envoy.stat(f"wasmcustom.gmtech_usage_{name}")
 
 
-def flood(gate, raw: bytes, count: int, status: int, connections: int = 8) -> None:
-    """So many of one request over some connections, written on each without waiting for answers."""
-    each = count // connections
-    assert each * connections == count
-    start_of_answer = b"HTTP/1.1 %d " % status
+def flood(gate, raw: bytes, count: int, status: int, clients: int = 8) -> None:
+    """So many of one request, each answered before the next, over some connections."""
+    each = count // clients
+    assert each * clients == count
 
-    def ask() -> int:
-        with http1.connect(gate.port, timeout=60) as s:
-            threading.Thread(target=s.sendall, args=(raw * each,), daemon=True).start()
-            answers, rest = 0, b""
-            while answers < each:
-                got = s.recv(1 << 16)
-                assert got, f"closed after {answers} answers"
-                rest += got
-                answers += rest.count(start_of_answer)
-                rest = rest[1 - len(start_of_answer) :]
-            return answers
+    def ask(_) -> None:
+        with http1.connect(gate.port) as s:
+            for _ in range(each):
+                s.sendall(raw)
+                answer = http1.receive(s)
+                assert (answer.status, answer.ended) == (status, "complete"), answer.everything()
 
-    with ThreadPoolExecutor(connections) as pool:
-        assert sum(pool.map(lambda _: ask(), range(connections))) == count
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(ask, range(clients)))
 
 
 LONG_MODEL = "m" * 256
@@ -66,21 +59,25 @@ def test_a_full_outbox_drops_refusals_first_and_counts_what_it_drops(stand):
     wait_until("the revocation", lambda: gate.models(revoked).status == 403)
     meddler.hold("usage")
     before = counter(gate, "refusals_dropped")
-    refusals = 1
     assert gate.models(revoked).status == 403
     # About 470 bytes an event: more than a MiB of them.
     asked = 2_800
     body = metered.body(model=LONG_MODEL)
     raw = http1.request("POST", metered.CHAT_PATH, metered.headers(key, "output_tokens=1"), body)
     flood(gate, raw, asked, 200)
-    dropped = wait_until("events that found no room", lambda: counter(gate, "dropped"))
-    assert 0 < dropped < asked / 2
-    assert counter(gate, "refusals_dropped") - before >= refusals, "refusals are given up first"
+    wait_until("events that found no room", lambda: counter(gate, "dropped"))
+    assert counter(gate, "refusals_dropped") - before >= 1, "refusals are given up first"
     meddler.behave()
-    wait_until("what was held", lambda: counted(service)[key.id]["requests"] == asked - dropped, 20)
+
+    def arrived() -> int:
+        return counted(service).get(key.id, {}).get("requests", 0)
+
+    wait_until("each to be taken or counted as dropped", lambda: arrived() + counter(gate, "dropped") == asked, 20)
+    dropped = counter(gate, "dropped")
+    assert 0 < dropped < asked / 2
     # What was dropped is in the log.
     again = service.cli_json("usage", "import", str(gate.envoy.process.log))
-    assert (again["accepted"], again["malformed"]) == (dropped, 0), again
+    assert again["accepted"] == dropped, again
     assert counted(service)[key.id] == truth(gate)[key.id]
 
 
@@ -107,8 +104,9 @@ def test_refusals_of_a_revoked_key_are_few_rows_and_each_counts(stand):
     wait_until("the key", lambda: gate.models(key).status == 200)
     service.change(key, "revoke")
     wait_until("the revocation", lambda: gate.models(key).status == 403)
-    refused = sum(1 for row in gate.rows() if row.get("key_id") == key.id and row["response_code"] == 403)
-    asked = 2_000
+    asked_before = [row["response_code"] for row in gate.rows() if row.get("key_id") == key.id]
+    refused, passed = asked_before.count(403), asked_before.count(200)
+    asked = 1_000
     raw = http1.request("GET", "/api/v1/models", [("authorization", key.bearer)])
     flood(gate, raw, asked, 403)
     row = wait_until(
@@ -116,9 +114,9 @@ def test_refusals_of_a_revoked_key_are_few_rows_and_each_counts(stand):
         lambda: (r := service.usage()[key.id])["refusals"].get("key_revoked") == refused + asked and r,
         20,
     )
-    assert (row["requests"], row["cost_nano_usd"]) == (refused + asked + 1, 0)
+    assert (row["requests"], row["cost_nano_usd"]) == (refused + asked + passed, 0)
     assert len(events(service, f"key_id = '{key.id}' AND decision = 'key_revoked'")) <= 20
     # A refusal's line in the log names no event: it is counted already, and is not counted again.
     again = service.cli_json("usage", "import", str(gate.envoy.process.log))
-    assert (again["accepted"], again["malformed"]) == (0, 0), again
-    assert service.usage()[key.id]["requests"] == refused + asked + 1
+    assert again["accepted"] == 0, again
+    assert service.usage()[key.id]["requests"] == refused + asked + passed

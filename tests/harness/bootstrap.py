@@ -17,6 +17,7 @@ def render(
     config: dict | None,
     passthrough: bool = False,
     service: tuple[int, str] | None = None,
+    wasm: Path | None = None,
 ) -> dict:
     """A bootstrap for these ports and this filter configuration; with `passthrough`, without the filter; with
     `service` (its port for proxies and its token), with keys from there."""
@@ -37,7 +38,7 @@ def render(
     if passthrough:
         args.append("--no-filter")
     else:
-        args += ["--filter-wasm", str(paths.wasm()), "--filter-config", "-"]
+        args += ["--filter-wasm", str(wasm or paths.wasm()), "--filter-config", "-"]
     done = subprocess.run(args, input=json.dumps(config), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -21,7 +21,7 @@ def litellm(gate: Gate, calls: list[dict]) -> list[dict]:
 
 
 def _run(command: list[str], order: dict) -> list[dict]:
-    done = subprocess.run([*command, json.dumps(order)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([*command, json.dumps(order)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert len(told) == len(order["calls"])

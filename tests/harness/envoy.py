@@ -47,6 +47,10 @@ class Envoy:
     def admin(self, path: str) -> str:
         return self._admin.get(path).raise_for_status().text
 
+    def log_level(self, component: str, level: str) -> None:
+        """From now on."""
+        self._admin.post(f"/logging?{component}={level}").raise_for_status()
+
     def stats(self, pattern: str = "") -> dict[str, int]:
         """Counters and gauges by name, those that match a regular expression."""
         text = self.admin(f"/stats?filter={pattern}" if pattern else "/stats")

@@ -69,6 +69,7 @@ class Gate:
         concurrency: int = 2,
         mock: bool = True,
         passthrough: bool = False,
+        vm_may_fail: bool = False,
         **render_options,
     ):
         self._pool: dict[str, list[Key]] = {}
@@ -77,6 +78,7 @@ class Gate:
             self._pool[kind] = [keys.make(tier, **extra) for _ in range(count)]
             made += self._pool[kind]
         self.passthrough = passthrough
+        self.vm_may_fail = vm_may_fail
         self.config = {**(config or {}), "keys": {**keys.table(made), **(config or {}).get("keys", {})}}
         self.mock = MockLlm(directory, "--require-key", PROVIDER_KEY) if mock else None
         self.upstream_port = self.mock.port if self.mock else free_port()
@@ -170,10 +172,12 @@ class Gate:
         assert self.envoy.alive(), f"Envoy died with {self.envoy.process.exit_code()}"
         reloads = self.envoy.stats(FAILED_STATS.pattern)
         assert reloads or self.passthrough, "Envoy counts reloads under another name: this check sees nothing"
-        assert not any(reloads.values()), f"a wasm VM failed: {reloads}"
+        if not self.vm_may_fail:
+            assert not any(reloads.values()), f"a wasm VM failed: {reloads}"
         self.rows()  # waits for what is not yet in the file
         logs = "\n".join(self.envoy.lines()[self._first_line :])
-        assert not FAILED_LOG.search(logs), f"a wasm VM failed: {FAILED_LOG.search(logs)}"
+        if not self.vm_may_fail:
+            assert not FAILED_LOG.search(logs), f"a wasm VM failed: {FAILED_LOG.search(logs)}"
         places = {
             "Envoy's log or the access log": logs,
             "the stats": self.envoy.admin("/stats"),

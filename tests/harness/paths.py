@@ -21,6 +21,12 @@ def wasm() -> Path:
     return _artefact("GMTECH_WASM", built, "make wasm")
 
 
+def faulty_wasm() -> Path:
+    """The filter that traps, or whose host calls fail, as a request's `x-fault` asks: src/faults.rs."""
+    built = ROOT / "target/faults/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm"
+    return _artefact("GMTECH_FAULTY_WASM", built, "make faults")
+
+
 def gmtech() -> Path:
     """The command line."""
     return _artefact("GMTECH_CLI", ROOT / "target/debug/gmtech", "make build")

@@ -25,6 +25,14 @@ const OURS: &[u8] = b"x-gmtech-";
 /// Account headers of OpenAI's own: they name the client's account, which is not the provider's.
 const ACCOUNT: [&str; 2] = ["openai-organization", "openai-project"];
 
+/// What some upstreams, Google's among them, obey in place of the method: the endpoint that was judged would not be
+/// the one that is called.
+const METHOD: [&str; 3] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+
 /// Whether a header name claims an identity that only the gate may give: `x-gmtech-…` with any mixture
 /// of case, `-` and `_`, since CGI-like upstreams read these alike.
 #[must_use]
@@ -50,7 +58,7 @@ pub fn forward(
             || CredentialHeader::ALL
                 .iter()
                 .any(|h| name == h.name().as_bytes())
-            || ACCOUNT.iter().any(|h| name == h.as_bytes())
+            || ACCOUNT.iter().chain(&METHOD).any(|h| name == h.as_bytes())
     };
     for name in head.names().filter(|n| identity(n)) {
         if !edits.remove.iter().any(|known| **known == *name) {
@@ -103,6 +111,7 @@ mod tests {
             "x-goog-api-key",
             "openai-organization",
             "openai-project",
+            "x-http-method-override",
             "x-stainless-lang",
             "content-type",
         ];
@@ -128,6 +137,7 @@ mod tests {
                 "x-goog-api-key",
                 "openai-organization",
                 "openai-project",
+                "x-http-method-override",
             ]
         );
     }

@@ -13,6 +13,7 @@
 use crate::attribution;
 use crate::auth::{self, Principal};
 use crate::config::Policy;
+use crate::decision;
 use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
@@ -31,6 +32,7 @@ mod limits;
 mod lookup;
 mod models;
 mod objects;
+mod permission;
 mod settlement;
 
 pub use answer::Answer;
@@ -188,7 +190,7 @@ impl Exchange {
             admission: None,
             model: None,
             objects: Objects::default(),
-            decision: "preflight",
+            decision: decision::PREFLIGHT,
             started: now,
             status: 0,
             degraded: lookup::degraded(policy, store, now),

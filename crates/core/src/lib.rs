@@ -16,6 +16,7 @@
 pub mod attribution;
 pub mod auth;
 pub mod config;
+pub mod decision;
 pub mod denial;
 pub mod directory;
 pub mod drain;

@@ -65,7 +65,7 @@ impl From<ModelId> for String {
 pub enum ModelPattern {
     /// Every model.
     Any,
-    /// Names that start with the text.
+    /// Names that start with the text, and are one name.
     Prefix(Box<str>),
     /// One name.
     Exact(Box<str>),
@@ -104,10 +104,16 @@ impl ModelPattern {
     pub fn allows(&self, model: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Prefix(p) => model.starts_with(&**p),
+            Self::Prefix(p) => model.strip_prefix(&**p).is_some_and(ends_one_name),
             Self::Exact(name) => model == &**name,
         }
     }
+}
+
+/// Whether what follows a prefix belongs to the same name: routers read `gpt-4o,claude` as two models, and
+/// `gpt-4o@preset/x` as what is stored under `x`.
+fn ends_one_name(rest: &str) -> bool {
+    !rest.contains([',', ';', '|']) && !rest.contains("@preset")
 }
 
 impl TryFrom<String> for ModelPattern {
@@ -178,6 +184,12 @@ mod tests {
             ("gpt-4o*", "gpt-4o", true),
             ("gpt-4o*", "gpt-4o-mini", true),
             ("gpt-4o*", "gpt-4", false),
+            ("gpt-4o*", "gpt-4o,claude-opus-4", false),
+            ("gpt-4o*", "gpt-4o|o1", false),
+            ("gpt-4o*", "gpt-4o@preset/any", false),
+            ("*", "gpt-4o,claude-opus-4", true),
+            ("gpt-4o,o1", "gpt-4o,o1", true),
+            ("claude-*", "claude-3-5-sonnet@20240620", true),
             ("meta/llama-*", "meta/llama-3.1:free", true),
         ] {
             let p = ModelPattern::new(pattern).unwrap();

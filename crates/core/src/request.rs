@@ -15,8 +15,10 @@
 //! # What is refused
 //! Whatever two parsers could read in two ways, because the model that was checked must be the model that
 //! is served: a parameter twice or in another letter case, a byte order mark, invalid UTF-8, charsets,
-//! compression, URL-encoded forms, `stream: "true"`, a path and a body that disagree. Keys are decoded before they are compared (`"mod\u0065l"` is
-//! `model`), and only the top level decides: a `model` inside a message or a tool is data.
+//! compression, URL-encoded forms, `stream: "true"`, a path and a body that disagree, a form's names that are not plain.
+//! Keys are decoded before they are compared (`"mod\u0065l"` is `model`), and only the top level decides what is
+//! routed and charged. Models that stand elsewhere, and what lets the upstream choose one, are told
+//! ([`OtherModels`]), since not every key may use them; inside a message or a schema they are data.
 //! `null` is what SDKs send for a parameter that is not set. Numbers are taken by value: `1e3` is a thousand,
 //! and what exceeds [`MAX_COUNT`] is read as that.
 //!
@@ -38,8 +40,9 @@ mod lexer;
 mod media;
 mod meter;
 mod multipart;
-
+mod nested;
 mod number;
+mod others;
 mod part;
 mod reader;
 mod references;
@@ -58,5 +61,6 @@ pub use lexer::{MAX_DEPTH, MAX_LEADING_SPACE};
 pub use meter::{PartCosts, PartCounts};
 pub use multipart::MultipartFault;
 pub use number::MAX_COUNT;
+pub use others::OtherModels;
 pub use reader::{BodyReader, Progress, RequestFacts};
 pub use references::{MAX_REFERENCES, Names, Reference};

@@ -4,14 +4,15 @@
 //! they are known. One without a body is charged at once.
 
 use super::lookup::{Lookup, look_up};
-use super::models::is_restricted;
 use super::objects::Asking;
+use super::permission::{self, allows_model};
 use super::{
     AnswerState, Exchange, Forward, Forwarded, Now, Phase, Reading, Step, limits, printable,
 };
 use crate::auth::{self, InvalidKey, Principal};
 use crate::config::Policy;
-use crate::denial::{Denial, LimitHit, METHODS};
+use crate::decision;
+use crate::denial::{Denial, LimitHit};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
 use crate::learned;
@@ -35,8 +36,8 @@ impl Exchange {
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
-        check_method(head.method())?;
-        if is_upgrade(head) && !policy.allows_upgrades() {
+        permission::check_method(head.method())?;
+        if permission::is_upgrade(head) && !policy.allows_upgrades() {
             return Err(Denial::Upgrade);
         }
         if !self.redacted.is_empty() {
@@ -44,7 +45,7 @@ impl Exchange {
         }
         match policy.path_action(head.path()) {
             PathAction::Free => {
-                self.decision = "free";
+                self.decision = decision::FREE;
                 self.phase = Phase::Forwarded(None);
                 let head = self.forward_edits(head);
                 return Ok(Step::Forward(Forward {
@@ -60,7 +61,7 @@ impl Exchange {
             return Ok(Step::Resolve(digest));
         }
         if limits::is_asked(head) {
-            self.decision = "limits";
+            self.decision = decision::LIMITS;
             let reply = limits::reply(
                 self.principal.as_ref(),
                 self.account()?,
@@ -72,15 +73,12 @@ impl Exchange {
             return Ok(Step::Reply(reply));
         }
         let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
-        if !policy.is_open(endpoint.group()) {
-            return Err(Denial::ClosedEndpoint {
-                method: printable(head.method()),
-                path: printable(head.path()),
-                group: endpoint.group(),
-            });
-        }
+        permission::open(head, &endpoint, policy)?;
         if let Some(model) = endpoint.path_model() {
             self.check_model(model.clone(), policy)?;
+        }
+        if endpoint.body() == BodyForm::None || endpoint.query_chooses_a_model() {
+            permission::check(self.principal()?, &endpoint, None, policy)?;
         }
         let reads_body = !ends && endpoint.body() != BodyForm::None;
         let edits = self.forward_edits(head);
@@ -156,6 +154,10 @@ impl Exchange {
         Ok(())
     }
 
+    fn principal(&self) -> Result<&Principal, Denial> {
+        self.principal.as_ref().ok_or(Denial::Unavailable)
+    }
+
     fn account(&self) -> Result<&Account, Denial> {
         self.account.as_ref().ok_or(Denial::Unavailable)
     }
@@ -187,14 +189,7 @@ impl Exchange {
         let Reading { reader, mut head } = *reading;
         let endpoint = reader.endpoint().clone();
         let facts = reader.finish().map_err(Denial::Body)?;
-        if facts.fallbacks
-            && self
-                .principal
-                .as_ref()
-                .is_none_or(|p| is_restricted(p, policy))
-        {
-            return Err(Denial::Body(BodyError::Fallbacks));
-        }
+        permission::check(self.principal()?, &endpoint, Some(&facts), policy)?;
         // A model that the path names is in these edits already.
         if let (Some(model), None) = (&facts.model, endpoint.path_model()) {
             head.set
@@ -216,7 +211,7 @@ impl Exchange {
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
-        let charges = endpoint.charges_tokens();
+        let charges = endpoint.charges_tokens_of(facts.and_then(|f| f.model.as_ref()));
         let account = self.account()?.clone();
         let tokens = match facts {
             Some(facts) if charges => self.bid(endpoint, facts, &account, policy, store)?,
@@ -233,7 +228,7 @@ impl Exchange {
             }
         };
         let reservation = reserved.map_err(|e| self.not_reserved(e))?;
-        self.decision = "allowed";
+        self.decision = decision::ALLOWED;
         self.standings = Some((reservation.standings(), now.wall_millis));
         let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f, policy));
         self.phase = Phase::Forwarded(Some(Box::new(Forwarded {
@@ -290,9 +285,7 @@ impl Exchange {
     }
 
     pub(super) fn check_model(&mut self, model: ModelId, policy: &Policy) -> Result<(), Denial> {
-        let Some(principal) = &self.principal else {
-            return Err(Denial::Unavailable);
-        };
+        let principal = self.principal()?;
         if auth::holds_key(model.as_str().as_bytes()) {
             // It would travel in a header and stand in the log.
             return Err(Denial::Body(BodyError::InvalidModel));
@@ -330,19 +323,6 @@ impl Exchange {
     }
 }
 
-/// Whether tier and key both allow the model.
-pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &ModelId) -> bool {
-    let by_tier = policy
-        .tier(principal.tier())
-        .is_some_and(|t| t.models.allows(model.as_str()));
-    let by_key = principal
-        .record()
-        .models
-        .as_ref()
-        .is_none_or(|m| m.allows(model.as_str()));
-    by_tier && by_key
-}
-
 /// Tokens of output to expect of one answer before anything was learned.
 fn usual_output(kind: EndpointKind, policy: &Policy) -> u64 {
     match kind {
@@ -361,19 +341,4 @@ fn unknown_url(head: &Head<'_>) -> Denial {
         method: printable(head.method()),
         path: printable(head.path()),
     }
-}
-
-fn check_method(method: &[u8]) -> Result<(), Denial> {
-    if METHODS.split(", ").any(|m| m.as_bytes() == method) {
-        return Ok(());
-    }
-    Err(Denial::Method {
-        method: printable(method),
-    })
-}
-
-/// `h2c` asks for another HTTP version only, and Envoy ignores it.
-fn is_upgrade(head: &Head<'_>) -> bool {
-    let other = |v: &[u8]| !v.trim_ascii().eq_ignore_ascii_case(b"h2c");
-    head.get(":protocol").is_some() || head.all("upgrade").any(other)
 }

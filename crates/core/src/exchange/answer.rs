@@ -1,7 +1,7 @@
 //! The answer on its way back: its head, and its body past the meter.
 
-use super::models;
-use super::{AnswerState, Exchange, Known, Phase};
+use super::{AnswerState, Exchange, Forwarded, Known, Phase};
+use super::{models, permission};
 use crate::attribution;
 use crate::config::Policy;
 use crate::head::{Head, HeadEdits};
@@ -34,6 +34,7 @@ impl Exchange {
                 .set
                 .push((attribution::DEGRADED, "key-service".into()));
         }
+        answer.hold = (200..300).contains(&facts.status) && self.lists_models_in_part(policy);
         let Phase::Forwarded(forwarded) = &mut self.phase else {
             return answer;
         };
@@ -45,13 +46,7 @@ impl Exchange {
         let Some(forwarded) = forwarded else {
             return answer;
         };
-        answer.hold = forwarded.kind == EndpointKind::Models
-            && (200..300).contains(&facts.status)
-            && self
-                .principal
-                .as_ref()
-                .is_some_and(|p| models::is_restricted(p, policy));
-        let Some(prompt_estimate) = forwarded.prompt_estimate else {
+        let Some(plan) = plan(forwarded) else {
             forwarded.answer = match self.objects.lines(facts.status) {
                 Some(lines) => AnswerState::Lines(Box::new(lines)),
                 None if self.objects.reads_answer() => {
@@ -62,21 +57,48 @@ impl Exchange {
             };
             return answer;
         };
-        let plan = MeterPlan {
-            prompt_estimate,
-            output_estimate: forwarded
-                .reservation
-                .tokens()
-                .saturating_sub(prompt_estimate),
-            generates: forwarded.kind.generates(),
-            drop_usage_event: forwarded.asked_for_usage,
-        };
         let meter = ResponseMeter::new(&facts, plan);
         if meter.may_shorten() {
             answer.head.remove.push(b"content-length".as_slice().into());
         }
         forwarded.answer = AnswerState::Metered(Box::new(meter));
         answer
+    }
+
+    /// Whether the answer is a list of models of which the key may see a part only: it must not pass whole,
+    /// whatever fails.
+    #[must_use]
+    pub fn lists_models_in_part(&self, policy: &Policy) -> bool {
+        let restricted = |p| permission::is_restricted(p, policy);
+        matches!(&self.phase, Phase::Forwarded(Some(f)) if f.kind == EndpointKind::Models)
+            && self.principal.as_ref().is_some_and(restricted)
+    }
+
+    /// The host did not hand over the answer's head, and it passes: what it is its first byte tells.
+    pub fn response_head_lost(&mut self) {
+        let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
+            return;
+        };
+        if let (AnswerState::Awaited, Some(plan)) = (&forwarded.answer, plan(forwarded)) {
+            let facts = ResponseFacts {
+                status: 200,
+                ..ResponseFacts::default()
+            };
+            let plan = MeterPlan {
+                drop_usage_event: false,
+                ..plan
+            };
+            forwarded.answer = AnswerState::Metered(Box::new(ResponseMeter::new(&facts, plan)));
+        }
+    }
+
+    /// The host did not hand over so many bytes of the answer's body, and they pass.
+    pub fn response_body_lost(&mut self, bytes: usize) {
+        if let Phase::Forwarded(Some(forwarded)) = &mut self.phase
+            && let AnswerState::Metered(meter) = &mut forwarded.answer
+        {
+            meter.lose(bytes);
+        }
     }
 
     /// Whether the answer's body is read at all.
@@ -167,6 +189,18 @@ impl Known {
             lines: true,
         }
     }
+}
+
+/// How the answer is to be metered; `None` where no tokens are charged.
+fn plan(forwarded: &Forwarded) -> Option<MeterPlan> {
+    let prompt_estimate = forwarded.prompt_estimate?;
+    let reserved = forwarded.reservation.tokens();
+    Some(MeterPlan {
+        prompt_estimate,
+        output_estimate: reserved.saturating_sub(prompt_estimate),
+        generates: forwarded.kind.generates(),
+        drop_usage_event: forwarded.asked_for_usage,
+    })
 }
 
 fn status(head: &Head<'_>) -> u16 {

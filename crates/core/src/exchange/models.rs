@@ -1,64 +1,95 @@
 //! `GET /models`, cut down to what a key may use.
+//!
+//! What is not understood is left out rather than shown: entries without a name, containers beside the list. A
+//! page's `first_id` and `last_id` become those of what is shown.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::admission::allows_model;
+use super::permission::allows_model;
 use crate::auth::Principal;
 use crate::config::Policy;
 use crate::entries::Entries;
-use crate::model::{ModelId, ModelSet};
+use crate::model::ModelId;
 
-/// Whether the key may use less than every model.
-pub(super) fn is_restricted(principal: &Principal, policy: &Policy) -> bool {
-    let any = |set: &ModelSet| set.is_any();
-    let by_tier = policy
-        .tier(principal.tier())
-        .is_none_or(|t| !any(&t.models));
-    by_tier || principal.record().models.as_ref().is_some_and(|m| !any(m))
-}
-
-/// The list without the models that the key may not use: OpenAI's `data[].id`, or Gemini's
-/// `models[].name`. What has no name is left out, all else stays as it was written. `None` if `body` is
-/// neither.
+/// The list without the models that the key may not use: OpenAI's and Anthropic's `data[].id`, Gemini's
+/// `models[].name`, or a bare array (Together's). All that is shown stays as it was written; a list that is `null`
+/// shows nothing. `None` if `body` is none of these.
 pub(super) fn filter(body: &[u8], principal: &Principal, policy: &Policy) -> Option<Vec<u8>> {
-    let list: Entries<&RawValue> = serde_json::from_slice(body).ok()?;
-    let mut out = b"{".to_vec();
-    let mut found = false;
-    for (name, value) in &list.0 {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        out.extend_from_slice(serde_json::to_string(name).ok()?.as_bytes());
-        out.push(b':');
-        let models: Option<Vec<&RawValue>> = match name.as_str() {
-            "data" | "models" => serde_json::from_str(value.get()).ok(),
-            _ => None,
-        };
-        let Some(mut models) = models else {
-            out.extend_from_slice(value.get().as_bytes());
-            continue;
-        };
-        found = true;
-        models.retain(|model| id(model).is_some_and(|id| allows_model(principal, policy, &id)));
-        let kept: Vec<&str> = models.iter().map(|m| m.get()).collect();
-        out.push(b'[');
-        out.extend_from_slice(kept.join(",").as_bytes());
-        out.push(b']');
+    let may = |model: &RawValue| id(model).is_some_and(|id| allows_model(principal, policy, &id));
+    let text = serde_json::from_slice::<&RawValue>(body).ok()?.get();
+    if text.starts_with('[') {
+        let all: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+        return Some(list(all.into_iter().filter(|m| may(m))).into_bytes());
     }
-    out.push(b'}');
-    found.then_some(out)
+    let Entries(members) = serde_json::from_str::<Entries<&RawValue>>(text).ok()?;
+    let mut found = false;
+    let mut shown: Vec<&RawValue> = Vec::new();
+    let mut out: Vec<(&str, String)> = Vec::new();
+    for (name, value) in &members {
+        let written = value.get();
+        match name.as_str() {
+            "data" | "models" if written == "null" => found = true,
+            "data" | "models" => {
+                let all: Vec<&RawValue> = serde_json::from_str(written).ok()?;
+                let kept: Vec<&RawValue> = all.into_iter().filter(|m| may(m)).collect();
+                found = true;
+                out.push((name, list(kept.iter().copied())));
+                shown.extend(kept);
+                continue;
+            }
+            _ if written.starts_with(['[', '{']) => continue,
+            _ => {}
+        }
+        out.push((name, written.to_owned()));
+    }
+    for (name, value) in &mut out {
+        let ends = match *name {
+            "first_id" => shown.first(),
+            "last_id" => shown.last(),
+            // There is no id to go on from.
+            "has_more" if shown.is_empty() => {
+                *value = "false".into();
+                continue;
+            }
+            _ => continue,
+        };
+        *value = match ends.and_then(|model| written_id(model)) {
+            Some(id) => serde_json::to_string(&id).ok()?,
+            None => "null".into(),
+        };
+    }
+    let members: Vec<String> = out
+        .iter()
+        .map(|(name, value)| Some(format!("{}:{value}", serde_json::to_string(name).ok()?)))
+        .collect::<Option<_>>()?;
+    found.then(|| format!("{{{}}}", members.join(",")).into_bytes())
 }
 
-/// What names a model in either list.
+fn list<'a>(models: impl Iterator<Item = &'a RawValue>) -> String {
+    let written: Vec<&str> = models.map(RawValue::get).collect();
+    format!("[{}]", written.join(","))
+}
+
+/// What names a model in a list: its name alone, or what has it.
 #[derive(Deserialize)]
-struct Named {
-    id: Option<String>,
-    name: Option<String>,
+#[serde(untagged)]
+enum Listed {
+    Name(String),
+    Model {
+        id: Option<String>,
+        name: Option<String>,
+    },
+}
+
+fn written_id(model: &RawValue) -> Option<String> {
+    match serde_json::from_str(model.get()).ok()? {
+        Listed::Name(name) => Some(name),
+        Listed::Model { id, name } => id.or(name),
+    }
 }
 
 fn id(model: &RawValue) -> Option<ModelId> {
-    let named: Named = serde_json::from_str(model.get()).ok()?;
-    let name = named.id.or(named.name)?;
+    let name = written_id(model)?;
     ModelId::new(name.strip_prefix("models/").unwrap_or(&name)).ok()
 }

@@ -2,6 +2,7 @@
 
 use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::config::Policy;
+use crate::decision;
 use crate::learned::{self, Lesson};
 use crate::ledger::CounterStore;
 use crate::sync::events::{Label, UsageEvent};
@@ -34,12 +35,12 @@ impl Exchange {
             Phase::Forwarded(Some(forwarded)) => self.settle(*forwarded, policy, store, now),
             Phase::ReadingBody(_) | Phase::Asking(_) => {
                 // The client left, or Envoy refused a body that was too large: it was a request all the same.
-                self.decision = "incomplete";
+                self.decision = decision::INCOMPLETE;
                 self.end_admission(true, store, now);
                 None
             }
             Phase::Resolving => {
-                self.decision = "incomplete";
+                self.decision = decision::INCOMPLETE;
                 None
             }
             Phase::Forwarded(None) | Phase::Refused | Phase::Settled => None,

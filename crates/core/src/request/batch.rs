@@ -5,11 +5,11 @@
 
 use std::fmt;
 
+use super::enclosed::{Enclosed, Shape};
 use super::error::BodyError;
 use super::fields::Fields;
 use super::lexer::Lexer;
 use super::meter::PartCosts;
-use super::enclosed::{Enclosed, Shape};
 use super::references::{MAX_REFERENCES, Reference};
 use crate::model::ModelId;
 
@@ -95,7 +95,9 @@ pub struct Batched {
 impl Batched {
     /// Adds a request that has been read.
     pub(super) fn add(&mut self, fields: &Fields) -> Result<(), BatchFault> {
-        if fields.fallbacks || fields.later.is_some() || fields.odd_background {
+        let others = &fields.nesting.found;
+        let elsewhere = fields.later.is_some() || fields.odd_background;
+        if elsewhere || others.unjudged().is_some() || !others.named().is_empty() {
             return Err(BatchFault::Elsewhere);
         }
         for reference in fields.references.finish().ok_or(BatchFault::References)? {
@@ -111,7 +113,7 @@ impl Batched {
             return Err(BatchFault::OtherModel);
         }
         let answers = fields.choices.saturating_mul(fields.prompts.max(1));
-        match fields.cap {
+        match fields.cap() {
             Some(cap) => {
                 let output = cap.saturating_mul(answers);
                 self.capped_output = self.capped_output.saturating_add(output);

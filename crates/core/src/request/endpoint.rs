@@ -4,6 +4,7 @@ use percent_encoding::percent_decode;
 
 use super::error::{BodyError, Param};
 use super::group::EndpointGroup;
+use super::nested;
 use super::route::{Route, Verb};
 use crate::model::ModelId;
 use crate::objects;
@@ -74,6 +75,7 @@ pub enum BodyForm {
 pub struct Endpoint {
     route: Route,
     model: Option<ModelId>,
+    query_model: bool,
 }
 
 impl Endpoint {
@@ -96,7 +98,12 @@ impl Endpoint {
         if route.kind == EndpointKind::Realtime {
             model = model_of_query(query)?;
         }
-        Ok(Self { route, model })
+        let query_model = route.kind != EndpointKind::Realtime && chooses_a_model(query);
+        Ok(Self {
+            route,
+            model,
+            query_model,
+        })
     }
 
     /// The family.
@@ -121,6 +128,12 @@ impl Endpoint {
     #[must_use]
     pub fn path_model(&self) -> Option<&ModelId> {
         self.model.as_ref()
+    }
+
+    /// Whether the query names or chooses a model where none belongs; an upstream may read it all the same.
+    #[must_use]
+    pub fn query_chooses_a_model(&self) -> bool {
+        self.query_model
     }
 
     /// Whether the path asks for a stream, as Gemini's does.
@@ -148,9 +161,19 @@ impl Endpoint {
         use EndpointKind as K;
         match self.route.kind {
             K::Moderations | K::CountTokens | K::Models | K::Model | K::Realtime => false,
-            K::Other => self.route.bills_tokens,
-            _ => true,
+            _ => self.route.bills_tokens,
         }
+    }
+
+    /// Whether tokens are charged for that model: images of DALL·E are billed by the image, and report no tokens.
+    #[must_use]
+    pub fn charges_tokens_of(&self, model: Option<&ModelId>) -> bool {
+        let dall_e = |m: &ModelId| {
+            let name = m.as_str().rsplit('/').next().unwrap_or_default();
+            name.starts_with("dall-e-")
+        };
+        let by_the_image = self.route.kind == EndpointKind::Images && model.is_some_and(dall_e);
+        self.charges_tokens() && !by_the_image
     }
 
     /// Whether a model must be named. Moderations, responses and images may leave it to the provider.
@@ -193,14 +216,22 @@ impl Endpoint {
     }
 }
 
+/// The names and values of a query, not decoded.
+fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    query.split(|b| matches!(b, b'&' | b';')).map(|pair| {
+        let mut halves = pair.splitn(2, |b| *b == b'=');
+        let name = halves.next().unwrap_or_default();
+        (name, halves.next().unwrap_or_default())
+    })
+}
+
+fn chooses_a_model(query: &[u8]) -> bool {
+    pairs(query).any(|(name, _)| nested::in_query(&percent_decode(name).collect::<Vec<u8>>()))
+}
+
 fn model_of_query(query: &[u8]) -> Result<Option<ModelId>, BodyError> {
     let mut found = None;
-    for pair in query.split(|b| *b == b'&') {
-        let mut halves = pair.splitn(2, |b| *b == b'=');
-        let (key, value) = (
-            halves.next().unwrap_or_default(),
-            halves.next().unwrap_or_default(),
-        );
+    for (key, value) in pairs(query) {
         if percent_decode(key).ne(b"model".iter().copied()) {
             continue;
         }

@@ -130,8 +130,10 @@ pub enum BodyError {
     WrongType(Param),
     /// A count below zero or with a fraction.
     WrongCount(Param),
-    /// Models to fall back to, from a key that may not use every model.
-    Fallbacks,
+    /// A parameter of this name may bring in a model that is not checked, from a key that may not use every model.
+    Unjudged(&'static str),
+    /// The same of a connection, in which anything may be asked for.
+    UnjudgedConnection,
     /// A form that is not well formed.
     InvalidForm(MultipartFault),
     /// Work that finishes after its answer, where that is closed.
@@ -167,9 +169,9 @@ impl BodyError {
     pub const fn param(self) -> Option<&'static str> {
         match self {
             Self::MissingModel | Self::InvalidModel | Self::ConflictingModel => Some("model"),
-            Self::Fallbacks => Some("models"),
             Self::Later(p) => Some(p.name()),
             Self::Batch(BatchFault::Unjudged, _) => Some("input_file_id"),
+            Self::Unjudged(parameter) => Some(parameter),
             Self::Duplicate(p) | Self::LetterCase(p) | Self::WrongType(p) | Self::WrongCount(p) => {
                 Some(p.name())
             }
@@ -189,7 +191,9 @@ impl BodyError {
             Self::MissingModel => "missing_required_parameter",
             Self::InvalidModel | Self::ConflictingModel | Self::WrongCount(_) => "invalid_value",
             Self::Duplicate(_) => "duplicate_parameter",
-            Self::LetterCase(_) | Self::Fallbacks => "unknown_parameter",
+            Self::LetterCase(_) | Self::Unjudged(_) | Self::UnjudgedConnection => {
+                "unknown_parameter"
+            }
             Self::InvalidForm(_) => "invalid_multipart",
             Self::Later(_) => "unsupported_parameter",
             Self::TooManyReferences => "invalid_value",
@@ -240,9 +244,14 @@ impl fmt::Display for BodyError {
                 "The path names one model and the body another. Name the same in both, or leave it out of the body.",
             ),
             Self::Duplicate(p) => write!(f, "'{}' is given twice. Send it once.", p.name()),
-            Self::Fallbacks => f.write_str(
-                "This key may use certain models only, and fallbacks cannot be checked against them. Remove \
-                 'models' and 'fallbacks', and name one model in 'model'.",
+            Self::Unjudged(parameter) => write!(
+                f,
+                "This key may use certain models only, and '{parameter}' can bring in another one. Remove it, and \
+                 name one model in 'model'."
+            ),
+            Self::UnjudgedConnection => f.write_str(
+                "This key may use certain models only, and what a connection asks for cannot be checked. Send \
+                 requests over HTTP.",
             ),
             Self::LetterCase(p) => {
                 write!(f, "A parameter differs from '{0}' only in letter case. Write '{0}'.", p.name())

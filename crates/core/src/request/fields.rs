@@ -7,6 +7,7 @@ use super::keys::{self, Key, Section};
 use super::lexer::{Begin, MAX_DEPTH, Scalar, Visitor};
 use super::meter::{Meter, PartCosts};
 use super::number::Count;
+use super::others::Nesting;
 use super::references::References;
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
@@ -32,11 +33,13 @@ pub(super) struct Fields {
     pub(super) model: Option<ModelId>,
     pub(super) stream: bool,
     pub(super) options: StreamOptions,
-    pub(super) cap: Option<u64>,
+    cap: Option<u64>,
     pub(super) choices: u64,
     pub(super) prompts: u64,
-    /// Other models are named at the top level.
-    pub(super) fallbacks: bool,
+    /// Models beside the body's own.
+    pub(super) nesting: Nesting,
+    /// A cap that is none (`-1`) was given.
+    uncapped: bool,
     /// It asks for work that finishes after its answer.
     pub(super) later: Option<Param>,
     /// `background` is neither a boolean nor null: images have another parameter of that name.
@@ -72,7 +75,8 @@ impl Fields {
             cap: None,
             choices: 1,
             prompts: 0,
-            fallbacks: false,
+            nesting: Nesting::new(),
+            uncapped: false,
             later: None,
             odd_background: false,
             store: None,
@@ -93,6 +97,11 @@ impl Fields {
         }
     }
 
+    /// The largest cap on the output; nothing where one of them says that there is none.
+    pub(super) fn cap(&self) -> Option<u64> {
+        self.cap.filter(|_| !self.uncapped)
+    }
+
     /// The class that the innermost container stands under.
     fn parent(&self) -> Key {
         let innermost = self.depth.checked_sub(1).and_then(|i| self.classes.get(i));
@@ -105,7 +114,6 @@ impl Fields {
         if self.depth == 1 {
             self.class = Key::Label;
             self.section = keys::section(name);
-            self.fallbacks |= keys::names_fallbacks(name);
             self.next = keys::param(None, name)?;
             self.top = self.next;
         } else {
@@ -127,6 +135,8 @@ impl Fields {
                 self.meter.message();
             }
         }
+        let own = self.next == Some(Param::Model);
+        self.nesting.key(self.depth, name, own);
         if let Some(param) = self.next {
             let bit = 1 << param as u32;
             if self.seen & bit != 0 {
@@ -177,6 +187,14 @@ impl Fields {
                 _,
             ) => return Err(BodyError::WrongType(param)),
             (_, Value::Scalar(Scalar::Number(Count::Whole(count)), ..)) => self.count(param, count),
+            // What LM Studio and llama.cpp take for no cap at all.
+            (
+                Param::MaxTokens
+                | Param::MaxCompletionTokens
+                | Param::MaxOutputTokens
+                | Param::GenerationMaxOutputTokens,
+                Value::Scalar(Scalar::Number(Count::Negative), ..),
+            ) => self.uncapped = true,
             (_, Value::Scalar(Scalar::Number(_), ..)) => return Err(BodyError::WrongCount(param)),
             _ => return Err(BodyError::WrongType(param)),
         }
@@ -216,6 +234,7 @@ impl Visitor for Fields {
                 _ => Use::Prompt(self.class),
             };
         }
+        self.nesting.begin(self.depth, what);
         if let Some(param) = self.next.take() {
             self.parameter(param, Value::Begin(what, inside))?;
         }
@@ -238,6 +257,7 @@ impl Visitor for Fields {
         if self.current != Use::Key {
             self.references.text(piece.as_bytes());
         }
+        self.nesting.text(piece);
         match self.current {
             Use::Ignored => {}
             Use::Key => {
@@ -262,6 +282,7 @@ impl Visitor for Fields {
         if self.current != Use::Key {
             self.references.end();
         }
+        self.nesting.end_text();
         match self.current {
             Use::Ignored => {}
             Use::Key => self.end_key()?,
@@ -283,12 +304,14 @@ impl Visitor for Fields {
     fn end(&mut self) -> Result<(), BodyError> {
         self.references.close();
         self.class = self.parent();
+        self.nesting.end(self.depth);
         self.depth = self.depth.saturating_sub(1);
         // The elements of an array around share its class; an object's next key brings its own.
         Ok(())
     }
 
     fn scalar(&mut self, scalar: Scalar, from: u64, to: u64) -> Result<(), BodyError> {
+        self.nesting.scalar();
         if let Some(param) = self.next.take() {
             return self.parameter(param, Value::Scalar(scalar, from, to));
         }

@@ -6,7 +6,9 @@ use super::endpoint::EndpointKind;
 use super::error::{BodyError, Param};
 use super::keys::Key;
 use super::meter::{Meter, PartCosts};
+use super::nested::{self, Names};
 use super::number::{Count, Number};
+use super::others::OtherModels;
 use super::part::Part;
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
@@ -15,6 +17,8 @@ use crate::model::{MAX_MODEL_LEN, ModelId};
 enum Field {
     Ignored,
     Param(Param),
+    /// The name of a model beside the form's own.
+    OtherModel,
     /// Text that the model sees.
     Text,
     Recording,
@@ -30,6 +34,7 @@ pub(super) struct Form {
     pub(super) stream: bool,
     pub(super) choices: u64,
     pub(super) meter: Meter,
+    pub(super) others: OtherModels,
     kind: EndpointKind,
     /// The file of an upload, read as a batch's until its purpose is known.
     lines: Option<Box<Lines>>,
@@ -47,6 +52,7 @@ impl Form {
             stream: false,
             choices: 1,
             meter: Meter::new(costs),
+            others: OtherModels::none(),
             kind,
             lines: None,
             purpose: None,
@@ -78,13 +84,10 @@ impl Form {
 
     /// A part begins.
     pub(super) fn begin(&mut self, part: Part) -> Result<(), BodyError> {
-        let param = match part.name.whole() {
-            Some(b"model") => Some(Param::Model),
-            Some(b"stream") => Some(Param::Stream),
-            Some(b"n") => Some(Param::N),
-            Some(b"response_format") => Some(Param::ResponseFormat),
-            Some(b"purpose") if self.lines.is_some() => Some(Param::Purpose),
-            _ => None,
+        let name = part.name.whole().unwrap_or_default();
+        let param = match name {
+            b"purpose" if self.lines.is_some() => Some(Param::Purpose),
+            _ => param(name)?,
         };
         self.bytes = 0;
         self.value.clear();
@@ -94,8 +97,8 @@ impl Form {
             (None, EndpointKind::Transcriptions) if part.file => Field::Recording,
             (None, EndpointKind::Images) if part.file => Field::Image,
             (None, _) if part.file && self.lines.is_some() => Field::Lines,
-            (None, _) if part.name.whole() == Some(b"prompt") => Field::Text,
-            _ => Field::Ignored,
+            (None, _) if name == b"prompt" => Field::Text,
+            (None, _) => self.other(name, part.json),
         };
         if let Some(param) = param {
             let bit = 1 << param as u32;
@@ -107,11 +110,23 @@ impl Form {
         Ok(())
     }
 
+    /// What a field is that the gate does not read: it may name a model all the same.
+    fn other(&mut self, name: &[u8], json: bool) -> Field {
+        match nested::field(name) {
+            Some(Names::Model) => return Field::OtherModel,
+            Some(Names::Choice(parameter)) => self.others.cannot_judge(parameter),
+            // The parameters of `session`, say, which are read at the upstream only.
+            _ if json => self.others.cannot_judge("a JSON part"),
+            _ => {}
+        }
+        Field::Ignored
+    }
+
     /// More of the part's content.
     pub(super) fn content(&mut self, bytes: &[u8]) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         match self.field {
-            Field::Param(_) => {
+            Field::Param(_) | Field::OtherModel => {
                 self.value.push(bytes);
             }
             Field::Text => self.meter.push(Key::Label, bytes),
@@ -129,6 +144,7 @@ impl Form {
     pub(super) fn end(&mut self) -> Result<(), BodyError> {
         match self.field {
             Field::Param(param) => return self.parameter(param),
+            Field::OtherModel => self.others.name(self.value.whole()),
             Field::Text => self.meter.end(Key::Label),
             Field::Recording => self.meter.recording(self.bytes),
             Field::Image => self.meter.image(),
@@ -167,6 +183,29 @@ impl Form {
             _ => {}
         }
         Ok(())
+    }
+}
+
+const PARAMS: [(&str, Param); 4] = [
+    ("model", Param::Model),
+    ("stream", Param::Stream),
+    ("n", Param::N),
+    ("response_format", Param::ResponseFormat),
+];
+
+/// The parameter that a field names.
+///
+/// # Errors
+/// [`BodyError::LetterCase`] for `Model`, and for `model[]` and `model[0]`, which some parsers read as `model`.
+fn param(name: &[u8]) -> Result<Option<Param>, BodyError> {
+    let stem = name.split(|b| *b == b'[').next().unwrap_or_default();
+    let known = PARAMS
+        .iter()
+        .find(|(known, _)| stem.eq_ignore_ascii_case(known.as_bytes()));
+    match known {
+        Some((known, param)) if known.as_bytes() == name => Ok(Some(*param)),
+        Some((_, param)) => Err(BodyError::LetterCase(*param)),
+        None => Ok(None),
     }
 }
 

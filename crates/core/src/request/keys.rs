@@ -116,14 +116,6 @@ pub(super) fn section(key: &[u8]) -> Section {
     }
 }
 
-/// Whether a top-level key names models to fall back to: OpenRouter's `models`, LiteLLM's `fallbacks`. Upstreams
-/// that do not know it ignore it; those that do would serve a model that was never checked.
-pub(super) fn names_fallbacks(key: &[u8]) -> bool {
-    [b"models".as_slice(), b"fallbacks", b"fallback_models"]
-        .iter()
-        .any(|name| key.eq_ignore_ascii_case(name))
-}
-
 const TOP: &[(&str, Param)] = &[
     ("model", Param::Model),
     ("stream", Param::Stream),

@@ -24,6 +24,8 @@ pub enum MultipartFault {
     Header,
     /// A part's content-disposition has no plain name.
     Name,
+    /// A charset other than UTF-8, or a form inside the form.
+    Charset,
     /// The body ends before its closing boundary.
     Truncated,
     /// Something follows the closing boundary.
@@ -39,7 +41,8 @@ impl std::fmt::Display for MultipartFault {
             Self::Start => "it does not begin with the boundary of the content-type header",
             Self::Ambiguous => "the boundary stands inside a part; use one that occurs nowhere else",
             Self::Header => "a part's headers are malformed or too long",
-            Self::Name => "a part needs content-disposition: form-data with one plain name",
+            Self::Name => "a part needs content-disposition: form-data with one name of plain ASCII letters",
+            Self::Charset => "send it in UTF-8, without another charset and without a form inside it",
             Self::Truncated => "it ends before the closing boundary",
             Self::Trailing => "something follows the closing boundary",
         })

@@ -2,6 +2,7 @@
 
 use super::bounded::Bounded;
 use super::error::BodyError;
+use super::media;
 use super::multipart::MultipartFault;
 
 /// Longer names are none that the gate knows.
@@ -13,12 +14,15 @@ pub(super) struct Part {
     pub(super) name: Bounded<MAX_NAME>,
     /// It has a file's name, so it is a file to every parser.
     pub(super) file: bool,
+    /// Its content type says that it is JSON.
+    pub(super) json: bool,
 }
 
 /// The headers read so far.
 #[derive(Clone, Debug)]
 pub(super) struct Headers {
     part: Option<Part>,
+    json: bool,
 }
 
 const fn fault(fault: MultipartFault) -> BodyError {
@@ -27,13 +31,16 @@ const fn fault(fault: MultipartFault) -> BodyError {
 
 impl Headers {
     pub(super) const fn new() -> Self {
-        Self { part: None }
+        Self {
+            part: None,
+            json: false,
+        }
     }
 
     /// Reads one header line, without its CRLF.
     ///
     /// # Errors
-    /// A line that is no header, a second content-disposition, one without a plain name, or a transfer
+    /// A line that is no header, a second content-disposition, one without a plain name, a charset or a transfer
     /// encoding that would change the content.
     pub(super) fn line(&mut self, line: &[u8]) -> Result<(), BodyError> {
         let colon = memchr::memchr(b':', line).ok_or(fault(MultipartFault::Header))?;
@@ -49,6 +56,14 @@ impl Headers {
                 return Err(fault(MultipartFault::Header));
             }
         }
+        if name.eq_ignore_ascii_case(b"content-type") {
+            let essence = media::essence(value);
+            // A charset would change what a field says; a form inside a form may hold fields of its own.
+            if !media::is_read_as_utf8(value) || essence.starts_with(b"multipart/") {
+                return Err(fault(MultipartFault::Charset));
+            }
+            self.json = media::is_json(&essence);
+        }
         if name.eq_ignore_ascii_case(b"content-disposition") {
             if self.part.is_some() {
                 return Err(fault(MultipartFault::Name));
@@ -60,11 +75,20 @@ impl Headers {
 
     /// The headers are complete.
     pub(super) fn finish(&mut self) -> Result<Part, BodyError> {
-        self.part.take().ok_or(fault(MultipartFault::Name))
+        let part = self.part.take().ok_or(fault(MultipartFault::Name))?;
+        let json = self.json && !part.file;
+        Ok(Part { json, ..part })
     }
 }
 
-/// Reads `form-data; name="…"; filename="…"`. A name twice, extended (`name*`) or with a backslash is refused:
+/// Whether a field's name is itself to every parser: no escape (`%6d`, `&#109;`, `\m`), no encoded word (`=?…?=`), no
+/// other charset's letters (`+AG0-`), and not the field that sets a charset for all others.
+fn is_plain(name: &[u8]) -> bool {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-.[]:/ ".contains(b);
+    name.iter().all(plain) && !name.eq_ignore_ascii_case(b"_charset_")
+}
+
+/// Reads `form-data; name="…"; filename="…"`. A name twice, extended (`name*`, `name*0`) or not plain is refused:
 /// parsers differ in what it is.
 fn disposition(value: &[u8]) -> Option<Part> {
     let kind = value.split(|b| *b == b';').next().unwrap_or_default();
@@ -89,9 +113,11 @@ fn disposition(value: &[u8]) -> Option<Part> {
         };
         rest = after.strip_prefix(b"\"").unwrap_or(after);
         match key.as_slice() {
-            b"name" if name.is_none() && !text.contains(&b'\\') => name = Some(text.trim_ascii()),
-            b"name" | b"name*" => return None,
-            b"filename" | b"filename*" => file = true,
+            b"name" if name.is_none() && is_plain(text.trim_ascii()) => {
+                name = Some(text.trim_ascii());
+            }
+            [b'n', b'a', b'm', b'e', ..] => return None,
+            [b'f', b'i', b'l', b'e', b'n', b'a', b'm', b'e', ..] => file = true,
             _ => {}
         }
     }
@@ -100,7 +126,11 @@ fn disposition(value: &[u8]) -> Option<Part> {
     }
     let mut held = Bounded::new();
     held.push(name?);
-    Some(Part { name: held, file })
+    Some(Part {
+        name: held,
+        file,
+        json: false,
+    })
 }
 
 /// Where a quoted text ends; a backslash escapes the next byte.

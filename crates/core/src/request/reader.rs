@@ -10,6 +10,7 @@ use super::lexer::Lexer;
 use super::media::{self, Media};
 use super::meter::{Meter, PartCosts, PartCounts};
 use super::multipart::Multipart;
+use super::others::OtherModels;
 use super::references::Reference;
 use crate::model::ModelId;
 use crate::objects::{Kind, path::Place};
@@ -45,8 +46,8 @@ pub struct RequestFacts {
     pub prompt_tokens: u64,
     /// The parts counted at a flat cost.
     pub parts: PartCounts,
-    /// Whether the body names other models to fall back to, which are not checked.
-    pub fallbacks: bool,
+    /// Models that are named beside the model, and what could bring in one.
+    pub others: OtherModels,
     /// The body's length in bytes.
     pub body_len: u64,
     /// How to have the stream report its usage.
@@ -233,7 +234,7 @@ impl BodyReader {
             prompts: 1,
             prompt_tokens: 0,
             parts: PartCounts::default(),
-            fallbacks: false,
+            others: OtherModels::default(),
             body_len: self.len,
             usage_edit: UsageEdit::None,
             later: None,
@@ -246,8 +247,8 @@ impl BodyReader {
                 let fields = &json.1;
                 facts.stream |= fields.stream;
                 facts.include_usage = fields.options.include_usage.and_then(|(asked, ..)| asked);
-                facts.declared_cap = fields.cap;
-                facts.fallbacks = fields.fallbacks;
+                facts.declared_cap = fields.cap();
+                facts.others = fields.nesting.found.clone();
                 facts.store = fields.store;
                 facts.later = fields.later;
                 if fields.odd_background && endpoint.kind() != EndpointKind::Images {
@@ -270,6 +271,7 @@ impl BodyReader {
             }
             Body::Form(multipart) => {
                 facts.stream |= multipart.form.stream;
+                facts.others = multipart.form.others.clone();
                 facts.choices = multipart.form.choices;
                 &multipart.form.meter
             }

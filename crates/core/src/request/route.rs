@@ -46,7 +46,7 @@ pub(super) struct Route {
     pub(super) streams: bool,
     /// It runs a model that the gate does not know of: [`EndpointKind::Other`] only.
     pub(super) runs_a_model: bool,
-    /// What it runs is billed by the token: [`EndpointKind::Other`] only.
+    /// What it runs is billed by the token.
     pub(super) bills_tokens: bool,
     /// What the path leads to, of what the provider keeps.
     pub(super) objects: Option<Place>,
@@ -60,7 +60,7 @@ impl Route {
             model: None,
             streams: false,
             runs_a_model: false,
-            bills_tokens: false,
+            bills_tokens: true,
             objects: None,
         }
     }
@@ -206,7 +206,11 @@ fn route(verb: Verb, lower: &[&str], written: &[String]) -> Route {
         // The responses API over a WebSocket.
         (Verb::Get, ["responses"]) => Route::new(K::Realtime, G::Realtime),
         (Verb::Post, tail) => match known(tail) {
-            Some((kind, group)) => Route::new(kind, group),
+            Some((kind, group)) => Route {
+                // Only DALL·E makes variations, and is billed by the image.
+                bills_tokens: tail != ["images", "variations"],
+                ..Route::new(kind, group)
+            },
             None => other(verb, group_of(tail), tail),
         },
         (_, tail) => other(verb, group_of(tail), tail),

@@ -7,6 +7,7 @@ mod endpoints;
 mod forms;
 mod laws;
 mod operations;
+mod other_models;
 mod prompts;
 mod usage;
 

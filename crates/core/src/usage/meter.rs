@@ -131,10 +131,20 @@ impl ResponseMeter {
                 let (walker, findings) = &mut **json;
                 walker.push(chunk, findings);
             }
-            Reader::Opaque(opaque) | Reader::Encoded(opaque) => opaque.push(chunk),
+            Reader::Opaque(opaque) | Reader::Encoded(opaque) => opaque.push(chunk.len()),
             Reader::Refused => {}
         }
         Output::Unchanged
+    }
+
+    /// So many bytes have passed that nobody could read: from here on they are counted, and no more.
+    pub fn lose(&mut self, bytes: usize) {
+        if let Reader::Json(_) | Reader::Sse(_) = self.reader {
+            self.reader = Reader::Opaque(Opaque::text());
+        }
+        if let Reader::Opaque(opaque) | Reader::Encoded(opaque) = &mut self.reader {
+            opaque.push(bytes);
+        }
     }
 
     /// The first byte tells a document from a stream of events. Some upstreams mislabel the one as the other, and SDKs

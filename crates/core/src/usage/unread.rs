@@ -43,9 +43,14 @@ impl Opaque {
         }
     }
 
-    /// These have passed.
-    pub(super) fn push(&mut self, chunk: &[u8]) {
-        self.bytes = self.bytes.saturating_add(chunk.len() as u64);
+    /// For text that could have been read and was not handed over.
+    pub(super) fn text() -> Self {
+        Self::of(b"text/plain", false)
+    }
+
+    /// So many bytes have passed.
+    pub(super) fn push(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
     }
 
     /// The tokens that they are at least.
@@ -171,7 +176,7 @@ mod tests {
         ] {
             let mut opaque = Opaque::of(media_type.as_bytes(), encoded);
             for _ in 0..3 {
-                opaque.push(&[0; 8_000]);
+                opaque.push(8_000);
             }
             assert_eq!(opaque.tokens(), expected, "{media_type}");
         }

@@ -283,11 +283,14 @@ async fn closing_old_days_keeps_every_sum(stand: &Stand) {
 
 async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
-    let mut events: Vec<_> = (0..6).map(|n| event(&key, n, 10)).collect();
+    let mut events: Vec<_> = (0..8).map(|n| event(&key, n, 10)).collect();
     for (at, decision) in [
         (3, "rate_limit_requests"),
         (4, "rate_limit_requests"),
         (5, "model_not_found"),
+        // Neither of these refuses anything.
+        (6, "limits"),
+        (7, "incomplete"),
     ] {
         events[at].event.decision = Label::clip(decision);
         events[at].event.usage = Usage::Exact(Tokens::default());
@@ -311,7 +314,7 @@ async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
         let row = &rows[0];
         assert_eq!(
             (&*row.group, row.requests, row.cost_nano_usd),
-            (name, 6, 30)
+            (name, 8, 30)
         );
         assert_eq!((row.input_tokens, row.output_tokens), (30, 15));
         assert_eq!(row.last_used_at, Some(NOON));

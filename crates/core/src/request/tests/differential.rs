@@ -139,6 +139,20 @@ fn count(body: &Map<String, Value>, name: &str) -> Result<Option<u64>, ()> {
     }
 }
 
+/// The same of a cap: one below zero says that there is none, whatever the others say.
+fn cap(body: &Map<String, Value>, names: &[&str]) -> Result<Option<u64>, ()> {
+    let negative = |name: &str| {
+        let value = body.get(name).and_then(Value::as_f64);
+        value.is_some_and(|number| number < 0.0)
+    };
+    let mut caps = Vec::new();
+    for name in names.iter().filter(|name| !negative(name)) {
+        caps.push(count(body, name)?);
+    }
+    let uncapped = names.iter().any(|name| negative(name));
+    Ok(caps.into_iter().max().flatten().filter(|_| !uncapped))
+}
+
 /// Model, stream, cap and choices as a reader of the whole value would have them.
 fn reference(body: &Map<String, Value>) -> Result<(String, bool, Option<u64>, u64), ()> {
     let model = body.get("model").and_then(Value::as_str).ok_or(())?;
@@ -147,13 +161,9 @@ fn reference(body: &Map<String, Value>) -> Result<(String, bool, Option<u64>, u6
         None | Some(Value::Null) => false,
         Some(value) => value.as_bool().ok_or(())?,
     };
-    let caps = [
-        count(body, "max_tokens")?,
-        count(body, "max_completion_tokens")?,
-        count(body, "max_output_tokens")?,
-    ];
     let choices = [count(body, "n")?, count(body, "best_of")?, Some(1)];
-    let cap = caps.into_iter().max().flatten();
+    let names = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+    let cap = cap(body, &names)?;
     Ok((
         model.into(),
         stream,

@@ -144,7 +144,9 @@ mod where_upstreams_differ {
                 ("16.0", Ok(Some(16))),
                 ("1e20", Ok(Some(MAX_COUNT))),
                 ("null", Ok(None)),
-                ("-1", Err(E::WrongCount(param))),
+                // What LM Studio and llama.cpp read as "no cap".
+                ("-1", Ok(None)),
+                ("-2", Ok(None)),
                 ("1.5", Err(E::WrongCount(param))),
                 (r#""100""#, Err(E::WrongType(param))),
                 ("true", Err(E::WrongType(param))),
@@ -155,6 +157,19 @@ mod where_upstreams_differ {
                 assert_eq!(chat(&body).map(|f| f.declared_cap), expected, "{body}");
             }
         }
+    }
+
+    #[test]
+    fn where_one_cap_says_that_there_is_none_there_is_none() {
+        for body in [
+            r#"{"model":"m","max_tokens":-1,"max_completion_tokens":5}"#,
+            r#"{"max_completion_tokens":5,"max_tokens":-1,"model":"m"}"#,
+            r#"{"model":"m","generationConfig":{"maxOutputTokens":-1},"max_tokens":9}"#,
+        ] {
+            assert_eq!(chat(body).map(|f| f.declared_cap), Ok(None), "{body}");
+        }
+        let negative = chat(r#"{"model":"m","n":-1}"#).err();
+        assert_eq!(negative, Some(E::WrongCount(Param::N)));
     }
 
     #[test]

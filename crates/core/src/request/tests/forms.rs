@@ -197,6 +197,36 @@ fn a_form_that_parsers_read_differently_is_refused() {
         (with("name=\"a\"; name=\"model\""), E::InvalidForm(F::Name)),
         (with("name*=utf-8''model"), E::InvalidForm(F::Name)),
         (with("name=\"mo\\del\""), E::InvalidForm(F::Name)),
+        (with("name*0=mod; name*1=el"), E::InvalidForm(F::Name)),
+        (with("name=\"=?utf-8?q?model?=\""), E::InvalidForm(F::Name)),
+        (
+            with("name=\"=?utf-8?b?bW9kZWw=?=\""),
+            E::InvalidForm(F::Name),
+        ),
+        (with("name=\"%6dodel\""), E::InvalidForm(F::Name)),
+        (with("name=\"&#109;odel\""), E::InvalidForm(F::Name)),
+        (with("name=\"+AG0-odel\""), E::InvalidForm(F::Name)),
+        (with("name=\"m\u{f6}del\""), E::InvalidForm(F::Name)),
+        (with("name=\"_charset_\""), E::InvalidForm(F::Name)),
+        (with("name=\"Model\""), E::LetterCase(Param::Model)),
+        (with("name=\"model[]\""), E::LetterCase(Param::Model)),
+        (with("name=\"model[0]\""), E::LetterCase(Param::Model)),
+        (
+            header("Content-Type: text/plain; charset=utf-7"),
+            E::InvalidForm(F::Charset),
+        ),
+        (
+            header("Content-Type: text/plain; charset*=utf-8''utf-7"),
+            E::InvalidForm(F::Charset),
+        ),
+        (
+            header("Content-Type: text/plain; charset=utf-8; charset=utf-16"),
+            E::InvalidForm(F::Charset),
+        ),
+        (
+            header("Content-Type: multipart/mixed; boundary=x"),
+            E::InvalidForm(F::Charset),
+        ),
         (with("name=\"model"), E::InvalidForm(F::Name)),
         (with("name=\"a\" model"), E::InvalidForm(F::Name)),
     ] {
@@ -208,11 +238,54 @@ fn a_form_that_parsers_read_differently_is_refused() {
     }
     for body in [
         header("Content-Transfer-Encoding: 8BIT"),
+        header("Content-Type: text/plain; charset=UTF-8"),
         with("name=model2"),
+        with("name=\"timestamp_granularities[]\""),
         with("filename=x; name = \"a\" ;"),
         form(&[&model]).replace("b.1\r\n", "b.1 \t\r\n"),
         form(&[&model]).trim_end().to_owned(),
     ] {
         assert_eq!(read_form(TRANSCRIPTIONS, &body).err(), None, "{body}");
+    }
+}
+
+#[test]
+fn a_form_is_in_utf_8() {
+    let body = form(&[field("model", "m")]);
+    for (parameters, refused) in [
+        ("; charset=utf-8", None),
+        ("; charset=\"UTF-8\"", None),
+        ("; charset=utf-7", Some(E::InvalidForm(F::Charset))),
+        ("; charset=iso-8859-1", Some(E::InvalidForm(F::Charset))),
+        ("; charset*=utf-8''utf-7", Some(E::InvalidForm(F::Charset))),
+        (
+            "; charset=utf-8; charset=utf-7",
+            Some(E::InvalidForm(F::Charset)),
+        ),
+        ("; boundary*0=x", Some(E::InvalidForm(F::Boundary))),
+    ] {
+        let content_type = format!("{FORM}{parameters}");
+        let read = read_pieces(TRANSCRIPTIONS, Some(&content_type), [body.as_bytes()]);
+        assert_eq!(read.err(), refused, "{parameters}");
+    }
+}
+
+#[test]
+fn a_field_can_name_another_model() {
+    let json = "name=\"session\"\r\nContent-Type: application/json";
+    for (more, named, unjudged) in [
+        (field("file_model", "b"), vec!["b"], None),
+        (field("session[model]", "b"), vec!["b"], None),
+        (field("extra.model_name", "b"), vec!["b"], None),
+        (field("models[]", "b"), vec![], Some("models")),
+        (field("fallbacks", "b"), vec![], Some("fallbacks")),
+        (part(json, "{}"), vec![], Some("a JSON part")),
+        (field("language", "b"), vec![], None),
+        (field("prompt", "b"), vec![], None),
+    ] {
+        let body = form(&[field("model", "a"), more]);
+        let others = read_form(TRANSCRIPTIONS, &body).unwrap().others;
+        let got: Vec<_> = others.named().iter().map(|m| m.as_str()).collect();
+        assert_eq!((got, others.unjudged()), (named, unjudged), "{body}");
     }
 }

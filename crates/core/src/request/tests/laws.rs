@@ -245,7 +245,7 @@ fn refusals_tell_what_to_fix_and_repeat_nothing() {
             "Invalid type for 'stream': expected a boolean (true or false, without quotes).",
         ),
         (
-            r#"{"model":"m","max_tokens":-1}"#,
+            r#"{"model":"m","max_tokens":1.5}"#,
             400,
             Some("max_tokens"),
             "invalid_value",

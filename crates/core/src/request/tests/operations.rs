@@ -101,6 +101,8 @@ fn tokens_are_charged_where_providers_bill_them() {
     for (method, path, runs_a_model, charged) in [
         ("POST", "/v1/chat/completions", true, true),
         ("POST", "/v1/responses/compact", true, true),
+        ("POST", "/v1/images/edits", true, true),
+        ("POST", "/v1/images/variations", true, false),
         ("POST", "/v1/moderations", true, false),
         ("POST", "/v1/messages/count_tokens", true, false),
         ("GET", "/v1/models", false, false),

@@ -228,6 +228,25 @@ fn what_cannot_be_read_is_charged_what_was_reserved_or_its_bytes() {
 }
 
 #[test]
+fn what_the_host_did_not_hand_over_is_charged_by_its_bytes() {
+    for (lost, output) in [(8, 1_000), (80_000, 10_000)] {
+        for form in [Form::Json, Form::Sse] {
+            let mut meter = meter(form, PLAN);
+            let _ = meter.push(b"data: {");
+            meter.lose(lost);
+            assert_eq!(meter.finish(Ending::Complete).usage, estimated(7, output));
+        }
+    }
+    let facts = ResponseFacts {
+        status: 500,
+        ..ResponseFacts::default()
+    };
+    let mut refused = ResponseMeter::new(&facts, PLAN);
+    refused.lose(80_000);
+    assert_eq!(refused.finish(Ending::Complete).usage, exact(0, 0, 0));
+}
+
+#[test]
 fn an_answer_that_no_model_generates_has_no_output_beyond_what_was_reserved() {
     let plan = MeterPlan {
         output_estimate: 0,

@@ -164,7 +164,7 @@ async fn add_to_days(tx: &mut Tx, days: &[(&Day<'_>, &Sums)]) -> Result<()> {
             ),
         )
     });
-    for (sql, part) in ADD.statements(days) {
+    for (sql, part) in ADD.statements(tx, days) {
         let mut query = sqlx::query(sql);
         for (day, sums) in part {
             query = query
@@ -192,7 +192,7 @@ async fn note_use(tx: &mut Tx, charges: &[((&str, &str), Charge)]) -> Result<()>
                WHERE keys.id = used.id AND (last_used_at IS NULL OR last_used_at < used.at)",
         )
     });
-    for (sql, part) in NOTE.statements(charges) {
+    for (sql, part) in NOTE.statements(tx, charges) {
         let mut query = sqlx::query(sql);
         for ((_, key), charge) in part {
             query = query.bind(*key).bind(charge.last_used);
@@ -210,7 +210,7 @@ async fn add_to_ledger(tx: &mut Tx, charges: &[((&str, &str), Charge)], now: Mil
             "",
         )
     });
-    for (sql, part) in ADD.statements(charges) {
+    for (sql, part) in ADD.statements(tx, charges) {
         let mut query = sqlx::query(sql);
         for ((team, key), charge) in part {
             query = query
@@ -244,7 +244,7 @@ async fn turned(tx: &mut Tx, teams: &BTreeSet<&str>) -> Result<Vec<String>> {
     });
     let teams: Vec<&str> = teams.iter().copied().collect();
     let mut found = Vec::new();
-    for (sql, part) in FIND.statements(&teams) {
+    for (sql, part) in FIND.statements(tx, &teams) {
         let mut query = sqlx::query(sql);
         for team in part {
             query = query.bind(*team);

@@ -1,46 +1,62 @@
 //! Many rows with few statements: what a statement costs is the way to the database, not the row.
 
+use super::Tx;
+
 /// How many rows a statement has. There are few sizes, so that each stays prepared, and the largest keeps within the
 /// variables that SQLite allows (32,766) whatever the columns.
 const SIZES: [usize; 3] = [128, 16, 1];
 
-/// A statement with a list of rows in it, for every size.
-pub(super) struct Bulk(Vec<(usize, String)>);
+/// A statement with a list of rows in it, for every size, as PostgreSQL and as SQLite read it.
+pub(super) struct Bulk {
+    numbered: Vec<(usize, String)>,
+    plain: Vec<(usize, String)>,
+}
 
 impl Bulk {
     /// `head (…), (…), … tail`, with `columns` placeholders a row.
     pub(super) fn new(head: &str, columns: usize, tail: &str) -> Self {
-        let rows = |count: usize| {
+        let sized = |name: &dyn Fn(usize) -> String| {
             let row = |row: usize| {
-                let names: Vec<String> = (1..=columns)
-                    .map(|c| format!("${}", row * columns + c))
-                    .collect();
+                let names: Vec<String> = (1..=columns).map(|c| name(row * columns + c)).collect();
                 format!("({})", names.join(", "))
             };
-            let rows: Vec<String> = (0..count).map(row).collect();
-            rows.join(", ")
+            let statement = |size: usize| {
+                let rows: Vec<String> = (0..size).map(row).collect();
+                (size, format!("{head} {} {tail}", rows.join(", ")))
+            };
+            SIZES.map(statement).into()
         };
-        Self(
-            SIZES
-                .map(|size| (size, format!("{head} {} {tail}", rows(size))))
-                .into(),
-        )
+        Self {
+            numbered: sized(&|n| format!("${n}")),
+            // SQLite looks for a parameter that has a name, and `$1` is one, among all others each time.
+            plain: sized(&|_| "?".into()),
+        }
     }
 
-    /// The statements for these rows, each with its part of them.
+    /// The statements for these rows on this connection, each with its part of them.
     pub(super) fn statements<'a, T>(
         &'a self,
-        mut rows: &'a [T],
-    ) -> impl Iterator<Item = (&'a str, &'a [T])> {
-        std::iter::from_fn(move || {
-            let (part, sql) = self
-                .0
-                .iter()
-                .find_map(|(size, sql)| Some((rows.get(..*size)?, sql)))?;
-            rows = rows.get(part.len()..)?;
-            Some((sql.as_str(), part))
-        })
+        tx: &Tx,
+        rows: &'a [T],
+    ) -> impl Iterator<Item = (&'a str, &'a [T])> + use<'a, T> {
+        match tx.backend_name() {
+            "SQLite" => parts(&self.plain, rows),
+            _ => parts(&self.numbered, rows),
+        }
     }
+}
+
+fn parts<'a, T>(
+    sized: &'a [(usize, String)],
+    mut rows: &'a [T],
+) -> impl Iterator<Item = (&'a str, &'a [T])> {
+    std::iter::from_fn(move || {
+        let (part, sql) = sized
+            .iter()
+            .find_map(|(size, sql)| Some((rows.get(..*size)?, sql)))?;
+        rows = rows.get(part.len()..)?;
+        Some((sql.as_str(), part))
+    })
 }
 
 #[cfg(test)]
@@ -60,15 +76,24 @@ mod tests {
             ),
         ] {
             let rows: Vec<usize> = (0..count).collect();
-            let parts: Vec<&[usize]> = bulk.statements(&rows).map(|(_, part)| part).collect();
+            let parts: Vec<&[usize]> = parts(&bulk.numbered, &rows).map(|(_, part)| part).collect();
             assert_eq!(parts.concat(), rows);
             assert_eq!(parts.iter().map(|p| p.len()).collect::<Vec<_>>(), sizes);
         }
-        let (sql, _) = bulk.statements(&[(); 16]).next().unwrap();
-        assert!(
-            sql.starts_with("INSERT INTO t VALUES ($1, $2), ($3, $4), "),
-            "{sql}"
-        );
-        assert!(sql.ends_with("($31, $32) ON CONFLICT DO NOTHING"), "{sql}");
+        for (sized, begin, end) in [
+            (
+                &bulk.numbered,
+                "INSERT INTO t VALUES ($1, $2), ($3, $4), ",
+                "($31, $32) ON CONFLICT DO NOTHING",
+            ),
+            (
+                &bulk.plain,
+                "INSERT INTO t VALUES (?, ?), (?, ?), ",
+                "(?, ?) ON CONFLICT DO NOTHING",
+            ),
+        ] {
+            let (sql, _) = parts(sized, &[(); 16]).next().unwrap();
+            assert!(sql.starts_with(begin) && sql.ends_with(end), "{sql}");
+        }
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn accounts(
     });
     let keys: Vec<&str> = keys.iter().copied().collect();
     let mut found = BTreeMap::new();
-    for (sql, part) in FIND.statements(&keys) {
+    for (sql, part) in FIND.statements(tx, &keys) {
         let mut query = sqlx::query(sql);
         for key in part {
             query = query.bind(*key);
@@ -72,7 +72,7 @@ pub(super) async fn insert_events(
         )
     });
     let mut new = HashSet::with_capacity(events.len());
-    for (sql, part) in INSERT.statements(events) {
+    for (sql, part) in INSERT.statements(tx, events) {
         let mut query = sqlx::query(sql);
         for Fresh {
             priced, started, ..

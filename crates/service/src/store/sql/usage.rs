@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use async_trait::async_trait;
+use gmtech_core::decision::refuses;
 use gmtech_core::ident::TeamId;
 use serde_json::json;
 use sqlx::Row;
@@ -18,9 +19,6 @@ use crate::store::{
     By, GroupBy, Ingested, LedgerRow, NewCredit, Page, PageRequest, Priced, Result, Team,
     UsageQuery, UsageRow, UsageStore,
 };
-
-/// Decisions that refuse nothing.
-const ADMITTED: [&str; 3] = ["allowed", "free", "preflight"];
 
 #[async_trait]
 impl UsageStore for SqlStore {
@@ -239,7 +237,7 @@ fn add_row(group: &mut UsageRow, row: &sqlx::any::AnyRow) -> Result<()> {
     let decision: String = row.try_get("decision")?;
     let requests: i64 = row.try_get("requests")?;
     group.requests += requests;
-    if !ADMITTED.contains(&&*decision) {
+    if refuses(&decision) {
         *group.refusals.entry(decision).or_default() += requests;
     }
     for (sum, column) in [

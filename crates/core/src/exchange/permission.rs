@@ -1,0 +1,105 @@
+//! What a request may do: use a method that passes, call an endpoint that is open, and run the models that its key may use.
+
+use super::printable;
+use crate::auth::{self, Principal};
+use crate::config::Policy;
+use crate::denial::{Denial, METHODS};
+use crate::head::Head;
+use crate::model::{ModelId, ModelSet};
+use crate::request::{BodyError, Endpoint, EndpointKind, RequestFacts};
+
+/// Whether tier and key both allow the model.
+pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &ModelId) -> bool {
+    let by_tier = policy
+        .tier(principal.tier())
+        .is_some_and(|t| t.models.allows(model.as_str()));
+    let by_key = principal
+        .record()
+        .models
+        .as_ref()
+        .is_none_or(|m| m.allows(model.as_str()));
+    by_tier && by_key
+}
+
+/// Whether the key may use less than every model.
+pub(super) fn is_restricted(principal: &Principal, policy: &Policy) -> bool {
+    let any = |set: &ModelSet| set.is_any();
+    let by_tier = policy
+        .tier(principal.tier())
+        .is_none_or(|t| !any(&t.models));
+    by_tier || principal.record().models.as_ref().is_some_and(|m| !any(m))
+}
+
+/// Whether the endpoint's group is open.
+pub(super) fn open(head: &Head<'_>, endpoint: &Endpoint, policy: &Policy) -> Result<(), Denial> {
+    if policy.is_open(endpoint.group()) {
+        return Ok(());
+    }
+    Err(Denial::ClosedEndpoint {
+        method: printable(head.method()),
+        path: printable(head.path()),
+        group: endpoint.group(),
+    })
+}
+
+/// For a key that may not use every model: whatever is not certainly one model that it may use is refused.
+pub(super) fn check(
+    principal: &Principal,
+    endpoint: &Endpoint,
+    facts: Option<&RequestFacts>,
+    policy: &Policy,
+) -> Result<(), Denial> {
+    if !is_restricted(principal, policy) {
+        return Ok(());
+    }
+    if endpoint.query_chooses_a_model() {
+        return Err(Denial::Body(BodyError::Unjudged("model in the query")));
+    }
+    if endpoint.kind() == EndpointKind::Realtime {
+        return Err(Denial::Body(BodyError::UnjudgedConnection));
+    }
+    let Some(facts) = facts else {
+        return Ok(());
+    };
+    if let Some(parameter) = facts.others.unjudged() {
+        return Err(Denial::Body(BodyError::Unjudged(parameter)));
+    }
+    if facts.model.is_none() && endpoint.runs_a_model() {
+        return Err(Denial::Body(BodyError::MissingModel));
+    }
+    // Gemini's bodies write a model as `models/{m}`.
+    let short = |m: &ModelId| {
+        let name = m.as_str().strip_prefix("models/");
+        name.filter(|_| endpoint.path_model().is_some())
+            .and_then(|name| ModelId::new(name).ok())
+    };
+    let forbidden = |m: &&ModelId| {
+        !allows_model(principal, policy, m)
+            && !short(m).is_some_and(|m| allows_model(principal, policy, &m))
+    };
+    match facts.others.named().iter().find(forbidden) {
+        Some(model) if !auth::holds_key(model.as_str().as_bytes()) => {
+            Err(Denial::ModelNotAllowed {
+                key: principal.key().clone(),
+                model: model.clone(),
+            })
+        }
+        Some(_) => Err(Denial::Body(BodyError::InvalidModel)),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_method(method: &[u8]) -> Result<(), Denial> {
+    if METHODS.split(", ").any(|m| m.as_bytes() == method) {
+        return Ok(());
+    }
+    Err(Denial::Method {
+        method: printable(method),
+    })
+}
+
+/// `h2c` asks for another HTTP version only, and Envoy ignores it.
+pub(super) fn is_upgrade(head: &Head<'_>) -> bool {
+    let other = |v: &[u8]| !v.trim_ascii().eq_ignore_ascii_case(b"h2c");
+    head.get(":protocol").is_some() || head.all("upgrade").any(other)
+}

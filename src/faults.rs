@@ -1,0 +1,88 @@
+//! Faults on request, in an artefact of the tests only: `x-fault: trap@MOMENT` and `x-fault: refuse@MOMENT`.
+//!
+//! What it is: a stream around a [`Stream`], which at one moment traps, or lets every host call of the callback fail. What is
+//! deployed is built without the feature, and has none of this.
+
+use std::cell::Cell;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use crate::host::headers::{self, Map};
+use crate::stream::Stream;
+
+thread_local! {
+    static REFUSING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether host calls are refused now.
+pub(crate) fn refuses() -> bool {
+    REFUSING.get()
+}
+
+/// A stream that fails as its request asks.
+pub(crate) struct Faulty {
+    inner: Stream,
+    asked: Vec<u8>,
+}
+
+impl Faulty {
+    pub(crate) fn new(inner: Stream) -> Self {
+        Self {
+            inner,
+            asked: Vec::new(),
+        }
+    }
+
+    /// Runs a callback, which goes wrong if this is the moment.
+    fn at<T>(&mut self, moment: &str, callback: impl FnOnce(&mut Stream) -> T) -> T {
+        if self.asked == format!("trap@{moment}").as_bytes() {
+            core::arch::wasm32::unreachable();
+        }
+        REFUSING.set(self.asked == format!("refuse@{moment}").as_bytes());
+        let done = callback(&mut self.inner);
+        REFUSING.set(false);
+        done
+    }
+}
+
+impl Context for Faulty {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, size: usize, trailers: usize) {
+        self.at("resolved", |s| {
+            s.on_http_call_response(token, headers, size, trailers);
+        });
+    }
+}
+
+impl HttpContext for Faulty {
+    fn on_http_request_headers(&mut self, count: usize, ends: bool) -> Action {
+        if let Ok(pairs) = headers::read(Map::Request) {
+            self.asked = pairs.head().get("x-fault").unwrap_or_default().to_vec();
+        }
+        self.at("request-head", |s| s.on_http_request_headers(count, ends))
+    }
+
+    fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
+        self.at("request-body", |s| s.on_http_request_body(size, ends))
+    }
+
+    fn on_http_request_trailers(&mut self, count: usize) -> Action {
+        self.at("request-trailers", |s| s.on_http_request_trailers(count))
+    }
+
+    fn on_http_response_headers(&mut self, count: usize, ends: bool) -> Action {
+        self.at("answer-head", |s| s.on_http_response_headers(count, ends))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
+        self.at("answer-body", |s| s.on_http_response_body(size, ends))
+    }
+
+    fn on_http_response_trailers(&mut self, count: usize) -> Action {
+        self.at("answer-trailers", |s| s.on_http_response_trailers(count))
+    }
+
+    fn on_log(&mut self) {
+        self.at("log", |s| s.on_log());
+    }
+}

@@ -1,0 +1,46 @@
+"""What the documents name exists: tests, files and sections."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+IGNORED = {"target", ".venv", ".local", "node_modules", ".git"}
+DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not IGNORED & set(p.relative_to(ROOT).parts))
+
+
+def anchor(title: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def anchors(document: Path) -> set[str]:
+    return {anchor(t) for t in re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[str(p.relative_to(ROOT)) for p in DOCUMENTS])
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, section = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        assert file.exists(), target
+        assert not section or section in anchors(file), target
+
+
+def test_the_tests_that_prove_a_claim_exist():
+    """SECURITY.md names the test of each promise."""
+    named = re.findall(r"`([a-z0-9_]+(?:\.py)?)`", (ROOT / "SECURITY.md").read_text())
+    python = {p.name: p.read_text() for p in (ROOT / "tests").glob("test_*.py")}
+    rust = "\n".join(p.read_text() for p in (ROOT / "crates").rglob("*.rs"))
+    shown = [n for n in named if n.startswith("test_") or n.count("_") >= 4]
+    assert len(shown) > 30
+    for name in shown:
+        if name.endswith(".py"):
+            assert name in python, name
+        elif name.startswith("test_"):
+            assert any(f"def {name}(" in text for text in python.values()), name
+        else:
+            assert f"fn {name}(" in rust, name
