@@ -117,7 +117,7 @@ async fn an_object_is_its_first_makers(stand: &Stand) {
         .create_key(new_key_of("acme"), None, &by(NOON))
         .await
         .unwrap();
-    let mut again = made(&other, false);
+    let mut again = made(&other.key, false);
     again.event.id = [9; 16];
     store.ingest(&[again], NOON).await.unwrap();
     // Settled when it was made: nothing is booked any more.
