@@ -80,6 +80,7 @@ validate: build wasm $(ENVOY_STAMP) ## Let Envoy check the configurations in env
 	@tools/validate.sh $(ENVOY) $(GMTECH) $(WASM)
 
 e2e: build wasm faults $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
+	@tools/need.sh curl curl
 	$(VENV)/bin/python -m pytest tests
 
 soak: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Test longer: 200 revocations, 50 kills, 100,000 keys
