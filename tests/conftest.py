@@ -5,6 +5,7 @@ import os
 import pytest
 
 from harness import told
+from harness.canned import Canned
 from harness.gate import Gate
 
 # A proxy of the machine is not for the loopback.
@@ -38,6 +39,14 @@ def start(tmp_path):
     yield start_one
     for gate in gates:
         gate.stop()
+
+
+@pytest.fixture(scope="module")
+def canned():
+    """An upstream that answers as it is told, for a module's gates."""
+    canned = Canned()
+    yield canned
+    canned.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from harness.canned import Canned
 from harness.gate import Gate
 from harness.metered import STEADY
 
@@ -15,13 +14,6 @@ KINDS = {
     "picky": (10, "free", {"limits": {**STEADY, "requests_per_minute": 600_000}, "models": ["gpt-4o*", "whisper-1"]}),
 }
 GROUPS = ["realtime", "assistants", "engines", "evals", "batches", "other"]
-
-
-@pytest.fixture(scope="module")
-def canned():
-    canned = Canned()
-    yield canned
-    canned.stop()
 
 
 @pytest.fixture(scope="module")

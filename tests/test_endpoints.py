@@ -9,7 +9,6 @@ import openai
 import pytest
 
 from harness import metered
-from harness.canned import Canned
 from harness.gate import Gate
 from harness.metered import STEADY
 
@@ -22,13 +21,6 @@ KINDS = {
     "any": (80, "free", {"limits": {**STEADY, "requests_per_minute": 60}}),
     "picky": (20, "free", {"limits": STEADY, "models": ["gpt-4o*"]}),
 }
-
-
-@pytest.fixture(scope="module")
-def canned():
-    canned = Canned()
-    yield canned
-    canned.stop()
 
 
 @pytest.fixture(scope="module")

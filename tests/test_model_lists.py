@@ -7,7 +7,6 @@ import json
 import pytest
 
 from harness import http2
-from harness.canned import Canned
 from harness.gate import PROVIDER_KEY, Gate
 from harness.metered import STEADY
 
@@ -21,13 +20,6 @@ HTTP2 = {
         "explicit_http_config": {"http2_protocol_options": {}},
     }
 }
-
-
-@pytest.fixture(scope="module")
-def canned():
-    canned = Canned()
-    yield canned
-    canned.stop()
 
 
 @pytest.fixture(scope="module")
