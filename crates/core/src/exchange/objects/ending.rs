@@ -1,0 +1,259 @@
+//! What the answers of objects come to: which were made, which are finished, and what they used.
+
+use super::super::{Exchange, Now, Phase};
+use crate::config::Policy;
+use crate::ledger::{self, Account, CounterStore};
+use crate::objects::path::View;
+use crate::objects::registry;
+use crate::objects::{Kind, Object, ObjectId, ObjectNote, Told};
+use crate::request::Param;
+use crate::sync::events::{Label, UsageEvent};
+use crate::usage::{Progress, Shown, Tokens, Usage};
+
+/// What an object has used in the end.
+#[derive(Debug)]
+pub(super) struct Settled {
+    id: ObjectId,
+    object: Object,
+    usage: Usage,
+}
+
+impl Exchange {
+    /// Notes what the answer shows, before any of it is passed on: whoever reads an id may ask for it at once.
+    pub fn note_objects(&mut self, store: &impl CounterStore) {
+        let Phase::Forwarded(Some(forwarded)) = &self.phase else {
+            return;
+        };
+        let Some(shown) = forwarded.answer.shown() else {
+            return;
+        };
+        if !(200..300).contains(&self.status) {
+            return;
+        }
+        let charged = forwarded.reservation.tokens();
+        if let (Some(kind), None) = (self.objects.makes, self.objects.made)
+            && let Some(id) = made(&shown, self.objects.later)
+            && let Some(object) = self.object(kind, charged)
+        {
+            // Where the store fails, the key service still learns of it by the event.
+            let _ = registry::note(store, &id, &object);
+            self.objects.made = Some(id);
+        }
+        if let Some((batch, View::Itself, Kind::Batch)) = self.objects.shown
+            && shown.itself == Some(batch)
+        {
+            let owner = self.objects.known.as_deref().cloned();
+            for (id, of) in [(shown.output, Some(batch)), (shown.failures, None)] {
+                let (Some(id), Some(owner)) = (id, &owner) else {
+                    continue;
+                };
+                if self.objects.found.iter().any(|(known, _)| *known == id) {
+                    continue;
+                }
+                let file = Object {
+                    kind: Kind::File,
+                    of,
+                    work: None,
+                    charged: 0,
+                    settled: false,
+                    ..owner.clone()
+                };
+                let _ = registry::note(store, &id, &file);
+                self.objects.found.push((id, of));
+            }
+        }
+    }
+
+    /// An object that this request makes.
+    fn object(&self, kind: Kind, charged: u64) -> Option<Object> {
+        let record = self.principal.as_ref()?.record();
+        Some(Object {
+            key: record.id.clone(),
+            team: record.team.clone(),
+            tier: record.tier.clone(),
+            limits: record.limits.clone(),
+            model: self.model.clone(),
+            kind,
+            of: None,
+            work: self.objects.work.filter(|_| kind == Kind::File),
+            charged,
+            settled: false,
+        })
+    }
+
+    /// The request that made an object has ended with this usage.
+    pub(in crate::exchange) fn end_making(
+        &mut self,
+        usage: &Usage,
+        charged: u64,
+        store: &impl CounterStore,
+    ) {
+        if let (Some(id), Some(kind)) = (self.objects.made, self.objects.makes)
+            && let Some(object) = self.object(kind, charged)
+        {
+            let settled = kind.settles() && matches!(usage, Usage::Exact(_));
+            let _ = registry::note(store, &id, &Object { settled, ..object });
+            self.objects.made_settled = settled;
+        }
+    }
+
+    /// What the usage of a request that began work elsewhere is taken for: what it may come to.
+    pub(in crate::exchange) fn foreseen(&self, usage: Usage, prompt: u64, reserved: u64) -> Usage {
+        match usage {
+            Usage::LowerBound(seen) | Usage::Estimated(seen) if self.objects.later.is_some() => {
+                Usage::Estimated(Tokens {
+                    input: seen.input.max(prompt),
+                    output: seen.output.max(reserved.saturating_sub(prompt)),
+                    ..seen
+                })
+            }
+            usage => usage,
+        }
+    }
+
+    /// The request has been shown an object: if that is finished and was not settled yet, it is settled now.
+    pub(in crate::exchange) fn end_showing(
+        &mut self,
+        shown: &Shown,
+        usage: Usage,
+        lines: bool,
+        policy: &Policy,
+        store: &impl CounterStore,
+        now: Now,
+    ) {
+        if !(200..300).contains(&self.status) {
+            return;
+        }
+        let Some((id, view, kind)) = self.objects.shown else {
+            return;
+        };
+        let used = match view {
+            View::Lines if lines => settled_by(usage),
+            View::Itself if shown.itself == Some(id) => match kind {
+                Kind::Batch => batch_used(shown, usage),
+                _ => used(shown, usage),
+            },
+            View::Outcome => settled_by(usage),
+            View::Itself | View::Lines | View::Part => None,
+        };
+        let Some(usage) = used.filter(|_| kind.settles() || view == View::Lines) else {
+            return;
+        };
+        let known = self.objects.known.as_deref().cloned();
+        let Some(object) = known.or_else(|| self.object(kind, 0)) else {
+            return;
+        };
+        let id = object.of.unwrap_or(id);
+        if object.settled || registry::settle(store, &id) == Ok(false) && object.of.is_none() {
+            return;
+        }
+        if kind != Kind::Batch && object.of.is_none() {
+            charge_maker(&object, &usage, policy, store, now);
+        }
+        self.objects.settled = Some(Box::new(Settled { id, object, usage }));
+    }
+
+    /// What the request's own event says of the object that it has made.
+    pub(in crate::exchange) fn object_note(&self) -> Option<ObjectNote> {
+        let (id, kind) = (self.objects.made?, self.objects.makes?);
+        Some(ObjectNote::Made {
+            id,
+            kind,
+            work: self.objects.work.filter(|_| kind == Kind::File),
+            settled: self.objects.made_settled,
+        })
+    }
+
+    /// Events of objects' own: what one has used in the end, and which others were named.
+    #[must_use]
+    pub fn object_events(&self, now: Now) -> Vec<UsageEvent> {
+        let event = |id, of: &Object, decision, usage, note| UsageEvent {
+            id,
+            key: of.key.clone(),
+            team: of.team.clone(),
+            tier: of.tier.clone(),
+            model: of.model.clone(),
+            endpoint: Label::clip(&self.logged_path),
+            decision: Label::clip(decision),
+            status: self.status,
+            duration_ms: 0,
+            started_unix_ms: now.wall_millis,
+            usage,
+            requests: 1,
+            object: Some(note),
+        };
+        let nothing = Usage::Exact(Tokens::default());
+        let mut events = Vec::new();
+        if let Some(owner) = &self.objects.known {
+            events.extend(self.objects.found.iter().map(|(id, of)| {
+                let note = ObjectNote::Found { id: *id, of: *of };
+                event(id.event(Told::Found), owner, "found", nothing, note)
+            }));
+        }
+        events.extend(self.objects.settled.as_ref().map(|settled| {
+            let Settled { id, object, usage } = &**settled;
+            let note = ObjectNote::Settled { id: *id };
+            event(id.event(Told::Settled), object, "settled", *usage, note)
+        }));
+        events
+    }
+}
+
+/// The object that an answer names as made.
+fn made(shown: &Shown, later: Option<Param>) -> Option<ObjectId> {
+    match later {
+        Some(Param::Deferred) => shown.deferred.or(shown.itself),
+        _ => shown.itself,
+    }
+}
+
+fn settled_by(usage: Usage) -> Option<Usage> {
+    matches!(usage, Usage::Exact(_)).then_some(usage)
+}
+
+/// What a response or a completion has used, if that is certain by now. Work that failed before it began has used
+/// nothing; what was cancelled without a count stays at its estimate.
+fn used(shown: &Shown, usage: Usage) -> Option<Usage> {
+    match (shown.progress, usage) {
+        (Some(Progress::UnderWay), _) => None,
+        (Some(Progress::Failed), Usage::LowerBound(seen))
+            if seen.is_zero() || (seen.input > 0 && seen.output > 0) =>
+        {
+            Some(usage)
+        }
+        (_, Usage::Exact(_)) => Some(usage),
+        _ => None,
+    }
+}
+
+/// What a batch has used, if it has ended: its own report, else nothing where it has no answers. Else its file of answers
+/// tells.
+fn batch_used(shown: &Shown, usage: Usage) -> Option<Usage> {
+    match shown.progress? {
+        Progress::UnderWay => None,
+        Progress::Done | Progress::Failed | Progress::Cancelled => match usage {
+            Usage::Exact(seen) if !seen.is_zero() => Some(usage),
+            _ if shown.output.is_none() && shown.results.is_none() => {
+                Some(Usage::Exact(Tokens::default()))
+            }
+            _ => None,
+        },
+    }
+}
+
+/// Charges the maker's limit what it has used beyond what was charged. What was charged too much has come back by
+/// itself since.
+fn charge_maker(
+    object: &Object,
+    usage: &Usage,
+    policy: &Policy,
+    store: &impl CounterStore,
+    now: Now,
+) {
+    let used = policy.metering().weights.charge(usage.tokens());
+    let beyond = used.saturating_sub(object.charged);
+    if let (Some(tier), true) = (policy.tier(&object.tier), beyond > 0) {
+        let account = Account::of(&object.key, tier.limits(&object.limits));
+        let _ = ledger::charge_later(store, &account, beyond, now.monotonic);
+    }
+}
