@@ -230,6 +230,8 @@ def test_an_operator_may_let_unknown_objects_pass(start):
     with pytest.raises(openai.NotFoundError, match="No object found with id"):
         gate.openai(gate.key()).responses.retrieve("resp_of_before")
     assert len(gate.seen()) == 1
+    gate.openai(gate.key()).files.list()
+    assert len(gate.seen()) == 2, "lists too"
 
 
 # Batches.

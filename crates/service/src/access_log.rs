@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
+use gmtech_core::decision::ALLOWED;
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::ModelId;
-use gmtech_core::sync::events::{ADMITTED, Label, UsageEvent};
+use gmtech_core::sync::events::{Label, UsageEvent};
 use gmtech_core::usage::{Tokens, Usage};
 use serde_json::Value;
 
@@ -45,7 +46,7 @@ pub fn read(entry: &Value) -> Entry {
         return Entry::Nobodys;
     }
     let decision = text(entry, "decision");
-    if text(entry, "event_id").is_empty() && !decision.is_empty() && decision != ADMITTED {
+    if text(entry, "event_id").is_empty() && !decision.is_empty() && decision != ALLOWED {
         return Entry::Summed;
     }
     event(entry).map_or(Entry::Malformed, |event| Entry::Event(Box::new(event)))

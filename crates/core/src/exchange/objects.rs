@@ -159,7 +159,7 @@ impl Exchange {
     ) -> Result<Vec<ObjectId>, Denial> {
         let mut unknown = Vec::new();
         match endpoint.objects() {
-            Some(Place::List(_)) => {
+            Some(Place::List(_)) if !policy.allows_unknown_objects() => {
                 return Err(Denial::ObjectList {
                     path: self.logged_path.clone(),
                 });
@@ -181,7 +181,7 @@ impl Exchange {
                     Whose::Ask => unknown.push(*id),
                 }
             }
-            Some(Place::Makes(_) | Place::MakesBatch) | None => {}
+            Some(Place::List(_) | Place::Makes(_) | Place::MakesBatch) | None => {}
         }
         for reference in facts.iter().flat_map(|f| &f.references) {
             match self.find(&reference.id, asked, policy, store, now)? {

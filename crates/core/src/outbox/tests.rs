@@ -3,9 +3,10 @@
 use super::tallies::MAX_TALLIES;
 use super::*;
 use crate::config::Policy;
+use crate::decision::ALLOWED;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
-use crate::sync::events::{ADMITTED, Label, MAX_BATCH_EVENTS, decode_batch};
+use crate::sync::events::{Label, MAX_BATCH_EVENTS, decode_batch};
 use crate::usage::{Tokens, Usage};
 
 mod nothing_vanishes;
@@ -41,7 +42,7 @@ fn event(n: u64, key: &str, decision: &str) -> UsageEvent {
 }
 
 fn admitted(n: u64) -> UsageEvent {
-    event(n, "key_1", ADMITTED)
+    event(n, "key_1", ALLOWED)
 }
 
 fn refusal(n: u64) -> UsageEvent {
@@ -151,7 +152,7 @@ fn a_batch_goes_out_when_it_is_full_or_time_has_come() {
 fn a_batch_of_the_largest_events_is_one_that_the_service_takes() {
     let mut stand = Stand::new();
     for n in 0..2_000 {
-        let mut large = event(n, &"k".repeat(64), ADMITTED);
+        let mut large = event(n, &"k".repeat(64), ALLOWED);
         large.model = ModelId::new(&"m".repeat(256)).ok();
         stand.push(large, 0);
     }

@@ -6,8 +6,7 @@
 //!          requests:4 object
 //! ```
 //! Each name is `length:2 text`; an empty model is none. The object is `length:2 bytes` ([`ObjectNote`]), empty for
-//! none. A batch is safe to send twice: the service counts
-//! each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
+//! none. A batch is safe to send twice: the service counts each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
 //! would be sent again for ever.
 //!
 //! # How the form grows
@@ -17,6 +16,7 @@
 
 use super::SyncError;
 use super::bytes::{Reader, put_block};
+use crate::decision::ALLOWED;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
 use crate::objects::ObjectNote;
@@ -24,9 +24,6 @@ use crate::usage::{Tokens, Usage};
 
 /// The version of a batch that this code writes. It reads every version from 1 to this one.
 pub const EVENTS_VERSION: u8 = 2;
-
-/// The decision on a request that went on to the upstream and is charged.
-pub const ADMITTED: &str = "allowed";
 
 /// The most events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 1_000;
@@ -200,9 +197,7 @@ impl UsageEvent {
     /// Whether it may cost money: the request went on to the upstream, or used tokens, or tells of an object.
     #[must_use]
     pub fn is_admitted(&self) -> bool {
-        self.decision.as_str() == ADMITTED
-            || !self.usage.tokens().is_zero()
-            || self.object.is_some()
+        self.decision.as_str() == ALLOWED || !self.usage.tokens().is_zero() || self.object.is_some()
     }
 
     /// The event as it stands in a batch, with its length before it.

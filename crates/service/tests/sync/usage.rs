@@ -186,15 +186,20 @@ async fn a_batch_of_an_older_and_of_a_newer_proxy_is_taken() {
     let api = Api::new().await;
     let key = api.key("acme").await;
     let plain = encode_batch(&[event(&key, 1, "gpt-4o")]).unwrap();
-    // version 2, count, length, event with `requests` at its end
+    // version 2, count, length, event with `requests` (4 bytes) and an empty object (2 bytes) at its end
     let (head, whole) = plain.split_at(5);
     let wire = |version: u8, event: &[u8]| {
         let len = (event.len() as u16).to_be_bytes();
         [&[version], &head[1..3], &len, event].concat()
     };
-    let older = wire(1, &whole[..whole.len() - 4]);
+    let oldest = wire(1, &whole[..whole.len() - 6]);
+    let older = wire(2, &whole[..whole.len() - 2]);
     let newer = wire(2, &[whole, b"more"].concat());
-    for (batch, counted) in [(older, "accepted"), (newer, "duplicate")] {
+    for (batch, counted) in [
+        (oldest, "accepted"),
+        (older, "duplicate"),
+        (newer, "duplicate"),
+    ] {
         let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
         let done: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!((status, &done[counted]), (StatusCode::OK, &json!(1)));

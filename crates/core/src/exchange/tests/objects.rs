@@ -264,6 +264,7 @@ fn another_team_finds_nothing_and_nobodys_objects_are_refused() {
     for (n, request, passes) in [
         (1, "GET /v1/responses/resp_9", true),
         (3, "GET /v1/responses/resp_1", false),
+        (1, "GET /v1/files", true),
     ] {
         let call = call(&store, &lenient, n, request, "");
         assert_eq!(matches!(call.step, Step::Forward(_)), passes, "{request}");

@@ -7,10 +7,10 @@
 //! booked, so that no day's sum falls below zero.
 
 use async_trait::async_trait;
+use gmtech_core::decision::ALLOWED;
 use gmtech_core::ident::TierName;
 use gmtech_core::model::ModelId;
 use gmtech_core::objects::{BatchWork, Kind, Object, ObjectId, ObjectNote};
-use gmtech_core::sync::events::ADMITTED;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -42,7 +42,7 @@ impl Booked {
             key: &self.key,
             day: self.day,
             model: &self.model,
-            decision: ADMITTED,
+            decision: ALLOWED,
         };
         let mut columns = [0; 11];
         let values = std::iter::once(self.requests).chain(self.columns);
