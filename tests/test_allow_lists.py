@@ -18,7 +18,7 @@ GROUPS = ["realtime", "assistants", "engines", "evals", "batches", "other"]
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory, canned):
-    config = {"endpoints": {group: "allow" for group in GROUPS}}
+    config = {"endpoints": {group: "allow" for group in GROUPS}, "unknown_objects": "allow"}
     with Gate(tmp_path_factory.mktemp("lists"), kinds=KINDS, config=config, overlay=canned.overlay) as gate:
         yield gate
 
