@@ -39,6 +39,13 @@ CONFIG = {
     "tiers": {"boundless": {"requests_per_minute": 1_000_000_000, "tokens_per_minute": 1_000_000_000}},
 }
 
+# What the gate must refuse, and why: by the beginning of the test's name.
+ON_PURPOSE = {
+    f"tests.api_resources.test_batches.{kind}::{test}": "the file was never uploaded, so nobody has judged its models"
+    for kind in ("TestBatches", "TestAsyncBatches")
+    for test in ("test_method_create", "test_raw_response_create", "test_streaming_response_create")
+}
+
 
 def source() -> Path:
     """openai-python, as `make` has unpacked it."""
@@ -133,6 +140,10 @@ def main() -> int:
                 worse = [test for test in worse if alone.get(test) != "passed"]
     finally:
         prism.stop()
+    refused = {test: why for test in worse for name, why in ON_PURPOSE.items() if test.startswith(name)}
+    for why in sorted(set(refused.values())):
+        print(f"refused on purpose: {sum(w == why for w in refused.values())} tests, since {why}")
+    worse = [test for test in worse if test not in refused]
     for test in worse:
         print(f"fails through the gate only: {test}")
     print(f"{len(worse)} of {len(through)} tests fail through the gate and pass without it (logs: {RESULTS})")
