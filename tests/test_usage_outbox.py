@@ -2,6 +2,7 @@
 refusals.
 """
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -120,3 +121,32 @@ def test_refusals_of_a_revoked_key_are_few_rows_and_each_counts(stand):
     again = service.cli_json("usage", "import", str(gate.envoy.process.log))
     assert again["accepted"] == 0, again
     assert service.usage()[key.id]["requests"] == refused + asked + passed
+
+
+def pipelined(gate, raw: bytes, count: int) -> None:
+    """So many of one request over one connection, written without waiting for answers; each is answered 200."""
+    with http1.connect(gate.port) as s:
+        writer = threading.Thread(target=s.sendall, args=(raw * count,))
+        writer.start()
+        start, answered, tail = b"HTTP/1.1 200 ", 0, b""
+        while answered < count:
+            received = s.recv(1 << 16)
+            assert received, f"closed after {answered} answers"
+            seen = tail + received
+            answered += seen.count(start)
+            tail = seen[-(len(start) - 1) :]
+        writer.join()
+
+
+def test_at_the_rate_that_one_worker_reaches_nothing_is_dropped(tmp_path):
+    """Connections that always have a request waiting keep the worker busy, for many times what one tick takes."""
+    with services.stack(tmp_path, concurrency=1) as (service, (gate,)):
+        key = service.key(limits={"requests_per_minute": 1_000_000_000})
+        assert gate.models(key).status == 200
+        asked, connections = 4_000, 8
+        raw = http1.request("GET", "/api/v1/models", [("authorization", key.bearer)])
+        with ThreadPoolExecutor(connections) as pool:
+            list(pool.map(lambda _: pipelined(gate, raw, asked), range(connections)))
+        reached = 1 + asked * connections
+        wait_until("all of it", lambda: counted(service)[key.id]["requests"] == reached, deadline=30)
+        assert (counter(gate, "dropped"), counter(gate, "refusals_dropped")) == (0, 0)
