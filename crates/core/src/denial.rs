@@ -11,6 +11,7 @@ mod gemini;
 mod headers;
 mod limit;
 mod openai;
+mod words;
 
 pub use dialect::{Audience, Dialect};
 pub use limit::LimitHit;
@@ -210,7 +211,7 @@ impl Denial {
                 kind!("object_not_found", 404, "invalid_request_error", "not_found", param "id")
             }
             Self::NoSuchReference(names) => Kind {
-                param: Some(named_by(*names)),
+                param: Some(words::named_by(*names)),
                 ..kind!(
                     "object_not_found",
                     400,
@@ -260,73 +261,6 @@ impl Denial {
         self.kind().decision
     }
 
-    /// The sentence that the client sees.
-    #[must_use]
-    pub fn message(&self) -> String {
-        match self {
-            Self::InvalidKey(reason) => {
-                let openais = match reason {
-                    InvalidKey::Missing => "You didn't provide an API key",
-                    _ => "Incorrect API key provided",
-                };
-                format!("{openais}. Invalid API key: {reason}")
-            }
-            Self::KeyRevoked => format!(
-                "Permission denied: this API key has been revoked. Create a new one at {KEYS_PAGE}."
-            ),
-            Self::ModelNotAllowed { key, model } => {
-                format!(
-                    "The model `{model}` does not exist or you do not have access to it. Permission denied: key \
-                     `{key}` does not have access to model `{model}`."
-                )
-            }
-            Self::Body(error) => error.to_string(),
-            Self::Limit(hit) => hit.message(),
-            Self::BodiesOfKey { key, team, limit, used, requested } => format!(
-                "Rate limit reached for {key} in team {team} on bytes of request bodies on their way at once: Limit \
-                 {limit}, Used {used}, Requested {requested}. Please try again in 1s. Rate limit exceeded: send fewer \
-                 large requests at a time."
-            ),
-            Self::UnknownUrl { method, path } => format!(
-                "Unknown request URL: {method} {path}. Check the URL for typos; the API's base URL ends in /v1."
-            ),
-            Self::ClosedEndpoint {
-                method,
-                path,
-                group,
-            } => closed(method, path, *group),
-            Self::NoSuchObject { kind, id } => format!("{} {NOT_YOURS}", no_such(*kind, id)),
-            Self::NoSuchReference(names) => format!(
-                "The object in '{}' was not found. {NOT_YOURS}",
-                named_by(*names)
-            ),
-            Self::ObjectList { path } => format!(
-                "Unknown request URL: GET {path}. A list would show what other teams have made; ask for an object by its id."
-            ),
-            Self::Method { method } => {
-                format!("Method {method} is not allowed. Use one of: {METHODS}.")
-            }
-            Self::Upgrade => "Upgrades such as WebSocket are not supported here. Use HTTP; answers can be streamed \
-                with \"stream\": true."
-                .into(),
-            Self::UnreadableModels => {
-                "The model provider sent a list of models that could not be read. Please try again.".into()
-            }
-            Self::Credit => "You exceeded your current quota, please check your plan and billing details: your \
-                team's credit, or this key's budget, is used up."
-                .into(),
-            Self::NotReady => {
-                "The key cannot be checked at the moment. Please try again shortly.".into()
-            }
-            Self::Overloaded => {
-                "The gate is receiving as many request bodies as it can hold. Try again shortly.".into()
-            }
-            Self::Unavailable => {
-                "The gate cannot check this request's limits at the moment. Try again shortly.".into()
-            }
-        }
-    }
-
     /// When to try again, where the gate can say.
     fn wait(&self) -> Option<Exceeded> {
         match self {
@@ -365,44 +299,6 @@ impl Denial {
             details: kind.details,
         }
     }
-}
-
-/// What reaches an object: the same words whether it is another team's or nobody's.
-const NOT_YOURS: &str = "It must have been made through this gate, by a key of your team.";
-
-/// As OpenAI says it.
-fn no_such(kind: objects::Kind, id: &str) -> String {
-    match kind {
-        objects::Kind::Response => format!("Response with id '{id}' not found."),
-        objects::Kind::Completion => format!("Chat completion with id '{id}' not found."),
-        objects::Kind::Batch => format!("No batch found with id '{id}'."),
-        objects::Kind::File => format!("No such File object: {id}."),
-        objects::Kind::Other => format!("No object found with id '{id}'."),
-    }
-}
-
-const fn named_by(names: Names) -> &'static str {
-    match names {
-        Names::PreviousResponse => "previous_response_id",
-        Names::Conversation => "conversation",
-        Names::BatchInput => "input_file_id",
-        Names::File => "file_id",
-        Names::Other => "id",
-    }
-}
-
-fn closed(method: &str, path: &str, group: EndpointGroup) -> String {
-    let name = group.name();
-    let setting = format!("\"endpoints\": {{\"{name}\": \"allow\"}} in the gate's configuration");
-    let typos = if group == EndpointGroup::Other {
-        " Check the URL for typos; the API's base URL ends in /v1."
-    } else {
-        ""
-    };
-    format!(
-        "Unknown request URL: {method} {path}.{typos} Endpoints of the group '{name}' are closed here; an operator opens \
-         them with {setting}."
-    )
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ use crate::objects::ObjectId;
 use crate::quota::Nanos;
 use crate::record::KeyRecord;
 use crate::request::{BodyReader, EndpointKind, UsageEdit};
-use crate::usage::{LinesMeter, ResponseMeter, Shown, Usage};
 
 mod admission;
 mod answer;
@@ -36,6 +35,7 @@ mod permission;
 mod settlement;
 
 pub use answer::Answer;
+use answer::{AnswerState, Known};
 use objects::{Asking, Objects};
 pub use settlement::Settlement;
 
@@ -110,42 +110,6 @@ struct Forwarded {
     usual_output: u64,
     asked_for_usage: bool,
     answer: AnswerState,
-}
-
-#[derive(Debug)]
-enum AnswerState {
-    /// No head of an answer yet.
-    Awaited,
-    /// Its body passes the meter.
-    Metered(Box<ResponseMeter>),
-    /// Its lines are summed.
-    Lines(Box<LinesMeter>),
-    /// Its body is not looked at.
-    Unmetered,
-    /// It has ended.
-    Done(Known),
-}
-
-/// What the meter came to.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    usage: Usage,
-    hidden_by_encoding: bool,
-    /// The objects that it showed.
-    shown: Shown,
-    /// It was an answer of lines.
-    lines: bool,
-}
-
-impl AnswerState {
-    /// The objects that the answer has shown so far.
-    fn shown(&self) -> Option<Shown> {
-        match self {
-            Self::Metered(meter) => Some(meter.shown()),
-            Self::Done(known) => Some(known.shown),
-            Self::Awaited | Self::Lines(_) | Self::Unmetered => None,
-        }
-    }
 }
 
 /// One request and its answer.

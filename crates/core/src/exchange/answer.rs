@@ -1,12 +1,14 @@
 //! The answer on its way back: its head, and its body past the meter.
 
-use super::{AnswerState, Exchange, Forwarded, Known, Phase};
+use super::{Exchange, Forwarded, Phase};
 use super::{models, permission};
 use crate::attribution;
 use crate::config::Policy;
 use crate::head::{Head, HeadEdits};
 use crate::request::EndpointKind;
-use crate::usage::{Ending, LinesMeter, MeterPlan, Output, ResponseFacts, ResponseMeter, Shown};
+use crate::usage::{
+    Ending, LinesMeter, MeterPlan, Output, ResponseFacts, ResponseMeter, Shown, Usage,
+};
 
 /// What to do with an answer.
 #[derive(Debug, Default)]
@@ -15,6 +17,43 @@ pub struct Answer {
     pub head: HeadEdits,
     /// Whether to hold it until its body is complete, for [`Exchange::listed_models`].
     pub hold: bool,
+}
+
+/// What becomes of the answer to a request that went on.
+#[derive(Debug)]
+pub(super) enum AnswerState {
+    /// No head of an answer yet.
+    Awaited,
+    /// Its body passes the meter.
+    Metered(Box<ResponseMeter>),
+    /// Its lines are summed.
+    Lines(Box<LinesMeter>),
+    /// Its body is not looked at.
+    Unmetered,
+    /// It has ended.
+    Done(Known),
+}
+
+/// What the meter came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) usage: Usage,
+    pub(super) hidden_by_encoding: bool,
+    /// The objects that it showed.
+    pub(super) shown: Shown,
+    /// It was an answer of lines.
+    pub(super) lines: bool,
+}
+
+impl AnswerState {
+    /// The objects that the answer has shown so far.
+    pub(super) fn shown(&self) -> Option<Shown> {
+        match self {
+            Self::Metered(meter) => Some(meter.shown()),
+            Self::Done(known) => Some(known.shown),
+            Self::Awaited | Self::Lines(_) | Self::Unmetered => None,
+        }
+    }
 }
 
 impl Exchange {
