@@ -8,15 +8,10 @@ import httpx
 import openai
 import pytest
 
-from harness import metered
+from harness import groups, metered
 from harness.gate import Gate
 from harness.metered import STEADY
 
-GROUPS = [
-    "stored_responses", "stored_completions", "background", "conversations", "files", "uploads", "batches", "fine_tuning",
-    "vector_stores", "assistants", "containers", "evals", "videos", "realtime", "model_deletion", "engines", "skills",
-    "agents", "cached_contents", "voices", "organization", "other",
-]  # fmt: skip
 KINDS = {
     "any": (80, "free", {"limits": {**STEADY, "requests_per_minute": 60}}),
     "picky": (20, "free", {"limits": STEADY, "models": ["gpt-4o*"]}),
@@ -32,7 +27,7 @@ def gate(tmp_path_factory, canned):
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory, canned):
-    config = {"endpoints": {group: "allow" for group in GROUPS}, "unknown_objects": "allow"}
+    config = {"endpoints": {group: "allow" for group in groups.CLOSED}, "unknown_objects": "allow"}
     with Gate(tmp_path_factory.mktemp("opened"), kinds=KINDS, config=config, overlay=canned.overlay) as gate:
         yield gate
 

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from harness import bootstrap, keys
 from harness.gate import Gate
+from harness.groups import CLOSED
 from harness.paths import ROOT
 from harness.process import Process
 from harness.waiting import free_port, listens
@@ -26,13 +27,8 @@ PRISM = HERE / "prism/node_modules/.bin/prism"
 # Seconds for one run of all tests.
 DEADLINE = 1500
 
-# All groups of endpoints that are closed by default, since the tests call everything that OpenAI has.
-CLOSED = [
-    "stored_responses", "stored_completions", "background", "conversations", "files", "uploads", "batches", "fine_tuning",
-    "vector_stores", "assistants", "containers", "evals", "videos", "realtime", "model_deletion", "engines", "skills",
-    "agents", "cached_contents", "voices", "organization", "other",
-]  # fmt: skip
 CONFIG = {
+    # Since the tests call everything that OpenAI has.
     "endpoints": {group: "allow" for group in CLOSED},
     # They ask for objects that were never made.
     "unknown_objects": "allow",

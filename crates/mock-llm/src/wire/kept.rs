@@ -193,15 +193,7 @@ fn batch(body: &Value, job: &mut Job, shelf: &Shelf) -> Result<Value, Failure> {
     if job.reported.is_some() {
         finished["usage"] = super::responses::usage(&total);
     }
-    shelf.put(
-        &id,
-        Kept::Document {
-            finished,
-            meanwhile: Some(meanwhile.clone()),
-            polls: job.directives.polls,
-        },
-    );
-    Ok(meanwhile)
+    Ok(finish_later(shelf, &id, job, meanwhile, finished))
 }
 
 fn batch_of_requests(body: &Value, job: &mut Job, shelf: &Shelf) -> Result<Value, Failure> {
@@ -235,15 +227,7 @@ fn batch_of_requests(body: &Value, job: &mut Job, shelf: &Shelf) -> Result<Value
     finished["processing_status"] = "ended".into();
     finished["results_url"] =
         format!("https://upstream.example/v1/messages/batches/{id}/results").into();
-    shelf.put(
-        &id,
-        Kept::Document {
-            finished,
-            meanwhile: Some(meanwhile.clone()),
-            polls: job.directives.polls,
-        },
-    );
-    Ok(meanwhile)
+    Ok(finish_later(shelf, &id, job, meanwhile, finished))
 }
 
 /// An empty job, for calls that ask no model.
@@ -298,4 +282,15 @@ pub(crate) fn keep(endpoint: &Endpoint, job: &Job, shelf: &Shelf) -> Option<Repl
         }
         _ => None,
     }
+}
+
+/// Keeps work that is shown as `meanwhile` until it was polled for often enough, then as `finished`; what is shown now.
+fn finish_later(shelf: &Shelf, id: &str, job: &Job, meanwhile: Value, finished: Value) -> Value {
+    let kept = Kept::Document {
+        finished,
+        meanwhile: Some(meanwhile.clone()),
+        polls: job.directives.polls,
+    };
+    shelf.put(id, kept);
+    meanwhile
 }

@@ -19,6 +19,11 @@ fn today(key: &KeyInfo, n: u64) -> Priced {
     priced
 }
 
+async fn balance(stand: &Stand) -> i64 {
+    let acme = stand.store.team(&team("acme")).await.unwrap();
+    acme.balance_nano_usd
+}
+
 async fn ledger_rows(stand: &Stand) -> usize {
     let (team, all) = (team("acme"), page(1_000, None));
     stand.store.ledger(&team, &all).await.unwrap().items.len()
@@ -48,15 +53,7 @@ async fn what_waits_is_written_in_one_transaction(stand: &Stand) {
     assert_eq!((sum(|d| d.accepted), sum(|d| d.duplicate)), (41, 39));
     let rows = ledger_rows(stand).await;
     assert!(rows < 40, "{rows} transactions for 40 batches");
-    assert_eq!(
-        stand
-            .store
-            .team(&team("acme"))
-            .await
-            .unwrap()
-            .balance_nano_usd,
-        -410
-    );
+    assert_eq!(balance(stand).await, -410);
 }
 
 async fn a_failure_is_told_and_the_next_batch_is_taken(stand: &Stand) {
@@ -85,13 +82,5 @@ async fn a_failure_is_told_and_the_next_batch_is_taken(stand: &Stand) {
         let done = intake.take(vec![today(&key, n)]).await.unwrap();
         assert_eq!((done.accepted, done.duplicate), (1, 0));
     }
-    assert_eq!(
-        stand
-            .store
-            .team(&team("acme"))
-            .await
-            .unwrap()
-            .balance_nano_usd,
-        -30
-    );
+    assert_eq!(balance(stand).await, -30);
 }

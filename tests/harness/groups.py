@@ -1,0 +1,8 @@
+"""Groups of endpoints."""
+
+# Those that are closed where the configuration does not speak of them.
+CLOSED = [
+    "stored_responses", "stored_completions", "background", "conversations", "files", "uploads", "batches", "fine_tuning",
+    "vector_stores", "assistants", "containers", "evals", "videos", "realtime", "model_deletion", "engines", "skills",
+    "agents", "cached_contents", "voices", "organization", "other",
+]  # fmt: skip
