@@ -6,6 +6,7 @@
 mod audit;
 mod bodies;
 pub mod caller;
+mod description;
 mod fields;
 mod keys;
 mod teams;
@@ -19,6 +20,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use gmtech_core::ident::TierName;
 use serde::Deserialize;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -35,34 +37,8 @@ const MAX_BODY: usize = 4 << 20;
 const MAX_PAGE: u32 = 500;
 const DEFAULT_PAGE: u32 = 50;
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "GMTech key service",
-        description = "Keys, teams, usage and credit of the GMTech key gate. Send `Authorization: Bearer <admin token>`. \
-                       Money is in nano-dollars (10⁻⁹ USD). Errors have the OpenAI shape. Lists are read page by page: \
-                       give a page's `next` as `after`."
-    ),
-    modifiers(&Bearer),
-    security(("bearer" = []))
-)]
-struct Description;
-
-struct Bearer;
-
-impl utoipa::Modify for Bearer {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-        let components = api.components.get_or_insert_with(Default::default);
-        components.add_security_scheme(
-            "bearer",
-            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
-        );
-    }
-}
-
 fn described() -> OpenApiRouter<Arc<Service>> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::with_openapi(description::Description::openapi())
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::create_batch))
         .routes(routes!(keys::show, keys::update))
@@ -86,15 +62,16 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(usage::import))
 }
 
-/// The OpenAPI description.
+/// The OpenAPI description of a service with these tiers.
 #[must_use]
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    described().into_openapi()
+pub fn openapi(tiers: &[TierName]) -> serde_json::Value {
+    description::complete(&described().into_openapi(), tiers)
 }
 
 /// The management listener's routes.
 pub fn app(service: Arc<Service>) -> Router {
-    let (router, api) = described().split_for_parts();
+    let (router, declared) = described().split_for_parts();
+    let api = description::complete(&declared, &service.tiers);
     router
         .route(
             "/admin/v1/openapi.json",

@@ -21,6 +21,7 @@ const MAX_IMPORT: usize = 1_000;
 #[into_params(parameter_in = Query)]
 pub(super) struct UsageParams {
     /// `key` (the default), `team`, `model` or `day`.
+    #[param(inline)]
     #[serde(default)]
     by: GroupBy,
     /// Only of this team.
