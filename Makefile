@@ -27,6 +27,9 @@ POSTGRES_STAMP := target/.postgres
 PYTEST_STAMP := $(if $(wildcard tests/requirements.txt),$(VENV)/.tests)
 # LiteLLM has a venv of its own: it needs an older `openai` than the one that is tested.
 LITELLM_STAMP := $(if $(wildcard tests/requirements-litellm.txt),target/litellm/.stamp)
+# What checks the key service's API description.
+API := target/api
+API_STAMP := $(if $(wildcard tests/api/requirements.txt),$(API)/.stamp)
 SUITE := target/sdk-suite
 SUITE_STAMP := $(if $(wildcard tests/sdk_suite/requirements.txt),$(SUITE)/.stamp)
 # Targets that the checkout has no files for.
@@ -55,7 +58,7 @@ run: build wasm $(ENVOY_STAMP) ## Start the key service, mock-llm and Envoy with
 
 ##@ Build
 .PHONY: setup build wasm faults
-setup: $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch what the other targets need (they do it by themselves)
+setup: $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(API_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch what the other targets need (they do it by themselves)
 
 build: ## Build the native programs: gmtech, mock-llm
 	cargo build --workspace --bins
@@ -79,7 +82,7 @@ unit: $(POSTGRES_STAMP) ## Run the Rust tests, the key service's on SQLite and o
 validate: build wasm $(ENVOY_STAMP) ## Let Envoy check the configurations in envoy/
 	@tools/validate.sh $(ENVOY) $(GMTECH) $(WASM)
 
-e2e: build wasm faults $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
+e2e: build wasm faults $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) $(API_STAMP) $(POSTGRES_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
 	@tools/need.sh curl curl
 	$(VENV)/bin/python -m pytest tests
 
@@ -149,6 +152,18 @@ $(VENV)/.tests: tests/requirements.txt | $(VENV)/bin/python
 target/litellm/.stamp: tests/requirements-litellm.txt | $(VENV)/bin/python
 	@$(VENV)/bin/python -m venv $(@D)
 	$(@D)/bin/python -m pip --disable-pip-version-check install --no-input --quiet --require-hashes --requirement $<
+	@touch $@
+
+# Validators of OpenAPI, a fuzzer over a description, and a generator of clients: apart from the tests' own packages.
+$(API)/.stamp: $(addprefix tests/api/,requirements.txt package-lock.json) | $(VENV)/bin/python
+	@tools/need.sh node nodejs npm
+	@tools/need.sh npm npm
+	@rm -rf $(API) && mkdir -p $(API)
+	$(VENV)/bin/python -m venv $(API)/venv
+	$(API)/venv/bin/python -m pip --disable-pip-version-check install --no-input --quiet --require-hashes \
+	  --requirement tests/api/requirements.txt
+	cp tests/api/package.json tests/api/package-lock.json $(API)/
+	npm ci --prefix $(API) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # openai-python's source and what its tests need, and Prism, which serves OpenAI's description of its API.

@@ -50,3 +50,8 @@ def envoy() -> Path:
 def litellm() -> Path:
     """A Python that has LiteLLM."""
     return _artefact("GMTECH_LITELLM", ROOT / "target/litellm/bin/python", "make setup")
+
+
+def api_tools() -> Path:
+    """What checks the key service's API description: a Python venv `venv`, and Node's packages."""
+    return _artefact("GMTECH_API_TOOLS", ROOT / "target/api", "make setup")

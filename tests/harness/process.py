@@ -9,9 +9,9 @@ from .waiting import wait_until
 
 
 class Process:
-    """Starts at construction. `stop` ends it and always waits for it."""
+    """Starts at construction. `stop` ends it and always waits for it. `more` is for `subprocess.Popen`."""
 
-    def __init__(self, name: str, args: list[str], log: Path, env: dict[str, str] | None = None):
+    def __init__(self, name: str, args: list[str], log: Path, env: dict[str, str] | None = None, **more):
         self.name = name
         self.log = log
         with log.open("wb") as out:
@@ -22,6 +22,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
+                **more,
             )
 
     @property
