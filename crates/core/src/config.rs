@@ -22,7 +22,7 @@ use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
 use crate::quota::{Limit, LimitOverrides, MAX_IN_FLIGHT, Nanos};
 use crate::record::KeyRecord;
-use crate::request::{EndpointGroup, OpenGroups};
+use crate::request::{EndpointGroup, EndpointSet};
 use crate::usage::Weights;
 
 mod place;
@@ -106,7 +106,7 @@ pub struct Policy {
     tiers: HashMap<TierName, Tier>,
     keys: HashMap<KeyDigest, KeyRecord>,
     paths: Vec<PathRule>,
-    endpoints: OpenGroups,
+    endpoints: EndpointSet,
     unknown_objects: bool,
     allow_upgrades: bool,
     credential_headers: Vec<CredentialHeader>,

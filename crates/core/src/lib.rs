@@ -13,6 +13,7 @@
 //! [`config::ConfigError`] that names the place.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod attribution;
 pub mod auth;
 pub mod config;

@@ -1,16 +1,25 @@
 //! A key's record: all that the gate knows of a key, without the key.
 //!
 //! Its wire form serves the synchronisation between service and filter and the filter's shared data:
-//! one version byte, then the record in postcard. A reader refuses versions it does not know.
+//! one version byte, then the record in postcard. A reader refuses versions it does not know: a restriction that
+//! it cannot read must not be one that it does not hold.
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::AddressSet;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelSet;
 use crate::quota::LimitOverrides;
+use crate::request::EndpointSet;
 
-/// The version of the wire form that this code writes and reads.
-pub const WIRE_VERSION: u8 = 1;
+/// The newest version of the wire form; this code reads every version up to it.
+///
+/// A record is written in the oldest version that says all of it, so that a filter that is older than the service
+/// goes on with the keys that need nothing of the newer one.
+pub const WIRE_VERSION: u8 = 2;
+
+/// The version without lineage, addresses and endpoints.
+const PLAIN: u8 = 1;
 
 /// Whether a key may be used, as its owner set it. Expiry is judged separately, against the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +34,7 @@ pub enum Status {
 }
 
 /// All that the gate knows of a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
     /// The key's public name.
     pub id: KeyId,
@@ -41,6 +50,13 @@ pub struct KeyRecord {
     pub limits: LimitOverrides,
     /// Seconds since the Unix epoch from which on the key is refused; `None` is never.
     pub expires_at: Option<u64>,
+    /// The first key of the chain that rotation continues with this one; `None` where it is the first itself. Limits,
+    /// budgets and spend belong to the whole chain ([`Self::account`]).
+    pub lineage: Option<KeyId>,
+    /// From where it may be used; `None` is from anywhere.
+    pub addresses: Option<AddressSet>,
+    /// The groups of endpoints that it may use, of those that the gate has opened; `None` is all of these.
+    pub endpoints: Option<EndpointSet>,
 }
 
 /// Why bytes are no record.
@@ -55,28 +71,68 @@ pub enum WireError {
 }
 
 impl KeyRecord {
+    /// Whose limits, budgets and spend its requests count for: the first key's of the chain that rotation continues.
+    #[must_use]
+    pub fn account(&self) -> &KeyId {
+        self.lineage.as_ref().unwrap_or(&self.id)
+    }
+
     /// The wire form.
     ///
     /// # Errors
     /// [`WireError::Malformed`] if the record cannot be written, which no valid record causes.
     pub fn to_wire(&self) -> Result<Vec<u8>, WireError> {
-        let out = vec![WIRE_VERSION];
-        postcard::to_extend(self, out).map_err(|_| WireError::Malformed)
+        let is_plain =
+            self.lineage.is_none() && self.addresses.is_none() && self.endpoints.is_none();
+        let out = vec![if is_plain { PLAIN } else { WIRE_VERSION }];
+        let plain = (
+            &self.id,
+            &self.team,
+            &self.tier,
+            self.status,
+            &self.models,
+            &self.limits,
+            self.expires_at,
+        );
+        let out = postcard::to_extend(&plain, out).map_err(|_| WireError::Malformed)?;
+        if is_plain {
+            return Ok(out);
+        }
+        let restrictions = (&self.lineage, &self.addresses, &self.endpoints);
+        postcard::to_extend(&restrictions, out).map_err(|_| WireError::Malformed)
     }
 
-    /// Reads the wire form; every identifier and pattern is checked again.
+    /// Reads the wire form; every identifier, pattern and network is checked again.
     ///
     /// # Errors
     /// [`WireError`] on an unknown version, a cut record or trailing bytes.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, WireError> {
-        match bytes.split_first() {
-            Some((&WIRE_VERSION, body)) => match postcard::take_from_bytes(body) {
-                Ok((record, [])) => Ok(record),
-                _ => Err(WireError::Malformed),
-            },
-            Some((version, _)) => Err(WireError::Version(*version)),
-            None => Err(WireError::Malformed),
+        let malformed = |_| WireError::Malformed;
+        let (&version, body) = bytes.split_first().ok_or(WireError::Malformed)?;
+        if !matches!(version, PLAIN | WIRE_VERSION) {
+            return Err(WireError::Version(version));
         }
+        let (plain, rest) = postcard::take_from_bytes(body).map_err(malformed)?;
+        let (id, team, tier, status, models, limits, expires_at) = plain;
+        let ((lineage, addresses, endpoints), rest) = match version {
+            PLAIN => ((None, None, None), rest),
+            _ => postcard::take_from_bytes(rest).map_err(malformed)?,
+        };
+        if !rest.is_empty() {
+            return Err(WireError::Malformed);
+        }
+        Ok(Self {
+            id,
+            team,
+            tier,
+            status,
+            models,
+            limits,
+            expires_at,
+            lineage,
+            addresses,
+            endpoints,
+        })
     }
 }
 
@@ -86,8 +142,9 @@ mod tests {
 
     use super::*;
     use crate::model::ModelPattern;
+    use crate::request::EndpointGroup;
 
-    fn record() -> KeyRecord {
+    fn plain() -> KeyRecord {
         KeyRecord {
             id: KeyId::new("key_1").unwrap(),
             team: TeamId::new("acme").unwrap(),
@@ -99,26 +156,93 @@ mod tests {
                 ..LimitOverrides::default()
             },
             expires_at: Some(1_800_000_000),
+            lineage: None,
+            addresses: None,
+            endpoints: None,
         }
+    }
+
+    /// Every part of version 2 alone, and all together.
+    fn restricted() -> Vec<KeyRecord> {
+        let lineage = Some(KeyId::new("key_0").unwrap());
+        let networks = ["203.0.113.7", "10.0.0.0/8", "2001:db8::/32"];
+        let networks = networks.iter().map(|n| n.parse().unwrap()).collect();
+        let addresses = Some(AddressSet::new(networks).unwrap());
+        let groups = [EndpointGroup::ChatCompletions, EndpointGroup::Files];
+        let endpoints = Some(groups.into_iter().collect());
+        let nothing = (
+            Some(AddressSet::new(vec![]).unwrap()),
+            Some(EndpointSet::EMPTY),
+        );
+        [
+            (lineage.clone(), None, None),
+            (None, addresses.clone(), None),
+            (None, None, endpoints),
+            (None, nothing.0, nothing.1),
+            (lineage, addresses, endpoints),
+        ]
+        .into_iter()
+        .map(|(lineage, addresses, endpoints)| KeyRecord {
+            lineage,
+            addresses,
+            endpoints,
+            ..plain()
+        })
+        .collect()
     }
 
     #[test]
     fn the_wire_form_gives_back_the_record_and_is_compact() {
-        let wire = record().to_wire().unwrap();
+        let wire = plain().to_wire().unwrap();
         assert!(wire.len() < 48, "{} bytes", wire.len());
-        assert_eq!(KeyRecord::from_wire(&wire), Ok(record()));
+        assert_eq!(KeyRecord::from_wire(&wire), Ok(plain()));
+        for record in restricted() {
+            let wire = record.to_wire().unwrap();
+            assert!(wire.len() < 48 + 64, "{} bytes", wire.len());
+            assert_eq!(KeyRecord::from_wire(&wire), Ok(record));
+        }
+    }
+
+    #[test]
+    fn a_record_that_needs_nothing_newer_is_written_as_older_programs_read_it() {
+        let version_1 = [
+            b"\x01\x05key_1\x04acme\x04free\x01".as_slice(),
+            b"\x01\x01\x07gpt-4o*\x01\x07\x00\x00\x00\x00",
+            b"\x01\x80\xa4\xa7\xda\x06",
+        ]
+        .concat();
+        assert_eq!(plain().to_wire().unwrap(), version_1);
+        assert_eq!(KeyRecord::from_wire(&version_1), Ok(plain()));
+        for record in restricted() {
+            let wire = record.to_wire().unwrap();
+            assert_eq!(wire.first(), Some(&2), "{record:?}");
+        }
+    }
+
+    #[test]
+    fn the_account_of_a_chain_is_its_first_key() {
+        assert_eq!(plain().account().as_str(), "key_1");
+        let successor = &restricted()[0];
+        assert_eq!(successor.account().as_str(), "key_0");
     }
 
     #[test]
     fn what_is_no_record_is_refused() {
-        let wire = record().to_wire().unwrap();
-        for cut in 0..wire.len() {
-            assert!(KeyRecord::from_wire(&wire[..cut]).is_err(), "cut at {cut}");
+        for record in restricted().into_iter().chain([plain()]) {
+            let wire = record.to_wire().unwrap();
+            for cut in 0..wire.len() {
+                assert!(KeyRecord::from_wire(&wire[..cut]).is_err(), "cut at {cut}");
+            }
+            let longer = [wire.as_slice(), b"x"].concat();
+            assert_eq!(KeyRecord::from_wire(&longer), Err(WireError::Malformed));
+            for version in [0, 3, 9] {
+                let mut other = wire.clone();
+                other[0] = version;
+                assert_eq!(
+                    KeyRecord::from_wire(&other),
+                    Err(WireError::Version(version))
+                );
+            }
         }
-        let longer = [wire.as_slice(), b"x"].concat();
-        assert_eq!(KeyRecord::from_wire(&longer), Err(WireError::Malformed));
-        let mut newer = wire;
-        newer[0] = 9;
-        assert_eq!(KeyRecord::from_wire(&newer), Err(WireError::Version(9)));
     }
 }

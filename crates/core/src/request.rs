@@ -56,7 +56,7 @@ pub use batch::{BatchFault, Batched};
 pub use edit::{INSERT_AT_OPEN, UsageEdit, apply};
 pub use endpoint::{BodyForm, Endpoint, EndpointKind};
 pub use error::{BodyError, JsonFault, Param};
-pub use group::{EndpointGroup, OpenGroups};
+pub use group::{EndpointGroup, EndpointSet, UnknownGroup};
 pub use lexer::{MAX_DEPTH, MAX_LEADING_SPACE};
 pub use meter::{PartCosts, PartCounts};
 pub use multipart::MultipartFault;

@@ -127,6 +127,9 @@ fn record(status: Status, expires_at: Option<u64>) -> KeyRecord {
         models: None,
         limits: LimitOverrides::default(),
         expires_at,
+        lineage: None,
+        addresses: None,
+        endpoints: None,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
 use crate::quota::LimitOverrides;
 use crate::record::{KeyRecord, Status};
-use crate::request::{EndpointGroup, OpenGroups};
+use crate::request::{EndpointGroup, EndpointSet, UnknownGroup};
 use crate::usage::Weights;
 
 mod bodies;
@@ -252,6 +252,9 @@ fn keys(
             models: raw.models,
             limits: raw.limits,
             expires_at: raw.expires_at,
+            lineage: None,
+            addresses: None,
+            endpoints: None,
         };
         if keys.insert(parsed, record).is_some() {
             return Err(error(at(""), "is there twice".into()));
@@ -287,16 +290,14 @@ fn paths(raw: Option<Vec<RawPath>>) -> Result<Vec<PathRule>, ConfigError> {
     raw.into_iter().enumerate().map(rule).collect()
 }
 
-fn endpoints(raw: Entries<RawSwitch>) -> Result<OpenGroups, ConfigError> {
-    let mut open = OpenGroups::default();
+fn endpoints(raw: Entries<RawSwitch>) -> Result<EndpointSet, ConfigError> {
+    let mut open = EndpointSet::open_by_default();
     let mut seen = HashSet::new();
     for (name, switch) in raw.0 {
         let at = format!("endpoints.{name}");
-        let Some(group) = EndpointGroup::named(&name) else {
-            let known: Vec<_> = EndpointGroup::all().map(EndpointGroup::name).collect();
-            let problem = format!("no such group; there are: {}", known.join(", "));
-            return Err(error(at, problem));
-        };
+        let group: EndpointGroup = name
+            .parse()
+            .map_err(|e: UnknownGroup| error(at.clone(), e.to_string()))?;
         if !seen.insert(group) {
             return Err(error(at, "is there twice".into()));
         }

@@ -26,6 +26,9 @@ fn entry(n: u8, version: u64, status: Status) -> KeyEntry {
         models: None,
         limits: LimitOverrides::default(),
         expires_at: None,
+        lineage: None,
+        addresses: None,
+        endpoints: None,
     };
     KeyEntry {
         digest: digest(n),

@@ -4,6 +4,9 @@
 //! team uses one account of the provider's, so whatever is kept there belongs to all of them: with
 //! `DELETE /files/x` one team deletes another's file. Such groups are closed until the operator opens them.
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// A group of endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -156,31 +159,83 @@ impl EndpointGroup {
     }
 }
 
-/// The groups that are open.
+/// A set of groups: what a gate has opened, or what a key may use. In text a list of their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenGroups(u64);
+pub struct EndpointSet(u64);
 
-impl Default for OpenGroups {
-    fn default() -> Self {
-        let open = EndpointGroup::all().filter(|group| group.is_open_by_default());
-        Self(open.fold(0, |bits, group| bits | group.bit()))
+impl EndpointSet {
+    /// No group.
+    pub const EMPTY: Self = Self(0);
+
+    /// The groups that are open where the configuration does not speak of them.
+    #[must_use]
+    pub fn open_by_default() -> Self {
+        EndpointGroup::all()
+            .filter(|group| group.is_open_by_default())
+            .collect()
     }
-}
 
-impl OpenGroups {
-    /// Opens or closes a group.
-    pub fn set(&mut self, group: EndpointGroup, open: bool) {
-        if open {
+    /// Puts a group in, or takes it out.
+    pub fn set(&mut self, group: EndpointGroup, within: bool) {
+        if within {
             self.0 |= group.bit();
         } else {
             self.0 &= !group.bit();
         }
     }
 
-    /// Whether the group is open.
+    /// Whether the group is in it.
     #[must_use]
     pub fn contains(self, group: EndpointGroup) -> bool {
         self.0 & group.bit() != 0
+    }
+
+    /// Its groups, in the order of [`EndpointGroup::all`].
+    pub fn groups(self) -> impl Iterator<Item = EndpointGroup> {
+        EndpointGroup::all().filter(move |group| self.contains(*group))
+    }
+}
+
+impl FromIterator<EndpointGroup> for EndpointSet {
+    fn from_iter<I: IntoIterator<Item = EndpointGroup>>(groups: I) -> Self {
+        groups.into_iter().fold(Self::EMPTY, |mut set, group| {
+            set.set(group, true);
+            set
+        })
+    }
+}
+
+/// A name that no group has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such group; there are: {}", EndpointGroup::all().map(EndpointGroup::name).collect::<Vec<_>>().join(", "))]
+pub struct UnknownGroup;
+
+impl std::str::FromStr for EndpointGroup {
+    type Err = UnknownGroup;
+    fn from_str(name: &str) -> Result<Self, UnknownGroup> {
+        Self::named(name).ok_or(UnknownGroup)
+    }
+}
+
+/// Names on the wire too, not numbers: they stay right when a group is added between others.
+impl Serialize for EndpointSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names: Vec<&str> = self.groups().map(EndpointGroup::name).collect();
+        names.serialize(serializer)
+    }
+}
+
+/// People are told of a name that no group has. In a binary form it is left out: a newer service means a group whose
+/// endpoints are not known here.
+impl<'de> Deserialize<'de> for EndpointSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let strict = deserializer.is_human_readable();
+        let names = Vec::<Box<str>>::deserialize(deserializer)?;
+        let group = |name: Box<str>| match EndpointGroup::named(&name) {
+            None if strict => Some(Err(D::Error::custom(UnknownGroup))),
+            known => known.map(Ok),
+        };
+        names.into_iter().filter_map(group).collect()
     }
 }
 
@@ -199,13 +254,33 @@ mod tests {
 
     #[test]
     fn groups_are_opened_and_closed_one_by_one() {
-        let mut open = OpenGroups::default();
+        let mut open = EndpointSet::open_by_default();
         assert!(open.contains(G::Models) && !open.contains(G::Files));
         open.set(G::Files, true);
         open.set(G::Models, false);
         assert!(!open.contains(G::Models) && open.contains(G::Files));
         open.set(G::Files, false);
         open.set(G::Models, true);
-        assert_eq!(open, OpenGroups::default());
+        assert_eq!(open, EndpointSet::open_by_default());
+    }
+
+    #[test]
+    fn a_set_is_written_as_names_and_read_again() {
+        let set: EndpointSet = [G::Files, G::ChatCompletions].into_iter().collect();
+        let json = serde_json::to_string(&set).unwrap();
+        assert_eq!(json, r#"["chat_completions","files"]"#);
+        assert_eq!(serde_json::from_str::<EndpointSet>(&json).unwrap(), set);
+        let wire = postcard::to_allocvec(&set).unwrap();
+        assert_eq!(postcard::from_bytes::<EndpointSet>(&wire), Ok(set));
+        let refused = serde_json::from_str::<EndpointSet>(r#"["chat"]"#).unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .contains("there are: chat_completions, "),
+            "{refused}"
+        );
+        let newer = postcard::to_allocvec(&vec!["files", "holograms"]).unwrap();
+        let known: EndpointSet = [G::Files].into_iter().collect();
+        assert_eq!(postcard::from_bytes::<EndpointSet>(&newer), Ok(known));
     }
 }

@@ -18,6 +18,9 @@ fn record(n: u32) -> KeyRecord {
         models: Some(ModelSet::new(vec![ModelPattern::new("gpt-4o*").unwrap()])),
         limits: LimitOverrides::default(),
         expires_at: Some(1_800_000_000),
+        lineage: None,
+        addresses: None,
+        endpoints: None,
     }
 }
 

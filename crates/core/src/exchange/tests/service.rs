@@ -49,6 +49,9 @@ fn record(n: u8, status: Status) -> KeyState {
         models: None,
         limits: LimitOverrides::default(),
         expires_at: None,
+        lineage: None,
+        addresses: None,
+        endpoints: None,
     };
     KeyState {
         record,

@@ -44,6 +44,9 @@ fn record(row: &AnyRow) -> Result<KeyRecord> {
         models: models.map(|m| json(&m, "model list")).transpose()?,
         limits: limits(&row.try_get::<String, _>("limits")?)?,
         expires_at: expires_at.map(unsigned).transpose()?,
+        lineage: None,
+        addresses: None,
+        endpoints: None,
     })
 }
 
