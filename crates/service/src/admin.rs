@@ -1,13 +1,10 @@
 //! The management API, `/admin/v1`: its routes, and the OpenAPI description made from the same declarations.
 //!
-//! Every route but the description and the health check needs a bearer token. What a token may see or change is
-//! decided in [`caller`], before a handler reads anything.
+//! Handlers parse and render. What may be done, by whom and what is recorded of it is in [`crate::manage`]; who calls is told
+//! by [`crate::caller`]. Every route but the description and the health check needs a token.
 
 mod audit;
-mod bodies;
-pub mod caller;
 mod description;
-mod fields;
 mod keys;
 mod teams;
 mod tokens;
@@ -18,6 +15,7 @@ use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Json, Router};
 use gmtech_core::ident::TierName;
@@ -26,7 +24,9 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::caller;
 use crate::error::ApiError;
+use crate::manage::fields;
 use crate::service::Service;
 use crate::store::{Page, PageRequest};
 
@@ -104,6 +104,19 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[derive(axum::extract::FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub(crate) struct Path<T>(pub(crate) T);
+
+/// The `Idempotency-Key` header, if there is one.
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+impl<S: Sync> axum::extract::FromRequestParts<S> for IdempotencyKey {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let value = parts.headers.get("idempotency-key");
+        // What is no text becomes one that no use-case takes.
+        Ok(Self(value.map(|v| v.to_str().unwrap_or("").to_owned())))
+    }
+}
 
 /// Which page of a list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

@@ -14,11 +14,13 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod caller;
 pub mod clock;
 pub mod config;
 pub mod error;
 mod high_water;
 pub mod intake;
+pub mod manage;
 pub mod money;
 pub mod price;
 pub mod secret;

@@ -35,8 +35,8 @@ use gmtech_core::sync::{Frame, FrameKind, KeyEntry, SyncError};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
-use crate::admin::caller::bearer;
 use crate::admin::{Path, Query};
+use crate::caller::bearer;
 use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::secret;

@@ -1,4 +1,4 @@
-//! Who changed what, which proxies are there, which tiers.
+//! Who changed what, which proxies are there, which tiers: over HTTP.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use super::caller::Caller;
-use super::{List, PageParams, Query, fields};
+use super::{List, PageParams, Query};
+use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{ApiError, ErrorBody};
+use crate::manage::audit;
 use crate::service::Service;
-use crate::store::{AuditEntry, AuditFilter};
+use crate::store::{AuditEntry, Proxy};
 
 /// Which changes.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -46,18 +47,9 @@ pub(super) async fn audit(
     Query(params): Query<AuditParams>,
     Query(page): Query<PageParams>,
 ) -> Result<Json<List<AuditEntry>>, ApiError> {
-    let team = params
-        .team
-        .as_deref()
-        .map(|t| fields::team("team", t))
-        .transpose()?;
-    let filter = AuditFilter {
-        team: caller.narrow(team)?,
-        subject: params.subject,
-    };
-    Ok(Json(
-        service.store.audit(&filter, &page.request()?).await?.into(),
-    ))
+    let (team, page) = (params.team.as_deref(), page.request()?);
+    let log = audit::log(&service, &caller, team, params.subject, &page).await?;
+    Ok(Json(log.into()))
 }
 
 #[utoipa::path(get, path = "/admin/v1/proxies", tag = "audit",
@@ -65,11 +57,10 @@ pub(super) async fn audit(
 /// The live proxies and the version that each has applied.
 pub(super) async fn proxies(
     State(service): State<Arc<Service>>,
-    _caller: Caller,
+    caller: Caller,
 ) -> Result<Json<List<ProxyView>>, ApiError> {
-    let head = service.store.head().await?;
-    let live = crate::sync::receipts::live(&service).await?;
-    let view = |proxy: crate::store::Proxy| ProxyView {
+    let (head, live) = audit::proxies(&service, &caller).await?;
+    let view = |proxy: Proxy| ProxyView {
         current: proxy.applied == head,
         id: proxy.id,
         version: proxy.applied.version,

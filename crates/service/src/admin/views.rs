@@ -6,7 +6,9 @@ use gmtech_core::record::Status;
 use serde::Serialize;
 
 use crate::clock::Millis;
-use crate::store::{Budgets, KeyInfo};
+use crate::manage::keys::Made;
+use crate::store::{Budgets, KeyInfo, LimitsSchema};
+use crate::sync::receipts::Receipt;
 
 /// A key without its text.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -48,21 +50,53 @@ pub struct KeyView {
     pub version: u64,
 }
 
-/// What replaces a tier's limits; an absent field keeps the tier's.
-#[derive(utoipa::ToSchema)]
-#[schema(as = Limits)]
-#[allow(dead_code, reason = "only described")]
-pub struct LimitsSchema {
-    /// Requests a minute, 1 or more.
-    pub requests_per_minute: Option<u32>,
-    /// Requests at once from a full bucket.
-    pub requests_burst: Option<u32>,
-    /// Tokens a minute, 1 or more.
-    pub tokens_per_minute: Option<u32>,
-    /// Tokens at once from a full bucket.
-    pub tokens_burst: Option<u32>,
-    /// Requests under way at once.
-    pub max_in_flight: Option<u32>,
+/// A new key.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct NewKeyView {
+    /// The key: shown now and never again. Null where an earlier call with this Idempotency-Key has shown it.
+    key: Option<String>,
+    /// Whether an earlier call with this Idempotency-Key made it. If its answer was lost, revoke or rotate it.
+    replayed: bool,
+    #[serde(flatten)]
+    view: KeyView,
+}
+
+impl From<Made> for NewKeyView {
+    fn from(made: Made) -> Self {
+        Self {
+            replayed: made.replayed(),
+            key: made.text.map(|text| text.reveal().to_owned()),
+            view: made.key.into(),
+        }
+    }
+}
+
+/// What rotating gave.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct RotatedView {
+    #[serde(flatten)]
+    new: NewKeyView,
+    /// The key that ends.
+    old: KeyView,
+}
+
+impl From<(Made, KeyInfo)> for RotatedView {
+    fn from((new, old): (Made, KeyInfo)) -> Self {
+        Self {
+            new: new.into(),
+            old: old.into(),
+        }
+    }
+}
+
+/// A changed key, and which proxies have the change.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ChangedKey {
+    #[serde(flatten)]
+    pub(super) view: KeyView,
+    /// Present where `wait` was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) receipt: Option<Receipt>,
 }
 
 impl From<KeyInfo> for KeyView {

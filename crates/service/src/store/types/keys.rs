@@ -32,6 +32,23 @@ pub struct Budgets {
     pub month_nano_usd: Option<i64>,
 }
 
+/// What replaces a tier's limits; an absent field keeps the tier's.
+#[derive(utoipa::ToSchema)]
+#[schema(as = Limits)]
+#[allow(dead_code, reason = "only described")]
+pub struct LimitsSchema {
+    /// Requests a minute, 1 or more.
+    pub requests_per_minute: Option<u32>,
+    /// Requests at once from a full bucket.
+    pub requests_burst: Option<u32>,
+    /// Tokens a minute, 1 or more.
+    pub tokens_per_minute: Option<u32>,
+    /// Tokens at once from a full bucket.
+    pub tokens_burst: Option<u32>,
+    /// Requests under way at once.
+    pub max_in_flight: Option<u32>,
+}
+
 /// A key to be stored.
 #[derive(Clone, Debug)]
 pub struct NewKey {

@@ -1,4 +1,8 @@
-//! Who calls, and what that token allows. A handler that changes something needs a value from here to do it.
+//! Who calls, and what that allows: the one place that tells. A use-case that changes something needs a value from here
+//! to do it.
+//!
+//! A program shows a token in `Authorization: Bearer`. Another way in (a page's cookie) becomes another arm of
+//! [`authenticate`], and nothing behind it changes.
 
 use std::sync::Arc;
 
@@ -23,13 +27,21 @@ impl FromRequestParts<Arc<Service>> for Caller {
         parts: &mut Parts,
         service: &Arc<Service>,
     ) -> Result<Self, ApiError> {
-        let digest = secret::digest(bearer(&parts.headers)?);
-        match service.store.token(&digest).await? {
-            Some(token) => Ok(Self(token)),
-            None => Err(ApiError::unauthorized(
-                "This token is not known, or was revoked.",
-            )),
-        }
+        authenticate(service, &parts.headers).await
+    }
+}
+
+/// Who sends these headers.
+///
+/// # Errors
+/// 401 where they show no token, or one that does not work; where the store does not answer.
+pub async fn authenticate(service: &Service, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let digest = secret::digest(bearer(headers)?);
+    match service.store.token(&digest).await? {
+        Some(token) => Ok(Caller(token)),
+        None => Err(ApiError::unauthorized(
+            "This token is not known, or was revoked.",
+        )),
     }
 }
 

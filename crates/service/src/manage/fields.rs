@@ -1,6 +1,5 @@
 //! Fields of requests, checked. A refusal names the field and what it must be, never its value.
 
-use axum::http::HeaderMap;
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::{ModelPattern, ModelSet};
 use gmtech_core::quota::LimitOverrides;
@@ -17,7 +16,7 @@ const MAX_NAME: usize = 100;
 const MAX_PATTERNS: usize = 64;
 
 /// A field that tells "absent" (`None`) from "null" (`Some(None)`).
-pub(super) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
@@ -38,7 +37,7 @@ fn no_key(param: &str, text: &str) -> Result<(), ApiError> {
 }
 
 /// A text for people: 1 to 100 characters, none of them a control character, and no key pasted by mistake.
-pub(super) fn name(param: &str, text: &str) -> Result<String, ApiError> {
+pub(crate) fn name(param: &str, text: &str) -> Result<String, ApiError> {
     let text = text.trim();
     no_key(param, text)?;
     if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
@@ -51,7 +50,7 @@ pub(super) fn name(param: &str, text: &str) -> Result<String, ApiError> {
 }
 
 /// As [`name`], or nothing.
-pub(super) fn optional_text(param: &str, text: &str) -> Result<String, ApiError> {
+pub(crate) fn optional_text(param: &str, text: &str) -> Result<String, ApiError> {
     if text.trim().is_empty() {
         Ok(String::new())
     } else {
@@ -59,7 +58,7 @@ pub(super) fn optional_text(param: &str, text: &str) -> Result<String, ApiError>
     }
 }
 
-pub(super) fn email(text: &str) -> Result<String, ApiError> {
+pub(crate) fn email(param: &str, text: &str) -> Result<String, ApiError> {
     let plain = text.len() <= 254
         && text.bytes().all(|b| b.is_ascii_graphic())
         && secret::redact(text) == text;
@@ -70,28 +69,28 @@ pub(super) fn email(text: &str) -> Result<String, ApiError> {
             Ok(text.into())
         }
         _ => Err(ApiError::invalid(
-            "email",
-            "email must be an address such as a@example.com.",
+            param,
+            format!("{param} must be an address such as a@example.com."),
         )),
     }
 }
 
-pub(super) fn team(param: &str, text: &str) -> Result<TeamId, ApiError> {
+pub(crate) fn team(param: &str, text: &str) -> Result<TeamId, ApiError> {
     no_key(param, text)?;
     TeamId::new(text).map_err(|why| ApiError::invalid(param, format!("{param} {why}.")))
 }
 
 /// A key's id in a path: what is none cannot exist.
-pub(super) fn key_id(text: &str) -> Result<KeyId, ApiError> {
+pub(crate) fn key_id(text: &str) -> Result<KeyId, ApiError> {
     KeyId::new(text).map_err(|_| ApiError::not_found("key"))
 }
 
 /// A team's id in a path.
-pub(super) fn path_team(text: &str) -> Result<TeamId, ApiError> {
+pub(crate) fn path_team(text: &str) -> Result<TeamId, ApiError> {
     TeamId::new(text).map_err(|_| ApiError::not_found("team"))
 }
 
-pub(super) fn tier(service: &Service, text: &str) -> Result<TierName, ApiError> {
+pub(crate) fn tier(service: &Service, text: &str) -> Result<TierName, ApiError> {
     service
         .tiers
         .iter()
@@ -103,7 +102,7 @@ pub(super) fn tier(service: &Service, text: &str) -> Result<TierName, ApiError> 
         })
 }
 
-pub(super) fn models(list: Vec<String>) -> Result<ModelSet, ApiError> {
+pub(crate) fn models(list: Vec<String>) -> Result<ModelSet, ApiError> {
     if list.is_empty() || list.len() > MAX_PATTERNS {
         return Err(ApiError::invalid(
             "models",
@@ -119,7 +118,7 @@ pub(super) fn models(list: Vec<String>) -> Result<ModelSet, ApiError> {
 }
 
 /// An instant to come, in RFC 3339, as seconds since the Unix epoch.
-pub(super) fn expiry(text: &str, now: Millis) -> Result<u64, ApiError> {
+pub(crate) fn expiry(text: &str, now: Millis) -> Result<u64, ApiError> {
     let at: jiff::Timestamp = text.parse().map_err(|_| {
         ApiError::invalid(
             "expires_at",
@@ -137,14 +136,14 @@ pub(super) fn expiry(text: &str, now: Millis) -> Result<u64, ApiError> {
 
 /// Limits that can be counted. What only a tier's rate could tell is left to the filter, which knows the tiers: it
 /// holds the limit to what can be.
-pub(super) fn limits(limits: LimitOverrides) -> Result<LimitOverrides, ApiError> {
+pub(crate) fn limits(limits: LimitOverrides) -> Result<LimitOverrides, ApiError> {
     match limits.check(&LimitOverrides::default()) {
         Ok(()) => Ok(limits),
         Err(why) => Err(ApiError::invalid("limits", format!("limits.{why}."))),
     }
 }
 
-pub(super) fn budgets(budgets: Budgets) -> Result<Budgets, ApiError> {
+pub(crate) fn budgets(budgets: Budgets) -> Result<Budgets, ApiError> {
     let both = [budgets.day_nano_usd, budgets.month_nano_usd];
     if both.into_iter().flatten().any(|b| b < 0) {
         return Err(ApiError::invalid(
@@ -155,7 +154,7 @@ pub(super) fn budgets(budgets: Budgets) -> Result<Budgets, ApiError> {
     Ok(budgets)
 }
 
-pub(super) fn day(param: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> {
+pub(crate) fn day(param: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> {
     text.map(|text| {
         parse_day(text).ok_or_else(|| {
             ApiError::invalid(param, format!("{param} must be a day such as 2026-11-23."))
@@ -164,16 +163,14 @@ pub(super) fn day(param: &str, text: Option<&str>) -> Result<Option<i64>, ApiErr
     .transpose()
 }
 
-/// The `Idempotency-Key` of a request, bound to what is asked.
-pub(super) fn once(
-    headers: &HeaderMap,
+/// An idempotency token bound to what is asked with it: the same token with another request is a mistake.
+pub(crate) fn once(
+    token: Option<String>,
     asked: &impl serde::Serialize,
 ) -> Result<Option<Once>, ApiError> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let token = value.to_str().unwrap_or("");
-    if !(1..=255).contains(&token.len()) || secret::redact(token) != token {
+    let Some(token) = token else { return Ok(None) };
+    let plain = token.bytes().all(|b| matches!(b, b' '..=b'~'));
+    if !(1..=255).contains(&token.len()) || !plain || secret::redact(&token) != token {
         return Err(ApiError::invalid(
             "Idempotency-Key",
             "Idempotency-Key must be 1 to 255 visible ASCII characters.",
@@ -181,7 +178,7 @@ pub(super) fn once(
     }
     let asked = serde_json::to_vec(asked).map_err(|error| ApiError::internal(&error))?;
     Ok(Some(Once {
-        token: token.into(),
+        token,
         request: Sha256::digest(asked).into(),
     }))
 }
@@ -196,7 +193,7 @@ mod tests {
         let refusals = [
             name("name", pasted).map(drop),
             optional_text("note", pasted).map(drop),
-            email(&format!("{pasted}@example.com")).map(drop),
+            email("email", &format!("{pasted}@example.com")).map(drop),
             team("id", pasted).map(drop),
             models(vec!["gpt-4o*".into(), pasted.into()]).map(drop),
         ];

@@ -1,0 +1,244 @@
+//! Keys: made, listed, changed, ended.
+
+mod asked;
+
+use gmtech_core::ident::KeyId;
+use gmtech_core::key::ApiKey;
+use gmtech_core::record::Status;
+
+pub use asked::{CreateKey, CreateKeys, ListKeys, Rotate, UpdateKey};
+
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::manage::fields;
+use crate::secret;
+use crate::service::Service;
+use crate::store::{By, KeyFilter, KeyInfo, KeyPatch, KeySecret, NewKey, Page, PageRequest};
+
+/// The most keys that are made at once.
+pub const MAX_BATCH: usize = 1_000;
+
+/// The longest overlap of a rotation, in seconds: 90 days.
+pub const MAX_OVERLAP: u64 = 90 * 86_400;
+const DEFAULT_OVERLAP: u64 = 86_400;
+
+/// A key that was made.
+#[derive(Debug)]
+pub struct Made {
+    /// Its text, to be shown once; `None` where an earlier call with the same idempotency token made it.
+    pub text: Option<ApiKey>,
+    /// What is known of it.
+    pub key: KeyInfo,
+}
+
+impl Made {
+    /// Whether an earlier call with the same idempotency token made it.
+    #[must_use]
+    pub fn replayed(&self) -> bool {
+        self.text.is_none()
+    }
+}
+
+/// Makes a key.
+///
+/// # Errors
+/// Where the caller may not, a field is not what it must be, or the store does not answer.
+pub async fn create(
+    service: &Service,
+    caller: &Caller,
+    asked: CreateKey,
+    token: Option<String>,
+) -> Result<Made, ApiError> {
+    let by = caller.may_change(&fields::team("team", &asked.team)?)?;
+    let once = fields::once(token, &asked)?;
+    let (text, new) = new_key(service, asked, &by)?;
+    let made = service.store.create_key(new, once, &by).await?;
+    let (record, replayed) = (&made.key.record, made.replayed);
+    tracing::info!(key = %record.id, team = %record.team, by = by.actor, replayed, "key created");
+    Ok(Made {
+        text: (!replayed).then_some(text),
+        key: made.key,
+    })
+}
+
+/// Makes several keys in the order asked for, or none of them.
+///
+/// # Errors
+/// As [`create`], for each of them.
+pub async fn create_batch(
+    service: &Service,
+    caller: &Caller,
+    asked: CreateKeys,
+) -> Result<Vec<Made>, ApiError> {
+    let count = asked.keys.len();
+    let refused = || ApiError::invalid("keys", format!("keys must be 1 to {MAX_BATCH}."));
+    if count > MAX_BATCH {
+        return Err(refused());
+    }
+    let mut by = None;
+    let (mut texts, mut new) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for asked in asked.keys {
+        let caller = caller.may_change(&fields::team("team", &asked.team)?)?;
+        let (text, record) = new_key(service, asked, &caller)?;
+        texts.push(text);
+        new.push(record);
+        by = Some(caller);
+    }
+    let by = by.ok_or_else(refused)?;
+    let made = service.store.create_keys(new, &by).await?;
+    tracing::info!(count = made.len(), by = by.actor, "keys created");
+    let made = texts.into_iter().zip(made).map(|(text, key)| Made {
+        text: Some(text),
+        key,
+    });
+    Ok(made.collect())
+}
+
+/// The keys that this caller may see, the newest first.
+///
+/// # Errors
+/// Where a filter is not what it must be, or the store does not answer.
+pub async fn list(
+    service: &Service,
+    caller: &Caller,
+    asked: ListKeys,
+    page: &PageRequest,
+) -> Result<Page<KeyInfo>, ApiError> {
+    let team = asked.team.as_deref();
+    let team = team.map(|t| fields::team("team", t)).transpose()?;
+    let filter = KeyFilter {
+        team: caller.narrow(team)?,
+        status: asked.status,
+    };
+    Ok(service.store.keys(&filter, page).await?)
+}
+
+/// One key.
+///
+/// # Errors
+/// Where this caller may see no such key, or the store does not answer.
+pub async fn show(service: &Service, caller: &Caller, id: &str) -> Result<KeyInfo, ApiError> {
+    let key = service.store.key(&fields::key_id(id)?).await?;
+    caller.may_see_key(&key)?;
+    Ok(key)
+}
+
+/// Changes what a key is called, may use and may spend.
+///
+/// # Errors
+/// Where the caller may not, a field is not what it must be, or the store does not answer.
+pub async fn update(
+    service: &Service,
+    caller: &Caller,
+    id: &str,
+    asked: UpdateKey,
+) -> Result<KeyInfo, ApiError> {
+    let (key, by) = may_change(service, caller, id).await?;
+    let patch = KeyPatch {
+        name: asked.name.map(|n| fields::name("name", &n)).transpose()?,
+        tier: asked.tier.map(|t| fields::tier(service, &t)).transpose()?,
+        models: asked
+            .models
+            .map(|m| m.map(fields::models).transpose())
+            .transpose()?,
+        limits: asked.limits.map(fields::limits).transpose()?,
+        expires_at: asked
+            .expires_at
+            .map(|at| at.map(|at| fields::expiry(&at, by.now)).transpose())
+            .transpose()?,
+        budgets: asked.budgets.map(fields::budgets).transpose()?,
+    };
+    let key = service.store.update_key(&key.record.id, patch, &by).await?;
+    tracing::info!(key = %key.record.id, by = by.actor, "key updated");
+    Ok(key)
+}
+
+/// Suspends, resumes or revokes a key.
+///
+/// # Errors
+/// Where the caller may not, the key is revoked, or the store does not answer.
+pub async fn set_status(
+    service: &Service,
+    caller: &Caller,
+    id: &str,
+    status: Status,
+) -> Result<KeyInfo, ApiError> {
+    let (key, by) = may_change(service, caller, id).await?;
+    let key = service
+        .store
+        .set_status(&key.record.id, status, &by)
+        .await?;
+    tracing::info!(key = %key.record.id, by = by.actor, ?status, "key status set");
+    Ok(key)
+}
+
+/// Makes a key like this one, which ends by itself after the overlap; gives the new one and the old one.
+///
+/// # Errors
+/// Where the caller may not, the key has ended or has a successor, or the store does not answer.
+pub async fn rotate(
+    service: &Service,
+    caller: &Caller,
+    id: &str,
+    asked: Rotate,
+) -> Result<(Made, KeyInfo), ApiError> {
+    let (key, by) = may_change(service, caller, id).await?;
+    let overlap = asked.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
+    if overlap > MAX_OVERLAP {
+        return Err(ApiError::invalid(
+            "overlap_seconds",
+            format!("overlap_seconds must be 0 to {MAX_OVERLAP}."),
+        ));
+    }
+    let id = key.record.id;
+    let (text, secret) = new_secret()?;
+    let rotated = service.store.rotate_key(&id, secret, overlap, &by).await?;
+    tracing::info!(key = %id, to = %rotated.new.record.id, by = by.actor, "key rotated");
+    let made = Made {
+        text: Some(text),
+        key: rotated.new,
+    };
+    Ok((made, rotated.old))
+}
+
+/// The key as it is, and who acts, if this caller may change it.
+async fn may_change(
+    service: &Service,
+    caller: &Caller,
+    id: &str,
+) -> Result<(KeyInfo, By), ApiError> {
+    let key = show(service, caller, id).await?;
+    let by = caller.may_change(&key.record.team)?;
+    Ok((key, by))
+}
+
+/// What was asked for, checked, with a new key.
+fn new_key(service: &Service, asked: CreateKey, by: &By) -> Result<(ApiKey, NewKey), ApiError> {
+    let (text, secret) = new_secret()?;
+    let expires_at = asked.expires_at.as_deref();
+    let new = NewKey {
+        secret,
+        name: fields::name("name", &asked.name)?,
+        team: fields::team("team", &asked.team)?,
+        tier: fields::tier(service, asked.tier.as_deref().unwrap_or("free"))?,
+        models: asked.models.map(fields::models).transpose()?,
+        limits: fields::limits(asked.limits)?,
+        expires_at: expires_at
+            .map(|at| fields::expiry(at, by.now))
+            .transpose()?,
+        budgets: fields::budgets(asked.budgets)?,
+    };
+    Ok((text, new))
+}
+
+fn new_secret() -> Result<(ApiKey, KeySecret), ApiError> {
+    let random = || -> std::io::Result<_> { Ok((secret::new_key()?, secret::random()?)) };
+    let (key, id) = random().map_err(|error| ApiError::internal(&error))?;
+    let id = KeyId::generate(&id).ok_or_else(|| ApiError::internal(&std::fmt::Error))?;
+    let secret = KeySecret {
+        id,
+        digest: key.digest(),
+        redacted: key.redacted(),
+    };
+    Ok((key, secret))
+}
