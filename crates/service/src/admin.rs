@@ -1,7 +1,7 @@
 //! The management API, `/admin/v1`: its routes, and the OpenAPI description made from the same declarations.
 //!
 //! Handlers parse and render. What may be done, by whom and what is recorded of it is in [`crate::manage`]; who calls is told
-//! by [`crate::caller`]. Every route but the description and the health check needs a token.
+//! by [`crate::caller`]. Every route but the description and the health checks needs a token.
 
 mod audit;
 mod description;
@@ -13,11 +13,10 @@ pub mod views;
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::extract::DefaultBodyLimit;
 use axum::http::request::Parts;
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use gmtech_core::ident::TierName;
 use serde::Deserialize;
 use utoipa::OpenApi;
@@ -25,7 +24,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::caller;
+use crate::detached::detached;
 use crate::error::ApiError;
+use crate::health;
 use crate::manage::fields;
 use crate::service::Service;
 use crate::store::{Page, PageRequest};
@@ -77,17 +78,12 @@ pub fn app(service: Arc<Service>) -> Router {
             "/admin/v1/openapi.json",
             get(move || async move { Json(api) }),
         )
-        .route("/healthz", get(health))
+        .merge(health::routes())
         .fallback(|| async { ApiError::not_found("URL") })
         .method_not_allowed_fallback(|| async { ApiError::method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(service.clone(), detached))
         .with_state(service)
-}
-
-/// Answers 200 where the store does.
-pub(crate) async fn health(State(service): State<Arc<Service>>) -> Result<StatusCode, ApiError> {
-    service.store.head().await?;
-    Ok(StatusCode::OK)
 }
 
 /// A JSON body whose mistakes are refused in the OpenAI shape.

@@ -12,6 +12,9 @@ use serde::Serialize;
 use crate::secret;
 use crate::store::StoreError;
 
+/// The code of a change that may have been made.
+const UNCONFIRMED: &str = "store_unconfirmed";
+
 /// A refusal.
 #[derive(Debug)]
 pub struct ApiError {
@@ -124,6 +127,18 @@ impl From<StoreError> for ApiError {
                     )
                 }
             }
+            StoreError::Unconfirmed(cause) => {
+                tracing::error!(cause = %cause, "the store did not confirm a change");
+                Self {
+                    kind: "server_error",
+                    ..Self::request(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        UNCONFIRMED,
+                        "The database did not confirm the change: it may have been made. Look before you try again, \
+                         or repeat the request with the same Idempotency-Key.",
+                    )
+                }
+            }
         }
     }
 }
@@ -154,7 +169,10 @@ impl IntoResponse for ApiError {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.code == UNCONFIRMED {
+            // OpenAI's clients repeat a 503 by themselves unless told not to.
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Millis;
-use crate::store::{Ingested, Priced, Result, Store, StoreError};
+use crate::store::{Failure, FailureKind, Ingested, Priced, Result, Store, StoreError};
 
 /// How many batches may wait. Beyond it their senders wait.
 const WAITING: usize = 64;
@@ -44,11 +44,11 @@ impl Intake {
     /// Counts and charges events, each id once; returns when that is durable.
     ///
     /// # Errors
-    /// Where the store does not answer; then nothing of the batch has happened. A caller that is dropped meanwhile
-    /// does not know: to send the batch again is safe.
+    /// Where the store does not answer. To send the batch again is safe, whatever has happened.
     pub async fn take(&self, events: Vec<Priced>) -> Result<Ingested> {
         let (done, answer) = oneshot::channel();
-        let closed = || StoreError::Unavailable(sqlx::Error::PoolClosed);
+        let closed =
+            || StoreError::Unconfirmed(Failure::new(FailureKind::Other, "the service stops"));
         self.0
             .send(Job { events, done })
             .await
@@ -77,8 +77,11 @@ async fn write_all(mut waiting: mpsc::Receiver<Job>, store: Arc<dyn Store>) {
                 alone = false;
                 done.into_iter().map(Ok).collect()
             }
-            Ok(Err(error)) => failed(&error.to_string(), answers.len()),
-            Err(error) => failed(&error.to_string(), answers.len()),
+            Ok(Err(error)) => failed(error, answers.len()),
+            Err(panic) => {
+                let why = Failure::new(FailureKind::Other, &panic.to_string());
+                failed(StoreError::Unconfirmed(why), answers.len())
+            }
         };
         alone |= results.iter().any(Result::is_err);
         for (answer, result) in answers.into_iter().zip(results) {
@@ -89,7 +92,15 @@ async fn write_all(mut waiting: mpsc::Receiver<Job>, store: Arc<dyn Store>) {
 }
 
 /// One failure for each batch of a transaction.
-fn failed(why: &str, batches: usize) -> Vec<Result<Ingested>> {
-    let error = || StoreError::Unavailable(sqlx::Error::Protocol(why.into()));
+fn failed(error: StoreError, batches: usize) -> Vec<Result<Ingested>> {
+    let unconfirmed = matches!(error, StoreError::Unconfirmed(_));
+    let failure = match error {
+        StoreError::Unavailable(failure) | StoreError::Unconfirmed(failure) => failure,
+        other => Failure::new(FailureKind::Other, &other.to_string()),
+    };
+    let error = || match unconfirmed {
+        true => StoreError::Unconfirmed(failure.clone()),
+        false => StoreError::Unavailable(failure.clone()),
+    };
     (0..batches).map(|_| Err(error())).collect()
 }

@@ -7,8 +7,9 @@
 //! What it is not: it stands on no request's path. A filter that has synchronised goes on without it.
 //!
 //! # Failure policy
-//! A change that was answered is durable. Where the database fails, callers get a retryable 503 with the
-//! OpenAI error shape, and the cause is only logged. Secrets are hashed at the border ([`secret`]) and
+//! A change that was answered is durable. Where the database fails, callers get a 503 with the OpenAI error shape, which
+//! says whether something may have been changed, and the cause is only logged; the service works on as soon as the
+//! database does, by itself. Secrets are hashed at the border ([`secret`]) and
 //! are in no log, no row and no error.
 #![forbid(unsafe_code)]
 
@@ -17,7 +18,9 @@ pub mod admin;
 pub mod caller;
 pub mod clock;
 pub mod config;
+mod detached;
 pub mod error;
+pub mod health;
 mod high_water;
 pub mod intake;
 pub mod manage;

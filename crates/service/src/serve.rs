@@ -9,7 +9,7 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
 use crate::clock::Millis;
 use crate::config::Config;
@@ -23,11 +23,14 @@ const HOUSEKEEPING: Duration = Duration::from_secs(30);
 /// How long requests under way may take when the service stops.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long the store may take to close then.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+
 /// Why a service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data cannot be opened.
-    #[error("cannot open the store: {0}")]
+    /// The data cannot be opened; the store's own sentence names it.
+    #[error("{0}")]
     Store(#[from] StoreError),
     /// An address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
@@ -42,6 +45,7 @@ pub struct Running {
     pub sync_addr: SocketAddr,
     service: Arc<Service>,
     tasks: JoinSet<()>,
+    since: Instant,
 }
 
 /// Opens the store, listens, and answers in the background.
@@ -79,16 +83,45 @@ pub async fn serve(config: &Config) -> Result<Running, StartError> {
         sync_addr,
         service,
         tasks,
+        since: Instant::now(),
     })
 }
 
 impl Running {
-    /// Lets requests under way finish, ends held polls, and returns when all is closed.
+    /// Takes no more connections, ends held polls, lets requests under way and changes whose client has gone finish
+    /// within [`GRACE`], closes the store, and returns. The last line of the log says how that went.
     pub async fn stop(mut self) {
+        tracing::info!(grace_seconds = GRACE.as_secs(), "the key service stops");
+        let until = Instant::now() + GRACE;
         self.service.stopping.send_replace(true);
-        let all = async { while self.tasks.join_next().await.is_some() {} };
-        if timeout(GRACE, all).await.is_err() {
-            tracing::warn!("requests were still under way when the service stopped");
+        self.service.under_way.close();
+        let all = async {
+            while self.tasks.join_next().await.is_some() {}
+            self.service.under_way.wait().await;
+        };
+        let drained = timeout_at(until, all).await.is_ok();
+        let closed = match timeout(CLOSE_WITHIN, self.service.store.close()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the store did not close; it is whole when it is opened again");
+                false
+            }
+            Err(_) => false,
+        };
+        let up_seconds = self.since.elapsed().as_secs();
+        if drained && closed {
+            tracing::info!(
+                up_seconds,
+                "the key service has stopped: nothing was under way"
+            );
+        } else {
+            let left = self.service.under_way.len();
+            tracing::warn!(
+                up_seconds,
+                left,
+                closed,
+                "the key service has stopped with requests under way"
+            );
         }
     }
 }

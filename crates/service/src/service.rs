@@ -6,9 +6,11 @@ use std::time::Duration;
 use gmtech_core::ident::TierName;
 use gmtech_core::sync::events::{Label, UsageEvent};
 use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
 
 use crate::clock::{DAY_MS, Millis};
 use crate::config::{Config, Database};
+use crate::health::Health;
 use crate::high_water::HighWater;
 use crate::intake::Intake;
 use crate::price::PriceBook;
@@ -42,6 +44,9 @@ pub struct Service {
     pub(crate) reported: Notify,
     /// Turns true when the service stops.
     pub(crate) stopping: watch::Sender<bool>,
+    /// Changes under way, also those whose client has gone.
+    pub(crate) under_way: TaskTracker,
+    pub(crate) health: Health,
 }
 
 impl Service {
@@ -94,6 +99,8 @@ impl Service {
             high_water,
             reported: Notify::new(),
             stopping: watch::Sender::new(false),
+            under_way: TaskTracker::new(),
+            health: Health::default(),
         }))
     }
 

@@ -11,8 +11,11 @@
 //! - No secret comes in: a key or token is its digest here.
 //!
 //! # Failure policy
-//! A store that cannot answer says [`StoreError::Unavailable`], and nothing of the change has happened.
+//! A store that cannot answer says [`StoreError::Unavailable`], and nothing of the change has happened; one that lost
+//! the answer to its last word says [`StoreError::Unconfirmed`]. Every future of a store can be dropped at any moment:
+//! the change has then happened whole or not at all, and the store works on.
 
+pub mod failure;
 pub mod sql;
 mod types;
 
@@ -25,6 +28,7 @@ use gmtech_core::sync::{KeyEntry, TeamEntry};
 
 use crate::clock::Millis;
 use crate::secret::TokenDigest;
+pub use failure::{Failure, FailureKind};
 pub use types::*;
 
 /// Why a store did not do what was asked.
@@ -36,12 +40,21 @@ pub enum StoreError {
     /// It contradicts what is there; says how, for the caller to read.
     #[error("{0}")]
     Conflict(String),
-    /// The database failed.
-    #[error("the database failed: {0}")]
-    Unavailable(#[from] sqlx::Error),
+    /// The database failed, and nothing was changed.
+    #[error("{0}")]
+    Unavailable(#[from] Failure),
+    /// The database did not say what became of a change: it may have happened.
+    #[error("a change was not confirmed: {0}")]
+    Unconfirmed(Failure),
     /// The database holds what this program did not write.
     #[error("the database holds a malformed {0}")]
     Corrupt(&'static str),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
 }
 
 /// What a store method gives.
@@ -154,7 +167,24 @@ pub trait ObjectStore {
     async fn forget_objects(&self, before: Millis) -> Result<u64>;
 }
 
-/// A whole store.
-pub trait Store: KeyStore + TeamStore + SyncStore + UsageStore + ObjectStore + Send + Sync {}
+/// Whether the store works, and its end.
+#[async_trait]
+pub trait HealthStore {
+    /// Returns once a change was made durable after the call.
+    async fn prove_write(&self, now: Millis) -> Result<()>;
+    /// Reads something.
+    async fn prove_read(&self) -> Result<()>;
+    /// Waits for the change that is under way and ends all connections. Reads fail from then on.
+    async fn close(&self) -> Result<()>;
+}
 
-impl<T: KeyStore + TeamStore + SyncStore + UsageStore + ObjectStore + Send + Sync> Store for T {}
+/// A whole store.
+pub trait Store:
+    KeyStore + TeamStore + SyncStore + UsageStore + ObjectStore + HealthStore + Send + Sync
+{
+}
+
+impl<T: KeyStore + TeamStore + SyncStore + UsageStore + ObjectStore + HealthStore + Send + Sync>
+    Store for T
+{
+}

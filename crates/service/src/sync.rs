@@ -38,7 +38,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::admin::{Path, Query};
 use crate::caller::bearer;
 use crate::clock::Millis;
+use crate::detached::detached;
 use crate::error::ApiError;
+use crate::health;
 use crate::secret;
 use crate::service::Service;
 use crate::store::{By, Changes, Head, Ingested};
@@ -71,10 +73,11 @@ pub fn app(service: Arc<Service>) -> Router {
             service.clone(),
             authenticate,
         ))
-        .route("/healthz", get(crate::admin::health))
+        .merge(health::routes())
         .fallback(|| async { ApiError::not_found("URL") })
         .method_not_allowed_fallback(|| async { ApiError::method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(service.clone(), detached))
         .with_state(service)
 }
 

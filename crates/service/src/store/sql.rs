@@ -1,51 +1,48 @@
 //! The store on a SQL database: SQLite in one file, or PostgreSQL.
 //!
 //! The statements are the same on both; only opening, the migrations' dialect and how a writer excludes the
-//! others differ. Writers take turns, within the process by a pool of one connection and across processes by
-//! a lock (SQLite: `BEGIN IMMEDIATE`; PostgreSQL: a table lock on `meta`). That is what makes versions visible in their
-//! order and deadlocks impossible; usage arrives in batches, so turns are few. Readers never wait.
+//! others differ. Writers take turns, within the process by [`writer`] and across processes by a lock (SQLite:
+//! `BEGIN IMMEDIATE`; PostgreSQL: a table lock on `meta`). That is what makes versions visible in their order and
+//! deadlocks impossible; usage arrives in batches, so turns are few. Readers never wait.
 //!
 //! # Failure policy
-//! A transaction that is not committed has not happened: every early return rolls back. SQLite runs with
-//! `synchronous = FULL`, so what was acknowledged survives a loss of power too.
+//! A transaction that is not committed has not happened: every early return and every future that is dropped rolls
+//! back, and the next writer finds a clean connection. SQLite runs with `synchronous = FULL`, so what was
+//! acknowledged survives a loss of power too. Whatever failed heals by itself: no failure is remembered.
 
 mod booking;
 mod bulk;
+mod connect;
 mod events;
+mod health;
 mod keys;
 mod objects;
+mod readers;
+mod reserve;
 mod rows;
+mod session;
 mod sync;
 mod teams;
 mod usage;
+mod writer;
 
 use std::path::Path;
-use std::sync::Once as RunOnce;
-use std::time::Duration;
 
-use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::{Any, AnyPool, Executor, Row, Transaction};
+use sqlx::Row;
 use tokio::sync::watch;
 
+use self::connect::{Connector, Dialect, file_name};
+use self::readers::Readers;
+use self::reserve::Reserve;
+use self::writer::{Tx, Urgency, Writer};
+use super::failure::Failure;
 use super::{By, Once, Result, StoreError};
 use crate::secret;
 
-type Tx = Transaction<'static, Any>;
-
-const READERS: u32 = 8;
-const PATIENCE: Duration = Duration::from_secs(30);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    Sqlite,
-    Postgres,
-}
-
 /// Keys, teams, usage and money in a SQL database.
 pub struct SqlStore {
-    dialect: Dialect,
-    writer: AnyPool,
-    readers: AnyPool,
+    writer: Writer,
+    readers: Readers,
     head: watch::Sender<u64>,
 }
 
@@ -53,83 +50,79 @@ impl SqlStore {
     /// Opens the SQLite file at `path`; creates and migrates it. The file is readable by its owner only.
     ///
     /// # Errors
-    /// Where the file cannot be opened, is no database, or is of a newer program.
+    /// Where the file cannot be opened, is no database, or is of a newer program: at once, in one sentence that names
+    /// the file.
     pub async fn sqlite(path: &Path) -> Result<Self> {
-        match secret::private_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(sqlx::Error::Io(error).into());
-            }
-            _ => {}
-        }
-        let name = path.to_string_lossy();
-        let escaped = name
-            .replace('%', "%25")
-            .replace('?', "%3f")
-            .replace('#', "%23");
-        Self::open(Dialect::Sqlite, &format!("sqlite://{escaped}?mode=rw")).await
+        let place = file_name(path);
+        let connector =
+            Connector::sqlite(path).map_err(|error| Failure::opening(&place, &error))?;
+        Self::open(connector, Some(Reserve::of(path))).await
     }
 
     /// Connects to a PostgreSQL database and migrates it.
     ///
     /// # Errors
-    /// Where it cannot be reached, or is of a newer program.
+    /// Where it cannot be reached, refuses, or is of a newer program: within seconds, in one sentence that names the
+    /// server and no password.
     pub async fn postgres(url: &str) -> Result<Self> {
-        Self::open(Dialect::Postgres, url).await
+        Self::open(Connector::postgres(url), None).await
     }
 
-    async fn open(dialect: Dialect, url: &str) -> Result<Self> {
-        static DRIVERS: RunOnce = RunOnce::new();
-        DRIVERS.call_once(install_default_drivers);
-        let pool = |size| {
-            AnyPoolOptions::new()
-                .max_connections(size)
-                .acquire_timeout(PATIENCE)
-                .after_connect(move |connection, _| {
-                    Box::pin(async move {
-                        if dialect == Dialect::Sqlite {
-                            connection
-                                .execute(
-                                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                                     PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON",
-                                )
-                                .await?;
-                        }
-                        Ok(())
-                    })
-                })
-        };
-        let writer = pool(1).connect(url).await?;
-        let migrator = match dialect {
-            Dialect::Sqlite => sqlx::migrate!("migrations/sqlite"),
-            Dialect::Postgres => sqlx::migrate!("migrations/postgres"),
-        };
-        migrator.run(&writer).await.map_err(sqlx::Error::from)?;
-        let readers = pool(READERS).connect(url).await?;
-        let epoch = new_epoch_number()?;
-        sqlx::query(
-            "INSERT INTO meta (id, epoch, version) VALUES (1, $1, 0) ON CONFLICT DO NOTHING",
-        )
-        .bind(epoch)
-        .execute(&writer)
-        .await?;
+    async fn open(connector: Connector, reserve: Option<Reserve>) -> Result<Self> {
+        let place = connector.place.clone();
+        loop {
+            match Self::try_open(&connector).await {
+                // A service that is started on a full disk must still be able to revoke.
+                Err(error)
+                    if Failure::opening(&place, &error).kind.is_of_disk()
+                        && reserve.as_ref().is_some_and(Reserve::give_up_part) => {}
+                Err(error) => return Err(Failure::opening(&place, &error).into()),
+                Ok(()) => break,
+            }
+        }
+        if let Some(reserve) = &reserve {
+            reserve.restore();
+        }
         Ok(Self {
-            dialect,
-            writer,
-            readers,
+            writer: Writer::new(connector.clone(), reserve),
+            readers: Readers::new(connector)?,
             head: watch::Sender::new(0),
         })
     }
 
+    /// Brings the schema up to date.
+    async fn try_open(connector: &Connector) -> sqlx::Result<()> {
+        let mut session = connector.connect().await?;
+        connector.migrate().await?;
+        sqlx::query(
+            "INSERT INTO meta (id, epoch, version) VALUES (1, $1, 0) ON CONFLICT DO NOTHING",
+        )
+        .bind(new_epoch_number()?)
+        .execute(&mut session)
+        .await?;
+        session.close().await
+    }
+
     /// Starts a writing transaction, alone among all writers.
     async fn begin(&self) -> Result<Tx> {
-        match self.dialect {
-            Dialect::Sqlite => Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?),
-            Dialect::Postgres => {
-                let mut tx = self.writer.begin().await?;
-                sqlx::query("LOCK TABLE meta IN EXCLUSIVE MODE")
-                    .execute(&mut *tx)
-                    .await?;
-                Ok(tx)
+        self.writer.begin(Urgency::Usual).await
+    }
+
+    /// As [`SqlStore::begin`], before all others that wait; see [`SqlStore::urgently`].
+    async fn begin_urgent(&self) -> Result<Tx> {
+        self.writer.begin(Urgency::Urgent).await
+    }
+
+    /// Does what takes access away. Where the disk is full, the reserve makes room for it.
+    async fn urgently<T, F>(&self, write: impl Fn() -> F + Send + Sync) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        loop {
+            let done = write().await;
+            let full = matches!(&done, Err(StoreError::Unavailable(f)) if f.kind.is_of_disk());
+            if !full || !self.writer.make_room().await {
+                return done;
             }
         }
     }
@@ -216,7 +209,7 @@ async fn remember(tx: &mut Tx, once: Option<&Once>, result: &str, by: &By) -> Re
 }
 
 /// A number that no earlier history of versions has had: 62 random bits, never 0.
-fn new_epoch_number() -> Result<i64> {
+fn new_epoch_number() -> sqlx::Result<i64> {
     let bytes = secret::random().map_err(sqlx::Error::Io)?;
     Ok(i64::from_be_bytes(bytes) >> 2 & (i64::MAX >> 1) | 1)
 }

@@ -1,6 +1,6 @@
 //! Many rows with few statements: what a statement costs is the way to the database, not the row.
 
-use super::Tx;
+use super::{Dialect, Tx};
 
 /// How many rows a statement has. There are few sizes, so that each stays prepared, and the largest keeps within the
 /// variables that SQLite allows (32,766) whatever the columns.
@@ -39,9 +39,9 @@ impl Bulk {
         tx: &Tx,
         rows: &'a [T],
     ) -> impl Iterator<Item = (&'a str, &'a [T])> + use<'a, T> {
-        match tx.backend_name() {
-            "SQLite" => parts(&self.plain, rows),
-            _ => parts(&self.numbered, rows),
+        match tx.dialect {
+            Dialect::Sqlite => parts(&self.plain, rows),
+            Dialect::Postgres => parts(&self.numbered, rows),
         }
     }
 }

@@ -123,33 +123,19 @@ impl KeyStore for SqlStore {
     }
 
     async fn set_status(&self, id: &KeyId, status: Status, by: &By) -> Result<KeyInfo> {
-        let mut tx = self.begin().await?;
-        let mut key = load(&mut tx, id.as_str()).await?;
-        let was = key.record.status;
-        if was == status {
-            return Ok(key);
+        match status {
+            Status::Active => {
+                self.change_status(self.begin().await?, id, status, by)
+                    .await
+            }
+            Status::Suspended | Status::Revoked => {
+                self.urgently(|| async {
+                    let tx = self.begin_urgent().await?;
+                    self.change_status(tx, id, status, by).await
+                })
+                .await
+            }
         }
-        if was == Status::Revoked {
-            return Err(StoreError::Conflict("a revoked key stays revoked".into()));
-        }
-        key.record.status = status;
-        save(&mut tx, &mut key).await?;
-        let action = match status {
-            Status::Active => "key.resume",
-            Status::Suspended => "key.suspend",
-            Status::Revoked => "key.revoke",
-        };
-        note(
-            &mut tx,
-            by,
-            action,
-            id.as_str(),
-            Some(key.record.team.as_str()),
-            json!({"was": was}),
-        )
-        .await?;
-        self.commit(tx).await?;
-        Ok(key)
     }
 
     async fn rotate_key(
@@ -210,6 +196,43 @@ impl KeyStore for SqlStore {
         .await?;
         let items = found.iter().map(rows::audit).collect::<Result<Vec<_>>>()?;
         Ok(cut(items, page.limit, |entry| entry.seq.to_string()))
+    }
+}
+
+impl SqlStore {
+    async fn change_status(
+        &self,
+        mut tx: Tx,
+        id: &KeyId,
+        status: Status,
+        by: &By,
+    ) -> Result<KeyInfo> {
+        let mut key = load(&mut tx, id.as_str()).await?;
+        let was = key.record.status;
+        if was == status {
+            return Ok(key);
+        }
+        if was == Status::Revoked {
+            return Err(StoreError::Conflict("a revoked key stays revoked".into()));
+        }
+        key.record.status = status;
+        save(&mut tx, &mut key).await?;
+        let action = match status {
+            Status::Active => "key.resume",
+            Status::Suspended => "key.suspend",
+            Status::Revoked => "key.revoke",
+        };
+        note(
+            &mut tx,
+            by,
+            action,
+            id.as_str(),
+            Some(key.record.team.as_str()),
+            json!({"was": was}),
+        )
+        .await?;
+        self.commit(tx).await?;
+        Ok(key)
     }
 }
 

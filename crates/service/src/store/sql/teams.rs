@@ -209,7 +209,13 @@ impl TeamStore for SqlStore {
     }
 
     async fn revoke_token(&self, id: &str, by: &By) -> Result<()> {
-        let mut tx = self.begin().await?;
+        self.urgently(|| self.end_token(id, by)).await
+    }
+}
+
+impl SqlStore {
+    async fn end_token(&self, id: &str, by: &By) -> Result<()> {
+        let mut tx = self.begin_urgent().await?;
         let done = sqlx::query(
             "UPDATE admin_tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
         )

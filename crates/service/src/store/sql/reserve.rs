@@ -1,0 +1,172 @@
+//! Room on the disk that is kept for revocations: a file beside a SQLite database.
+//!
+//! A full disk must not keep a key valid. So [`SIZE`] bytes are taken from the beginning. A revocation that finds the disk
+//! full gives a part of them back and is tried again; the log that it writes to is folded into the database long before
+//! all parts are used up. While a part is missing, nothing else is written: it would take the room away again.
+//!
+//! A database server keeps its own reserve, or none; there is no file for it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::secret;
+
+/// How much is kept, and how much of it one revocation gives back, in bytes. SQLite's log is folded in after 4 MB.
+const SIZE: u64 = 4 * PART;
+const PART: u64 = 1 << 20;
+
+/// How long after it was last needed, or could not be made, it is made again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The reserve of one database.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    path: PathBuf,
+    again_at: Mutex<Option<Instant>>,
+}
+
+impl Reserve {
+    /// Beside the database at `path`, as `NAME.reserve`.
+    pub(super) fn of(path: &std::path::Path) -> Self {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".reserve");
+        Self {
+            path: name.into(),
+            again_at: Mutex::new(None),
+        }
+    }
+
+    /// Whether nothing of it is missing. Asks the disk: another process may use the same database.
+    pub(super) fn is_whole(&self) -> bool {
+        self.len() >= SIZE
+    }
+
+    /// Gives a part back to the disk; false if there is none left.
+    pub(super) fn give_up_part(&self) -> bool {
+        self.wait_a_while();
+        let length = self.len();
+        if length == 0 {
+            return false;
+        }
+        let cut = OpenOptions::new()
+            .write(true)
+            .open(&self.path)
+            .and_then(|file| file.set_len(length.saturating_sub(PART)));
+        match &cut {
+            Ok(()) => {
+                tracing::warn!(
+                    left = length.saturating_sub(PART),
+                    "the disk is full: a part of the reserve was given up for a revocation"
+                );
+            }
+            Err(error) => tracing::error!(%error, "the reserve cannot be given up"),
+        }
+        cut.is_ok()
+    }
+
+    /// Makes what is missing, if there is room for it and for one part more; whether it is whole then. Writes up to five
+    /// megabytes, so call it where blocking is allowed.
+    pub(super) fn restore(&self) -> bool {
+        if self.is_whole() {
+            return true;
+        }
+        if !self.is_time() {
+            return false;
+        }
+        let had = self.len();
+        let made = self.fill(had);
+        if let Err(error) = &made {
+            // What was written of it must not stay: a revocation gets what there is.
+            let back = OpenOptions::new().write(true).open(&self.path);
+            let _ = back.and_then(|file| file.set_len(had));
+            self.wait_a_while();
+            tracing::warn!(%error, "there is no room for the reserve: only revocations are written");
+        }
+        made.is_ok()
+    }
+
+    fn fill(&self, had: u64) -> io::Result<()> {
+        let mut file = match secret::private_file(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                OpenOptions::new().append(true).open(&self.path)?
+            }
+            Err(error) => return Err(error),
+        };
+        self.write(&mut file, (SIZE + PART).saturating_sub(had))?;
+        file.set_len(SIZE)
+    }
+
+    /// Random bytes: a file system that compresses would keep no room for zeros.
+    fn write(&self, file: &mut File, bytes: u64) -> io::Result<()> {
+        let block: [u8; 4096] = secret::random()?;
+        let block = block.repeat(64);
+        let mut left = usize::try_from(bytes).unwrap_or(usize::MAX);
+        while left > 0 {
+            let part = block.get(..left.min(block.len())).unwrap_or(&block);
+            file.write_all(part)?;
+            left -= part.len();
+        }
+        file.flush()
+    }
+
+    fn len(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |file| file.len())
+    }
+
+    fn is_time(&self) -> bool {
+        let again_at = self.again_at.lock().map_or(None, |at| *at);
+        again_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    fn wait_a_while(&self) {
+        if let Ok(mut at) = self.again_at.lock() {
+            *at = Some(Instant::now() + PAUSE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_given_up_part_by_part_and_made_again_after_a_pause() {
+        let dir = tempfile::tempdir().unwrap();
+        let reserve = Reserve::of(&dir.path().join("gmtech.db"));
+        assert!(!reserve.is_whole());
+        assert!(!reserve.give_up_part(), "there is none yet");
+        tokio::time::advance(PAUSE).await;
+        assert!(reserve.restore() && reserve.is_whole());
+        let path = dir.path().join("gmtech.db.reserve");
+        let length = || std::fs::metadata(&path).unwrap().len();
+        assert_eq!(length(), SIZE);
+        for left in [3 * PART, 2 * PART, PART, 0] {
+            assert!(reserve.give_up_part());
+            assert_eq!(length(), left);
+            assert!(!reserve.restore(), "it was needed just now");
+        }
+        assert!(!reserve.give_up_part());
+        tokio::time::advance(PAUSE).await;
+        assert!(reserve.restore() && reserve.is_whole());
+        assert_eq!(length(), SIZE);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_reads_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Reserve::of(&dir.path().join("db")).restore());
+        let mode = std::fs::metadata(dir.path().join("db.reserve"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
