@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
+use gmtech_core::address;
 use gmtech_core::config::Policy;
 use gmtech_core::denial::{Audience, Denial};
 use gmtech_core::exchange::{Exchange, Forward, Step};
+use gmtech_core::head::Head;
 use gmtech_core::request::UsageEdit;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -12,7 +14,7 @@ use proxy_wasm::types::Action;
 use crate::host::callout;
 use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
-use crate::host::{Status, clock, flow, reply};
+use crate::host::{Status, clock, flow, reply, state};
 use crate::model_list::ModelList;
 use crate::refusal::Refusal;
 use crate::request_body::HeldBody;
@@ -73,8 +75,21 @@ impl Stream {
         }
         self.exchange = Some(exchange);
         self.ends = ends;
+        let step = self.located(step, &head)?;
         let step = self.within_bounds(step)?;
         self.carry_out(step)
+    }
+
+    /// The step itself, or the one that follows once the client's address is known. Only a key that is bound to
+    /// addresses costs the call for it.
+    fn located(&mut self, step: Step, head: &Head<'_>) -> Result<Step, Status> {
+        let (Step::Locate, Some(policy), Some(exchange)) =
+            (&step, &self.policy, &mut self.exchange)
+        else {
+            return Ok(step);
+        };
+        exchange.locate(address::of_peer(&state::client_address()?));
+        Ok(exchange.resume(head, self.ends, policy, &SharedCounters, clock::now()?))
     }
 
     /// The step itself, or the refusal where it would have Envoy hold too much.
@@ -132,6 +147,8 @@ impl Stream {
                 leases::hold(self.id, exchange.lease());
                 Ok(Action::Pause)
             }
+            // It was asked for once, and answered.
+            Step::Locate => Ok(self.refuse()),
             Step::Resolve(digest) => self.ask_key(&digest),
             Step::ResolveObjects(ids) => self.ask_objects(&ids),
             Step::Forward(forward) => {

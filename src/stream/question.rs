@@ -86,7 +86,9 @@ impl Stream {
             learn(question, &bytes, now.monotonic);
         }
         let pairs = headers::read(Map::Request)?;
-        let step = exchange.resume(&pairs.head(), self.ends, &policy, &SharedCounters, now);
+        let head = pairs.head();
+        let step = exchange.resume(&head, self.ends, &policy, &SharedCounters, now);
+        let step = self.located(step, &head)?;
         let step = self.within_bounds(step)?;
         let reads = matches!(step, Step::ReadBody);
         let action = self.carry_out(step)?;

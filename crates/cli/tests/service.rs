@@ -360,6 +360,8 @@ fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() 
             }),
             requests: 1,
             object: None,
+            request_id: Label::default(),
+            endpoint_group: Label::default(),
         };
         encode_batch(&(0..20).map(event).collect::<Vec<_>>()).unwrap()
     };

@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The most networks that a list may hold: it is read with every request of its key.
-pub const MAX_NETWORKS: usize = 64;
+/// The most networks that a list may hold, as at OpenAI: it is read with every request of its key.
+pub const MAX_NETWORKS: usize = 50;
 
 /// The bits in front of an IPv4 address that is written as an IPv6 one.
 const MAPPED_BITS: u8 = 96;

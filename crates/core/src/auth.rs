@@ -135,6 +135,12 @@ impl Principal {
         &self.record.id
     }
 
+    /// Whose limits its requests count for ([`KeyRecord::account`]).
+    #[must_use]
+    pub fn account(&self) -> &KeyId {
+        self.record.account()
+    }
+
     /// The team that pays.
     #[must_use]
     pub fn team(&self) -> &TeamId {

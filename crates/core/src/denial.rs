@@ -19,6 +19,8 @@ pub use limit::LimitHit;
 use dialect::Told;
 use headers::retry_headers;
 
+use std::net::IpAddr;
+
 use crate::auth::{InvalidKey, Refused};
 use crate::ident::{KeyId, TeamId};
 use crate::ledger::Dimension;
@@ -52,6 +54,21 @@ pub enum Denial {
     InvalidKey(InvalidKey),
     /// 403: the key was revoked.
     KeyRevoked,
+    /// 401: the key may not be used from the client's address. Status and code are OpenAI's for its own lists
+    /// (<https://developers.openai.com/api/docs/guides/ip-allowlist>).
+    AddressNotAllowed {
+        /// The key.
+        key: KeyId,
+        /// The client's address; `None` where it has none.
+        address: Option<IpAddr>,
+    },
+    /// 403: the key may not use endpoints of the group.
+    EndpointNotAllowed {
+        /// The key.
+        key: KeyId,
+        /// The group that was called.
+        group: EndpointGroup,
+    },
     /// 403: the key or its tier may not use the model.
     ModelNotAllowed {
         /// The key.
@@ -169,6 +186,22 @@ impl Denial {
                 )
             }
             Self::KeyRevoked => kind!("key_revoked", 403, "invalid_request_error", "key_revoked"),
+            Self::AddressNotAllowed { .. } => {
+                kind!(
+                    "ip_not_authorized",
+                    401,
+                    "invalid_request_error",
+                    "ip_not_authorized"
+                )
+            }
+            Self::EndpointNotAllowed { .. } => {
+                kind!(
+                    "endpoint_not_allowed",
+                    403,
+                    "invalid_request_error",
+                    "permission_denied"
+                )
+            }
             Self::ModelNotAllowed { .. } => {
                 kind!("model_not_found", 403, "invalid_request_error", "model_not_found", param "model")
             }
@@ -279,7 +312,9 @@ impl Denial {
         let kind = self.kind();
         let mut headers = vec![("content-type", "application/json".to_owned())];
         match self {
-            Self::InvalidKey(_) => headers.push(("www-authenticate", "Bearer".into())),
+            Self::InvalidKey(_) | Self::AddressNotAllowed { .. } => {
+                headers.push(("www-authenticate", "Bearer".into()));
+            }
             Self::Limit(hit) => {
                 headers.extend(audience.dialect.limit_headers(&hit.standings, wall_millis))
             }

@@ -10,6 +10,8 @@
 //! and has its place in flight, before Envoy holds anything of it ([`Admission`]); a reservation exists only in
 //! [`Phase::Forwarded`]. Whichever way the stream ends, [`Exchange::finish`] settles what is owed, once.
 
+use std::net::IpAddr;
+
 use crate::attribution;
 use crate::auth::{self, Principal};
 use crate::config::Policy;
@@ -22,7 +24,7 @@ use crate::model::ModelId;
 use crate::objects::ObjectId;
 use crate::quota::Nanos;
 use crate::record::KeyRecord;
-use crate::request::{BodyReader, EndpointKind, UsageEdit};
+use crate::request::{BodyReader, EndpointGroup, EndpointKind, UsageEdit};
 
 mod admission;
 mod answer;
@@ -57,6 +59,8 @@ pub enum Step {
     Resolve(KeyDigest),
     /// Hold head and body, ask the key service about these objects, and then [`Exchange::resume`].
     ResolveObjects(Vec<ObjectId>),
+    /// Tell the client's address ([`Exchange::locate`]), and then [`Exchange::resume`]: its key is bound to addresses.
+    Locate,
     /// Hold the head, and hand over the body as it arrives.
     ReadBody,
     /// Answer it here.
@@ -112,6 +116,15 @@ struct Forwarded {
     answer: AnswerState,
 }
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+enum Peer {
+    /// Nothing has depended on it so far.
+    Unasked,
+    /// From this address; `None` where the client has none.
+    At(Option<IpAddr>),
+}
+
 /// One request and its answer.
 #[derive(Debug)]
 pub struct Exchange {
@@ -119,6 +132,9 @@ pub struct Exchange {
     principal: Option<Principal>,
     /// The record of a key that is known and may not pass.
     refused: Option<Box<KeyRecord>>,
+    peer: Peer,
+    /// The group of endpoints that a known key has called.
+    group: Option<EndpointGroup>,
     account: Option<Account>,
     /// What it was charged at its head, while its body is read.
     admission: Option<Admission>,
@@ -150,6 +166,8 @@ impl Exchange {
             phase: Phase::Refused,
             principal: None,
             refused: None,
+            peer: Peer::Unasked,
+            group: None,
             account: None,
             admission: None,
             model: None,
@@ -172,8 +190,8 @@ impl Exchange {
         (exchange, step)
     }
 
-    /// The key service has answered about the key or the objects, or failed to; the directory or the registry holds what it said. `head` is
-    /// the request's, as it still is.
+    /// The key service has answered about the key or the objects, or failed to (the directory or the registry holds what
+    /// it said), or the client's address is known. `head` is the request's, as it still is.
     pub fn resume(
         &mut self,
         head: &Head<'_>,
@@ -188,6 +206,12 @@ impl Exchange {
             self.admit(head, ends, policy, store, now)
         };
         admitted.unwrap_or_else(|denial| self.refuse(&denial, store, now))
+    }
+
+    /// Takes the client's address, which [`Step::Locate`] asks for; `None` where it has none, such as on a Unix domain
+    /// socket.
+    pub fn locate(&mut self, address: Option<IpAddr>) {
+        self.peer = Peer::At(address);
     }
 
     /// Takes the next bytes of the request's body; `ends` with the last of them.
@@ -208,6 +232,7 @@ impl Exchange {
             denial,
             Denial::Body(_)
                 | Denial::ModelNotAllowed { .. }
+                | Denial::EndpointNotAllowed { .. }
                 | Denial::ClosedEndpoint { .. }
                 | Denial::NoSuchObject { .. }
                 | Denial::NoSuchReference(_)

@@ -67,7 +67,7 @@ pub struct Holding {
 }
 
 impl Holding {
-    /// Counts what is held of `stream`'s body now, in place of what was. `owner` is its key, once that is known.
+    /// Counts what is held of `stream`'s body now, in place of what was. `owner` is its key's account, once that is known.
     ///
     /// # Errors
     /// [`Full`]: it does not fit. Nothing is counted for the stream any more, so the caller has to drop its body.

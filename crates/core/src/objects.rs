@@ -26,6 +26,9 @@ pub mod registry;
 /// The version of the wire form that this code writes and reads.
 const WIRE_VERSION: u8 = 1;
 
+/// The version of an object whose maker continues another key.
+const WITH_LINEAGE: u8 = 2;
+
 /// Stands for the id that a provider gave to an object: the first 16 bytes of its SHA-256. Ids are drawn at
 /// random by providers, and nobody can make two texts that meet in 128 bits and are both ids.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -184,6 +187,9 @@ pub struct Object {
     pub charged: u64,
     /// Whether what it used is booked for good.
     pub settled: bool,
+    /// The first key of the chain that rotation continues with the maker; `None` where that is the maker itself.
+    #[serde(skip)]
+    pub lineage: Option<KeyId>,
 }
 
 /// What a usage event says of an object.
@@ -248,12 +254,27 @@ impl ObjectNote {
 pub struct NotAnObject;
 
 impl Object {
-    /// A version byte, then postcard; for the shared store and between service and proxies.
+    /// Whose limits its use counts for, as [`crate::record::KeyRecord::account`].
+    #[must_use]
+    pub fn account(&self) -> &KeyId {
+        self.lineage.as_ref().unwrap_or(&self.key)
+    }
+
+    /// A version byte, then postcard; for the shared store and between service and proxies. It is the oldest version
+    /// that says all of it, so that a filter that is older than the service goes on with most objects.
     ///
     /// # Errors
     /// [`NotAnObject`] if it cannot be written, which no valid object causes.
     pub fn to_wire(&self) -> Result<Vec<u8>, NotAnObject> {
-        postcard::to_extend(self, vec![WIRE_VERSION]).map_err(|_| NotAnObject)
+        let version = match &self.lineage {
+            None => WIRE_VERSION,
+            Some(_) => WITH_LINEAGE,
+        };
+        let out = postcard::to_extend(self, vec![version]).map_err(|_| NotAnObject)?;
+        match &self.lineage {
+            None => Ok(out),
+            Some(lineage) => postcard::to_extend(lineage, out).map_err(|_| NotAnObject),
+        }
     }
 
     /// Reads the wire form; every name is checked again.
@@ -261,11 +282,21 @@ impl Object {
     /// # Errors
     /// [`NotAnObject`] on an unknown version, cut or trailing bytes.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, NotAnObject> {
-        let body = bytes.strip_prefix(&[WIRE_VERSION]).ok_or(NotAnObject)?;
-        match postcard::take_from_bytes(body) {
-            Ok((object, [])) => Ok(object),
-            _ => Err(NotAnObject),
+        let (&version, body) = bytes.split_first().ok_or(NotAnObject)?;
+        if !matches!(version, WIRE_VERSION | WITH_LINEAGE) {
+            return Err(NotAnObject);
         }
+        let (object, rest): (Self, _) = postcard::take_from_bytes(body).map_err(|_| NotAnObject)?;
+        let (lineage, rest) = if version == WITH_LINEAGE {
+            let (lineage, rest) = postcard::take_from_bytes(rest).map_err(|_| NotAnObject)?;
+            (Some(lineage), rest)
+        } else {
+            (None, rest)
+        };
+        if !rest.is_empty() {
+            return Err(NotAnObject);
+        }
+        Ok(Self { lineage, ..object })
     }
 }
 

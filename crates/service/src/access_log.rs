@@ -96,6 +96,8 @@ fn event(entry: &Value) -> Option<UsageEvent> {
         }),
         requests: 1,
         object: None,
+        request_id: Label::default(),
+        endpoint_group: Label::default(),
     })
 }
 

@@ -215,6 +215,8 @@ mod tests {
             usage: Usage::Exact(tokens),
             requests: 1,
             object: None,
+            request_id: Label::default(),
+            endpoint_group: Label::default(),
         });
         (priced.cost, priced.priced_by)
     }

@@ -183,6 +183,8 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
         }),
         requests: 1,
         object: None,
+        request_id: Label::default(),
+        endpoint_group: Label::default(),
     };
     let batch = encode_batch(&[event]).unwrap();
     let (_, said) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, Error as _};
 
 use super::place;
 use super::{ConfigError, Metering, Policy, Tier};
+use crate::address::AddressSet;
 use crate::auth::CredentialHeader;
 use crate::entries::Entries;
 use crate::ident::{KeyId, TeamId, TierName};
@@ -93,6 +94,9 @@ struct RawKey {
     limits: LimitOverrides,
     #[serde(default, deserialize_with = "timestamp")]
     expires_at: Option<UnixSeconds>,
+    lineage: Option<KeyId>,
+    addresses: Option<AddressSet>,
+    endpoints: Option<EndpointSet>,
 }
 
 /// Seconds since the Unix epoch.
@@ -252,9 +256,9 @@ fn keys(
             models: raw.models,
             limits: raw.limits,
             expires_at: raw.expires_at,
-            lineage: None,
-            addresses: None,
-            endpoints: None,
+            lineage: raw.lineage,
+            addresses: raw.addresses,
+            endpoints: raw.endpoints,
         };
         if keys.insert(parsed, record).is_some() {
             return Err(error(at(""), "is there twice".into()));

@@ -250,6 +250,22 @@ fn every_mistake_is_refused_at_its_place() {
         ),
         (&key(r#","models":"gpt-4o""#), "models", "invalid type"),
         (
+            &key(r#","addresses":["10.0.0.1","10.0.0.1/8"]"#),
+            "addresses[1]",
+            "write 10.0.0.0/8 for the network",
+        ),
+        (
+            &key(r#","addresses":["office"]"#),
+            "addresses[0]",
+            "must be an IP address",
+        ),
+        (
+            &key(r#","endpoints":["chat"]"#),
+            "endpoints",
+            "no such group; there are: chat_completions, ",
+        ),
+        (&key(r#","lineage":"two words""#), "lineage", "1 to 64"),
+        (
             r#"{"paths":[{"action":"free"}]}"#,
             "paths[0]",
             "either `exact` or `prefix`",

@@ -75,6 +75,14 @@ fn every_refusal_has_openais_shape() {
         path: "/v1/files/x".into(),
         group: EndpointGroup::Files,
     };
+    let address = Denial::AddressNotAllowed {
+        key: KeyId::new("key_1").unwrap(),
+        address: Some("203.0.113.7".parse().unwrap()),
+    };
+    let endpoint = Denial::EndpointNotAllowed {
+        key: KeyId::new("key_1").unwrap(),
+        group: EndpointGroup::Files,
+    };
     let wait = Exceeded::Wait(SECOND);
     for (denial, status, error_type, param, code, details) in [
         (
@@ -92,6 +100,22 @@ fn every_refusal_has_openais_shape() {
             None,
             "key_revoked",
             "gmtech_key_revoked",
+        ),
+        (
+            address,
+            401,
+            "invalid_request_error",
+            None,
+            "ip_not_authorized",
+            "gmtech_ip_not_authorized",
+        ),
+        (
+            endpoint,
+            403,
+            "invalid_request_error",
+            None,
+            "permission_denied",
+            "gmtech_endpoint_not_allowed",
         ),
         (
             model,
@@ -272,6 +296,35 @@ fn a_limit_speaks_in_openais_words() {
             bodies(),
             "Rate limit reached for key_1 in team acme on bytes of request bodies on their way at once: Limit 1000, \
              Used 900, Requested 200. Please try again in 1s. Rate limit exceeded: send fewer large requests at a time.",
+        ),
+    ] {
+        assert_eq!(denial.message(), message);
+    }
+}
+
+#[test]
+fn what_a_key_may_not_do_names_the_key_and_who_can_allow_it() {
+    let key = || KeyId::new("key_1").unwrap();
+    let at = |address: Option<&str>| Denial::AddressNotAllowed {
+        key: key(),
+        address: address.map(|a| a.parse().unwrap()),
+    };
+    let group = EndpointGroup::Files;
+    for (denial, message) in [
+        (
+            at(Some("2001:db8::1")),
+            "Your IP 2001:db8::1 is not authorized to use key `key_1`. Send the request from an address on the key's \
+             list, or have its team change the list at https://app.gmtech.com/users/api-keys/.",
+        ),
+        (
+            at(None),
+            "Your IP is not authorized to use key `key_1`. Send the request from an address on the key's list, or \
+             have its team change the list at https://app.gmtech.com/users/api-keys/.",
+        ),
+        (
+            Denial::EndpointNotAllowed { key: key(), group },
+            "You have insufficient permissions for this operation. Permission denied: key `key_1` may not use \
+             endpoints of the group 'files'. Its team can allow them at https://app.gmtech.com/users/api-keys/.",
         ),
     ] {
         assert_eq!(denial.message(), message);

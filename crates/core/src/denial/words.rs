@@ -20,6 +20,18 @@ impl Denial {
             Self::KeyRevoked => format!(
                 "Permission denied: this API key has been revoked. Create a new one at {KEYS_PAGE}."
             ),
+            Self::AddressNotAllowed { key, address } => {
+                let ip = address.map(|a| format!(" {a}")).unwrap_or_default();
+                format!(
+                    "Your IP{ip} is not authorized to use key `{key}`. Send the request from an address on the key's \
+                     list, or have its team change the list at {KEYS_PAGE}."
+                )
+            }
+            Self::EndpointNotAllowed { key, group } => format!(
+                "You have insufficient permissions for this operation. Permission denied: key `{key}` may not use \
+                 endpoints of the group '{}'. Its team can allow them at {KEYS_PAGE}.",
+                group.name()
+            ),
             Self::ModelNotAllowed { key, model } => {
                 format!(
                     "The model `{model}` does not exist or you do not have access to it. Permission denied: key \

@@ -7,14 +7,13 @@ use super::lookup::{Lookup, look_up};
 use super::objects::Asking;
 use super::permission::{self, allows_model};
 use super::{
-    AnswerState, Exchange, Forward, Forwarded, Now, Phase, Reading, Step, limits, printable,
+    AnswerState, Exchange, Forward, Forwarded, Now, Peer, Phase, Reading, Step, limits, printable,
 };
 use crate::auth::{self, InvalidKey, Principal};
 use crate::config::Policy;
 use crate::decision;
 use crate::denial::{Denial, LimitHit};
 use crate::head::{Head, HeadEdits};
-use crate::key::KeyDigest;
 use crate::learned;
 use crate::ledger::{self, Account, Bid, Cost, CounterStore, NotReserved};
 use crate::model::ModelId;
@@ -56,9 +55,14 @@ impl Exchange {
             PathAction::Refused => return Err(unknown_url(head)),
             PathAction::Metered => {}
         }
-        if let Some(digest) = self.authenticate(head, policy, store, now)? {
-            self.phase = Phase::Resolving;
-            return Ok(Step::Resolve(digest));
+        let authenticated = self.authenticate(head, policy, store, now);
+        if self.attributed().is_some() {
+            self.group = Endpoint::new(head.method(), head.target())
+                .ok()
+                .map(|endpoint| endpoint.group());
+        }
+        if let Some(step) = authenticated? {
+            return Ok(step);
         }
         if limits::is_asked(head) {
             self.decision = decision::LIMITS;
@@ -74,6 +78,7 @@ impl Exchange {
         }
         let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
         permission::open(head, &endpoint, policy)?;
+        permission::may_call(self.principal()?, endpoint.group())?;
         if let Some(model) = endpoint.path_model() {
             self.check_model(model.clone(), policy)?;
         }
@@ -106,14 +111,14 @@ impl Exchange {
         }
     }
 
-    /// Finds out who asks; the digest of a key that the service must be asked about first.
+    /// Finds out who asks; the step that has to come first, where something must be asked for that.
     fn authenticate(
         &mut self,
         head: &Head<'_>,
         policy: &Policy,
         store: &impl CounterStore,
         now: Now,
-    ) -> Result<Option<KeyDigest>, Denial> {
+    ) -> Result<Option<Step>, Denial> {
         let key =
             auth::credential(head, policy.credential_headers()).map_err(Denial::InvalidKey)?;
         let asked = matches!(self.phase, Phase::Resolving);
@@ -121,7 +126,10 @@ impl Exchange {
             Lookup::Known(record) => (Some(record), false),
             Lookup::Spent(record) => (Some(record), true),
             Lookup::Unknown => (None, false),
-            Lookup::Ask => return Ok(Some(key.digest())),
+            Lookup::Ask => {
+                self.phase = Phase::Resolving;
+                return Ok(Some(Step::Resolve(key.digest())));
+            }
         };
         let principal = match auth::judge(&key, record.as_deref(), now.wall_millis / 1_000) {
             Ok(principal) => principal,
@@ -130,10 +138,22 @@ impl Exchange {
                 return Err(refused.into());
             }
         };
+        if let Some(allowed) = &principal.record().addresses {
+            let Peer::At(address) = self.peer else {
+                return Ok(Some(Step::Locate));
+            };
+            if !address.is_some_and(|address| allowed.contains(address)) {
+                self.refused = record;
+                return Err(Denial::AddressNotAllowed {
+                    key: principal.key().clone(),
+                    address,
+                });
+            }
+        }
         // A record whose tier nobody configured has no limits to be held to.
         let tier = policy.tier(principal.tier()).ok_or(Denial::Unavailable)?;
         let limits = tier.limits(&principal.record().limits);
-        self.account = Some(Account::of(principal.key(), limits));
+        self.account = Some(Account::of(principal.account(), limits));
         self.principal = Some(principal);
         if spent { Err(Denial::Credit) } else { Ok(None) }
     }
@@ -154,7 +174,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn principal(&self) -> Result<&Principal, Denial> {
+    pub(super) fn principal(&self) -> Result<&Principal, Denial> {
         self.principal.as_ref().ok_or(Denial::Unavailable)
     }
 
@@ -259,7 +279,7 @@ impl Exchange {
         let usual = usual_output(endpoint.kind(), policy);
         let learned = match (&self.principal, &facts.model) {
             (Some(p), Some(model)) => {
-                learned::expected(store, p.key(), model).map_err(|_| Denial::Unavailable)?
+                learned::expected(store, p.account(), model).map_err(|_| Denial::Unavailable)?
             }
             _ => None,
         };

@@ -25,7 +25,7 @@ impl Exchange {
             Phase::Forwarded(_) | Phase::Refused | Phase::Settled => return None,
         };
         let bounds = policy.bodies();
-        let owner = principal.map(Principal::key);
+        let owner = principal.map(Principal::account);
         let full = holding.hold(stream, owner, body, bounds).err()?;
         let denial = match (full, principal) {
             (Full::Body, _) => Denial::Body(BodyError::TooLarge(bounds.per_body)),

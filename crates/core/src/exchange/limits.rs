@@ -23,8 +23,9 @@ struct List<'a> {
 struct Limit<'a> {
     object: &'static str,
     name: &'static str,
-    /// What it is a limit of: each key has its own.
+    /// What it is a limit of: each key has its own, and shares it with those that rotation continues it with.
     scope: &'static str,
+    /// The first key of that chain.
     id: &'a str,
     limit: u32,
     used: u64,
@@ -49,7 +50,7 @@ pub(super) fn reply(
     let principal = principal.ok_or(Denial::Unavailable)?;
     let standings =
         ledger::standings(store, account, now.monotonic).map_err(|_| Denial::Unavailable)?;
-    let id = principal.key().as_str();
+    let id = principal.account().as_str();
     let bucket = |name, standing: Standing| Limit {
         object: "limit",
         name,
@@ -76,7 +77,7 @@ pub(super) fn reply(
     }));
     let list = List {
         object: "list",
-        key: id,
+        key: principal.key().as_str(),
         team: principal.team().as_str(),
         tier: principal.tier().as_str(),
         data,

@@ -12,7 +12,7 @@
 //! answer, that is a 503.
 
 use super::admission::COMPLETIONS_OUTPUT;
-use super::{Exchange, Now, Phase, Step};
+use super::{Exchange, Now, Phase, Step, permission};
 use crate::auth::Principal;
 use crate::config::Policy;
 use crate::denial::Denial;
@@ -250,6 +250,7 @@ impl Exchange {
             if !policy.is_open(EndpointGroup::Background) {
                 return Err(Denial::Body(BodyError::Later(param)));
             }
+            permission::may_call(self.principal()?, EndpointGroup::Background)?;
             self.objects.later = Some(param);
         }
         let makes = endpoint.objects().and_then(Place::makes);
@@ -300,11 +301,11 @@ impl Exchange {
             endpoint.kind(),
             K::ChatCompletions | K::Completions | K::Embeddings | K::Responses | K::Moderations
         );
-        if fits && endpoint.path_model().is_none() && policy.is_open(endpoint.group()) {
-            Ok(endpoint.kind())
-        } else {
-            Err(Denial::Body(batch(BatchFault::Endpoint)))
+        if !fits || endpoint.path_model().is_some() || !policy.is_open(endpoint.group()) {
+            return Err(Denial::Body(batch(BatchFault::Endpoint)));
         }
+        permission::may_call(self.principal()?, endpoint.group())?;
+        Ok(endpoint.kind())
     }
 
     fn judge_batch(

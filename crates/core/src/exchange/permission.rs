@@ -6,7 +6,7 @@ use crate::config::Policy;
 use crate::denial::{Denial, METHODS};
 use crate::head::Head;
 use crate::model::{ModelId, ModelSet};
-use crate::request::{BodyError, Endpoint, EndpointKind, RequestFacts};
+use crate::request::{BodyError, Endpoint, EndpointGroup, EndpointKind, EndpointSet, RequestFacts};
 
 /// Whether tier and key both allow the model.
 pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &ModelId) -> bool {
@@ -39,6 +39,18 @@ pub(super) fn open(head: &Head<'_>, endpoint: &Endpoint, policy: &Policy) -> Res
         method: printable(head.method()),
         path: printable(head.path()),
         group: endpoint.group(),
+    })
+}
+
+/// Whether the key may use endpoints of the group, whatever the gate has opened. Every key may see its list of models.
+pub(super) fn may_call(principal: &Principal, group: EndpointGroup) -> Result<(), Denial> {
+    let within = |set: &EndpointSet| set.contains(group) || group == EndpointGroup::Models;
+    if principal.record().endpoints.as_ref().is_none_or(within) {
+        return Ok(());
+    }
+    Err(Denial::EndpointNotAllowed {
+        key: principal.key().clone(),
+        group,
     })
 }
 

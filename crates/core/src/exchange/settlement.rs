@@ -5,6 +5,7 @@ use crate::config::Policy;
 use crate::decision;
 use crate::learned::{self, Lesson};
 use crate::ledger::CounterStore;
+use crate::request::EndpointGroup;
 use crate::sync::events::{Label, UsageEvent};
 use crate::usage::{Ending, Shown, Tokens, Usage};
 
@@ -72,7 +73,19 @@ impl Exchange {
             usage: settlement.map_or(Usage::Exact(Tokens::default()), |s| s.usage),
             requests: 1,
             object: self.object_note(),
+            request_id: self.request_id(),
+            endpoint_group: self.endpoint_group(),
         })
+    }
+
+    /// The id under which Envoy logs the request, for its event.
+    pub(super) fn request_id(&self) -> Label {
+        Label::clip(self.audience.request_id.as_deref().unwrap_or_default())
+    }
+
+    /// The group of endpoints that was called, for its event.
+    pub(super) fn endpoint_group(&self) -> Label {
+        Label::clip(self.group.map_or("", EndpointGroup::name))
     }
 
     fn settle(
@@ -133,7 +146,7 @@ impl Exchange {
                 cap,
                 usual: usual_output,
             };
-            let _ = learned::learn(store, principal.key(), model, &lesson);
+            let _ = learned::learn(store, principal.account(), model, &lesson);
         }
         Some(Settlement {
             usage,

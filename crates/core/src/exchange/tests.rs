@@ -8,6 +8,7 @@ mod dialects;
 mod held;
 mod models;
 mod objects;
+mod restrictions;
 mod service;
 mod tokens;
 
@@ -190,7 +191,9 @@ fn each_request_meets_its_decision() {
         let (exchange, step) = send(&MemoryStore::default(), request);
         let answered = match step {
             Step::Forward(_) => None,
-            Step::ReadBody | Step::Resolve(_) | Step::ResolveObjects(_) => panic!("undecided"),
+            Step::ReadBody | Step::Locate | Step::Resolve(_) | Step::ResolveObjects(_) => {
+                panic!("undecided")
+            }
             Step::Reply(reply) => Some(reply.status),
         };
         assert_eq!(
@@ -348,7 +351,9 @@ fn status(step: &Step) -> Option<u16> {
     match step {
         Step::Reply(reply) => Some(reply.status),
         Step::Forward(_) => None,
-        Step::ReadBody | Step::Resolve(_) | Step::ResolveObjects(_) => panic!("undecided"),
+        Step::ReadBody | Step::Locate | Step::Resolve(_) | Step::ResolveObjects(_) => {
+            panic!("undecided")
+        }
     }
 }
 

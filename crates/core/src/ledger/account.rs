@@ -24,7 +24,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account of a key.
+    /// The account under `key`: the first of the chain that rotation continues.
     #[must_use]
     pub fn of(key: &KeyId, limits: Limits) -> Self {
         Self {

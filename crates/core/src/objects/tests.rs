@@ -18,6 +18,7 @@ fn object(key: &str) -> Object {
         }),
         charged: 12,
         settled: false,
+        lineage: None,
     }
 }
 
@@ -55,8 +56,21 @@ fn the_wire_form_gives_back_the_object_and_refuses_all_else() {
     let wire = object("key_1").to_wire().unwrap();
     assert!(wire.len() < 80, "{} bytes", wire.len());
     assert_eq!(Object::from_wire(&wire), Ok(object("key_1")));
-    for cut in 0..wire.len() {
-        assert_eq!(Object::from_wire(&wire[..cut]), Err(NotAnObject), "{cut}");
+    let continues = Object {
+        lineage: KeyId::new("key_0").ok(),
+        ..object("key_1")
+    };
+    assert_eq!(continues.account().as_str(), "key_0");
+    assert_eq!(object("key_1").account().as_str(), "key_1");
+    let longer = continues.to_wire().unwrap();
+    assert_eq!((wire.first(), longer.first()), (Some(&1), Some(&2)));
+    assert_eq!(Object::from_wire(&longer), Ok(continues));
+    for wire in [&wire, &longer] {
+        for cut in 0..wire.len() {
+            assert_eq!(Object::from_wire(&wire[..cut]), Err(NotAnObject), "{cut}");
+        }
+        let more = [wire.as_slice(), b"x"].concat();
+        assert_eq!(Object::from_wire(&more), Err(NotAnObject));
     }
     assert!(Object::from_wire(&[wire.as_slice(), b"x"].concat()).is_err());
     assert!(Object::from_wire(&[&[9], &wire[1..]].concat()).is_err());

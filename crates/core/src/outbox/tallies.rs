@@ -17,7 +17,7 @@ const MANY: usize = 1_000;
 /// What an open sum is counted as, in bytes: above what it takes when it is sent.
 pub(super) const TALLY_BYTES: usize = 512;
 
-const DAY_MILLIS: u64 = 86_400_000;
+const MINUTE_MILLIS: u64 = 60_000;
 
 #[derive(Debug)]
 struct Tally {
@@ -38,16 +38,14 @@ pub(super) enum Added {
 #[derive(Debug, Default)]
 pub(super) struct Tallies(Vec<Tally>);
 
-/// Sums differ in what a query asks for; a day is one, since sums of days are kept.
+/// Sums differ in what a query asks for; a minute is one, since sums of minutes are kept.
 fn order(a: &UsageEvent, b: &UsageEvent) -> Ordering {
-    let day = |event: &UsageEvent| event.started_unix_ms / DAY_MILLIS;
-    (&a.key, &a.decision, &a.team, &a.tier, day(a)).cmp(&(
-        &b.key,
-        &b.decision,
-        &b.team,
-        &b.tier,
-        day(b),
-    ))
+    fn subject(e: &UsageEvent) -> impl Ord + '_ {
+        let minute = e.started_unix_ms / MINUTE_MILLIS;
+        let who = (&e.key, &e.team, &e.tier);
+        (who, &e.decision, &e.endpoint_group, minute)
+    }
+    subject(a).cmp(&subject(b))
 }
 
 impl Tallies {
@@ -60,9 +58,10 @@ impl Tallies {
                 if !room || self.0.len() >= MAX_TALLIES {
                     return None;
                 }
-                // A client chooses these two, and could make any number of sums with them.
+                // A client chooses these, and could make any number of sums with them.
                 event.model = None;
-                event.endpoint = Label::clip("");
+                event.endpoint = Label::default();
+                event.request_id = Label::default();
                 let opened = now;
                 self.0.insert(at, Tally { opened, sum: event });
                 return Some(Added::Opened);

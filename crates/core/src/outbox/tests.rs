@@ -12,7 +12,6 @@ use crate::usage::{Tokens, Usage};
 mod nothing_vanishes;
 
 const MILLI: Nanos = 1_000_000;
-const DAY: u64 = 86_400_000;
 const ROOT: u32 = 1;
 
 fn service(cluster: &str, token: &str, mib: u16) -> ServicePolicy {
@@ -38,6 +37,8 @@ fn event(n: u64, key: &str, decision: &str) -> UsageEvent {
         usage: Usage::Exact(Tokens::default()),
         requests: 1,
         object: None,
+        request_id: Label::default(),
+        endpoint_group: Label::default(),
     }
 }
 
@@ -318,10 +319,14 @@ fn an_event_goes_to_the_service_it_was_made_under_with_the_token_of_now() {
 }
 
 #[test]
-fn refusals_are_summed_by_key_decision_and_day() {
+fn refusals_are_summed_by_key_decision_group_and_minute() {
     let mut stand = Stand::new();
-    let tomorrow = |n| UsageEvent {
-        started_unix_ms: 1_790_000_000_000 + DAY,
+    let next_minute = |n| UsageEvent {
+        started_unix_ms: 1_790_000_000_000 + 60_000,
+        ..refusal(n)
+    };
+    let elsewhere = |n| UsageEvent {
+        endpoint_group: Label::clip("embeddings"),
         ..refusal(n)
     };
     for n in 0..1_000 {
@@ -329,11 +334,13 @@ fn refusals_are_summed_by_key_decision_and_day() {
         // What a client chooses freely makes no more sums.
         one.model = ModelId::new(&format!("model-{n}")).ok();
         one.endpoint = Label::clip(&format!("/v1/{n}"));
+        one.request_id = Label::clip(&format!("request-{n}"));
         stand.push(one, 0);
     }
     stand.push(event(2_000, "key_1", "rate_limit_requests"), 0);
     stand.push(event(2_001, "key_2", "key_revoked"), 0);
-    stand.push(tomorrow(2_002), 0);
+    stand.push(next_minute(2_002), 0);
+    stand.push(elsewhere(2_003), 0);
     assert!(
         stand.post(true, 5 * SECOND - 1).is_empty(),
         "they are summed for a while"
@@ -351,6 +358,7 @@ fn refusals_are_summed_by_key_decision_and_day() {
         sums,
         [
             ("key_1", "key_revoked", 1),
+            ("key_1", "key_revoked", 1),
             ("key_1", "key_revoked", 1_000),
             ("key_1", "rate_limit_requests", 1),
             ("key_2", "key_revoked", 1),
@@ -362,6 +370,7 @@ fn refusals_are_summed_by_key_decision_and_day() {
         (0, 1_790_000_000_999)
     );
     assert_eq!((sum.model.as_ref(), sum.endpoint.as_str()), (None, ""));
+    assert_eq!(sum.request_id.as_str(), "");
 
     // A sum that is under way does not change: later refusals are another sum, with another id.
     stand.push(refusal(3_000), 5 * SECOND);

@@ -3,9 +3,9 @@
 //! ```text
 //! batch  = version:1 count:2 (length:2 event)*
 //! event  = id:16 source:1 status:2 duration:4 started:8 tokens:8×4 key team tier model endpoint decision
-//!          requests:4 object
+//!          requests:4 object request_id endpoint_group
 //! ```
-//! Each name is `length:2 text`; an empty model is none. The object is `length:2 bytes` ([`ObjectNote`]), empty for
+//! Each name is `length:2 text`; an empty model, request id or group is none. The object is `length:2 bytes` ([`ObjectNote`]), empty for
 //! none. A batch is safe to send twice: the service counts each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
 //! would be sent again for ever.
 //!
@@ -33,7 +33,7 @@ pub const MAX_LABEL_LEN: usize = 64;
 
 /// A short text for logs and queries, such as an endpoint or a decision: at most 64 visible ASCII
 /// characters, so that it needs no escaping anywhere.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Label(Box<str>);
 
 impl Label {
@@ -93,6 +93,10 @@ pub struct UsageEvent {
     pub requests: u32,
     /// What it says of an object that the provider keeps.
     pub object: Option<ObjectNote>,
+    /// The request's `x-request-id`, its first 64 characters; empty where it had none, and for several requests.
+    pub request_id: Label,
+    /// The group of endpoints that was called, by its name in the configuration; empty where that was not judged.
+    pub endpoint_group: Label,
 }
 
 /// A batch that is being written, event by event.
@@ -250,7 +254,9 @@ impl UsageEvent {
             &object
                 .map_err(|_| SyncError::Malformed)?
                 .unwrap_or_default(),
-        )
+        )?;
+        put_block(out, self.request_id.as_str().as_bytes())?;
+        put_block(out, self.endpoint_group.as_str().as_bytes())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, SyncError> {
@@ -296,6 +302,8 @@ impl UsageEvent {
                 None | Some([]) => None,
                 Some(note) => Some(ObjectNote::from_wire(note).map_err(|_| SyncError::Malformed)?),
             },
+            request_id: Label::checked(r.appended(Reader::text)?.unwrap_or_default())?,
+            endpoint_group: Label::checked(r.appended(Reader::text)?.unwrap_or_default())?,
         };
         Ok(event)
     }

@@ -80,6 +80,7 @@ mod tests {
             work: None,
             charged: 0,
             settled: true,
+            lineage: None,
         };
         let answers = vec![
             (ObjectId::of(b"file-1"), Some(object)),

@@ -78,6 +78,8 @@ fn event(n: u8) -> UsageEvent {
             work: Some(BatchWork::default()),
             settled: false,
         }),
+        request_id: Label::clip("7a1c8f30-0f3c-4c9a-8f30-000000000001"),
+        endpoint_group: Label::clip("chat_completions"),
     }
 }
 
@@ -199,15 +201,28 @@ fn one_bad_event_does_not_cost_the_others() {
 
 #[test]
 fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
+    let unnamed = UsageEvent {
+        request_id: Label::default(),
+        endpoint_group: Label::default(),
+        ..event(7)
+    };
+    let without_names = bytes_of(&unnamed);
+    let (fields_of_version_1, appended) = without_names.split_at(without_names.len() - 10);
+    assert_eq!(appended, [0, 0, 0, 7, 0, 0, 0, 0, 0, 0]);
     let whole = bytes_of(&event(7));
-    let (fields_of_version_1, requests) = whole.split_at(whole.len() - 6);
-    assert_eq!(requests, [0, 0, 0, 7, 0, 0]);
     let longer = [whole.as_slice(), b"a field of tomorrow"].concat();
     let none = [fields_of_version_1, &[0; 4]].concat();
     let one = UsageEvent {
         requests: 1,
+        ..unnamed.clone()
+    };
+    let space = UsageEvent {
+        request_id: Label::clip("7a1c8f30"),
         ..event(7)
     };
+    let mut spaced = bytes_of(&space);
+    let id = spaced.len() - "7a1c8f30".len() - "chat_completions".len() - 2;
+    spaced[id] = b' ';
     for (what, bytes, read) in [
         (
             "no appended field: its default",
@@ -216,8 +231,19 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
         ),
         (
             "the requests alone",
-            &whole[..whole.len() - 2],
-            Ok(event(7)),
+            &without_names[..without_names.len() - 6],
+            Ok(unnamed.clone()),
+        ),
+        (
+            "no names of the request's",
+            &without_names[..without_names.len() - 4],
+            Ok(unnamed.clone()),
+        ),
+        ("empty names", &without_names, Ok(unnamed.clone())),
+        (
+            "an id that no log may hold",
+            &spaced,
+            Err(SyncError::Malformed),
         ),
         ("all that are known", &whole, Ok(event(7))),
         ("more than are known: skipped", &longer, Ok(event(7))),

@@ -173,6 +173,8 @@ pub fn event(key: &KeyInfo, n: u64, cost: i64) -> Priced {
             }),
             requests: 1,
             object: None,
+            request_id: Label::default(),
+            endpoint_group: Label::default(),
         },
         cost,
         priced_by: "test",

@@ -32,6 +32,8 @@ fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
         }),
         requests: 1,
         object: None,
+        request_id: Label::default(),
+        endpoint_group: Label::default(),
     }
 }
 

@@ -78,6 +78,7 @@ impl Exchange {
             work: self.objects.work.filter(|_| kind == Kind::File),
             charged,
             settled: false,
+            lineage: record.lineage.clone(),
         })
     }
 
@@ -181,6 +182,8 @@ impl Exchange {
             usage,
             requests: 1,
             object: Some(note),
+            request_id: self.request_id(),
+            endpoint_group: self.endpoint_group(),
         };
         let nothing = Usage::Exact(Tokens::default());
         let mut events = Vec::new();
@@ -253,7 +256,7 @@ fn charge_maker(
     let used = policy.metering().weights.charge(usage.tokens());
     let beyond = used.saturating_sub(object.charged);
     if let (Some(tier), true) = (policy.tier(&object.tier), beyond > 0) {
-        let account = Account::of(&object.key, tier.limits(&object.limits));
+        let account = Account::of(object.account(), tier.limits(&object.limits));
         let _ = ledger::charge_later(store, &account, beyond, now.monotonic);
     }
 }

@@ -283,6 +283,7 @@ fn other_teams() -> Object {
         work: None,
         charged: 0,
         settled: false,
+        lineage: None,
     }
 }
 

@@ -325,6 +325,7 @@ fn object(row: &AnyRow) -> Result<Object> {
         work,
         charged: unsigned(row.try_get::<i64, _>("total")?.max(0))?,
         settled: row.try_get::<Option<i64>, _>("settled_at")?.is_some(),
+        lineage: None,
     })
 }
 

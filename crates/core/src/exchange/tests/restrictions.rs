@@ -1,0 +1,336 @@
+//! What a key may be bound to: addresses, groups of endpoints, and the limits of the key that it continues.
+
+use super::*;
+use crate::holding::{Body, Holding};
+use crate::ident::{KeyId, TeamId, TierName};
+use crate::ledger::Account;
+use crate::objects::{Kind, Object, ObjectId, registry};
+use crate::quota::LimitOverrides;
+
+/// Key 1 with these fields, key 2 that continues it, key 3 that continues it too, and key 9, which nobody knows.
+fn policy_of(fields: &str, more: &str) -> Policy {
+    let entry = |n: u8, fields: &str| {
+        let digest = key(n).digest().to_hex();
+        format!(r#""{digest}":{{"id":"key_{n}","team":"acme","tier":"free"{fields}}}"#)
+    };
+    let keys = [
+        entry(1, fields),
+        entry(2, &format!(r#","lineage":"key_1"{fields}"#)),
+        entry(3, &format!(r#","lineage":"key_1"{fields}"#)),
+    ];
+    let json = format!(r#"{{"keys":{{{}}}{more}}}"#, keys.join(","));
+    Policy::from_json(json.as_bytes()).unwrap()
+}
+
+/// A request from an address; `None` is a client without one.
+struct From<'a>(&'a Policy, Option<&'a str>);
+
+impl From<'_> {
+    fn send(&self, store: &MemoryStore, n: u8, request: &str, body: &str) -> (Exchange, Step) {
+        let (method, path) = request.split_once(' ').unwrap();
+        let bearer = format!("Bearer {}", key(n).reveal());
+        let head = Head::new(vec![
+            (b":method".as_slice(), method.as_bytes()),
+            (b":path", path.as_bytes()),
+            (b"authorization", bearer.as_bytes()),
+            (b"x-request-id", b"7a1c-8f30"),
+        ]);
+        let ends = body.is_empty();
+        let (mut exchange, mut step) = Exchange::start(&head, ends, self.0, store, NOW);
+        let mut asked = 0;
+        while matches!(step, Step::Locate) {
+            asked += 1;
+            assert_eq!(asked, 1, "the address is asked for once");
+            exchange.locate(self.1.map(|a| a.parse().unwrap()));
+            step = exchange.resume(&head, ends, self.0, store, NOW);
+        }
+        if matches!(step, Step::ReadBody) {
+            step = exchange.request_body(body.as_bytes(), true, self.0, store, NOW);
+        }
+        (exchange, step)
+    }
+}
+
+fn requests_used(store: &MemoryStore, policy: &Policy, n: u8) -> (String, u64) {
+    let (_, Step::Reply(reply)) = From(policy, None).send(store, n, "GET /v1/limits", "") else {
+        panic!("no limits")
+    };
+    let limits: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(limits["key"], format!("key_{n}"));
+    let requests = &limits["data"][0];
+    (
+        requests["id"].as_str().unwrap().to_owned(),
+        requests["used"].as_u64().unwrap(),
+    )
+}
+
+#[test]
+fn a_key_that_is_bound_to_addresses_passes_from_them_alone_and_costs_nothing_elsewhere() {
+    let bound = r#","addresses":["203.0.113.0/24","2001:db8::1"]"#;
+    let policy = policy_of(bound, "");
+    let open = policy_of("", "");
+    for (address, passes) in [
+        (Some("203.0.113.7"), true),
+        (Some("::ffff:203.0.113.7"), true),
+        (Some("2001:db8::1"), true),
+        (Some("203.0.114.7"), false),
+        (Some("2001:db8::2"), false),
+        (None, false),
+    ] {
+        for request in ["GET /v1/models", "GET /v1/limits"] {
+            let store = MemoryStore::default();
+            let (exchange, step) = From(&policy, address).send(&store, 1, request, "");
+            let refused = exchange.decision() == "ip_not_authorized";
+            assert_eq!(refused, !passes, "{request} from {address:?}");
+            if refused {
+                assert_eq!(status(&step), Some(401));
+                assert_eq!(exchange.attributed().unwrap().id.as_str(), "key_1");
+                assert_eq!(requests_used(&store, &open, 1).1, 0, "nothing is charged");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_address_is_judged_before_credit_and_body_and_asked_for_only_where_it_matters() {
+    let store = MemoryStore::default();
+    let policy = policy_of(r#","addresses":["10.0.0.0/8"]"#, "");
+    let (exchange, step) =
+        From(&policy, Some("11.0.0.1")).send(&store, 1, "POST /v1/chat/completions", CHAT);
+    assert_eq!(
+        (status(&step), exchange.decision()),
+        (Some(401), "ip_not_authorized")
+    );
+    let unknown = From(&policy, Some("10.0.0.1")).send(&store, 9, "GET /v1/models", "");
+    assert_eq!(unknown.0.decision(), "invalid_api_key");
+    // `send` of the other tests never tells an address: it is not asked for.
+    let (exchange, _) = send(&store, &["GET /v1/models", "authorization: Bearer {1}"]);
+    assert_eq!(exchange.decision(), "allowed");
+}
+
+#[test]
+fn a_key_calls_the_groups_that_it_may_of_those_that_are_open() {
+    let more = r#","endpoints":{"files":"allow","background":"allow"}"#;
+    let policy = policy_of(r#","endpoints":["responses","files"]"#, more);
+    let background = r#"{"model":"gpt-4o","input":"hi","background":true}"#;
+    for (request, body, answered, decision) in [
+        (
+            "POST /v1/responses",
+            r#"{"model":"gpt-4o","input":"hi"}"#,
+            None,
+            "allowed",
+        ),
+        (
+            "POST /v1/responses",
+            background,
+            Some(403),
+            "endpoint_not_allowed",
+        ),
+        (
+            "POST /v1/chat/completions",
+            CHAT,
+            Some(403),
+            "endpoint_not_allowed",
+        ),
+        (
+            "POST /v1/embeddings",
+            r#"{"model":"e","input":"x"}"#,
+            Some(403),
+            "endpoint_not_allowed",
+        ),
+        // Every key may see which models it has, and how its limits stand.
+        ("GET /v1/models", "", None, "allowed"),
+        ("GET /v1/models/gpt-4o", "", None, "allowed"),
+        ("GET /v1/limits", "", Some(200), "limits"),
+        // What the gate has not opened is closed for every key.
+        ("DELETE /v1/models/ft:x", "", Some(404), "unknown_url"),
+        ("GET /v1/vector_stores/vs_1", "", Some(404), "unknown_url"),
+        ("GET /v1/files/file-1", "", Some(404), "object_not_found"),
+    ] {
+        let store = MemoryStore::default();
+        let (exchange, step) = From(&policy, None).send(&store, 1, request, body);
+        assert_eq!(
+            (status(&step), exchange.decision()),
+            (answered, decision),
+            "{request} {body}"
+        );
+    }
+    let store = MemoryStore::default();
+    let _ = From(&policy, None).send(&store, 1, "POST /v1/chat/completions", CHAT);
+    let _ = From(&policy, None).send(&store, 1, "POST /v1/responses", background);
+    assert_eq!(
+        requests_used(&store, &policy, 1).1,
+        2,
+        "they count as requests"
+    );
+}
+
+#[test]
+fn a_batchs_file_names_an_endpoint_that_the_key_may_use() {
+    let more = r#","endpoints":{"files":"allow"}"#;
+    for (groups, passes) in [
+        (r#"["files","chat_completions"]"#, true),
+        (r#"["files"]"#, false),
+    ] {
+        let policy = policy_of(&format!(r#","endpoints":{groups}"#), more);
+        let line = r#"{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[]}}"#;
+        let part = |head: &str, value: &str| {
+            format!("--b\r\ncontent-disposition: form-data; {head}\r\n\r\n{value}\r\n")
+        };
+        let body = [
+            part(r#"name="purpose""#, "batch"),
+            part(r#"name="file"; filename="f.jsonl""#, &format!("{line}\n")),
+            "--b--\r\n".to_owned(),
+        ]
+        .concat();
+        let bearer = format!("Bearer {}", key(1).reveal());
+        let head = Head::new(vec![
+            (b":method".as_slice(), b"POST".as_slice()),
+            (b":path", b"/v1/files"),
+            (b"authorization", bearer.as_bytes()),
+            (b"content-type", b"multipart/form-data; boundary=b"),
+        ]);
+        let store = MemoryStore::default();
+        let (mut exchange, step) = Exchange::start(&head, false, &policy, &store, NOW);
+        assert!(matches!(step, Step::ReadBody), "{step:?}");
+        let step = exchange.request_body(body.as_bytes(), true, &policy, &store, NOW);
+        let refused = (Some(403), "endpoint_not_allowed");
+        let passed = (None, "allowed");
+        assert_eq!(
+            (status(&step), exchange.decision()),
+            if passes { passed } else { refused },
+            "{step:?}"
+        );
+    }
+}
+
+#[test]
+fn keys_of_one_chain_share_every_limit() {
+    let store = MemoryStore::default();
+    let two = r#","limits":{"requests_per_minute":2}"#;
+    let policy = policy_of(two, "");
+    for (n, decision) in [
+        (1, "allowed"),
+        (2, "allowed"),
+        (3, "rate_limit_requests"),
+        (1, "rate_limit_requests"),
+    ] {
+        let (exchange, _) = From(&policy, None).send(&store, n, "GET /v1/models", "");
+        assert_eq!(exchange.decision(), decision, "key {n}");
+    }
+    for n in 1..=3 {
+        assert_eq!(requests_used(&store, &policy, n), ("key_1".to_owned(), 2));
+    }
+
+    let (store, policy) = (
+        MemoryStore::default(),
+        policy_of(r#","limits":{"max_in_flight":1}"#, ""),
+    );
+    let (mut first, step) = From(&policy, None).send(&store, 1, "POST /v1/chat/completions", CHAT);
+    assert!(matches!(step, Step::Forward(_)));
+    let (second, _) = From(&policy, None).send(&store, 2, "POST /v1/chat/completions", CHAT);
+    assert_eq!(second.decision(), "rate_limit_in_flight");
+    first.finish(&policy, &store, NOW);
+    let (second, _) = From(&policy, None).send(&store, 2, "POST /v1/chat/completions", CHAT);
+    assert_eq!(second.decision(), "allowed");
+}
+
+#[test]
+fn keys_of_one_chain_have_one_room_for_their_bodies() {
+    let (store, policy, mut holding) = (
+        MemoryStore::default(),
+        policy_of("", ""),
+        Holding::default(),
+    );
+    let body = Body {
+        arrived: 0,
+        announced: Some(30 << 20),
+    };
+    let mut ask = |stream, n| {
+        let bearer = format!("Bearer {}", key(n).reveal());
+        let head = Head::new(vec![
+            (b":method".as_slice(), b"POST".as_slice()),
+            (b":path", b"/v1/chat/completions"),
+            (b"authorization", bearer.as_bytes()),
+        ]);
+        let (mut exchange, _) = Exchange::start(&head, false, &policy, &store, NOW);
+        let _ = exchange.hold((&mut holding, stream), body, &policy, &store, NOW);
+        exchange.decision()
+    };
+    assert_ne!(ask(1, 1), "rate_limit_bodies");
+    assert_ne!(ask(2, 2), "rate_limit_bodies");
+    assert_eq!(ask(3, 3), "rate_limit_bodies");
+}
+
+#[test]
+fn what_an_object_used_later_is_charged_to_the_chain_of_its_maker() {
+    let more = r#","endpoints":{"stored_responses":"allow"}"#;
+    let (store, policy) = (MemoryStore::default(), policy_of("", more));
+    let made = Object {
+        key: KeyId::new("key_2").unwrap(),
+        team: TeamId::new("acme").unwrap(),
+        tier: TierName::new("free").unwrap(),
+        limits: LimitOverrides::default(),
+        model: None,
+        kind: Kind::Response,
+        of: None,
+        work: None,
+        charged: 0,
+        settled: false,
+        lineage: KeyId::new("key_1").ok(),
+    };
+    registry::note(&store, &ObjectId::of(b"resp_1"), &made).unwrap();
+    let (mut exchange, step) = From(&policy, None).send(&store, 3, "GET /v1/responses/resp_1", "");
+    assert!(matches!(step, Step::Forward(_)), "{step:?}");
+    let head = vec![
+        (b":status".as_slice(), b"200".as_slice()),
+        (b"content-type", b"application/json"),
+    ];
+    let _ = exchange.response_head(&Head::new(head), &policy);
+    let answer = r#"{"id":"resp_1","status":"completed","output":[{"content":[{"text":"a"}]}],"usage":{"input_tokens":9,"output_tokens":7000,"total_tokens":7009}}"#;
+    let _ = exchange.response_body(answer.as_bytes(), true);
+    exchange.note_objects(&store);
+    exchange.finish(&policy, &store, NOW);
+    let chain = Account::of(
+        &KeyId::new("key_1").unwrap(),
+        policy
+            .tier(&TierName::new("free").unwrap())
+            .unwrap()
+            .limits(&LimitOverrides::default()),
+    );
+    let used = ledger::standings(&store, &chain, NOW.monotonic)
+        .unwrap()
+        .tokens
+        .used;
+    assert_eq!(used, 7_009);
+}
+
+#[test]
+fn an_event_says_which_request_it_was_and_which_group_it_called() {
+    let bound = policy_of(
+        r#","addresses":["10.0.0.0/8"],"endpoints":["responses"]"#,
+        "",
+    );
+    for (address, request, body, group) in [
+        ("10.0.0.1", "GET /v1/models", "", "models"),
+        (
+            "10.0.0.1",
+            "POST /v1/chat/completions",
+            CHAT,
+            "chat_completions",
+        ),
+        ("10.0.0.1", "GET /v1/files/x", "", "files"),
+        // Refused before its endpoint was judged: it is told all the same.
+        ("11.0.0.1", "POST /v1/embeddings", "{}", "embeddings"),
+    ] {
+        let store = MemoryStore::default();
+        let (exchange, _) = From(&bound, Some(address)).send(&store, 1, request, body);
+        let event = exchange.usage_event([1; 16], None, NOW).unwrap();
+        assert_eq!(event.request_id.as_str(), "7a1c-8f30");
+        assert_eq!(
+            event.endpoint_group.as_str(),
+            group,
+            "{request} from {address}"
+        );
+    }
+}
