@@ -95,6 +95,13 @@ pub enum Denial {
     },
     /// 429: the team's credit, or the key's budget, is spent.
     Credit,
+    /// 429: the key's budget for the model is spent.
+    ModelBudget {
+        /// The key.
+        key: KeyId,
+        /// The model asked for.
+        model: ModelId,
+    },
     /// 404: a path that is not served.
     UnknownUrl {
         /// The method as sent.
@@ -274,7 +281,7 @@ impl Denial {
             Self::UnreadableModels => {
                 kind!("unreadable_models", 502, "server_error", "bad_gateway")
             }
-            Self::Credit => {
+            Self::Credit | Self::ModelBudget { .. } => {
                 kind!(
                     "insufficient_quota",
                     429,
@@ -298,7 +305,7 @@ impl Denial {
     fn wait(&self) -> Option<Exceeded> {
         match self {
             Self::Limit(hit) => Some(hit.exceeded),
-            Self::Credit => Some(Exceeded::Never),
+            Self::Credit | Self::ModelBudget { .. } => Some(Exceeded::Never),
             Self::BodiesOfKey { .. } | Self::NotReady | Self::Overloaded | Self::Unavailable => {
                 Some(Exceeded::Wait(SECOND))
             }

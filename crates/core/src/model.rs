@@ -113,7 +113,39 @@ impl ModelPattern {
 /// Whether what follows a prefix belongs to the same name: routers read `gpt-4o,claude` as two models, and
 /// `gpt-4o@preset/x` as what is stored under `x`.
 fn ends_one_name(rest: &str) -> bool {
-    !rest.contains([',', ';', '|']) && !rest.contains("@preset")
+    !rest.contains([',', ';', '|']) && !rest.contains(PRESET)
+}
+
+const PRESET: &str = "@preset";
+
+/// Whether the text ends with a beginning of [`PRESET`].
+fn begins_a_mark(text: &str) -> bool {
+    let mut part = PRESET;
+    while let Some((at, _)) = part.char_indices().next_back() {
+        part = part.get(..at).unwrap_or("");
+        if !part.is_empty() && text.ends_with(part) {
+            return true;
+        }
+    }
+    false
+}
+
+impl ModelPattern {
+    /// Whether this pattern allows whatever the other one allows.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (_, Self::Any) => false,
+            (_, Self::Exact(name)) => self.allows(name),
+            // What follows the longer prefix is one name there, and so it is here, unless a mark of another name begins
+            // in one and ends in the other.
+            (Self::Prefix(_), Self::Prefix(longer)) => {
+                self == other || (self.allows(longer) && !begins_a_mark(longer))
+            }
+            (Self::Exact(_), Self::Prefix(_)) => false,
+        }
+    }
 }
 
 impl TryFrom<String> for ModelPattern {
@@ -155,6 +187,13 @@ impl ModelSet {
     #[must_use]
     pub fn allows(&self, model: &str) -> bool {
         self.0.iter().any(|p| p.allows(model))
+    }
+
+    /// Whether this list certainly allows whatever the other one allows: each of its patterns is covered by one here.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let covered = |p: &ModelPattern| self.0.iter().any(|own| own.covers(p));
+        other.0.iter().all(covered)
     }
 
     /// Whether every model is allowed.
@@ -202,6 +241,57 @@ mod tests {
     fn a_star_stands_only_at_the_end() {
         for bad in ["", "**", "*gpt", "g*t", "gpt 4", "gpt\n", "gpté"] {
             assert_eq!(ModelPattern::new(bad), Err(InvalidPattern), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_what_allows_no_more() {
+        for (wide, narrow, covers) in [
+            ("*", "*", true),
+            ("*", "gpt-4o*", true),
+            ("gpt-4o*", "*", false),
+            ("gpt-4o*", "gpt-4o*", true),
+            ("gpt-4o*", "gpt-4o-mini*", true),
+            ("gpt-4o*", "gpt-4o-mini", true),
+            ("gpt-4o-mini*", "gpt-4o*", false),
+            ("gpt-4o", "gpt-4o", true),
+            ("gpt-4o", "gpt-4o*", false),
+            ("gpt-4o", "gpt-4", false),
+            ("gpt-4o*", "gpt-4o,claude*", false),
+            ("gpt-4o*", "gpt-4o,claude", false),
+            ("gpt-4o*", "gpt-4o@pre*", false),
+            ("gpt-4o@pre*", "gpt-4o@pre*", true),
+            ("claude*", "claude@2024*", true),
+        ] {
+            let pattern = |text| ModelPattern::new(text).unwrap();
+            assert_eq!(
+                pattern(wide).covers(&pattern(narrow)),
+                covers,
+                "{wide} over {narrow}"
+            );
+        }
+        let set = |texts: &[&str]| {
+            ModelSet::new(
+                texts
+                    .iter()
+                    .map(|t| ModelPattern::new(t).unwrap())
+                    .collect(),
+            )
+        };
+        let wide = set(&["gpt-4o*", "o3"]);
+        assert!(wide.covers(&set(&["o3", "gpt-4o-mini"])));
+        assert!(wide.covers(&set(&[])));
+        assert!(!wide.covers(&set(&["o3", "o4"])));
+        assert!(!set(&[]).covers(&set(&["o3"])));
+    }
+
+    proptest::proptest! {
+        /// What a covered pattern allows, the covering one allows too.
+        #[test]
+        fn covering_allows_no_less(a in "[ab]{0,2}[ab,]?\\*?", b in "[ab]{0,2}[ab,]?\\*?", model in "[ab,]{1,4}") {
+            if let (Ok(a), Ok(b)) = (ModelPattern::new(&a), ModelPattern::new(&b)) {
+                proptest::prop_assert!(!a.covers(&b) || !b.allows(&model) || a.allows(&model));
+            }
         }
     }
 

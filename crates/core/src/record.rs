@@ -18,7 +18,7 @@ use crate::request::EndpointSet;
 /// goes on with the keys that need nothing of the newer one.
 pub const WIRE_VERSION: u8 = 2;
 
-/// The version without lineage, addresses and endpoints.
+/// The version without lineage, addresses, endpoints and models whose budget is spent.
 const PLAIN: u8 = 1;
 
 /// Whether a key may be used, as its owner set it. Expiry is judged separately, against the clock.
@@ -57,6 +57,8 @@ pub struct KeyRecord {
     pub addresses: Option<AddressSet>,
     /// The groups of endpoints that it may use, of those that the gate has opened; `None` is all of these.
     pub endpoints: Option<EndpointSet>,
+    /// The models whose own budget the key has spent: answered 429 until the budget opens again.
+    pub spent_models: Option<ModelSet>,
 }
 
 /// Why bytes are no record.
@@ -82,8 +84,10 @@ impl KeyRecord {
     /// # Errors
     /// [`WireError::Malformed`] if the record cannot be written, which no valid record causes.
     pub fn to_wire(&self) -> Result<Vec<u8>, WireError> {
-        let is_plain =
-            self.lineage.is_none() && self.addresses.is_none() && self.endpoints.is_none();
+        let is_plain = self.lineage.is_none()
+            && self.addresses.is_none()
+            && self.endpoints.is_none()
+            && self.spent_models.is_none();
         let out = vec![if is_plain { PLAIN } else { WIRE_VERSION }];
         let plain = (
             &self.id,
@@ -98,7 +102,12 @@ impl KeyRecord {
         if is_plain {
             return Ok(out);
         }
-        let restrictions = (&self.lineage, &self.addresses, &self.endpoints);
+        let restrictions = (
+            &self.lineage,
+            &self.addresses,
+            &self.endpoints,
+            &self.spent_models,
+        );
         postcard::to_extend(&restrictions, out).map_err(|_| WireError::Malformed)
     }
 
@@ -114,8 +123,8 @@ impl KeyRecord {
         }
         let (plain, rest) = postcard::take_from_bytes(body).map_err(malformed)?;
         let (id, team, tier, status, models, limits, expires_at) = plain;
-        let ((lineage, addresses, endpoints), rest) = match version {
-            PLAIN => ((None, None, None), rest),
+        let ((lineage, addresses, endpoints, spent_models), rest) = match version {
+            PLAIN => ((None, None, None, None), rest),
             _ => postcard::take_from_bytes(rest).map_err(malformed)?,
         };
         if !rest.is_empty() {
@@ -132,6 +141,7 @@ impl KeyRecord {
             lineage,
             addresses,
             endpoints,
+            spent_models,
         })
     }
 }
@@ -159,6 +169,7 @@ mod tests {
             lineage: None,
             addresses: None,
             endpoints: None,
+            spent_models: None,
         }
     }
 
@@ -175,17 +186,19 @@ mod tests {
             Some(EndpointSet::EMPTY),
         );
         [
-            (lineage.clone(), None, None),
-            (None, addresses.clone(), None),
-            (None, None, endpoints),
-            (None, nothing.0, nothing.1),
-            (lineage, addresses, endpoints),
+            (lineage.clone(), None, None, None),
+            (None, addresses.clone(), None, None),
+            (None, None, endpoints, None),
+            (None, None, None, plain().models),
+            (None, nothing.0, nothing.1, None),
+            (lineage, addresses, endpoints, plain().models),
         ]
         .into_iter()
-        .map(|(lineage, addresses, endpoints)| KeyRecord {
+        .map(|(lineage, addresses, endpoints, spent_models)| KeyRecord {
             lineage,
             addresses,
             endpoints,
+            spent_models,
             ..plain()
         })
         .collect()
@@ -198,7 +211,7 @@ mod tests {
         assert_eq!(KeyRecord::from_wire(&wire), Ok(plain()));
         for record in restricted() {
             let wire = record.to_wire().unwrap();
-            assert!(wire.len() < 48 + 64, "{} bytes", wire.len());
+            assert!(wire.len() < 48 + 80, "{} bytes", wire.len());
             assert_eq!(KeyRecord::from_wire(&wire), Ok(record));
         }
     }

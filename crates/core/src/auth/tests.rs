@@ -130,6 +130,7 @@ fn record(status: Status, expires_at: Option<u64>) -> KeyRecord {
         lineage: None,
         addresses: None,
         endpoints: None,
+        spent_models: None,
     }
 }
 

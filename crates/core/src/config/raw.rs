@@ -259,6 +259,7 @@ fn keys(
             lineage: raw.lineage,
             addresses: raw.addresses,
             endpoints: raw.endpoints,
+            spent_models: None,
         };
         if keys.insert(parsed, record).is_some() {
             return Err(error(at(""), "is there twice".into()));

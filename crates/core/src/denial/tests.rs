@@ -232,6 +232,17 @@ fn every_refusal_has_openais_shape() {
             "gmtech_insufficient_quota",
         ),
         (
+            Denial::ModelBudget {
+                key: KeyId::new("key_1").unwrap(),
+                model: ModelId::new("gpt-4o").unwrap(),
+            },
+            429,
+            "insufficient_quota",
+            None,
+            "insufficient_quota",
+            "gmtech_insufficient_quota",
+        ),
+        (
             Denial::NotReady,
             503,
             "server_error",

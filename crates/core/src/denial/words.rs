@@ -73,6 +73,10 @@ impl Denial {
             Self::Credit => "You exceeded your current quota, please check your plan and billing details: your \
                 team's credit, or this key's budget, is used up."
                 .into(),
+            Self::ModelBudget { key, model } => format!(
+                "You exceeded your current quota, please check your plan and billing details: the budget of key `{key}` \
+                 for model `{model}` is used up. Other models may still be used."
+            ),
             Self::NotReady => {
                 "The key cannot be checked at the moment. Please try again shortly.".into()
             }

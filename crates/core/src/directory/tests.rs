@@ -29,6 +29,7 @@ fn entry(n: u8, version: u64, status: Status) -> KeyEntry {
         lineage: None,
         addresses: None,
         endpoints: None,
+        spent_models: None,
     };
     KeyEntry {
         digest: digest(n),

@@ -311,12 +311,13 @@ impl Exchange {
             return Err(Denial::Body(BodyError::InvalidModel));
         }
         let allowed = allows_model(principal, policy, &model);
+        let spent = permission::has_spent(principal, &model);
         let key = principal.key().clone();
         self.model = Some(model.clone());
-        if allowed {
-            Ok(())
-        } else {
-            Err(Denial::ModelNotAllowed { key, model })
+        match (allowed, spent) {
+            (false, _) => Err(Denial::ModelNotAllowed { key, model }),
+            (true, true) => Err(Denial::ModelBudget { key, model }),
+            (true, false) => Ok(()),
         }
     }
 

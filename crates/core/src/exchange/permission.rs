@@ -21,6 +21,12 @@ pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &Model
     by_tier && by_key
 }
 
+/// Whether the key has spent its budget for the model.
+pub(super) fn has_spent(principal: &Principal, model: &ModelId) -> bool {
+    let spent = principal.record().spent_models.as_ref();
+    spent.is_some_and(|m| m.allows(model.as_str()))
+}
+
 /// Whether the key may use less than every model.
 pub(super) fn is_restricted(principal: &Principal, policy: &Policy) -> bool {
     let any = |set: &ModelSet| set.is_any();
@@ -54,14 +60,15 @@ pub(super) fn may_call(principal: &Principal, group: EndpointGroup) -> Result<()
     })
 }
 
-/// For a key that may not use every model: whatever is not certainly one model that it may use is refused.
+/// For a key that may not use every model, or has spent its budget for some: whatever is not certainly one model that it
+/// may use is refused.
 pub(super) fn check(
     principal: &Principal,
     endpoint: &Endpoint,
     facts: Option<&RequestFacts>,
     policy: &Policy,
 ) -> Result<(), Denial> {
-    if !is_restricted(principal, policy) {
+    if !is_restricted(principal, policy) && principal.record().spent_models.is_none() {
         return Ok(());
     }
     if endpoint.query_chooses_a_model() {
@@ -89,7 +96,11 @@ pub(super) fn check(
         !allows_model(principal, policy, m)
             && !short(m).is_some_and(|m| allows_model(principal, policy, &m))
     };
-    match facts.others.named().iter().find(forbidden) {
+    let spent = |m: &&ModelId| {
+        has_spent(principal, m) || short(m).is_some_and(|m| has_spent(principal, &m))
+    };
+    let named = facts.others.named();
+    match named.iter().find(forbidden) {
         Some(model) if !auth::holds_key(model.as_str().as_bytes()) => {
             Err(Denial::ModelNotAllowed {
                 key: principal.key().clone(),
@@ -97,7 +108,13 @@ pub(super) fn check(
             })
         }
         Some(_) => Err(Denial::Body(BodyError::InvalidModel)),
-        None => Ok(()),
+        None => match named.iter().find(spent) {
+            Some(model) => Err(Denial::ModelBudget {
+                key: principal.key().clone(),
+                model: model.clone(),
+            }),
+            None => Ok(()),
+        },
     }
 }
 

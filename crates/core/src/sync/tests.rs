@@ -21,6 +21,7 @@ fn record(n: u32) -> KeyRecord {
         lineage: None,
         addresses: None,
         endpoints: None,
+        spent_models: None,
     }
 }
 

@@ -52,6 +52,7 @@ fn record(n: u8, status: Status) -> KeyState {
         lineage: None,
         addresses: None,
         endpoints: None,
+        spent_models: None,
     };
     KeyState {
         record,
@@ -245,6 +246,69 @@ fn a_silent_service_is_relied_on_for_as_long_as_configured() {
             (degraded, degraded),
             "{seconds}"
         );
+    }
+}
+
+#[test]
+fn a_model_whose_budget_is_spent_is_refused_and_others_pass() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    let mut state = record(1, Status::Active);
+    state.record.spent_models = serde_json::from_str(r#"["gpt-4o*","text-e"]"#).unwrap();
+    learn(
+        &store,
+        FrameKind::Snapshot,
+        (0, 1),
+        vec![(1, Some(state))],
+        at(10),
+    );
+    for (target, body, decision) in [
+        (
+            "POST /v1/chat/completions",
+            r#"{"model":"gpt-4o-mini"}"#,
+            "insufficient_quota",
+        ),
+        ("POST /v1/chat/completions", r#"{"model":"o3"}"#, "allowed"),
+        // A model that a tool of the request runs.
+        (
+            "POST /v1/responses",
+            r#"{"model":"o3","tools":[{"type":"image_generation","model":"gpt-4o"}]}"#,
+            "insufficient_quota",
+        ),
+        // Which model it runs cannot be told.
+        (
+            "POST /v1/responses",
+            r#"{"model":"o3","prompt":{"id":"p"}}"#,
+            "bad_request",
+        ),
+        (
+            "POST /v1/v1beta/models/text-e:batchEmbedContents",
+            r#"{"requests":[{"model":"models/text-e"}]}"#,
+            "insufficient_quota",
+        ),
+    ] {
+        let (exchange, step) = send_under(
+            &policy,
+            &store,
+            &[
+                target,
+                "authorization: Bearer {1}",
+                "content-type: application/json",
+            ],
+            body,
+        );
+        assert_eq!(exchange.decision(), decision, "{target} {body}");
+        if decision == "insufficient_quota" {
+            let Step::Reply(reply) = step else {
+                panic!("passed")
+            };
+            assert_eq!(reply.status, 429);
+            assert!(reply.headers.contains(&("x-should-retry", "false".into())));
+            assert!(
+                reply.body.contains("budget of key `key_1` for model"),
+                "{}",
+                reply.body
+            );
+        }
     }
 }
 

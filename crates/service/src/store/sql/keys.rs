@@ -285,6 +285,7 @@ async fn insert(tx: &mut Tx, new: NewKey, by: &By) -> Result<KeyInfo> {
             lineage: None,
             addresses: None,
             endpoints: None,
+            spent_models: None,
         },
         redacted: new.secret.redacted,
         name: new.name,

@@ -47,6 +47,7 @@ fn record(row: &AnyRow) -> Result<KeyRecord> {
         lineage: None,
         addresses: None,
         endpoints: None,
+        spent_models: None,
     })
 }
 
