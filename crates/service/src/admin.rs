@@ -1,7 +1,7 @@
 //! The management API, `/admin/v1`: its routes, and the OpenAPI description made from the same declarations.
 //!
 //! Handlers parse and render. What may be done, by whom and what is recorded of it is in [`crate::manage`]; who calls is told
-//! by [`crate::caller`]. Every route but the description and the health checks needs a token.
+//! by [`crate::caller`]. Every route but the description, the metrics and the health checks needs a token.
 
 mod audit;
 mod description;
@@ -13,7 +13,7 @@ pub mod views;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -23,11 +23,14 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::authenticate::Listener;
 use crate::caller;
 use crate::detached::detached;
 use crate::error::ApiError;
 use crate::health;
 use crate::manage::fields;
+use crate::metrics;
+use crate::observe::observed;
 use crate::service::Service;
 use crate::store::{Page, PageRequest};
 
@@ -72,18 +75,19 @@ pub fn openapi(tiers: &[TierName]) -> serde_json::Value {
 /// The management listener's routes.
 pub fn app(service: Arc<Service>) -> Router {
     let (router, declared) = described().split_for_parts();
-    let api = description::complete(&declared, &service.tiers);
-    router
-        .route(
-            "/admin/v1/openapi.json",
-            get(move || async move { Json(api) }),
-        )
+    let described = move |State(service): State<Arc<Service>>| async move {
+        Json(description::complete(&declared, &service.tiers()))
+    };
+    let router = router
+        .route("/admin/v1/openapi.json", get(described))
         .merge(health::routes())
+        .route("/metrics", get(metrics::page))
         .fallback(|| async { ApiError::not_found("URL") })
         .method_not_allowed_fallback(|| async { ApiError::method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(service.clone(), detached))
-        .with_state(service)
+        .with_state(service.clone());
+    observed(router, service, Listener::Management)
 }
 
 /// A JSON body whose mistakes are refused in the OpenAI shape.

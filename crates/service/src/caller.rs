@@ -1,19 +1,18 @@
 //! Who calls, and what that allows: the one place that tells. A use-case that changes something needs a value from here
 //! to do it.
 //!
-//! A program shows a token in `Authorization: Bearer`. Another way in (a page's cookie) becomes another arm of
-//! [`authenticate`], and nothing behind it changes.
+//! A program shows a token in `Authorization: Bearer`, which [`authenticate`] judges. Another way in (a page's cookie)
+//! becomes another arm of what makes a [`Caller`], and nothing behind it changes.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use gmtech_core::ident::TeamId;
 
+use crate::authenticate::{Listener, authenticate};
 use crate::clock::Millis;
 use crate::error::ApiError;
-use crate::secret;
 use crate::service::Service;
 use crate::store::{AdminToken, By, KeyInfo, Role};
 
@@ -27,35 +26,9 @@ impl FromRequestParts<Arc<Service>> for Caller {
         parts: &mut Parts,
         service: &Arc<Service>,
     ) -> Result<Self, ApiError> {
-        authenticate(service, &parts.headers).await
-    }
-}
-
-/// Who sends these headers.
-///
-/// # Errors
-/// 401 where they show no token, or one that does not work; where the store does not answer.
-pub async fn authenticate(service: &Service, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let digest = secret::digest(bearer(headers)?);
-    match service.store.token(&digest).await? {
-        Some(token) => Ok(Caller(token)),
-        None => Err(ApiError::unauthorized(
-            "This token is not known, or was revoked.",
-        )),
-    }
-}
-
-/// The token of `Authorization: Bearer`.
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let value = headers
-        .get(header::AUTHORIZATION)
-        .ok_or_else(|| ApiError::unauthorized("Send a token as Authorization: Bearer."))?;
-    let text = value.to_str().unwrap_or("");
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(ApiError::unauthorized(
-            "Send a token as Authorization: Bearer.",
-        )),
+        authenticate(service, Listener::Management, parts)
+            .await
+            .map(Self)
     }
 }
 
@@ -99,7 +72,7 @@ impl Caller {
         self.may_see(team)?;
         match self.0.role {
             Role::Admin | Role::TeamAdmin => Ok(self.by()),
-            Role::Reader => Err(ApiError::forbidden("This token may only read.")),
+            Role::Reader | Role::Proxy => Err(ApiError::forbidden("This token may only read.")),
         }
     }
 

@@ -27,10 +27,16 @@ pub struct Config {
     pub admin_addr: SocketAddr,
     /// The proxy-facing listener.
     pub sync_addr: SocketAddr,
-    /// The first administrator's token; stored by digest when it is not there yet.
+    /// An administrator's token; stored by digest, in place of the one that was configured before.
     pub admin_token: Token,
-    /// The proxies' token.
+    /// Where that came from, for messages: a variable's name or a file's path.
+    pub admin_token_from: String,
+    /// The proxies' token, likewise.
     pub sync_token: Token,
+    /// Where that came from.
+    pub sync_token_from: String,
+    /// How long the proxies' token before this one goes on.
+    pub token_overlap: Duration,
     /// The tiers that a key may have; their limits are the filter's configuration.
     pub tiers: Vec<TierName>,
     /// The operator's prices.
@@ -56,7 +62,10 @@ impl Config {
             admin_addr: SocketAddr::from(([127, 0, 0, 1], 8081)),
             sync_addr: SocketAddr::from(([127, 0, 0, 1], 8082)),
             admin_token,
+            admin_token_from: "the configuration".into(),
             sync_token,
+            sync_token_from: "the configuration".into(),
+            token_overlap: Duration::from_secs(86_400),
             tiers: ["free", "pro", "team"]
                 .iter()
                 .filter_map(|t| TierName::new(t).ok())

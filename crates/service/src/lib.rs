@@ -15,6 +15,7 @@
 
 pub mod access_log;
 pub mod admin;
+mod authenticate;
 pub mod caller;
 pub mod clock;
 pub mod config;
@@ -24,7 +25,9 @@ pub mod health;
 mod high_water;
 pub mod intake;
 pub mod manage;
+pub mod metrics;
 pub mod money;
+mod observe;
 pub mod price;
 pub mod secret;
 pub mod serve;

@@ -15,3 +15,4 @@ pub mod audit;
 pub(crate) mod fields;
 pub mod keys;
 pub mod teams;
+pub mod tokens;

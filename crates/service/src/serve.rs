@@ -135,9 +135,12 @@ async fn answer(listener: TcpListener, app: Router, service: Arc<Service>) {
     let stopped = async move {
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    if let Err(error) = axum::serve(listener, app)
-        .with_graceful_shutdown(stopped)
-        .await
+    if let Err(error) = axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(stopped)
+    .await
     {
         tracing::error!(%error, "a listener failed");
     }

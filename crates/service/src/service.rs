@@ -1,6 +1,8 @@
 //! A running service without its listeners: what every handler has.
 
-use std::sync::Arc;
+mod configured;
+
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use gmtech_core::ident::TierName;
@@ -8,15 +10,17 @@ use gmtech_core::sync::events::{Label, UsageEvent};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
+use crate::authenticate::Door;
 use crate::clock::{DAY_MS, Millis};
 use crate::config::{Config, Database};
 use crate::health::Health;
 use crate::high_water::HighWater;
 use crate::intake::Intake;
+use crate::metrics::Metrics;
 use crate::price::PriceBook;
-use crate::secret::{self, Token, TokenDigest};
+use crate::secret;
 use crate::store::sql::SqlStore;
-use crate::store::{By, NewAdminToken, Priced, Role, Store, StoreError};
+use crate::store::{By, Priced, Store, StoreError};
 
 /// How long an idempotency token and a proxy's name are remembered, in milliseconds: a week.
 const REMEMBERED: i64 = 7 * DAY_MS;
@@ -24,21 +28,35 @@ const REMEMBERED: i64 = 7 * DAY_MS;
 /// How long a response or a completion is remembered, in milliseconds: OpenAI keeps them for 30 days.
 const OBJECTS_REMEMBERED: i64 = 60 * DAY_MS;
 
+/// What can be replaced while the service runs.
+struct Settings {
+    prices: PriceBook,
+    tiers: Vec<TierName>,
+}
+
+impl Settings {
+    fn of(config: &Config) -> Self {
+        Self {
+            prices: PriceBook::new(config.prices.clone()),
+            tiers: config.tiers.clone(),
+        }
+    }
+}
+
 /// What every handler has.
 pub struct Service {
     /// The data.
     pub store: Arc<dyn Store>,
     /// The way of usage into the data.
     pub intake: Intake,
-    /// The prices.
-    pub prices: PriceBook,
-    /// The tiers that a key may have.
-    pub tiers: Vec<TierName>,
+    /// Counters for Prometheus.
+    pub metrics: Metrics,
     /// How many whole days raw events are kept.
     pub keep_events_days: u32,
     /// How long a proxy counts as live.
     pub live_window: Duration,
-    pub(crate) sync_token: TokenDigest,
+    pub(crate) door: Door,
+    settings: RwLock<Arc<Settings>>,
     pub(crate) high_water: HighWater,
     /// Wakes up those who wait for receipts.
     pub(crate) reported: Notify,
@@ -74,9 +92,7 @@ impl Service {
             actor: "service".into(),
             now: Millis::now(),
         };
-        store
-            .create_token(first_token(&config.admin_token), &by)
-            .await?;
+        configured::configure(store.as_ref(), config, &by).await?;
         let high_water = HighWater::open(config.high_water.clone());
         let head = store.head().await?;
         let why = match (config.new_epoch, high_water.is_ahead_of(head)) {
@@ -91,17 +107,46 @@ impl Service {
         Ok(Arc::new(Self {
             intake: Intake::start(store.clone()),
             store,
-            prices: PriceBook::new(config.prices.clone()),
-            tiers: config.tiers.clone(),
+            metrics: Metrics::default(),
+            door: Door::new(),
+            settings: RwLock::new(Arc::new(Settings::of(config))),
             keep_events_days: config.keep_events_days,
             live_window: config.live_window,
-            sync_token: config.sync_token.digest(),
             high_water,
             reported: Notify::new(),
             stopping: watch::Sender::new(false),
             under_way: TaskTracker::new(),
             health: Health::default(),
         }))
+    }
+
+    /// Takes the tokens, the prices and the tiers of `config`; everything else stays as it was at the start.
+    ///
+    /// # Errors
+    /// Where the store does not take the tokens; then nothing has changed.
+    pub async fn reload(&self, config: &Config) -> Result<(), StoreError> {
+        let by = By {
+            actor: "service".into(),
+            now: Millis::now(),
+        };
+        let settings = Arc::new(Settings::of(config));
+        configured::configure(self.store.as_ref(), config, &by).await?;
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = settings;
+        Ok(())
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&settings)
+    }
+
+    /// The tiers that a key may have.
+    #[must_use]
+    pub fn tiers(&self) -> Vec<TierName> {
+        self.settings().tiers.clone()
     }
 
     /// The event with its price. A model or endpoint that holds a key, which a client may have put there by mistake,
@@ -116,7 +161,7 @@ impl Service {
             event.model = None;
         }
         event.endpoint = Label::clip(&secret::redact(event.endpoint.as_str()));
-        self.prices.price(event)
+        self.settings().prices.price(event)
     }
 
     /// What has to be done now and then: budgets of a new day, days that close.
@@ -133,6 +178,7 @@ impl Service {
         self.store
             .forget_objects(Millis(now.0 - OBJECTS_REMEMBERED))
             .await?;
+        self.note_tokens_used().await?;
         if opened > 0 || closed > 0 {
             tracing::info!(
                 budgets_opened = opened,
@@ -142,19 +188,18 @@ impl Service {
         }
         Ok(())
     }
-}
 
-fn first_token(token: &Token) -> NewAdminToken {
-    let digest = token.digest();
-    NewAdminToken {
-        // The same token always has the same id; eight bytes of a digest reveal nothing of 256 random bits.
-        id: format!(
-            "tok_{}",
-            hex::encode(digest.iter().take(8).copied().collect::<Vec<_>>())
-        ),
-        name: "first administrator".into(),
-        digest,
-        role: Role::Admin,
-        team: None,
+    async fn note_tokens_used(&self) -> Result<(), StoreError> {
+        let used = self.door.take_used();
+        if used.is_empty() {
+            return Ok(());
+        }
+        let noted = self.store.note_tokens_used(&used).await;
+        if noted.is_err() {
+            for (id, at) in used {
+                self.door.note_use(&id, at);
+            }
+        }
+        noted
     }
 }

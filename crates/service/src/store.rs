@@ -88,7 +88,7 @@ pub trait KeyStore {
     async fn audit(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditEntry>>;
 }
 
-/// Teams, their members, and the tokens of administrators.
+/// Teams and their members.
 #[async_trait]
 pub trait TeamStore {
     /// Stores a new team.
@@ -105,14 +105,31 @@ pub trait TeamStore {
     async fn put_member(&self, team: &TeamId, member: NewMember, by: &By) -> Result<Member>;
     /// Removes a member.
     async fn remove_member(&self, team: &TeamId, email: &str, by: &By) -> Result<()>;
-    /// Stores a new administrator's token; one whose digest is there already is left as it is.
+}
+
+/// The bearer tokens of the service itself: of administrators and of proxies.
+#[async_trait]
+pub trait TokenStore {
+    /// Stores a new token; one whose digest is there already is left as it is. At most two tokens of proxies are valid
+    /// at a time: a third is a conflict.
     async fn create_token(&self, new: NewAdminToken, by: &By) -> Result<AdminToken>;
-    /// The token with this digest, unless revoked.
+    /// Takes the token that the service is started with, and ends those that it replaces. An administrator's replaces
+    /// every earlier configured one at once. A proxies' token leaves the one before valid for `overlap_ms`, and ends
+    /// older ones. A token that has ended stays so, and then replaces nothing.
+    async fn configure_token(
+        &self,
+        new: NewAdminToken,
+        overlap_ms: i64,
+        by: &By,
+    ) -> Result<Configured>;
+    /// The token with this digest, also one that has ended.
     async fn token(&self, digest: &TokenDigest) -> Result<Option<AdminToken>>;
-    /// All tokens, revoked ones too.
+    /// All tokens, also those that have ended, in the order in which they were made.
     async fn tokens(&self) -> Result<Vec<AdminToken>>;
-    /// Ends a token.
+    /// Ends a token; one that has ended already is left as it is. The last administrator's cannot be ended.
     async fn revoke_token(&self, id: &str, by: &By) -> Result<()>;
+    /// Notes when tokens were last used.
+    async fn note_tokens_used(&self, used: &[(String, Millis)]) -> Result<()>;
 }
 
 /// What the proxies learn, and what they report.
@@ -180,11 +197,11 @@ pub trait HealthStore {
 
 /// A whole store.
 pub trait Store:
-    KeyStore + TeamStore + SyncStore + UsageStore + ObjectStore + HealthStore + Send + Sync
+    KeyStore + TeamStore + TokenStore + SyncStore + UsageStore + ObjectStore + HealthStore + Send + Sync
 {
 }
 
-impl<T: KeyStore + TeamStore + SyncStore + UsageStore + ObjectStore + HealthStore + Send + Sync>
-    Store for T
+impl<T> Store for T where
+    T: KeyStore + TeamStore + TokenStore + SyncStore + UsageStore + ObjectStore + HealthStore + Send + Sync
 {
 }

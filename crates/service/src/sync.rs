@@ -36,12 +36,12 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use crate::admin::{Path, Query};
-use crate::caller::bearer;
+use crate::authenticate::{Listener, authenticate};
 use crate::clock::Millis;
 use crate::detached::detached;
 use crate::error::ApiError;
 use crate::health;
-use crate::secret;
+use crate::observe::observed;
 use crate::service::Service;
 use crate::store::{By, Changes, Head, Ingested};
 
@@ -63,7 +63,7 @@ const MAX_BODY: usize = 2 << 20;
 
 /// The proxy-facing listener's routes.
 pub fn app(service: Arc<Service>) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/sync/v1/changes", get(changes))
         .route("/sync/v1/resolve/{digest}", get(resolve))
         .route("/sync/v1/objects/{digests}", get(objects))
@@ -71,25 +71,25 @@ pub fn app(service: Arc<Service>) -> Router {
         .route("/sync/v1/receipts", post(receipt))
         .route_layer(middleware::from_fn_with_state(
             service.clone(),
-            authenticate,
+            only_proxies,
         ))
         .merge(health::routes())
         .fallback(|| async { ApiError::not_found("URL") })
         .method_not_allowed_fallback(|| async { ApiError::method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(service.clone(), detached))
-        .with_state(service)
+        .with_state(service.clone());
+    observed(router, service, Listener::Proxies)
 }
 
-async fn authenticate(
+async fn only_proxies(
     State(service): State<Arc<Service>>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    if secret::digest(bearer(request.headers())?) != service.sync_token {
-        return Err(ApiError::unauthorized("This is not the proxies' token."));
-    }
-    Ok(next.run(request).await)
+    let (parts, body) = request.into_parts();
+    authenticate(&service, Listener::Proxies, &parts).await?;
+    Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 #[derive(Deserialize)]
@@ -281,6 +281,7 @@ async fn usage(
     let malformed = received - priced.len();
     let mut done = service.intake.take(priced).await?;
     done.malformed = u64::try_from(malformed).unwrap_or(u64::MAX);
+    service.metrics.events(&done);
     if done.malformed + done.unknown_key + done.too_old > 0 {
         tracing::warn!(?done, "events were not counted");
     }

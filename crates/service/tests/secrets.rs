@@ -11,35 +11,12 @@
 
 mod common;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use axum::http::Method;
 use common::http::*;
+use common::log::Log;
 use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
 use gmtech_core::usage::{Tokens, Usage};
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 fn files(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
@@ -221,7 +198,7 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
             .iter()
             .any(|(name, bytes)| name.ends_with("gmtech.db-wal") && bytes.len() > 10_000)
     );
-    let log = log.0.lock().unwrap().clone();
+    let log = log.bytes();
     assert!(
         String::from_utf8_lossy(&log).contains("key rotated"),
         "the log was captured"

@@ -77,6 +77,6 @@ pub(super) async fn tiers(
     _caller: Caller,
 ) -> Json<List<String>> {
     Json(List::all(
-        service.tiers.iter().map(ToString::to_string).collect(),
+        service.tiers().iter().map(ToString::to_string).collect(),
     ))
 }

@@ -1,31 +1,18 @@
-//! Administrators' tokens.
+//! Tokens of administrators and of proxies.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::caller::Caller;
-use super::{Body, List, Path, fields};
+use super::{Body, List, Path};
+use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::secret::{self, Token};
+use crate::manage::tokens::{self, CreateToken, Made};
 use crate::service::Service;
-use crate::store::{AdminToken, NewAdminToken, Role};
-
-/// A token to be made.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CreateToken {
-    /// What it is for.
-    name: String,
-    /// What it allows.
-    role: Role,
-    /// Of which team: needed for `team_admin`, possible for `reader`.
-    #[serde(default)]
-    team: Option<String>,
-}
+use crate::store::AdminToken;
 
 /// A new token.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -38,40 +25,13 @@ pub(super) struct NewTokenView {
 
 #[utoipa::path(post, path = "/admin/v1/tokens", tag = "tokens", request_body = CreateToken,
     responses((status = 201, body = NewTokenView), (status = "4XX", body = ErrorBody)))]
-/// Make a token for another administrator or reader.
+/// Make a token for another administrator, a reader or the proxies. At most two of proxies are valid at a time.
 pub(super) async fn create(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Body(asked): Body<CreateToken>,
 ) -> Result<(StatusCode, Json<NewTokenView>), ApiError> {
-    let by = caller.must_be_admin()?;
-    let team = asked
-        .team
-        .as_deref()
-        .map(|t| fields::team("team", t))
-        .transpose()?;
-    let fits = match asked.role {
-        Role::Admin => team.is_none(),
-        Role::TeamAdmin => team.is_some(),
-        Role::Reader => true,
-    };
-    if !fits {
-        return Err(ApiError::invalid(
-            "team",
-            "team_admin needs a team, admin has none.",
-        ));
-    }
-    let random = || -> std::io::Result<_> { Ok((Token::generate()?, secret::random::<8>()?)) };
-    let (token, id) = random().map_err(|error| ApiError::internal(&error))?;
-    let new = NewAdminToken {
-        id: format!("tok_{}", hex::encode(id)),
-        name: fields::name("name", &asked.name)?,
-        digest: token.digest(),
-        role: asked.role,
-        team,
-    };
-    let view = service.store.create_token(new, &by).await?;
-    tracing::info!(token = view.id, by = by.actor, "token created");
+    let Made { token, view } = tokens::create(&service, &caller, asked).await?;
     Ok((
         StatusCode::CREATED,
         Json(NewTokenView {
@@ -88,21 +48,18 @@ pub(super) async fn list(
     State(service): State<Arc<Service>>,
     caller: Caller,
 ) -> Result<Json<List<AdminToken>>, ApiError> {
-    caller.must_be_admin()?;
-    Ok(Json(List::all(service.store.tokens().await?)))
+    Ok(Json(List::all(tokens::list(&service, &caller).await?)))
 }
 
 #[utoipa::path(delete, path = "/admin/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)),
     responses((status = 204), (status = "4XX", body = ErrorBody)))]
-/// End a token.
+/// End a token. The last administrator's is kept (409): make another one first.
 pub(super) async fn revoke(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let by = caller.must_be_admin()?;
-    service.store.revoke_token(&id, &by).await?;
-    tracing::info!(token = id, by = by.actor, "token revoked");
+    tokens::revoke(&service, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -85,6 +85,7 @@ pub(super) async fn import(
         .collect();
     let mut done = service.intake.take(priced).await?;
     done.malformed = u64::try_from(malformed).unwrap_or(u64::MAX);
+    service.metrics.events(&done);
     tracing::info!(by = by.actor, ?done, "usage imported");
     Ok(Json(done))
 }

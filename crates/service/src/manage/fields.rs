@@ -91,13 +91,13 @@ pub(crate) fn path_team(text: &str) -> Result<TeamId, ApiError> {
 }
 
 pub(crate) fn tier(service: &Service, text: &str) -> Result<TierName, ApiError> {
-    service
-        .tiers
+    let tiers = service.tiers();
+    tiers
         .iter()
         .find(|t| t.as_str() == text)
         .cloned()
         .ok_or_else(|| {
-            let known: Vec<_> = service.tiers.iter().map(TierName::as_str).collect();
+            let known: Vec<_> = tiers.iter().map(TierName::as_str).collect();
             ApiError::invalid("tier", format!("tier must be one of {}.", known.join(", ")))
         })
 }

@@ -23,6 +23,7 @@ mod rows;
 mod session;
 mod sync;
 mod teams;
+mod tokens;
 mod usage;
 mod writer;
 

@@ -3,11 +3,13 @@
 mod admin;
 mod keys;
 mod sync;
+mod tokens;
 mod usage;
 
 pub use admin::*;
 pub use keys::*;
 pub use sync::*;
+pub use tokens::*;
 pub use usage::*;
 
 use crate::clock::Millis;

@@ -15,3 +15,4 @@ mod access;
 mod keys;
 mod mistakes;
 mod teams;
+mod tokens;

@@ -76,6 +76,25 @@ impl Api {
         body: Option<Value>,
         headers: &[(&str, &str)],
     ) -> (StatusCode, Value) {
+        let response = self.answer(token, method, path, body, headers).await;
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let json = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
+        (status, json)
+    }
+
+    async fn answer(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> axum::response::Response {
         let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -90,20 +109,32 @@ impl Api {
             }
             None => Body::empty(),
         };
-        let response = self
-            .admin
+        self.admin
             .clone()
             .oneshot(request.body(body).unwrap())
             .await
-            .unwrap();
-        let status = response.status();
+            .unwrap()
+    }
+
+    /// The `x-request-id` of the management listener's answer.
+    pub async fn request_id(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> String {
+        let response = self.answer(token, method, path, body, headers).await;
+        let id = response.headers().get("x-request-id").unwrap();
+        id.to_str().unwrap().to_owned()
+    }
+
+    /// What anybody reads at `path` of the management listener, which is no JSON.
+    pub async fn text(&self, path: &str) -> String {
+        let response = self.answer("", Method::GET, path, None, &[]).await;
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let json = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).unwrap()
-        };
-        (status, json)
+        String::from_utf8(bytes.to_vec()).unwrap()
     }
 
     /// As the administrator; must succeed.

@@ -12,6 +12,7 @@
 )]
 
 pub mod http;
+pub mod log;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Keys, teams, tokens and the audit log.
+//! Keys, teams and the audit log.
 
 use gmtech_core::record::Status;
 use gmtech_service::clock::Millis;
@@ -13,7 +13,6 @@ store_tests!(
     rotation_ends_the_old_key_after_the_overlap,
     every_page_is_full_and_no_key_is_missed,
     every_change_is_in_the_audit_log,
-    tokens_work_until_they_are_revoked,
     members_are_added_changed_and_removed,
 );
 
@@ -283,32 +282,6 @@ async fn every_change_is_in_the_audit_log(stand: &Stand) {
             .len(),
         2
     );
-}
-
-async fn tokens_work_until_they_are_revoked(stand: &Stand) {
-    let store = &stand.store;
-    let new = NewAdminToken {
-        id: "tok_1".into(),
-        name: "ops".into(),
-        digest: [7; 32],
-        role: Role::Reader,
-        team: None,
-    };
-    let made = store.create_token(new.clone(), &by(NOON)).await.unwrap();
-    assert_eq!(store.token(&[7; 32]).await.unwrap(), Some(made.clone()));
-    let again = NewAdminToken {
-        id: "tok_2".into(),
-        ..new
-    };
-    assert_eq!(
-        store.create_token(again, &by(NOON)).await.unwrap(),
-        made,
-        "a token is stored once"
-    );
-    assert_eq!(store.token(&[8; 32]).await.unwrap(), None);
-    store.revoke_token("tok_1", &by(NOON)).await.unwrap();
-    assert_eq!(store.token(&[7; 32]).await.unwrap(), None);
-    assert_eq!(store.tokens().await.unwrap().len(), 1);
 }
 
 async fn members_are_added_changed_and_removed(stand: &Stand) {

@@ -38,3 +38,4 @@ mod keys;
 mod money;
 mod objects;
 mod sync;
+mod tokens;

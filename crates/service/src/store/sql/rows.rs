@@ -138,6 +138,9 @@ pub(super) fn token(row: &AnyRow) -> Result<AdminToken> {
             .transpose()?,
         created_at: Millis(row.try_get("created_at")?),
         revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(Millis),
+        expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Millis),
+        last_used_at: row.try_get::<Option<i64>, _>("last_used_at")?.map(Millis),
+        configured: row.try_get::<i64, _>("configured")? != 0,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Teams, members and administrators' tokens.
+//! Teams and their members.
 
 use async_trait::async_trait;
 use gmtech_core::ident::TeamId;
@@ -6,10 +6,9 @@ use serde_json::json;
 
 use super::keys::cut;
 use super::{SqlStore, Tx, is_taken, next_version, note, rows};
-use crate::secret::TokenDigest;
 use crate::store::{
-    AdminToken, By, Member, MemberRole, NewAdminToken, NewMember, NewTeam, Page, PageRequest,
-    Result, Role, StoreError, Team, TeamPatch, TeamStore,
+    By, Member, MemberRole, NewMember, NewTeam, Page, PageRequest, Result, StoreError, Team,
+    TeamPatch, TeamStore,
 };
 
 #[async_trait]
@@ -146,87 +145,6 @@ impl TeamStore for SqlStore {
             detail,
         )
         .await?;
-        self.commit(tx).await
-    }
-
-    async fn create_token(&self, new: NewAdminToken, by: &By) -> Result<AdminToken> {
-        let mut tx = self.begin().await?;
-        if let Some(team) = &new.team {
-            load(&mut tx, team.as_str()).await?;
-        }
-        let role = match new.role {
-            Role::Admin => "admin",
-            Role::TeamAdmin => "team_admin",
-            Role::Reader => "reader",
-        };
-        let team = new.team.as_ref().map(|t| t.as_str().to_owned());
-        let done = sqlx::query(
-            "INSERT INTO admin_tokens (id, name, digest, role, team_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(&*new.id)
-        .bind(&*new.name)
-        .bind(new.digest.to_vec())
-        .bind(role)
-        .bind(team.clone())
-        .bind(by.now.0)
-        .execute(&mut *tx)
-        .await?;
-        if done.rows_affected() > 0 {
-            let detail = json!({"name": new.name, "role": role});
-            note(
-                &mut tx,
-                by,
-                "token.create",
-                &new.id,
-                team.as_deref(),
-                detail,
-            )
-            .await?;
-        }
-        let row = sqlx::query("SELECT * FROM admin_tokens WHERE digest = $1")
-            .bind(new.digest.to_vec())
-            .fetch_one(&mut *tx)
-            .await?;
-        self.commit(tx).await?;
-        rows::token(&row)
-    }
-
-    async fn token(&self, digest: &TokenDigest) -> Result<Option<AdminToken>> {
-        let row =
-            sqlx::query("SELECT * FROM admin_tokens WHERE digest = $1 AND revoked_at IS NULL")
-                .bind(digest.to_vec())
-                .fetch_optional(&self.readers)
-                .await?;
-        row.as_ref().map(rows::token).transpose()
-    }
-
-    async fn tokens(&self) -> Result<Vec<AdminToken>> {
-        let found = sqlx::query("SELECT * FROM admin_tokens ORDER BY created_at, id")
-            .fetch_all(&self.readers)
-            .await?;
-        found.iter().map(rows::token).collect()
-    }
-
-    async fn revoke_token(&self, id: &str, by: &By) -> Result<()> {
-        self.urgently(|| self.end_token(id, by)).await
-    }
-}
-
-impl SqlStore {
-    async fn end_token(&self, id: &str, by: &By) -> Result<()> {
-        let mut tx = self.begin_urgent().await?;
-        let done = sqlx::query(
-            "UPDATE admin_tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
-        )
-        .bind(by.now.0)
-        .bind(id)
-        .execute(&mut *tx)
-        .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::NotFound("token"));
-        }
-        note(&mut tx, by, "token.revoke", id, None, json!({})).await?;
         self.commit(tx).await
     }
 }

@@ -1,10 +1,9 @@
-//! Teams, members, tokens, and the audit log.
+//! Teams, members, and the audit log.
 
 use gmtech_core::ident::TeamId;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
-use crate::secret::TokenDigest;
 
 /// One change.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -109,51 +108,4 @@ pub struct Member {
     /// Since when.
     #[schema(value_type = String, format = DateTime)]
     pub added_at: Millis,
-}
-
-/// What a token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Everything.
-    Admin,
-    /// Everything of one team but its credit.
-    TeamAdmin,
-    /// Reading: everything, or one team if it has one.
-    Reader,
-}
-
-/// A token to be stored.
-#[derive(Clone, Debug)]
-pub struct NewAdminToken {
-    /// Its id.
-    pub id: String,
-    /// What it is for.
-    pub name: String,
-    /// Its digest.
-    pub digest: TokenDigest,
-    /// What it allows.
-    pub role: Role,
-    /// Of which team.
-    pub team: Option<TeamId>,
-}
-
-/// An administrator's token, without its text.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct AdminToken {
-    /// Its id, which the audit log shows.
-    pub id: String,
-    /// What it is for.
-    pub name: String,
-    /// What it allows.
-    pub role: Role,
-    /// Of which team.
-    #[schema(value_type = Option<String>)]
-    pub team: Option<TeamId>,
-    /// When it was made.
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Millis,
-    /// When it was ended.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub revoked_at: Option<Millis>,
 }

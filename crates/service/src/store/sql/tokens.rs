@@ -1,0 +1,254 @@
+//! Tokens of administrators and of proxies.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::{SqlStore, Tx, note, rows, teams};
+use crate::clock::Millis;
+use crate::secret::TokenDigest;
+use crate::store::{
+    AdminToken, By, Configured, NewAdminToken, Result, Role, StoreError, TokenStore,
+};
+
+/// How many tokens of proxies are valid at a time: one, and one more while it is replaced.
+const PROXY_TOKENS: usize = 2;
+
+#[async_trait]
+impl TokenStore for SqlStore {
+    async fn create_token(&self, new: NewAdminToken, by: &By) -> Result<AdminToken> {
+        let mut tx = self.begin().await?;
+        if let Some(team) = &new.team {
+            teams::load(&mut tx, team.as_str()).await?;
+        }
+        let token = match by_digest(&mut tx, &new.digest).await? {
+            Some(there) => there,
+            None => {
+                if new.role == Role::Proxy {
+                    room_for_proxy(&mut tx, by.now).await?;
+                }
+                insert(&mut tx, &new, false, by).await?
+            }
+        };
+        self.commit(tx).await?;
+        Ok(token)
+    }
+
+    async fn configure_token(
+        &self,
+        new: NewAdminToken,
+        overlap_ms: i64,
+        by: &By,
+    ) -> Result<Configured> {
+        let mut tx = self.begin().await?;
+        let token = match by_digest(&mut tx, &new.digest).await? {
+            None => insert(&mut tx, &new, true, by).await?,
+            Some(there) => match adopt(&mut tx, &new, there, by).await? {
+                Adopted::Ended(token) => {
+                    return Ok(Configured {
+                        token,
+                        ended: Vec::new(),
+                        overlapping: None,
+                    });
+                }
+                Adopted::Valid(token) => token,
+            },
+        };
+        let mut done = Configured {
+            token,
+            ended: Vec::new(),
+            overlapping: None,
+        };
+        for earlier in replaced(&mut tx, &done.token, by.now).await? {
+            let goes_on = new.role == Role::Proxy && done.overlapping.is_none() && overlap_ms > 0;
+            if goes_on {
+                done.overlapping = Some(let_expire(&mut tx, earlier, overlap_ms, by).await?);
+            } else {
+                let why = json!({"replaced_by": done.token.id});
+                done.ended.push(end(&mut tx, &earlier.id, why, by).await?);
+            }
+        }
+        self.commit(tx).await?;
+        Ok(done)
+    }
+
+    async fn token(&self, digest: &TokenDigest) -> Result<Option<AdminToken>> {
+        let row = sqlx::query("SELECT * FROM admin_tokens WHERE digest = $1")
+            .bind(digest.to_vec())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(rows::token).transpose()
+    }
+
+    async fn tokens(&self) -> Result<Vec<AdminToken>> {
+        let found = sqlx::query("SELECT * FROM admin_tokens ORDER BY created_at, id")
+            .fetch_all(&self.readers)
+            .await?;
+        found.iter().map(rows::token).collect()
+    }
+
+    async fn revoke_token(&self, id: &str, by: &By) -> Result<()> {
+        self.urgently(|| self.end_token(id, by)).await
+    }
+
+    async fn note_tokens_used(&self, used: &[(String, Millis)]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for (id, at) in used {
+            sqlx::query(
+                "UPDATE admin_tokens SET last_used_at = $1
+                 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)",
+            )
+            .bind(at.0)
+            .bind(&**id)
+            .execute(&mut *tx)
+            .await?;
+        }
+        self.commit(tx).await
+    }
+}
+
+impl SqlStore {
+    async fn end_token(&self, id: &str, by: &By) -> Result<()> {
+        let mut tx = self.begin_urgent().await?;
+        let row = sqlx::query("SELECT * FROM admin_tokens WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?
+            .ok_or(StoreError::NotFound("token"))?;
+        let token = rows::token(&row)?;
+        if token.ended(by.now).is_some() {
+            return Ok(());
+        }
+        if token.role == Role::Admin && valid(&mut tx, Role::Admin, by.now).await?.len() < 2 {
+            return Err(StoreError::Conflict(
+                "this is the last administrator's token: make another one first \
+                 (gmtech tokens create --role admin)"
+                    .into(),
+            ));
+        }
+        end(&mut tx, id, json!({}), by).await?;
+        self.commit(tx).await
+    }
+}
+
+async fn by_digest(tx: &mut Tx, digest: &TokenDigest) -> Result<Option<AdminToken>> {
+    let row = sqlx::query("SELECT * FROM admin_tokens WHERE digest = $1")
+        .bind(digest.to_vec())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(rows::token).transpose()
+}
+
+/// The valid tokens of a role, the newest first.
+async fn valid(tx: &mut Tx, role: Role, now: Millis) -> Result<Vec<AdminToken>> {
+    let found = sqlx::query(
+        "SELECT * FROM admin_tokens
+         WHERE role = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+         ORDER BY created_at DESC, id",
+    )
+    .bind(role.name())
+    .bind(now.0)
+    .fetch_all(&mut **tx)
+    .await?;
+    found.iter().map(rows::token).collect()
+}
+
+async fn room_for_proxy(tx: &mut Tx, now: Millis) -> Result<()> {
+    let there = valid(tx, Role::Proxy, now).await?;
+    if there.len() < PROXY_TOKENS {
+        return Ok(());
+    }
+    let ids: Vec<&str> = there.iter().map(|t| t.id.as_str()).collect();
+    Err(StoreError::Conflict(format!(
+        "{PROXY_TOKENS} tokens of proxies are valid already ({}): revoke the one that no proxy uses first",
+        ids.join(", ")
+    )))
+}
+
+async fn insert(tx: &mut Tx, new: &NewAdminToken, configured: bool, by: &By) -> Result<AdminToken> {
+    let team = new.team.as_ref().map(|t| t.as_str().to_owned());
+    let row = sqlx::query(
+        "INSERT INTO admin_tokens (id, name, digest, role, team_id, configured, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *",
+    )
+    .bind(&*new.id)
+    .bind(&*new.name)
+    .bind(new.digest.to_vec())
+    .bind(new.role.name())
+    .bind(team.clone())
+    .bind(i64::from(configured))
+    .bind(by.now.0)
+    .fetch_one(&mut **tx)
+    .await?;
+    let detail = json!({"name": new.name, "role": new.role, "configured": configured});
+    note(tx, by, "token.create", &new.id, team.as_deref(), detail).await?;
+    rows::token(&row)
+}
+
+/// A token that is there and is now the one that the service was started with.
+enum Adopted {
+    Valid(AdminToken),
+    Ended(AdminToken),
+}
+
+async fn adopt(tx: &mut Tx, new: &NewAdminToken, there: AdminToken, by: &By) -> Result<Adopted> {
+    if there.role != new.role {
+        return Err(StoreError::Conflict(format!(
+            "the token that is configured for the role {} is {} with the role {}: configure another one",
+            new.role.name(),
+            there.id,
+            there.role.name()
+        )));
+    }
+    if there.ended(by.now).is_some() {
+        return Ok(Adopted::Ended(there));
+    }
+    if there.configured && there.expires_at.is_none() {
+        return Ok(Adopted::Valid(there));
+    }
+    let row = sqlx::query(
+        "UPDATE admin_tokens SET configured = 1, expires_at = NULL WHERE id = $1 RETURNING *",
+    )
+    .bind(&*there.id)
+    .fetch_one(&mut **tx)
+    .await?;
+    note(tx, by, "token.configure", &there.id, None, json!({})).await?;
+    Ok(Adopted::Valid(rows::token(&row)?))
+}
+
+/// The configured tokens that `token` replaces: the one before it first, then those that were to end anyway.
+async fn replaced(tx: &mut Tx, token: &AdminToken, now: Millis) -> Result<Vec<AdminToken>> {
+    let mut earlier = valid(tx, token.role, now).await?;
+    earlier.retain(|t| t.configured && t.id != token.id);
+    earlier.sort_by_key(|t| t.expires_at.is_some());
+    Ok(earlier)
+}
+
+async fn let_expire(
+    tx: &mut Tx,
+    token: AdminToken,
+    overlap_ms: i64,
+    by: &By,
+) -> Result<AdminToken> {
+    if token.expires_at.is_some() {
+        return Ok(token);
+    }
+    let until = Millis(by.now.0.saturating_add(overlap_ms));
+    let row = sqlx::query("UPDATE admin_tokens SET expires_at = $1 WHERE id = $2 RETURNING *")
+        .bind(until.0)
+        .bind(&*token.id)
+        .fetch_one(&mut **tx)
+        .await?;
+    let detail = json!({"expires_at": until});
+    note(tx, by, "token.expire", &token.id, None, detail).await?;
+    rows::token(&row)
+}
+
+async fn end(tx: &mut Tx, id: &str, detail: serde_json::Value, by: &By) -> Result<AdminToken> {
+    let row = sqlx::query("UPDATE admin_tokens SET revoked_at = $1 WHERE id = $2 RETURNING *")
+        .bind(by.now.0)
+        .bind(id)
+        .fetch_one(&mut **tx)
+        .await?;
+    note(tx, by, "token.revoke", id, None, detail).await?;
+    rows::token(&row)
+}
