@@ -62,6 +62,9 @@ pub(crate) struct Command {
     /// Make every proxy read everything again; after restoring a backup
     #[arg(long)]
     new_epoch: bool,
+    /// Take the clock's word for how late it is, where the service has not run for long: old data is dropped by it
+    #[arg(long)]
+    trust_clock: bool,
 }
 
 /// Runs until SIGINT or SIGTERM.
@@ -131,6 +134,7 @@ impl Command {
         config.keep_events_days = self.keep_events;
         config.live_window = self.live_window;
         config.new_epoch = self.new_epoch;
+        config.trust_clock = self.trust_clock;
         Ok(config)
     }
 }

@@ -14,6 +14,8 @@ use gmtech_core::sync::events::{Label, UsageEvent};
 use gmtech_core::usage::{Tokens, Usage};
 use serde_json::Value;
 
+use crate::store::Ingested;
+
 /// What an entry of the log is.
 #[derive(Debug, PartialEq)]
 pub enum Entry {
@@ -24,7 +26,7 @@ pub enum Entry {
     /// A refused request, which cost nothing: the proxies report it in a sum with others, so that its line names no
     /// event, and to count the line would count it twice.
     Summed,
-    /// A key's request that cannot be counted.
+    /// A key's request that cannot be counted: something is missing, or a number is one that no request has.
     Malformed,
 }
 
@@ -39,6 +41,21 @@ impl Entry {
     }
 }
 
+/// Reads entries: the events, and how many are none for which reason.
+#[must_use]
+pub fn read_all(entries: &[Value]) -> (Vec<UsageEvent>, Ingested) {
+    let (mut events, mut rest) = (Vec::new(), Ingested::default());
+    for entry in entries {
+        match read(entry) {
+            Entry::Event(event) => events.push(*event),
+            Entry::Nobodys => rest.nobodys += 1,
+            Entry::Summed => rest.summed += 1,
+            Entry::Malformed => rest.malformed += 1,
+        }
+    }
+    (events, rest)
+}
+
 /// Reads one entry.
 #[must_use]
 pub fn read(entry: &Value) -> Entry {
@@ -49,12 +66,14 @@ pub fn read(entry: &Value) -> Entry {
     if text(entry, "event_id").is_empty() && !decision.is_empty() && decision != ALLOWED {
         return Entry::Summed;
     }
-    event(entry).map_or(Entry::Malformed, |event| Entry::Event(Box::new(event)))
+    event(entry)
+        .filter(UsageEvent::is_within_bounds)
+        .map_or(Entry::Malformed, |event| Entry::Event(Box::new(event)))
 }
 
 fn event(entry: &Value) -> Option<UsageEvent> {
     let model = text(entry, "model");
-    let tokens = |kind: &str| number(entry, &format!("tokens_{kind}")).unwrap_or(0);
+    let tokens = |kind: &str| count(&text(entry, &format!("tokens_{kind}")));
     let known: fn(Tokens) -> Usage = match text(entry, "usage_source").as_str() {
         // A refusal has no source: its zero tokens are exact.
         "" | "exact" => Usage::Exact,
@@ -85,14 +104,14 @@ fn event(entry: &Value) -> Option<UsageEvent> {
         duration_ms: u32::try_from(number(entry, "duration_ms").unwrap_or(0)).unwrap_or(u32::MAX),
         started_unix_ms: started(entry)?,
         usage: known(Tokens {
-            input: tokens("input"),
-            cached_input: tokens("cached_input"),
-            cache_write: tokens("cache_write"),
-            audio_input: tokens("audio_input"),
-            output: tokens("output"),
-            reasoning: tokens("reasoning"),
-            audio_output: tokens("audio_output"),
-            total: tokens("total"),
+            input: tokens("input")?,
+            cached_input: tokens("cached_input")?,
+            cache_write: tokens("cache_write")?,
+            audio_input: tokens("audio_input")?,
+            output: tokens("output")?,
+            reasoning: tokens("reasoning")?,
+            audio_output: tokens("audio_output")?,
+            total: tokens("total")?,
         }),
         requests: 1,
         object: None,
@@ -118,6 +137,14 @@ fn first(entry: &Value, names: [&str; 2]) -> String {
 
 fn number(entry: &Value, name: &str) -> Option<u64> {
     text(entry, name).parse().ok()
+}
+
+/// A count, 0 where it is absent; `None` for what is no count, or none that fits.
+fn count(text: &str) -> Option<u64> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    text.parse().ok()
 }
 
 /// 32 hexadecimal digits, with or without the dashes of a UUID.
@@ -196,6 +223,21 @@ mod tests {
             ("usage_source", json!("-"), "event"),
             ("usage_source", json!("guess"), "malformed"),
             ("response_code", json!("-"), "event"),
+            ("tokens_input", json!(null), "event"),
+            ("tokens_input", json!(1_000_000_000_000_u64), "event"),
+            ("tokens_input", json!(1_000_000_000_001_u64), "malformed"),
+            ("tokens_output", json!("9200000000000000000"), "malformed"),
+            ("tokens_total", json!(u64::MAX), "malformed"),
+            ("tokens_total", json!("1e30"), "malformed"),
+            ("tokens_reasoning", json!(-1), "malformed"),
+            ("tokens_reasoning", json!(0.5), "malformed"),
+            ("duration_ms", json!(u64::MAX), "event"),
+            ("start_time", json!(0), "event"),
+            ("start_time", json!(7_258_118_400_000_u64), "event"),
+            ("start_time", json!(7_258_118_400_001_u64), "malformed"),
+            ("start_time", json!(u64::MAX), "malformed"),
+            ("start_time", json!("9999-12-31T00:00:00Z"), "malformed"),
+            ("start_time", json!("1969-12-31T23:59:59Z"), "malformed"),
         ] {
             let mut changed = entry();
             changed[field] = value.clone();

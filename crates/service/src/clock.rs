@@ -1,5 +1,7 @@
 //! The one place that asks the time. Everything else takes it as an argument.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -15,6 +17,13 @@ impl Millis {
     #[must_use]
     pub fn now() -> Self {
         Self(Timestamp::now().as_millisecond())
+    }
+
+    /// This much later.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(span))
     }
 
     /// The UTC day, counted from 1970-01-01.
@@ -40,6 +49,45 @@ impl Serialize for Millis {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(&self.to_rfc3339())
     }
+}
+
+/// What both clocks of the machine say at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// The wall clock, which people and networks set.
+    pub wall: Millis,
+    /// How long the machine has been up, which nobody sets. On Linux the time that it slept counts.
+    pub uptime: Duration,
+}
+
+impl Reading {
+    /// The present.
+    #[must_use]
+    pub fn now() -> Self {
+        Self {
+            wall: Millis::now(),
+            uptime: uptime(),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn uptime() -> Duration {
+    // std's Instant stops while the machine sleeps.
+    let at = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(at).unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a native program: std's clocks work here"
+)]
+fn uptime() -> Duration {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    FIRST.elapsed()
 }
 
 /// The first day of the month that `day` is in, both counted from 1970-01-01.

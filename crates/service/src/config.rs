@@ -49,6 +49,8 @@ pub struct Config {
     pub high_water: Option<PathBuf>,
     /// Start another history of versions, after a restore that nothing else recognises.
     pub new_epoch: bool,
+    /// Take the wall clock for proven at the start: after the service had not run for long, and the clock is right.
+    pub trust_clock: bool,
 }
 
 impl Config {
@@ -75,6 +77,7 @@ impl Config {
             live_window: Duration::from_secs(30),
             high_water: Some(high_water.into()),
             new_epoch: false,
+            trust_clock: false,
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Millis;
-use crate::store::{Failure, FailureKind, Ingested, Priced, Result, Store, StoreError};
+use crate::store::{Batch, Failure, FailureKind, Ingested, Result, Store, StoreError};
 
 /// How many batches may wait. Beyond it their senders wait.
 const WAITING: usize = 64;
@@ -25,7 +25,7 @@ const MANY: usize = 8_000;
 pub struct Intake(mpsc::Sender<Job>);
 
 struct Job {
-    events: Vec<Priced>,
+    batch: Batch,
     done: oneshot::Sender<Result<Ingested>>,
 }
 
@@ -45,12 +45,13 @@ impl Intake {
     ///
     /// # Errors
     /// Where the store does not answer. To send the batch again is safe, whatever has happened.
-    pub async fn take(&self, events: Vec<Priced>) -> Result<Ingested> {
+    pub async fn take(&self, batch: impl Into<Batch>) -> Result<Ingested> {
+        let batch = batch.into();
         let (done, answer) = oneshot::channel();
         let closed =
             || StoreError::Unconfirmed(Failure::new(FailureKind::Other, "the service stops"));
         self.0
-            .send(Job { events, done })
+            .send(Job { batch, done })
             .await
             .map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -60,12 +61,12 @@ impl Intake {
 async fn write_all(mut waiting: mpsc::Receiver<Job>, store: Arc<dyn Store>) {
     let mut alone = false;
     while let Some(first) = waiting.recv().await {
-        let mut count = first.events.len();
-        let (mut batches, mut answers) = (vec![first.events], vec![first.done]);
+        let mut count = first.batch.events.len();
+        let (mut batches, mut answers) = (vec![first.batch], vec![first.done]);
         while !alone && count < MANY {
             let Ok(next) = waiting.try_recv() else { break };
-            count += next.events.len();
-            batches.push(next.events);
+            count += next.batch.events.len();
+            batches.push(next.batch);
             answers.push(next.done);
         }
         let store = store.clone();

@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod money;
 mod observe;
 pub mod price;
+mod proven;
 pub mod secret;
 pub mod serve;
 pub mod service;

@@ -6,6 +6,15 @@
 /// Nano-dollars in a dollar.
 pub const DOLLAR: i64 = 1_000_000_000;
 
+/// The largest amount that one entry of a ledger, one budget or one request's cost may be: a billion dollars.
+pub const MAX_AMOUNT: i64 = 1_000_000_000 * DOLLAR;
+
+/// How far a balance may be from zero: nine billion dollars, which a sum of any entries cannot pass unseen.
+pub const MAX_BALANCE: i64 = 9 * MAX_AMOUNT;
+
+/// The highest price: a million dollars for a million tokens.
+pub const MAX_PRICE: i64 = 1_000_000 * DOLLAR;
+
 /// Reads dollars as `12`, `0.5` or `-3.000000001`; at most nine digits after the point.
 #[must_use]
 pub fn parse_usd(text: &str) -> Option<i64> {

@@ -12,7 +12,7 @@ use gmtech_core::sync::events::UsageEvent;
 use gmtech_core::usage::Tokens;
 use serde::Deserialize;
 
-use crate::money::{DOLLAR, parse_usd};
+use crate::money::{DOLLAR, MAX_AMOUNT, MAX_PRICE, parse_usd};
 use crate::store::Priced;
 
 /// The operator's prices, as configuration.
@@ -50,7 +50,7 @@ pub struct Rates {
     pub output: Usd,
 }
 
-/// Not negative, in nano-dollars.
+/// Not negative and at most [`MAX_PRICE`], in nano-dollars.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Usd(i64);
@@ -59,14 +59,17 @@ impl TryFrom<String> for Usd {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         match parse_usd(&text) {
-            Some(nanos) if nanos >= 0 => Ok(Self(nanos)),
-            _ => Err(format!("{text:?} is no price in dollars, such as \"2.50\"")),
+            Some(nanos) if (0..=MAX_PRICE).contains(&nanos) => Ok(Self(nanos)),
+            _ => Err(format!(
+                "{text:?} is no price in dollars from 0 to {}, such as \"2.50\"",
+                MAX_PRICE / DOLLAR
+            )),
         }
     }
 }
 
 impl Rates {
-    /// Nano-dollars, rounded up. Audio costs what text does.
+    /// Nano-dollars, rounded up, at most [`MAX_AMOUNT`]. Audio costs what text does.
     fn cost(&self, t: &Tokens) -> i64 {
         let t = consistent(t);
         let plain = t
@@ -82,7 +85,7 @@ impl Rates {
         .into_iter()
         .map(|(tokens, rate)| i128::from(tokens) * i128::from(rate.0))
         .sum();
-        i64::try_from((sum + 999_999) / 1_000_000).unwrap_or(i64::MAX)
+        i64::try_from((sum + 999_999) / 1_000_000).map_or(MAX_AMOUNT, |cost| cost.min(MAX_AMOUNT))
     }
 }
 
@@ -158,7 +161,7 @@ impl PriceBook {
 /// provider.
 fn listed(model: &str, tokens: &Tokens, started_unix_ms: u64) -> Option<i64> {
     let t = consistent(tokens);
-    // Counts are at most u32::MAX on their way here; an f64 holds far larger ones exactly.
+    // Counts are at most MAX_EVENT_TOKENS; an f64 holds far larger ones exactly.
     let usage = PricedUsage::from(
         [
             ("input_tokens", t.input),
@@ -271,6 +274,20 @@ mod tests {
     }
 
     #[test]
+    fn no_tokens_and_no_price_cost_more_than_can_be_summed() {
+        let config = r#"{"models": [{"model": "*", "input": "1000000", "output": "1000000"}]}"#;
+        let book = PriceBook::new(serde_json::from_str(config).unwrap());
+        for (tokens, nanos) in [
+            (1, DOLLAR),
+            (999_999_999, 999_999_999 * DOLLAR),
+            (1_000_000_001, MAX_AMOUNT),
+            (u64::MAX, MAX_AMOUNT),
+        ] {
+            assert_eq!(cost(&book, "m", used(tokens, 0)).0, nanos, "{tokens}");
+        }
+    }
+
+    #[test]
     fn cached_tokens_have_their_price_and_are_part_of_the_prompt() {
         let config = r#"{"models": [{"model": "*", "input": "10", "cached_input": "1", "cache_write": "20", "output": "0"}]}"#;
         let book = PriceBook::new(serde_json::from_str(config).unwrap());
@@ -336,6 +353,7 @@ mod tests {
         for config in [
             r#"{"fallback": {"input": "-1", "output": "0"}}"#,
             r#"{"fallback": {"input": "cheap", "output": "0"}}"#,
+            r#"{"fallback": {"input": "1000000.01", "output": "0"}}"#,
             r#"{"fallback": {"output": "0"}}"#,
             r#"{"fallbacks": {}}"#,
             r#"{"models": [{"model": "a*b", "input": "1", "output": "1"}]}"#,

@@ -11,14 +11,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
-use crate::clock::Millis;
+use crate::clock::Reading;
 use crate::config::Config;
 use crate::service::Service;
 use crate::store::StoreError;
 use crate::{admin, sync};
 
-/// How often budgets of a new day are opened and old days closed.
-const HOUSEKEEPING: Duration = Duration::from_secs(30);
+/// How often the clocks are looked at; what has to be done now and then is due each 30 seconds.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How long requests under way may take when the service stops.
 const GRACE: Duration = Duration::from_secs(10);
@@ -147,7 +147,7 @@ async fn answer(listener: TcpListener, app: Router, service: Arc<Service>) {
 }
 
 async fn keep_house(service: Arc<Service>) {
-    let mut ticks = interval(HOUSEKEEPING);
+    let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stopping = service.stopping.subscribe();
     loop {
@@ -155,7 +155,7 @@ async fn keep_house(service: Arc<Service>) {
             _ = ticks.tick() => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
-        if let Err(error) = service.housekeeping(Millis::now()).await {
+        if let Err(error) = service.tick(Reading::now()).await {
             tracing::error!(%error, "housekeeping failed; it is tried again");
         }
     }

@@ -2,25 +2,27 @@
 
 mod configured;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use gmtech_core::ident::TierName;
 use gmtech_core::sync::events::{Label, UsageEvent};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::authenticate::Door;
-use crate::clock::{DAY_MS, Millis};
+use crate::clock::{DAY_MS, Millis, Reading};
 use crate::config::{Config, Database};
 use crate::health::Health;
 use crate::high_water::HighWater;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::price::PriceBook;
+use crate::proven;
 use crate::secret;
 use crate::store::sql::SqlStore;
-use crate::store::{By, Priced, Store, StoreError};
+use crate::store::{Budgeted, By, Priced, Store, StoreError};
 
 /// How long an idempotency token and a proxy's name are remembered, in milliseconds: a week.
 const REMEMBERED: i64 = 7 * DAY_MS;
@@ -43,6 +45,22 @@ impl Settings {
     }
 }
 
+/// How often budgets of a new day are opened and old days closed.
+const HOUSEKEEPING: Duration = Duration::from_secs(30);
+
+/// From which lag of the proven time on it is worth a word, in milliseconds: a day.
+const LONG_LAG: u64 = 86_400_000;
+
+/// What was seen of the machine's clocks.
+struct Clocks {
+    proven: proven::Watch,
+    looked: Option<Reading>,
+    /// Whether budgets may have been judged by a wrong clock: it has jumped, or nobody knows what it did before the start.
+    doubtful: bool,
+    /// When housekeeping began last, by the uptime.
+    kept_house: Option<Duration>,
+}
+
 /// What every handler has.
 pub struct Service {
     /// The data.
@@ -58,6 +76,8 @@ pub struct Service {
     pub(crate) door: Door,
     settings: RwLock<Arc<Settings>>,
     pub(crate) high_water: HighWater,
+    clocks: Mutex<Clocks>,
+    lag_ms: AtomicU64,
     /// Wakes up those who wait for receipts.
     pub(crate) reported: Notify,
     /// Turns true when the service stops.
@@ -104,6 +124,11 @@ impl Service {
             tracing::warn!(version = head.version, why, "starting a new epoch");
             store.new_epoch(why, &by).await?;
         }
+        if config.trust_clock {
+            let proven = store.proven().await?;
+            store.prove(proven, by.now).await?;
+            tracing::warn!(now = %by.now.to_rfc3339(), "the wall clock is trusted, as the operator asked");
+        }
         Ok(Arc::new(Self {
             intake: Intake::start(store.clone()),
             store,
@@ -113,6 +138,13 @@ impl Service {
             keep_events_days: config.keep_events_days,
             live_window: config.live_window,
             high_water,
+            clocks: Mutex::new(Clocks {
+                proven: proven::Watch::default(),
+                looked: None,
+                doubtful: true,
+                kept_house: None,
+            }),
+            lag_ms: AtomicU64::new(0),
             reported: Notify::new(),
             stopping: watch::Sender::new(false),
             under_way: TaskTracker::new(),
@@ -164,30 +196,97 @@ impl Service {
         self.settings().prices.price(event)
     }
 
-    /// What has to be done now and then: budgets of a new day, days that close.
+    /// Looks at the clocks, and does what has to be done now and then when its time has come or the wall clock has
+    /// jumped. To be called each second.
     ///
     /// # Errors
     /// Where the store does not answer; nothing is lost, the next time does it.
-    pub async fn housekeeping(&self, now: Millis) -> Result<(), StoreError> {
-        let opened = self.store.refresh_budgets(now).await?;
+    pub async fn tick(&self, now: Reading) -> Result<(), StoreError> {
+        let (jumped, due) = {
+            let mut clocks = self.clocks.lock().await;
+            let jumped = clocks.looked.and_then(|before| proven::jump(before, now));
+            clocks.looked = Some(now);
+            clocks.doubtful |= jumped.is_some();
+            let due = clocks
+                .kept_house
+                .is_none_or(|at| now.uptime.saturating_sub(at) >= HOUSEKEEPING);
+            (jumped, due)
+        };
+        if let Some(by_ms) = jumped {
+            tracing::warn!(
+                by_ms,
+                "the wall clock has jumped: all budgets are judged anew"
+            );
+        }
+        if jumped.is_some() || due {
+            self.housekeeping(now).await?;
+        }
+        Ok(())
+    }
+
+    /// What has to be done now and then: the proven time, budgets of a new day, days that close.
+    ///
+    /// # Errors
+    /// Where the store does not answer; nothing is lost, the next time does it.
+    pub async fn housekeeping(&self, now: Reading) -> Result<(), StoreError> {
+        let mut clocks = self.clocks.lock().await;
+        clocks.kept_house = Some(now.uptime);
+        let stored = self.store.proven().await?;
+        let mut proven = clocks.proven.step(stored, now);
+        if stored != Some(proven) && !self.store.prove(stored, proven).await? {
+            // Another service was faster: it is the one that moves it.
+            proven = stored.unwrap_or(proven);
+        }
+        // Where the wall clock is behind, it may be the one that is right.
+        let proven = proven.min(now.wall);
+        self.note_lag(now.wall.0.saturating_sub(proven.0));
+        let which = if clocks.doubtful {
+            Budgeted::All
+        } else {
+            Budgeted::Spent
+        };
+        let opened = self.store.judge_budgets(which, now.wall).await?;
+        clocks.doubtful = false;
         let closed = self
             .store
-            .close_days_before(now.day() - i64::from(self.keep_events_days))
+            .close_days_before(proven.day() - i64::from(self.keep_events_days))
             .await?;
-        self.store.forget(Millis(now.0 - REMEMBERED)).await?;
+        let before = |span: i64| Millis(proven.0.saturating_sub(span));
+        self.store.forget(before(REMEMBERED)).await?;
         self.store
-            .forget_objects(Millis(now.0 - OBJECTS_REMEMBERED))
+            .forget_objects(before(OBJECTS_REMEMBERED))
             .await?;
         self.note_tokens_used().await?;
         if opened > 0 || closed > 0 {
             tracing::info!(
-                budgets_opened = opened,
+                budgets_changed = opened,
                 events_dropped = closed,
                 "housekeeping"
             );
         }
         Ok(())
     }
+
+    /// By how much the proven time is behind the wall clock: for so long more than was asked for are raw events kept.
+    #[must_use]
+    pub fn clock_lag(&self) -> Duration {
+        Duration::from_millis(self.lag_ms.load(Ordering::Relaxed))
+    }
+
+    /// Says it once when the lag has become long, not each time.
+    fn note_lag(&self, lag_ms: i64) {
+        let lag = u64::try_from(lag_ms).unwrap_or(0);
+        let before = self.lag_ms.swap(lag, Ordering::Relaxed);
+        if lag >= LONG_LAG && before < LONG_LAG {
+            tracing::warn!(
+                lag_seconds = lag / 1000,
+                "the wall clock is ahead of the time that services have run through: either they were stopped for that \
+                 long, or the clock is wrong. Old data is kept for that much longer. If the clock is right, start once \
+                 with --trust-clock"
+            );
+        }
+    }
+
 
     async fn note_tokens_used(&self) -> Result<(), StoreError> {
         let used = self.door.take_used();

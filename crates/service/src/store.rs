@@ -7,7 +7,8 @@
 //! - A change of a key or of a credit state, its version and its audit entry are one transaction. Versions are
 //!   seen in the order they were given: who has read version `n` never later finds a change at or below `n`.
 //! - A balance is the sum of the team's ledger rows; ledger and audit rows are never changed or removed.
-//! - A usage event is counted once, however often it is sent.
+//! - A usage event is counted once, however often and however late it is sent. A closed day's sums do not change.
+//! - No sum passes what its column holds: it stays at the largest.
 //! - No secret comes in: a key or token is its digest here.
 //!
 //! # Failure policy
@@ -147,8 +148,6 @@ pub trait SyncStore {
     async fn report(&self, proxy: &str, applied: Head, now: Millis) -> Result<()>;
     /// Every proxy that reported since `since`.
     async fn proxies(&self, since: Millis) -> Result<Vec<Proxy>>;
-    /// Drops what only matters for a while: idempotency tokens and proxies of before `before`.
-    async fn forget(&self, before: Millis) -> Result<()>;
     /// Wakes up when this process has made a version; other processes' changes are only seen by asking.
     fn watch(&self) -> tokio::sync::watch::Receiver<u64>;
 }
@@ -158,21 +157,34 @@ pub trait SyncStore {
 pub trait UsageStore {
     /// Counts and charges events, each id once.
     async fn ingest(&self, events: &[Priced], now: Millis) -> Result<Ingested> {
-        let mut done = self.ingest_all(&[events.to_vec()], now).await?;
+        let mut done = self.ingest_all(&[events.to_vec().into()], now).await?;
         Ok(done.pop().unwrap_or_default())
     }
-    /// As [`UsageStore::ingest`], several batches in one transaction; gives what became of each.
-    async fn ingest_all(&self, batches: &[Vec<Priced>], now: Millis) -> Result<Vec<Ingested>>;
+    /// As [`UsageStore::ingest`], several batches in one transaction; gives what became of each. An import is in the
+    /// audit log with what it came to.
+    async fn ingest_all(&self, batches: &[Batch], now: Millis) -> Result<Vec<Ingested>>;
     /// Adds to a team's credit, or corrects it.
     async fn credit(&self, team: &TeamId, entry: NewCredit, by: &By) -> Result<Team>;
     /// The ledger of a team, the newest first.
     async fn ledger(&self, team: &TeamId, page: &PageRequest) -> Result<Page<LedgerRow>>;
     /// Usage in groups.
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>>;
-    /// Opens the budgets whose day or month is over; gives how many keys changed.
-    async fn refresh_budgets(&self, now: Millis) -> Result<u64>;
-    /// Closes the days before `day` and drops their raw events; gives how many were dropped. Sums stay.
+}
+
+/// What time does to the data.
+#[async_trait]
+pub trait TimeStore {
+    /// The proven time; `None` before there was one.
+    async fn proven(&self) -> Result<Option<Millis>>;
+    /// Sets the proven time to `to` if it still is `was`; whether it was.
+    async fn prove(&self, was: Option<Millis>, to: Millis) -> Result<bool>;
+    /// Judges keys' budgets anew for the day and month that `now` is in; gives how many keys changed.
+    async fn judge_budgets(&self, which: Budgeted, now: Millis) -> Result<u64>;
+    /// Closes the days before `day`, so that their sums do not change any more, and drops their raw events, of which
+    /// the ids are kept; gives how many were dropped.
     async fn close_days_before(&self, day: i64) -> Result<u64>;
+    /// Drops what only matters for a while: idempotency tokens and proxies of before `before`.
+    async fn forget(&self, before: Millis) -> Result<()>;
 }
 
 /// Objects that providers keep.
@@ -197,11 +209,29 @@ pub trait HealthStore {
 
 /// A whole store.
 pub trait Store:
-    KeyStore + TeamStore + TokenStore + SyncStore + UsageStore + ObjectStore + HealthStore + Send + Sync
+    KeyStore
+    + TeamStore
+    + TokenStore
+    + SyncStore
+    + UsageStore
+    + TimeStore
+    + ObjectStore
+    + HealthStore
+    + Send
+    + Sync
 {
 }
 
 impl<T> Store for T where
-    T: KeyStore + TeamStore + TokenStore + SyncStore + UsageStore + ObjectStore + HealthStore + Send + Sync
+    T: KeyStore
+        + TeamStore
+        + TokenStore
+        + SyncStore
+        + UsageStore
+        + TimeStore
+        + ObjectStore
+        + HealthStore
+        + Send
+        + Sync
 {
 }

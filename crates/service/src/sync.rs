@@ -282,7 +282,7 @@ async fn usage(
     let mut done = service.intake.take(priced).await?;
     done.malformed = u64::try_from(malformed).unwrap_or(u64::MAX);
     service.metrics.events(&done);
-    if done.malformed + done.unknown_key + done.too_old > 0 {
+    if done.malformed + done.unknown_key > 0 {
         tracing::warn!(?done, "events were not counted");
     }
     Ok(Json(done))

@@ -150,43 +150,49 @@ fn import(client: &Client, file: &Path, at: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// What became of the lines. But for `late` and the cost, which are of accepted ones, the counts add up to `lines`.
+const COUNTS: [&str; 8] = [
+    "accepted",
+    "late",
+    "duplicate",
+    "unknown_key",
+    "malformed",
+    "summed",
+    "nobodys",
+    "cost_nano_usd",
+];
+
 #[derive(Default)]
 struct Totals {
     lines: u64,
-    accepted: u64,
-    duplicate: u64,
-    too_old: u64,
-    unknown_key: u64,
     malformed: u64,
+    counts: [u64; COUNTS.len()],
 }
 
 impl Totals {
     fn add(&mut self, answer: &Value) {
-        let count = |name| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
-        self.accepted += count("accepted");
-        self.duplicate += count("duplicate");
-        self.too_old += count("too_old");
-        self.unknown_key += count("unknown_key");
-        self.malformed += count("malformed");
+        for (sum, name) in self.counts.iter_mut().zip(COUNTS) {
+            let count = answer.get(name).and_then(Value::as_u64).unwrap_or(0);
+            *sum = sum.saturating_add(count);
+        }
     }
 
     fn print(&self, at: &Connection) {
-        let all = json!({"lines": self.lines, "accepted": self.accepted, "duplicate": self.duplicate,
-            "too_old": self.too_old, "unknown_key": self.unknown_key, "malformed": self.malformed});
+        let mut all = serde_json::Map::new();
+        all.insert("lines".into(), json!(self.lines));
+        for (count, name) in self.counts.iter().zip(COUNTS) {
+            let here = if name == "malformed" {
+                self.malformed
+            } else {
+                0
+            };
+            all.insert(name.into(), json!(count.saturating_add(here)));
+        }
+        let all = Value::Object(all);
         if at.json {
             show::json(&all);
         } else {
-            show::fields(
-                &all,
-                &[
-                    "lines",
-                    "accepted",
-                    "duplicate",
-                    "too_old",
-                    "unknown_key",
-                    "malformed",
-                ],
-            );
+            show::fields(&all, &[&["lines"][..], &COUNTS].concat());
         }
     }
 }

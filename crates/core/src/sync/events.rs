@@ -31,6 +31,15 @@ pub const MAX_BATCH_EVENTS: usize = 1_000;
 /// The longest label, in bytes.
 pub const MAX_LABEL_LEN: usize = 64;
 
+/// The most tokens of one kind that an event may say: a million million. The largest real ones, batches of 50,000
+/// requests, use a hundredth of it, and sums of millions of such events still fit 64 bits. On the wire a count ends at
+/// `u32::MAX` anyway; this bounds what comes another way, such as a log.
+pub const MAX_EVENT_TOKENS: u64 = 1_000_000_000_000;
+
+/// The latest start that any clock tells, however wrong: 2200-01-01, in milliseconds since the Unix epoch. Beyond it a
+/// number is no time.
+pub const MAX_STARTED_UNIX_MS: u64 = 7_258_118_400_000;
+
 /// A short text for logs and queries, such as an endpoint or a decision: at most 64 visible ASCII
 /// characters, so that it needs no escaping anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -198,6 +207,25 @@ pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Result<UsageEvent, SyncError>>, 
 }
 
 impl UsageEvent {
+    /// Whether each of its numbers is within what an event can say: no count above [`MAX_EVENT_TOKENS`], a start up to
+    /// [`MAX_STARTED_UNIX_MS`].
+    #[must_use]
+    pub fn is_within_bounds(&self) -> bool {
+        let t = self.usage.tokens();
+        let counts = [
+            t.input,
+            t.cached_input,
+            t.cache_write,
+            t.audio_input,
+            t.output,
+            t.reasoning,
+            t.audio_output,
+            t.total,
+        ];
+        counts.iter().all(|count| *count <= MAX_EVENT_TOKENS)
+            && self.started_unix_ms <= MAX_STARTED_UNIX_MS
+    }
+
     /// Whether it may cost money: the request went on to the upstream, or used tokens, or tells of an object.
     #[must_use]
     pub fn is_admitted(&self) -> bool {

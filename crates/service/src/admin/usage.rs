@@ -11,7 +11,7 @@ use super::{Body, List, Query, fields};
 use crate::access_log;
 use crate::error::{ApiError, ErrorBody};
 use crate::service::Service;
-use crate::store::{GroupBy, Ingested, UsageQuery, UsageRow};
+use crate::store::{Batch, GroupBy, Import, Ingested, UsageQuery, UsageRow};
 
 /// The most log entries in one import.
 const MAX_IMPORT: usize = 1_000;
@@ -60,7 +60,7 @@ pub(super) async fn query(
 #[utoipa::path(post, path = "/admin/v1/usage/import", tag = "usage", request_body = Vec<Object>,
     responses((status = 200, body = Ingested), (status = "4XX", body = ErrorBody)))]
 /// Count what a crash kept from being reported: entries of Envoy's JSON access log, at most 1000. Each event id counts once,
-/// whoever reports it.
+/// whoever reports it and however late. The import is in the audit log.
 pub(super) async fn import(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -73,18 +73,16 @@ pub(super) async fn import(
             format!("At most {MAX_IMPORT} entries at once."),
         ));
     }
-    let events: Vec<_> = entries.iter().map(access_log::read).collect();
-    let malformed = events
-        .iter()
-        .filter(|e| matches!(e, access_log::Entry::Malformed))
-        .count();
-    let priced: Vec<_> = events
-        .into_iter()
-        .filter_map(access_log::Entry::event)
-        .map(|event| service.price(event))
-        .collect();
-    let mut done = service.intake.take(priced).await?;
-    done.malformed = u64::try_from(malformed).unwrap_or(u64::MAX);
+    let (events, rest) = access_log::read_all(&entries);
+    let priced = events.into_iter().map(|event| service.price(event));
+    let batch = Batch {
+        events: priced.collect(),
+        import: Some(Import {
+            by: by.clone(),
+            rest,
+        }),
+    };
+    let done = service.intake.take(batch).await?;
     service.metrics.events(&done);
     tracing::info!(by = by.actor, ?done, "usage imported");
     Ok(Json(done))

@@ -13,8 +13,10 @@
 mod booking;
 mod bulk;
 mod connect;
+mod counted;
 mod events;
 mod health;
+mod ingest;
 mod keys;
 mod objects;
 mod readers;
@@ -23,6 +25,7 @@ mod rows;
 mod session;
 mod sync;
 mod teams;
+mod time;
 mod tokens;
 mod usage;
 mod writer;
@@ -197,7 +200,9 @@ async fn replay(tx: &mut Tx, once: Option<&Once>, by: &By) -> Result<Option<Stri
 async fn remember(tx: &mut Tx, once: Option<&Once>, result: &str, by: &By) -> Result<()> {
     let Some(once) = once else { return Ok(()) };
     sqlx::query(
-        "INSERT INTO idempotency (actor, token, request, result, created_at) VALUES ($1, $2, $3, $4, $5)",
+        // Not older than the proven time, whatever the clock says: it would be forgotten at once.
+        "INSERT INTO idempotency (actor, token, request, result, created_at)
+         SELECT $1, $2, $3, $4, CASE WHEN proven_at > $5 THEN proven_at ELSE $5 END FROM meta",
     )
     .bind(&*by.actor)
     .bind(&*once.token)

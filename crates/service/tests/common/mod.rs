@@ -36,6 +36,17 @@ pub struct Stand {
     _dir: tempfile::TempDir,
 }
 
+impl Stand {
+    /// A store that is somewhere else.
+    pub fn over(store: Arc<SqlStore>, url: Place) -> Self {
+        Self {
+            store,
+            url,
+            _dir: tempfile::tempdir().unwrap(),
+        }
+    }
+}
+
 #[derive(Clone)]
 pub enum Place {
     File(std::path::PathBuf),
@@ -83,6 +94,12 @@ pub async fn sqlite() -> Stand {
 
 /// A new database on the server of `GMTECH_TEST_POSTGRES_URL`; `None` without one.
 pub async fn postgres() -> Option<Stand> {
+    let url = empty_postgres().await?;
+    Some(Stand::over(Arc::new(url.open().await), url))
+}
+
+/// As [`postgres`], with nothing in it.
+pub async fn empty_postgres() -> Option<Place> {
     let server = std::env::var("GMTECH_TEST_POSTGRES_URL").ok()?;
     sqlx::any::install_default_drivers();
     let name = format!("t{}", hex::encode(random::<8>().unwrap()));
@@ -94,13 +111,7 @@ pub async fn postgres() -> Option<Stand> {
         .await
         .unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
-    let url = Place::Server(format!("{base}/{name}"));
-    let store = Arc::new(url.open().await);
-    Some(Stand {
-        store,
-        url,
-        _dir: tempfile::tempdir().unwrap(),
-    })
+    Some(Place::Server(format!("{base}/{name}")))
 }
 
 pub fn by(now: Millis) -> By {

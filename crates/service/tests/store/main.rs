@@ -32,6 +32,8 @@ macro_rules! store_tests {
     )*};
 }
 
+mod bounds;
+mod days;
 mod follower;
 mod intake;
 mod keys;

@@ -13,7 +13,6 @@ store_tests!(
     the_ledger_and_the_audit_log_cannot_be_changed,
     credit_runs_out_and_comes_back,
     a_spent_budget_opens_again_the_next_day,
-    closing_old_days_keeps_every_sum,
     usage_is_grouped_and_refusals_are_counted_by_reason,
     batches_of_one_transaction_are_answered_each,
     a_sum_of_refusals_counts_as_so_many,
@@ -213,9 +212,21 @@ async fn a_spent_budget_opens_again_the_next_day(stand: &Stand) {
     store.ingest(&[event(&key, 2, 1)], NOON).await.unwrap();
     let spent = store.key(id).await.unwrap();
     assert!(spent.over_budget && spent.version > key.version);
-    assert_eq!(store.refresh_budgets(later(60)).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .judge_budgets(Budgeted::Spent, later(60))
+            .await
+            .unwrap(),
+        0
+    );
     let tomorrow = Millis(NOON.0 + DAY_MS);
-    assert_eq!(store.refresh_budgets(tomorrow).await.unwrap(), 1);
+    assert_eq!(
+        store
+            .judge_budgets(Budgeted::Spent, tomorrow)
+            .await
+            .unwrap(),
+        1
+    );
     assert!(!store.key(id).await.unwrap().over_budget);
     let mut more = event(&key, 3, 50);
     more.event.started_unix_ms = tomorrow.0 as u64;
@@ -226,7 +237,13 @@ async fn a_spent_budget_opens_again_the_next_day(stand: &Stand) {
     );
     // 2026-12-01
     let next_month = Millis(NOON.0 + 8 * DAY_MS);
-    assert_eq!(store.refresh_budgets(next_month).await.unwrap(), 1);
+    assert_eq!(
+        store
+            .judge_budgets(Budgeted::Spent, next_month)
+            .await
+            .unwrap(),
+        1
+    );
     let patch = KeyPatch {
         budgets: Some(Budgets {
             day_nano_usd: Some(0),
@@ -241,44 +258,6 @@ async fn a_spent_budget_opens_again_the_next_day(stand: &Stand) {
             .unwrap()
             .over_budget
     );
-}
-
-async fn closing_old_days_keeps_every_sum(stand: &Stand) {
-    let (store, key) = (&stand.store, with_key(stand).await);
-    let events: Vec<_> = (0..20u64)
-        .map(|n| {
-            let mut priced = event(&key, n, 11);
-            priced.event.started_unix_ms = (NOON.0 - DAY_MS * i64::try_from(n).unwrap()) as u64;
-            priced
-        })
-        .collect();
-    store.ingest(&events, NOON).await.unwrap();
-    let sums = |by| UsageQuery {
-        by,
-        ..UsageQuery::default()
-    };
-    let before = (
-        store.usage(&sums(GroupBy::Day)).await.unwrap(),
-        books(store.as_ref(), "acme").await,
-    );
-    assert_eq!(before.0.len(), 20);
-    assert_eq!(store.close_days_before(NOON.day() - 9).await.unwrap(), 10);
-    let after = (
-        store.usage(&sums(GroupBy::Day)).await.unwrap(),
-        books(store.as_ref(), "acme").await,
-    );
-    assert_eq!(before, after);
-    let replayed = store.ingest(&events, NOON).await.unwrap();
-    assert_eq!(
-        (replayed.accepted, replayed.duplicate, replayed.too_old),
-        (0, 10, 10)
-    );
-    assert_eq!(
-        store.close_days_before(NOON.day() - 15).await.unwrap(),
-        0,
-        "a closed day stays closed"
-    );
-    assert_eq!(store.ingest(&events, NOON).await.unwrap().too_old, 10);
 }
 
 async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
@@ -336,20 +315,17 @@ async fn batches_of_one_transaction_are_answered_each(stand: &Stand) {
     store.ingest(&[event(&key, 1, 10)], NOON).await.unwrap();
     let mut unknown = event(&key, 4, 10);
     unknown.event.key = secret().id;
-    let mut old = event(&key, 5, 10);
-    old.event.started_unix_ms = 0;
-    store.close_days_before(NOON.day() - 9).await.unwrap();
     let batches = [
         // Known from before, new, and new twice: in this batch and in the next one.
-        vec![event(&key, 1, 10), event(&key, 2, 10), event(&key, 3, 10)],
-        vec![event(&key, 3, 10), unknown, old],
-        vec![],
+        vec![event(&key, 1, 10), event(&key, 2, 10), event(&key, 3, 10)].into(),
+        vec![event(&key, 3, 10), unknown].into(),
+        Batch::default(),
     ];
     let done = store.ingest_all(&batches, NOON).await.unwrap();
-    let counts = |d: &Ingested| (d.accepted, d.duplicate, d.unknown_key, d.too_old);
+    let counts = |d: &Ingested| (d.accepted, d.duplicate, d.unknown_key);
     assert_eq!(
         done.iter().map(counts).collect::<Vec<_>>(),
-        [(2, 1, 0, 0), (0, 1, 1, 1), (0, 0, 0, 0)]
+        [(2, 1, 0), (0, 1, 1), (0, 0, 0)]
     );
     assert_eq!(books(store.as_ref(), "acme").await, (-30, -30, -30));
 }
@@ -414,14 +390,17 @@ async fn many_keys_and_teams_are_booked_as_few_are(stand: &Stand) {
         .map(|n| event(&keys[n as usize % 150], n, 10))
         .collect();
     let (first, second) = events.split_at(300);
-    let done = store.ingest_all(&[first.to_vec()], NOON).await.unwrap();
+    let done = store
+        .ingest_all(&[first.to_vec().into()], NOON)
+        .await
+        .unwrap();
     assert_eq!(done[0].accepted, 300);
     assert!(
         !store.team(&team("team-0")).await.unwrap().exhausted,
         "20 of 25 are spent"
     );
     let done = store
-        .ingest_all(&[second.to_vec(), first.to_vec()], later(1))
+        .ingest_all(&[second.to_vec().into(), first.to_vec().into()], later(1))
         .await
         .unwrap();
     assert_eq!((done[0].accepted, done[1].duplicate), (150, 300));

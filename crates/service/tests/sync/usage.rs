@@ -1,13 +1,14 @@
 //! Usage from a proxy, and what it does to credit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::ModelId;
 use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
 use gmtech_core::usage::{Tokens, Usage};
-use gmtech_service::clock::Millis;
+use gmtech_service::clock::{Millis, Reading};
 use serde_json::{Value, json};
 
 use crate::Proxy;
@@ -88,12 +89,39 @@ async fn usage_becomes_money_once_and_exhausts_the_pool() {
     };
     let mut refused = entry(4);
     (refused["decision"], refused["event_id"]) = (json!("key_revoked"), json!("-"));
-    let entries = json!([entry(2), entry(3), refused, {"key_id": "-"}, {"key_id": "key_x"}]);
-    for (accepted, duplicate) in [(1, 1), (0, 2)] {
+    // A number that no request has costs its own line and nothing else.
+    let mut absurd = entry(5);
+    absurd["tokens_input"] = json!(9_200_000_000_000_000_000_u64);
+    let mut strange = entry(6);
+    strange["key_id"] = json!("key_of_nobody");
+    let entries =
+        json!([absurd, entry(2), entry(3), refused, strange, {"key_id": "-"}, {"key_id": "key_x"}]);
+    for (accepted, duplicate, cost) in [(1, 1, 13_000_000), (0, 2, 0)] {
         let done = api.post("/admin/v1/usage/import", entries.clone()).await;
-        let said = (&done["accepted"], &done["duplicate"], &done["malformed"]);
-        assert_eq!(said, (&json!(accepted), &json!(duplicate), &json!(1)));
+        let expected = json!({"accepted": accepted, "late": 0, "duplicate": duplicate, "unknown_key": 1, "malformed": 2,
+            "summed": 1, "nobodys": 1, "cost_nano_usd": cost});
+        assert_eq!(done, expected);
     }
+    let audit = api.get("/admin/v1/audit?subject=usage").await;
+    let imports: Vec<_> = audit["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| {
+            (
+                text(e, "action"),
+                &e["detail"]["lines"],
+                &e["detail"]["result"]["cost_nano_usd"],
+            )
+        })
+        .collect();
+    assert_eq!(
+        imports,
+        [
+            ("usage.import", &json!(7), &json!(0)),
+            ("usage.import", &json!(7), &json!(13_000_000))
+        ]
+    );
     let usage = api.get("/admin/v1/usage?by=model").await;
     let rows: Vec<_> = usage["data"]
         .as_array()
@@ -133,7 +161,6 @@ async fn an_event_that_cannot_be_counted_does_not_cost_the_others() {
     stranger.key = "key_of_nobody".parse().unwrap();
     let mut ancient = event(&key, 3, "gpt-4o");
     ancient.started_unix_ms = 0;
-    api.service.housekeeping(Millis::now()).await.unwrap();
     let mut batch = encode_batch(&[
         event(&key, 1, "gpt-4o"),
         stranger,
@@ -145,9 +172,87 @@ async fn an_event_that_cannot_be_counted_does_not_cost_the_others() {
     batch[1 + 2 + 2 + 16] = 99;
     let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
     let done: Value = serde_json::from_slice(&body).unwrap();
-    let expected =
-        json!({"accepted": 1, "duplicate": 0, "too_old": 1, "unknown_key": 1, "malformed": 1});
+    let expected = json!({"accepted": 2, "late": 1, "duplicate": 0, "unknown_key": 1, "malformed": 1, "summed": 0,
+        "nobodys": 0, "cost_nano_usd": 7_000_000});
     assert_eq!((status, done), (StatusCode::OK, expected));
+}
+
+/// The machine's clocks, with a wall clock that is wrong by so many seconds, so many seconds after the first look.
+fn clocks(first: Reading, wrong: i64, after: u64) -> Reading {
+    Reading {
+        wall: Millis(first.wall.0 + (wrong + after as i64) * 1000),
+        uptime: first.uptime + Duration::from_secs(after),
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_makes_nothing_free_and_drops_nothing() {
+    const YEAR: i64 = 365 * 86_400;
+    let api = Api::with(|config| config.keep_events_days = 0).await;
+    let key = api.key("acme").await;
+    let first = Reading::now();
+    api.service.tick(first).await.unwrap();
+    send(&api, &[event(&key, 1, "gpt-4o")]).await;
+    for (wrong, after) in [
+        (YEAR, 31),
+        (YEAR, 35),
+        (0, 36),
+        (0, 70),
+        (-YEAR, 80),
+        (0, 90),
+    ] {
+        api.service.tick(clocks(first, wrong, after)).await.unwrap();
+        let id = u8::try_from(after).unwrap();
+        let done = send(&api, &[event(&key, id, "gpt-4o"), event(&key, 1, "gpt-4o")]).await;
+        let said = (&done["accepted"], &done["late"], &done["duplicate"]);
+        assert_eq!(said, (&json!(1), &json!(0), &json!(1)), "{wrong} {after}");
+    }
+    let usage = api.get("/admin/v1/usage?by=team").await;
+    assert_eq!(usage["data"][0]["requests"], 7);
+    assert!(api.service.clock_lag() < Duration::from_secs(60));
+
+    // It was stopped for a year, or the clock is wrong: who knows says so.
+    api.service.tick(clocks(first, YEAR, 130)).await.unwrap();
+    assert!(api.service.clock_lag() > Duration::from_secs(360 * 86_400));
+    api.service
+        .store
+        .prove(
+            api.service.store.proven().await.unwrap(),
+            first.wall.after(Duration::from_secs(2 * 86_400)),
+        )
+        .await
+        .unwrap();
+    api.service
+        .tick(clocks(first, 3 * 86_400, 170))
+        .await
+        .unwrap();
+    // The day is closed now, and its events are gone: known all the same, and what comes late counts.
+    let done = send(
+        &api,
+        &[event(&key, 1, "gpt-4o"), event(&key, 200, "gpt-4o")],
+    )
+    .await;
+    let said = (&done["accepted"], &done["late"], &done["duplicate"]);
+    assert_eq!(said, (&json!(1), &json!(1), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_back_closes_the_budgets_that_it_had_opened() {
+    let api = Api::new().await;
+    let key = api.key("acme").await;
+    let id = text(&key, "id");
+    let first = Reading::now();
+    api.service.tick(first).await.unwrap();
+    let path = format!("/admin/v1/keys/{id}");
+    let budget = json!({"budgets": {"day_nano_usd": 1}});
+    api.ask(ADMIN, Method::PATCH, &path, Some(budget)).await;
+    send(&api, &[event(&key, 1, "gpt-4o")]).await;
+    let over = async || api.get(&path).await["over_budget"] == json!(true);
+    assert!(over().await);
+    for (wrong, after, is_over) in [(2 * 86_400, 1, false), (0, 2, true), (0, 3, true)] {
+        api.service.tick(clocks(first, wrong, after)).await.unwrap();
+        assert_eq!(over().await, is_over, "{after}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

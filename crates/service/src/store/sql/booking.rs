@@ -12,6 +12,7 @@ use super::events::KeyAccount;
 use super::teams::judge_credit;
 use super::{Tx, keys, signed};
 use crate::clock::{Millis, month_start};
+use crate::money::MAX_BALANCE;
 use crate::store::{KeyInfo, Priced, Result, StoreError};
 
 /// What one row of daily sums is for.
@@ -38,6 +39,23 @@ pub(super) const SUMS: [&str; 11] = [
     "not_exact",
     "cost",
 ];
+
+/// The largest that a daily sum becomes; two of them can still be added.
+const LARGEST: i64 = 4_000_000_000_000_000_000;
+
+/// The sum of a column over any rows, as a `BIGINT`: exact up to 8·10¹⁸ either way, and that beyond it. A plain `SUM`
+/// fails where the result does not fit, and with it whoever asks.
+pub(super) fn sum_of(column: &str) -> String {
+    let (high, low) = (
+        format!("SUM({column} / 1000000000)"),
+        format!("SUM({column} % 1000000000)"),
+    );
+    format!(
+        "CAST(CASE WHEN {high} >= 8000000000 THEN 8000000000000000000
+                   WHEN {high} <= -8000000000 THEN -8000000000000000000
+                   ELSE {high} * 1000000000 + {low} END AS BIGINT)"
+    )
+}
 
 #[derive(Default)]
 pub(super) struct Sums {
@@ -105,6 +123,8 @@ impl Sums {
 #[derive(Default)]
 struct Charge {
     cost: i64,
+    /// What the ledger gets for it.
+    amount: i64,
     /// Requests that cost something.
     requests: i64,
     last_used: i64,
@@ -126,29 +146,94 @@ pub(super) async fn charge(
         }
         charge.last_used = charge.last_used.max(sums.last_used);
     }
-    let charges: Vec<_> = charges.into_iter().collect();
+    let mut charges: Vec<_> = charges.into_iter().collect();
     add_to_days(tx, &days.iter().collect::<Vec<_>>()).await?;
     note_use(tx, &charges).await?;
-    let charges: Vec<_> = charges.into_iter().filter(|(_, c)| c.cost != 0).collect();
+    charges.retain(|(_, c)| c.cost != 0);
+    let teams: BTreeSet<&str> = charges.iter().map(|((team, _), _)| *team).collect();
+    let mut pools = pools(tx, &teams).await?;
+    for ((team, _), charge) in &mut charges {
+        if let Some(pool) = pools.get_mut(*team) {
+            charge.amount = pool.move_by(charge.cost.saturating_neg());
+        }
+    }
     add_to_ledger(tx, &charges, now).await?;
-    let mut teams = BTreeSet::new();
-    for ((team, key), _) in &charges {
-        teams.insert(*team);
+    for ((_, key), _) in &charges {
         if accounts.get(*key).is_some_and(|a| a.budgeted) {
             judge_budget(tx, key, now).await?;
         }
     }
-    for team in turned(tx, &teams).await? {
-        judge_credit(tx, &team).await?;
+    for (team, pool) in &pools {
+        if pool.exhausted != (pool.prepaid && pool.balance <= 0) {
+            judge_credit(tx, team).await?;
+        }
     }
     Ok(())
+}
+
+/// A team's credit.
+struct Pool {
+    balance: i64,
+    prepaid: bool,
+    exhausted: bool,
+}
+
+impl Pool {
+    /// Moves the balance, as far as it may go; gives by how much.
+    fn move_by(&mut self, amount: i64) -> i64 {
+        let moved = if amount < 0 {
+            amount.max((-MAX_BALANCE).saturating_sub(self.balance).min(0))
+        } else {
+            amount.min(MAX_BALANCE.saturating_sub(self.balance).max(0))
+        };
+        if moved != amount {
+            tracing::error!(
+                amount,
+                "a charge would pass the largest balance; the rest of it is in daily sums only"
+            );
+        }
+        self.balance = self.balance.saturating_add(moved);
+        moved
+    }
+}
+
+async fn pools(tx: &mut Tx, teams: &BTreeSet<&str>) -> Result<BTreeMap<String, Pool>> {
+    static FIND: LazyLock<Bulk> = LazyLock::new(|| {
+        Bulk::new(
+            "WITH charged (id) AS (VALUES",
+            1,
+            ") SELECT teams.id, balance, prepaid, exhausted FROM teams JOIN charged ON teams.id = charged.id",
+        )
+    });
+    let teams: Vec<&str> = teams.iter().copied().collect();
+    let mut found = BTreeMap::new();
+    for (sql, part) in FIND.statements(tx, &teams) {
+        let mut query = sqlx::query(sql);
+        for team in part {
+            query = query.bind(*team);
+        }
+        for row in query.fetch_all(&mut **tx).await? {
+            let pool = Pool {
+                balance: row.try_get(1)?,
+                prepaid: row.try_get::<i64, _>(2)? != 0,
+                exhausted: row.try_get::<i64, _>(3)? != 0,
+            };
+            found.insert(row.try_get(0)?, pool);
+        }
+    }
+    Ok(found)
 }
 
 async fn add_to_days(tx: &mut Tx, days: &[(&Day<'_>, &Sums)]) -> Result<()> {
     static ADD: LazyLock<Bulk> = LazyLock::new(|| {
         let adds: Vec<String> = SUMS
             .iter()
-            .map(|c| format!("{c} = usage_daily.{c} + excluded.{c}"))
+            .map(|c| {
+                format!(
+                    "{c} = CASE WHEN usage_daily.{c} > {LARGEST} - excluded.{c} THEN {LARGEST}
+                           ELSE usage_daily.{c} + excluded.{c} END"
+                )
+            })
             .collect();
         Bulk::new(
             &format!(
@@ -174,7 +259,7 @@ async fn add_to_days(tx: &mut Tx, days: &[(&Day<'_>, &Sums)]) -> Result<()> {
                 .bind(day.model)
                 .bind(day.decision);
             for column in sums.columns {
-                query = query.bind(column);
+                query = query.bind(column.clamp(-LARGEST, LARGEST));
             }
             query = query.bind(sums.last_used);
         }
@@ -210,19 +295,20 @@ async fn add_to_ledger(tx: &mut Tx, charges: &[((&str, &str), Charge)], now: Mil
             "",
         )
     });
-    for (sql, part) in ADD.statements(tx, charges) {
+    let charges: Vec<_> = charges.iter().filter(|(_, c)| c.amount != 0).collect();
+    for (sql, part) in ADD.statements(tx, &charges) {
         let mut query = sqlx::query(sql);
         for ((team, key), charge) in part {
             query = query
                 .bind(now.0)
                 .bind(*team)
                 // Work that finished elsewhere can have cost less than it had been charged.
-                .bind(if charge.cost > 0 {
+                .bind(if charge.amount < 0 {
                     "charge"
                 } else {
                     "adjustment"
                 })
-                .bind(-charge.cost)
+                .bind(charge.amount)
                 .bind(*key)
                 .bind(charge.requests)
                 .bind("usage");
@@ -230,30 +316,6 @@ async fn add_to_ledger(tx: &mut Tx, charges: &[((&str, &str), Charge)], now: Mil
         query.execute(&mut **tx).await?;
     }
     Ok(())
-}
-
-/// Those of these teams whose credit state is no longer what their balance says.
-async fn turned(tx: &mut Tx, teams: &BTreeSet<&str>) -> Result<Vec<String>> {
-    static FIND: LazyLock<Bulk> = LazyLock::new(|| {
-        Bulk::new(
-            "WITH charged (id) AS (VALUES",
-            1,
-            ") SELECT teams.id FROM teams JOIN charged ON teams.id = charged.id
-               WHERE exhausted <> CASE WHEN prepaid = 1 AND balance <= 0 THEN 1 ELSE 0 END",
-        )
-    });
-    let teams: Vec<&str> = teams.iter().copied().collect();
-    let mut found = Vec::new();
-    for (sql, part) in FIND.statements(tx, &teams) {
-        let mut query = sqlx::query(sql);
-        for team in part {
-            query = query.bind(*team);
-        }
-        for row in query.fetch_all(&mut **tx).await? {
-            found.push(row.try_get(0)?);
-        }
-    }
-    Ok(found)
 }
 
 /// Whether the key has spent the budget of the day or month that `now` is in.
@@ -264,14 +326,16 @@ pub(super) async fn is_over(tx: &mut Tx, key: &KeyInfo, now: Millis) -> Result<b
     ];
     for (budget, from) in spans {
         let Some(budget) = budget else { continue };
-        let row = sqlx::query(
-            "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) FROM usage_daily WHERE key_id = $1 AND day >= $2 AND day <= $3",
-        )
-        .bind(key.record.id.as_str())
-        .bind(from)
-        .bind(now.day())
-        .fetch_one(&mut **tx)
-        .await?;
+        let sql = format!(
+            "SELECT COALESCE({}, 0) FROM usage_daily WHERE key_id = $1 AND day >= $2 AND day <= $3",
+            sum_of("cost")
+        );
+        let row = sqlx::query(&sql)
+            .bind(key.record.id.as_str())
+            .bind(from)
+            .bind(now.day())
+            .fetch_one(&mut **tx)
+            .await?;
         if row.try_get::<i64, _>(0)? >= budget {
             return Ok(true);
         }

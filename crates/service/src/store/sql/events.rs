@@ -54,6 +54,29 @@ pub(super) struct Fresh<'a> {
     pub(super) batch: usize,
     pub(super) priced: &'a Priced,
     pub(super) started: Millis,
+    /// When it is booked: as it started, or now, where that day is closed.
+    pub(super) booked: Millis,
+}
+
+impl Fresh<'_> {
+    /// Whether it came when its day was closed.
+    pub(super) fn is_late(&self) -> bool {
+        self.started.day() < self.booked.day()
+    }
+}
+
+/// Removes events.
+pub(super) async fn drop_events(tx: &mut Tx, ids: &[[u8; 16]]) -> Result<()> {
+    static DROP: LazyLock<Bulk> =
+        LazyLock::new(|| Bulk::new("DELETE FROM events WHERE id IN (VALUES", 1, ")"));
+    for (sql, part) in DROP.statements(tx, ids) {
+        let mut query = sqlx::query(sql);
+        for id in part {
+            query = query.bind(id.to_vec());
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 /// Stores events; gives the ids of those that are new.
@@ -75,13 +98,16 @@ pub(super) async fn insert_events(
     for (sql, part) in INSERT.statements(tx, events) {
         let mut query = sqlx::query(sql);
         for Fresh {
-            priced, started, ..
+            priced,
+            started,
+            booked,
+            ..
         } in part
         {
             let (event, t) = (&priced.event, priced.event.usage.tokens());
             query = query
                 .bind(event.id.to_vec())
-                .bind(started.day())
+                .bind(booked.day())
                 .bind(started.0)
                 .bind(now.0)
                 .bind(event.team.as_str())

@@ -127,21 +127,6 @@ impl SyncStore for SqlStore {
         found.iter().map(proxy).collect()
     }
 
-    async fn forget(&self, before: Millis) -> Result<()> {
-        let mut tx = self.begin().await?;
-        for statement in [
-            "DELETE FROM idempotency WHERE created_at < $1",
-            "DELETE FROM proxies WHERE seen_at < $1",
-        ] {
-            sqlx::query(statement)
-                .bind(before.0)
-                .execute(&mut *tx)
-                .await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
     fn watch(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
     }

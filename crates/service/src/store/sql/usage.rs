@@ -1,6 +1,4 @@
-//! Usage and money: taken in, credited, asked for, closed.
-
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+//! Usage and money: taken in, credited, asked for.
 
 use async_trait::async_trait;
 use gmtech_core::decision::refuses;
@@ -8,103 +6,38 @@ use gmtech_core::ident::TeamId;
 use serde_json::json;
 use sqlx::Row;
 
-use super::booking::{Day, SUMS, Sums, charge, judge_budget};
-use super::events::{Fresh, accounts, insert_events};
+use super::booking::{SUMS, sum_of};
 use super::keys::cut;
-use super::objects;
 use super::teams::judge_credit;
-use super::{SqlStore, note, remember, replay, rows, signed};
-use crate::clock::{DAY_MS, Millis, day_name};
+use super::{SqlStore, ingest, note, remember, replay, rows};
+use crate::clock::{Millis, day_name};
+use crate::money::{DOLLAR, MAX_BALANCE};
 use crate::store::{
-    By, GroupBy, Ingested, LedgerRow, NewCredit, Page, PageRequest, Priced, Result, Team,
-    UsageQuery, UsageRow, UsageStore,
+    Batch, By, GroupBy, Ingested, LedgerRow, NewCredit, Page, PageRequest, Result, StoreError,
+    Team, UsageQuery, UsageRow, UsageStore,
 };
 
 #[async_trait]
 impl UsageStore for SqlStore {
-    async fn ingest_all(&self, batches: &[Vec<Priced>], now: Millis) -> Result<Vec<Ingested>> {
+    async fn ingest_all(&self, batches: &[Batch], now: Millis) -> Result<Vec<Ingested>> {
         let mut tx = self.begin().await?;
-        let closed: i64 = sqlx::query("SELECT closed_before_day FROM meta")
-            .fetch_one(&mut *tx)
-            .await?
-            .try_get(0)?;
-        let keys: BTreeSet<&str> = batches
-            .iter()
-            .flatten()
-            .map(|p| p.event.key.as_str())
-            .collect();
-        let accounts = accounts(&mut tx, &keys).await?;
-        let mut done = vec![Ingested::default(); batches.len()];
-        let mut seen = HashSet::new();
-        let mut fresh = Vec::new();
-        for (batch, (of, events)) in done.iter_mut().zip(batches).enumerate() {
-            for priced in events {
-                let event = &priced.event;
-                // A clock that runs ahead must not book usage on a day that no query of today finds.
-                let started =
-                    Millis(signed(event.started_unix_ms).min(now.0.saturating_add(DAY_MS)));
-                if started.day() < closed {
-                    of.too_old += 1;
-                } else if accounts.get(event.key.as_str()).map(|a| a.team.as_str())
-                    != Some(event.team.as_str())
-                {
-                    of.unknown_key += 1;
-                } else if !seen.insert(event.id) {
-                    of.duplicate += 1;
-                } else {
-                    fresh.push(Fresh {
-                        batch,
-                        priced,
-                        started,
-                    });
-                }
-            }
-        }
-        let new = insert_events(&mut tx, &fresh, now).await?;
-        let mut days: BTreeMap<Day<'_>, Sums> = BTreeMap::new();
-        let mut told = Vec::new();
-        for Fresh {
-            batch,
-            priced,
-            started,
-        } in &fresh
-        {
-            let Some(of) = done.get_mut(*batch) else {
-                continue;
-            };
-            let event = &priced.event;
-            if !new.contains(&event.id) {
-                of.duplicate += 1;
-                continue;
-            }
-            of.accepted += 1;
-            if event.object.is_some() {
-                told.push((*priced, *started));
-                continue;
-            }
-            let day = Day {
-                team: event.team.as_str(),
-                key: event.key.as_str(),
-                day: started.day(),
-                model: event.model.as_ref().map_or("", |m| m.as_str()),
-                decision: event.decision.as_str(),
-            };
-            days.entry(day).or_default().add(priced, *started);
-        }
-        let booked = objects::book(&mut tx, &told, now).await?;
-        for (day, sums) in booked.iter().map(objects::Booked::sums) {
-            days.entry(day).or_default().merge(&sums);
-        }
-        charge(&mut tx, &days, &accounts, now).await?;
+        let done = ingest::count(&mut tx, batches, now).await?;
         self.commit(tx).await?;
         Ok(done)
     }
 
     async fn credit(&self, team: &TeamId, entry: NewCredit, by: &By) -> Result<Team> {
         let mut tx = self.begin().await?;
-        super::teams::load(&mut tx, team.as_str()).await?;
+        let before = super::teams::load(&mut tx, team.as_str()).await?;
         if replay(&mut tx, entry.once.as_ref(), by).await?.is_some() {
             return super::teams::load(&mut tx, team.as_str()).await;
+        }
+        let after = before.balance_nano_usd.checked_add(entry.amount);
+        if !after.is_some_and(|after| (-MAX_BALANCE..=MAX_BALANCE).contains(&after)) {
+            let most = MAX_BALANCE / DOLLAR;
+            return Err(StoreError::Conflict(format!(
+                "a balance can be at most {most} dollars from zero, and this one would pass it"
+            )));
         }
         let kind = if entry.amount > 0 {
             "top_up"
@@ -167,8 +100,10 @@ impl UsageStore for SqlStore {
             GroupBy::Model => "model",
             GroupBy::Day => "day",
         };
-        let sum = |column: &str| format!("CAST(SUM({column}) AS BIGINT) AS {column}");
-        let sums: Vec<String> = SUMS.iter().map(|c| sum(c)).collect();
+        let sums: Vec<String> = SUMS
+            .iter()
+            .map(|c| format!("{} AS {c}", sum_of(c)))
+            .collect();
         let sql = format!(
             "SELECT {group} AS grp, decision, {}, MAX(last_used_at) AS last_used_at FROM usage_daily
              WHERE ($1 IS NULL OR team_id = $1) AND ($2 IS NULL OR key_id = $2) AND day >= $3 AND day <= $4
@@ -200,45 +135,15 @@ impl UsageStore for SqlStore {
         }
         Ok(groups)
     }
-
-    async fn refresh_budgets(&self, now: Millis) -> Result<u64> {
-        let stale = sqlx::query("SELECT id FROM keys WHERE over_budget = 1")
-            .fetch_all(&self.readers)
-            .await?;
-        if stale.is_empty() {
-            return Ok(0);
-        }
-        let mut tx = self.begin().await?;
-        let mut changed = 0;
-        for row in stale {
-            let id: String = row.try_get(0)?;
-            changed += u64::from(judge_budget(&mut tx, &id, now).await?);
-        }
-        self.commit(tx).await?;
-        Ok(changed)
-    }
-
-    async fn close_days_before(&self, day: i64) -> Result<u64> {
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE meta SET closed_before_day = $1 WHERE closed_before_day < $1")
-            .bind(day)
-            .execute(&mut *tx)
-            .await?;
-        let dropped = sqlx::query("DELETE FROM events WHERE day < $1")
-            .bind(day)
-            .execute(&mut *tx)
-            .await?;
-        self.commit(tx).await?;
-        Ok(dropped.rows_affected())
-    }
 }
 
 fn add_row(group: &mut UsageRow, row: &sqlx::any::AnyRow) -> Result<()> {
     let decision: String = row.try_get("decision")?;
     let requests: i64 = row.try_get("requests")?;
-    group.requests += requests;
+    group.requests = group.requests.saturating_add(requests);
     if refuses(&decision) {
-        *group.refusals.entry(decision).or_default() += requests;
+        let sum = group.refusals.entry(decision).or_default();
+        *sum = sum.saturating_add(requests);
     }
     for (sum, column) in [
         (&mut group.input_tokens, "input"),

@@ -6,7 +6,7 @@ use gmtech_core::ident::{KeyId, TeamId};
 use gmtech_core::sync::events::UsageEvent;
 use serde::{Deserialize, Serialize};
 
-use super::Once;
+use super::{By, Once};
 use crate::clock::Millis;
 
 /// An event with its price.
@@ -20,19 +20,75 @@ pub struct Priced {
     pub priced_by: &'static str,
 }
 
-/// What became of a batch of events.
+/// Events that are counted together.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The events.
+    pub events: Vec<Priced>,
+    /// Who imports them from a log; `None` for a proxy.
+    pub import: Option<Import>,
+}
+
+impl From<Vec<Priced>> for Batch {
+    fn from(events: Vec<Priced>) -> Self {
+        Self {
+            events,
+            import: None,
+        }
+    }
+}
+
+/// An import, for the audit log.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Who.
+    pub by: By,
+    /// What became of the lines that are no events.
+    pub rest: Ingested,
+}
+
+/// What became of a batch of events, or of the lines of a log. But for `late` and the cost, which are of accepted ones,
+/// the counts add up to all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Ingested {
     /// Counted now.
     pub accepted: u64,
+    /// Of these, those that came when their day was closed: they are booked on the day on which they came.
+    pub late: u64,
     /// Counted before.
     pub duplicate: u64,
-    /// Of a day that is closed: neither counted nor charged.
-    pub too_old: u64,
     /// Of a key that this service does not have, or not in that team.
     pub unknown_key: u64,
-    /// Not an event.
+    /// Not an event, or with numbers that none can have.
     pub malformed: u64,
+    /// Lines of refusals, which the proxies report in sums.
+    pub summed: u64,
+    /// Lines of requests that no key was known for.
+    pub nobodys: u64,
+    /// What the accepted ones cost, in nano-dollars.
+    pub cost_nano_usd: i64,
+}
+
+impl Ingested {
+    /// How many there were, whatever became of them.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.accepted
+            + self.duplicate
+            + self.unknown_key
+            + self.malformed
+            + self.summed
+            + self.nobodys
+    }
+}
+
+/// Which keys' budgets are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budgeted {
+    /// Those that are spent: a new day or month may open them.
+    Spent,
+    /// All that have one: the clock was wrong, and what was judged by it may be too.
+    All,
 }
 
 /// What moves a balance other than usage.
