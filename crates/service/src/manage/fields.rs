@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::{Millis, parse_day};
 use crate::error::ApiError;
+use crate::money::MAX_AMOUNT;
 use crate::secret;
 use crate::service::Service;
 use crate::store::{Budgets, Once};
@@ -145,10 +146,14 @@ pub(crate) fn limits(limits: LimitOverrides) -> Result<LimitOverrides, ApiError>
 
 pub(crate) fn budgets(budgets: Budgets) -> Result<Budgets, ApiError> {
     let both = [budgets.day_nano_usd, budgets.month_nano_usd];
-    if both.into_iter().flatten().any(|b| b < 0) {
+    if both
+        .into_iter()
+        .flatten()
+        .any(|b| !(0..=MAX_AMOUNT).contains(&b))
+    {
         return Err(ApiError::invalid(
             "budgets",
-            "budgets must not be negative.",
+            "budgets must be from 0 to a billion dollars.",
         ));
     }
     Ok(budgets)

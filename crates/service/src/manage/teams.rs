@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::manage::fields;
-use crate::money::parse_usd;
+use crate::money::{MAX_AMOUNT, parse_usd};
 use crate::service::Service;
 use crate::store::{
     By, LedgerRow, Member, NewCredit, NewMember, NewTeam, Page, PageRequest, Team, TeamPatch,
@@ -202,11 +202,12 @@ fn amount(asked: &Credit) -> Result<i64, ApiError> {
         _ => None,
     };
     amount
-        .filter(|a| *a != 0 && a.checked_abs().is_some_and(|a| a <= i64::MAX / 1000))
+        .filter(|a| *a != 0 && (-MAX_AMOUNT..=MAX_AMOUNT).contains(a))
         .ok_or_else(|| {
             ApiError::invalid(
                 "amount_usd",
-                "Give one amount, not zero: amount_usd as text (\"25.00\") or amount_nano_usd.",
+                "Give one amount, not zero and at most a billion dollars: amount_usd as text (\"25.00\") or \
+                 amount_nano_usd.",
             )
         })
 }

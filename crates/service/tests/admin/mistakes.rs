@@ -111,6 +111,13 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         ),
         (
             "keys",
+            key(json!({"budgets": {"day_nano_usd": 1_000_000_000_000_000_001_i64}})),
+            400,
+            "invalid_value",
+            json!("budgets"),
+        ),
+        (
+            "keys",
             key(json!({"limits": {"requests_per_minute": 0}})),
             422,
             "invalid_json",
@@ -148,6 +155,20 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         (
             "teams/acme/credit",
             json!({"amount_usd": "0"}),
+            400,
+            "invalid_value",
+            json!("amount_usd"),
+        ),
+        (
+            "teams/acme/credit",
+            json!({"amount_usd": "-1000000000.000000001"}),
+            400,
+            "invalid_value",
+            json!("amount_usd"),
+        ),
+        (
+            "teams/acme/credit",
+            json!({"amount_nano_usd": i64::MIN}),
             400,
             "invalid_value",
             json!("amount_usd"),
