@@ -137,11 +137,13 @@ impl Metrics {
 
     pub(crate) fn events(&self, done: &Ingested) {
         for (result, count) in [
-            ("accepted", done.accepted),
+            ("accepted", done.accepted.saturating_sub(done.late)),
+            ("late", done.late),
             ("duplicate", done.duplicate),
-            ("too_old", done.too_old),
             ("unknown_key", done.unknown_key),
             ("malformed", done.malformed),
+            ("summed", done.summed),
+            ("nobodys", done.nobodys),
         ] {
             self.taken.get_or_create(&Taken { result }).inc_by(count);
         }

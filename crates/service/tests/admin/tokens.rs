@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use gmtech_core::sync::events::encode_batch;
-use gmtech_service::clock::Millis;
+use gmtech_service::clock::{Millis, Reading};
 use gmtech_service::config::Config;
 use gmtech_service::secret::Token;
 use serde_json::{Value, json};
@@ -243,8 +243,7 @@ async fn a_use_of_a_token_is_seen_and_survives_a_restart() {
         used.map(|t| text(t, "role").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(used(&api.get("/admin/v1/tokens").await).len(), 2);
-    let now = Millis::now();
-    api.service.housekeeping(now).await.unwrap();
+    api.service.housekeeping(Reading::now()).await.unwrap();
     let api = api.restarted().await;
     let tokens = api.service.store.tokens().await.unwrap();
     assert!(
