@@ -84,7 +84,8 @@ validate: build wasm $(ENVOY_STAMP) ## Let Envoy check the configurations in env
 
 e2e: build wasm faults $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_STAMP) $(API_STAMP) $(POSTGRES_STAMP) ## Run the end-to-end tests: real Envoy, real SDKs
 	@tools/need.sh curl curl
-	$(VENV)/bin/python -m pytest tests
+	$(VENV)/bin/python -m pytest tests -m "not alone" -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest tests -m alone
 
 soak: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Test longer: 200 revocations, 50 kills, 100,000 keys
 	GMTECH_REVOCATIONS=200 GMTECH_KILLS=50 GMTECH_MANY_KEYS=100000 \

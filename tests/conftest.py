@@ -80,6 +80,17 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+def pytest_sessionfinish(session):
+    """What a worker of several measured goes to the process that reports."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["told"] = told.lines
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    told.lines.extend(getattr(node, "workeroutput", {}).get("told", []))
+
+
 def pytest_terminal_summary(terminalreporter):
     """What was measured."""
     if told.lines:

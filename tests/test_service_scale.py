@@ -14,6 +14,8 @@ from harness import http1, told
 from harness import service as services
 from harness.waiting import wait_until
 
+pytestmark = pytest.mark.alone
+
 MANY = int(os.environ.get("GMTECH_MANY_KEYS", "5000"))
 FEW = 10
 

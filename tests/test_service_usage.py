@@ -14,6 +14,8 @@ from harness.books import agree, events, truth
 from harness import service as services
 from harness.waiting import wait_until
 
+pytestmark = pytest.mark.alone
+
 # Dollars for a million tokens: large, so that a few requests cost something.
 PRICES = {"fallback": {"input": "100", "output": "200"}, "models": [{"model": "gpt-4o*", "input": "1000", "output": "2000"}]}
 INPUT, OUTPUT = 1_000_000, 2_000_000  # nano-dollars for a token of gpt-4o*

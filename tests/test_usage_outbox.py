@@ -13,6 +13,8 @@ from harness.books import agree, counted, events, truth
 from harness.meddler import Meddler
 from harness.waiting import wait_until
 
+pytestmark = pytest.mark.alone
+
 ENDLESS = {"requests_per_minute": 1_000_000, "tokens_per_minute": 100_000_000}
 
 

@@ -1,5 +1,7 @@
 """Waiting for something to become true, with a deadline. The one place of the tests that polls."""
 
+import itertools
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -20,11 +22,28 @@ def wait_until(what: str, probe: Callable[[], T], deadline: float = 10.0, every:
         time.sleep(every)
 
 
+def _ports():
+    """Ports below those that the kernel gives to clients, a range for each of the processes that run tests side by side."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 12_000 + 5_000 * (worker % 4)
+    offset = os.getpid() % 5_000
+    return itertools.cycle(first + (offset + n) % 5_000 for n in range(5_000))
+
+
+_candidates = _ports()
+
+
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A TCP port of the loopback that nobody listens on now, and that no other caller of these tests gets soon."""
+    for port in _candidates:
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
 
 
 def listens(port: int) -> bool:
