@@ -59,7 +59,7 @@ class Service:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/healthz", trust_env=False, timeout=2).status_code == 200
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz", trust_env=False, timeout=2).status_code == 200
         except httpx.TransportError:
             return False
 

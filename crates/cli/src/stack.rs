@@ -252,7 +252,7 @@ fn start_service(args: &UpArgs, supervisor: &mut Supervisor, dir: &LocalDir) -> 
         dir,
     )?;
     supervisor.wait_until(SERVICE, READY_WITHIN, || {
-        probe::is_ready(LOOPBACK, args.service_port, "/healthz")
+        probe::is_ready(LOOPBACK, args.service_port, "/readyz")
             && probe::accepts(LOOPBACK, args.sync_port)
     })
 }

@@ -118,6 +118,12 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
+/// Whether the connection is of no more use after this error: all but a refusal of the server's, and that one too where
+/// the server says that it goes.
+pub(crate) fn ends_connection(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_none() || kind_of(error) == FailureKind::Unreachable
+}
+
 /// Whether an error of `COMMIT` leaves open what became of the transaction. A refusal of the server's is an answer;
 /// a connection that broke, a server that shuts down and a disk that fails in the middle are none.
 pub(crate) fn leaves_commit_open(error: &sqlx::Error) -> bool {

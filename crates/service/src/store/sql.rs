@@ -34,6 +34,7 @@ use std::path::Path;
 
 use sqlx::Row;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::connect::{Connector, Dialect, file_name};
 use self::readers::Readers;
@@ -79,13 +80,15 @@ impl SqlStore {
                 // A service that is started on a full disk must still be able to revoke.
                 Err(error)
                     if Failure::opening(&place, &error).kind.is_of_disk()
-                        && reserve.as_ref().is_some_and(Reserve::give_up_part) => {}
+                        && reserve
+                            .as_ref()
+                            .is_some_and(|r| r.give_up_part(Instant::now())) => {}
                 Err(error) => return Err(Failure::opening(&place, &error).into()),
                 Ok(()) => break,
             }
         }
         if let Some(reserve) = &reserve {
-            reserve.restore();
+            reserve.restore(Instant::now());
         }
         Ok(Self {
             writer: Writer::new(connector.clone(), reserve),

@@ -12,6 +12,7 @@
 mod common;
 
 mod access;
+mod hangups;
 mod keys;
 mod mistakes;
 mod teams;

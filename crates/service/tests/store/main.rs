@@ -33,7 +33,9 @@ macro_rules! store_tests {
 }
 
 mod bounds;
+mod cancel;
 mod days;
+mod failures;
 mod follower;
 mod intake;
 mod keys;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::connect::Connector;
 use super::session::{Session, steps};
+use crate::store::failure::ends_connection;
 
 /// How many reads run at once.
 const READERS: usize = 8;
@@ -93,10 +94,7 @@ impl Readers {
 
     /// What a read gave; one whose connection broke ends the idle ones too.
     fn noted<T>(&self, result: sqlx::Result<T>) -> sqlx::Result<T> {
-        if result
-            .as_ref()
-            .is_err_and(|e| e.as_database_error().is_none())
-        {
+        if result.as_ref().is_err_and(ends_connection) {
             self.0.retain(|_, _| false);
         }
         result

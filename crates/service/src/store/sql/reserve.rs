@@ -47,8 +47,8 @@ impl Reserve {
     }
 
     /// Gives a part back to the disk; false if there is none left.
-    pub(super) fn give_up_part(&self) -> bool {
-        self.wait_a_while();
+    pub(super) fn give_up_part(&self, now: Instant) -> bool {
+        self.wait_a_while(now);
         let length = self.len();
         if length == 0 {
             return false;
@@ -71,11 +71,11 @@ impl Reserve {
 
     /// Makes what is missing, if there is room for it and for one part more; whether it is whole then. Writes up to five
     /// megabytes, so call it where blocking is allowed.
-    pub(super) fn restore(&self) -> bool {
+    pub(super) fn restore(&self, now: Instant) -> bool {
         if self.is_whole() {
             return true;
         }
-        if !self.is_time() {
+        if !self.is_time(now) {
             return false;
         }
         let had = self.len();
@@ -84,7 +84,7 @@ impl Reserve {
             // What was written of it must not stay: a revocation gets what there is.
             let back = OpenOptions::new().write(true).open(&self.path);
             let _ = back.and_then(|file| file.set_len(had));
-            self.wait_a_while();
+            self.wait_a_while(now);
             tracing::warn!(%error, "there is no room for the reserve: only revocations are written");
         }
         made.is_ok()
@@ -119,14 +119,14 @@ impl Reserve {
         std::fs::metadata(&self.path).map_or(0, |file| file.len())
     }
 
-    fn is_time(&self) -> bool {
+    fn is_time(&self, now: Instant) -> bool {
         let again_at = self.again_at.lock().map_or(None, |at| *at);
-        again_at.is_none_or(|at| at <= Instant::now())
+        again_at.is_none_or(|at| at <= now)
     }
 
-    fn wait_a_while(&self) {
+    fn wait_a_while(&self, now: Instant) {
         if let Ok(mut at) = self.again_at.lock() {
-            *at = Some(Instant::now() + PAUSE);
+            *at = Some(now + PAUSE);
         }
     }
 }
@@ -135,25 +135,25 @@ impl Reserve {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn it_is_given_up_part_by_part_and_made_again_after_a_pause() {
+    #[test]
+    fn it_is_given_up_part_by_part_and_made_again_after_a_pause() {
         let dir = tempfile::tempdir().unwrap();
         let reserve = Reserve::of(&dir.path().join("gmtech.db"));
+        let now = Instant::now();
         assert!(!reserve.is_whole());
-        assert!(!reserve.give_up_part(), "there is none yet");
-        tokio::time::advance(PAUSE).await;
-        assert!(reserve.restore() && reserve.is_whole());
+        assert!(!reserve.give_up_part(now), "there is none yet");
+        assert!(reserve.restore(now + PAUSE) && reserve.is_whole());
         let path = dir.path().join("gmtech.db.reserve");
         let length = || std::fs::metadata(&path).unwrap().len();
         assert_eq!(length(), SIZE);
+        let now = now + PAUSE;
         for left in [3 * PART, 2 * PART, PART, 0] {
-            assert!(reserve.give_up_part());
+            assert!(reserve.give_up_part(now));
             assert_eq!(length(), left);
-            assert!(!reserve.restore(), "it was needed just now");
+            assert!(!reserve.restore(now), "it was needed just now");
         }
-        assert!(!reserve.give_up_part());
-        tokio::time::advance(PAUSE).await;
-        assert!(reserve.restore() && reserve.is_whole());
+        assert!(!reserve.give_up_part(now));
+        assert!(reserve.restore(now + PAUSE) && reserve.is_whole());
         assert_eq!(length(), SIZE);
     }
 
@@ -162,7 +162,7 @@ mod tests {
     fn only_its_owner_reads_it() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        assert!(Reserve::of(&dir.path().join("db")).restore());
+        assert!(Reserve::of(&dir.path().join("db")).restore(Instant::now()));
         let mode = std::fs::metadata(dir.path().join("db.reserve"))
             .unwrap()
             .permissions()

@@ -12,6 +12,8 @@ use sqlx::any::{AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::{Any, AnyConnection, Connection, Describe, Either, Execute, Executor};
 use tokio::time::{Instant, timeout_at};
 
+use crate::store::failure::ends_connection;
+
 /// What a statement gives, in its order.
 type Step = Either<AnyQueryResult, AnyRow>;
 
@@ -76,12 +78,10 @@ impl Session {
     fn end<T>(&mut self, result: sqlx::Result<T>) -> sqlx::Result<T> {
         match &result {
             Ok(_) => self.interrupted = false,
-            // An answer, if an unwelcome one.
-            Err(sqlx::Error::Database(_)) => {
-                self.interrupted = false;
+            Err(error) => {
+                self.interrupted = ends_connection(error);
                 self.refused = true;
             }
-            Err(_) => {}
         }
         result
     }

@@ -130,7 +130,7 @@ impl Writer {
         };
         // The turn goes with it: should this future be dropped, the file is finished before another writer begins.
         let work = move || {
-            let whole = reserve.restore();
+            let whole = reserve.restore(Instant::now());
             (turn, whole)
         };
         match tokio::task::spawn_blocking(work).await {
@@ -147,7 +147,7 @@ impl Writer {
         let Some(reserve) = self.reserve.clone() else {
             return false;
         };
-        tokio::task::spawn_blocking(move || reserve.give_up_part())
+        tokio::task::spawn_blocking(move || reserve.give_up_part(Instant::now()))
             .await
             .unwrap_or(false)
     }

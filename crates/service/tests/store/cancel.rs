@@ -1,0 +1,267 @@
+//! Every method of a store is dropped at every moment: before its first poll, and at each poll after that, until it gets
+//! to its end. After each the store writes and reads at once, and nothing of a change is there without the rest of it.
+
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use gmtech_core::objects::ObjectId;
+use gmtech_core::record::Status;
+use gmtech_service::clock::Millis;
+use gmtech_service::store::sql::SqlStore;
+use gmtech_service::store::*;
+use sqlx::Row;
+use tokio::time::timeout;
+
+use crate::common::*;
+
+store_tests!(a_method_can_be_dropped_at_every_poll);
+
+/// No method needs so many.
+const MAX_POLLS: usize = 400;
+
+/// Far more than a write takes, far less than a deadline inside the store.
+const AT_ONCE: Duration = Duration::from_secs(4);
+
+/// When a future is dropped.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// Right after it was polled: what it began goes on meanwhile.
+    Polled,
+    /// When it could be polled again: what it began has ended.
+    Woken,
+}
+
+/// What the work gives, unless it was dropped after so many polls.
+async fn dropped_after<T>(
+    polls: usize,
+    moment: Moment,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    let mut done = 0;
+    poll_fn(|cx| {
+        if done == polls {
+            return Poll::Ready(None);
+        }
+        done += 1;
+        match work.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if done == polls && matches!(moment, Moment::Polled) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// What there is to work on; `number` differs from call to call.
+struct Scene<'a> {
+    store: &'a SqlStore,
+    key: &'a KeyInfo,
+    /// One that nobody has touched.
+    fresh: &'a KeyInfo,
+    number: usize,
+}
+
+impl Scene<'_> {
+    fn once(&self) -> Option<Once> {
+        Some(Once {
+            token: format!("once-{}", self.number),
+            request: [7; 32],
+        })
+    }
+
+    fn token(&self) -> NewAdminToken {
+        let mut digest = [9; 32];
+        digest[..8].copy_from_slice(&self.number.to_be_bytes());
+        NewAdminToken {
+            id: format!("tok_{}", self.number),
+            name: "ci".into(),
+            digest: digest.into(),
+            role: Role::Reader,
+            team: None,
+        }
+    }
+
+    fn event(&self) -> Priced {
+        event(self.key, self.number as u64, 10)
+    }
+}
+
+type Call = for<'a> fn(&'a Scene<'a>) -> BoxFuture<'a, Result<()>>;
+
+macro_rules! calls {
+    ($($name:ident: |$scene:ident| $call:expr;)*) => {
+        &[$((stringify!($name), {
+            fn call<'a>($scene: &'a Scene<'a>) -> BoxFuture<'a, Result<()>> {
+                async move { $call.await.map(|_| ()) }.boxed()
+            }
+            call as Call
+        })),*]
+    };
+}
+
+const CALLS: &[(&str, Call)] = calls! {
+    create_key: |s| s.store.create_key(new_key_of("acme"), s.once(), &by(NOON));
+    create_keys: |s| s.store.create_keys(vec![new_key_of("acme"), new_key_of("acme")], &by(NOON));
+    key: |s| s.store.key(&s.key.record.id);
+    keys: |s| s.store.keys(&KeyFilter::default(), &page(3, None));
+    update_key: |s| s.store.update_key(
+        &s.key.record.id,
+        KeyPatch { name: Some(format!("name {}", s.number)), ..KeyPatch::default() },
+        &by(NOON)
+    );
+    set_status: |s| s.store.set_status(&s.fresh.record.id, Status::Revoked, &by(NOON));
+    rotate_key: |s| s.store.rotate_key(&s.fresh.record.id, secret(), 60, &by(NOON));
+    audit: |s| s.store.audit(&AuditFilter::default(), &page(3, None));
+    create_team: |s| s.store.create_team(new_team(&format!("team-{}", s.number)), &by(NOON));
+    team: |s| s.store.team(&s.key.record.team);
+    teams: |s| s.store.teams(None, &page(3, None));
+    update_team: |s| s.store.update_team(
+        &s.key.record.team,
+        TeamPatch { name: Some(format!("name {}", s.number)), ..TeamPatch::default() },
+        &by(NOON)
+    );
+    members: |s| s.store.members(&s.key.record.team);
+    put_member: |s| s.store.put_member(
+        &s.key.record.team,
+        NewMember { email: format!("m{}@example.com", s.number), role: MemberRole::Member },
+        &by(NOON)
+    );
+    remove_member: |s| s.store.remove_member(&s.key.record.team, "kim@example.com", &by(NOON));
+    create_token: |s| s.store.create_token(s.token(), &by(NOON));
+    token: |s| async { s.store.token(&s.token().digest).await };
+    tokens: |s| s.store.tokens();
+    revoke_token: |s| async { s.store.revoke_token(&s.token().id, &by(NOON)).await };
+    head: |s| s.store.head();
+    changes: |s| s.store.changes(0, 3);
+    resolve: |s| async { s.store.resolve(&secret().digest).await };
+    new_epoch: |s| s.store.new_epoch("a test", &by(NOON));
+    report: |s| s.store.report("proxy", Head { epoch: 1, version: 1 }, NOON);
+    proxies: |s| s.store.proxies(Millis(0));
+    forget: |s| s.store.forget(Millis(1));
+    ingest_all: |s| async { s.store.ingest_all(&[vec![s.event()]], NOON).await };
+    credit: |s| s.store.credit(
+        &s.key.record.team,
+        NewCredit { amount: 5, note: String::new(), once: s.once() },
+        &by(NOON)
+    );
+    ledger: |s| async { s.store.ledger(&s.key.record.team, &page(3, None)).await };
+    usage: |s| async {
+        let all = UsageQuery { team: None, key: None, from_day: None, to_day: None, by: GroupBy::Key };
+        s.store.usage(&all).await
+    };
+    refresh_budgets: |s| s.store.refresh_budgets(NOON);
+    close_days_before: |s| s.store.close_days_before(1);
+    objects: |s| async { s.store.objects(&[ObjectId::of(b"resp_1")]).await };
+    forget_objects: |s| s.store.forget_objects(Millis(1));
+    prove_write: |s| s.store.prove_write(NOON);
+    prove_read: |s| s.store.prove_read();
+};
+
+/// Each counts what is there in part: the rows of one transaction without the others.
+const HALVES: &[&str] = &[
+    "SELECT COUNT(*) FROM keys WHERE tier = ''",
+    "SELECT COUNT(*) FROM keys k WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.subject = k.id)
+        AND NOT EXISTS (SELECT 1 FROM keys o WHERE o.rotated_to = k.id)",
+    "SELECT COUNT(*) FROM keys k WHERE k.rotated_to IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM keys n WHERE n.id = k.rotated_to)",
+    "SELECT COUNT(*) FROM keys k WHERE k.status = 'revoked'
+        AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.subject = k.id AND a.action = 'key.revoke')",
+    "SELECT COUNT(*) FROM keys WHERE version > (SELECT version FROM meta)",
+    "SELECT COUNT(*) FROM teams WHERE version > (SELECT version FROM meta)",
+    "SELECT COUNT(*) FROM teams t WHERE NOT EXISTS
+        (SELECT 1 FROM audit a WHERE a.subject = t.id AND a.action = 'team.create')",
+    "SELECT COUNT(*) FROM teams t WHERE t.balance <>
+        (SELECT COALESCE(SUM(l.amount), 0) FROM ledger l WHERE l.team_id = t.id)",
+    "SELECT ABS((SELECT COUNT(*) FROM events) - (SELECT COALESCE(SUM(requests), 0) FROM usage_daily))",
+    "SELECT ABS((SELECT COUNT(*) FROM events) - (SELECT COALESCE(SUM(events), 0) FROM ledger WHERE kind = 'charge'))",
+    "SELECT ABS((SELECT COUNT(*) FROM ledger WHERE kind = 'top_up')
+        - (SELECT COUNT(*) FROM audit WHERE action = 'team.credit'))",
+    "SELECT ABS((SELECT COUNT(*) FROM members) - (SELECT COUNT(*) FROM audit WHERE action = 'team.member.put')
+        + (SELECT COUNT(*) FROM audit WHERE action = 'team.member.remove'))",
+    "SELECT ABS((SELECT COUNT(*) FROM admin_tokens) - (SELECT COUNT(*) FROM audit WHERE action = 'token.create'))",
+    "SELECT ABS((SELECT COUNT(*) FROM idempotency) - (SELECT COUNT(*) FROM keys WHERE created_by = 'tester' AND id IN
+        (SELECT result FROM idempotency)) - (SELECT COUNT(*) FROM ledger WHERE kind = 'top_up'))",
+];
+
+async fn a_method_can_be_dropped_at_every_poll(stand: &Stand) {
+    let key = &with_key(stand).await;
+    let store = &*stand.store;
+    let kim = NewMember {
+        email: "kim@example.com".into(),
+        role: MemberRole::Owner,
+    };
+    store
+        .put_member(&team("acme"), kim, &by(NOON))
+        .await
+        .unwrap();
+    let mut other = stand.url.connect().await;
+    let mut number = 0;
+    for (name, call) in CALLS {
+        let spare = (0..40).map(|_| new_key_of("acme")).collect();
+        let spare = store.create_keys(spare, &by(NOON)).await.unwrap();
+        let mut spare = spare.iter().cycle();
+        for moment in [Moment::Polled, Moment::Woken] {
+            for polls in 0.. {
+                assert!(polls < MAX_POLLS, "{name} has no end");
+                number += 1;
+                let scene = Scene {
+                    store,
+                    key,
+                    fresh: spare.next().unwrap(),
+                    number,
+                };
+                let given = dropped_after(polls, moment, call(&scene)).await;
+                let works = async {
+                    store.prove_write(NOON).await.unwrap();
+                    store.prove_read().await.unwrap();
+                };
+                let at = format!("{name}, dropped after {polls} polls ({moment:?})");
+                assert!(
+                    timeout(AT_ONCE, works).await.is_ok(),
+                    "{at}: no write at once"
+                );
+                match given {
+                    None => {}
+                    Some(Err(StoreError::Unavailable(why) | StoreError::Unconfirmed(why))) => {
+                        panic!("{at}: {why}")
+                    }
+                    Some(_) => break,
+                }
+            }
+        }
+        for sql in HALVES {
+            let sql = &format!("SELECT CAST(({sql}) AS BIGINT)");
+            let halves: i64 = sqlx::query(sql)
+                .fetch_one(&mut other)
+                .await
+                .unwrap()
+                .try_get(0)
+                .unwrap();
+            assert_eq!(halves, 0, "{name}, dropped in the middle: {sql}");
+        }
+        // As many readers as there are: none is lost.
+        let reads = futures::future::join_all((0..16).map(|_| store.head()));
+        let reads = timeout(AT_ONCE, reads).await.expect(name);
+        assert!(reads.iter().all(|read| read.is_ok()), "{name}: {reads:?}");
+    }
+}
+
+#[test]
+fn no_method_is_left_out() {
+    let tested: BTreeSet<&str> = CALLS.iter().map(|(name, _)| *name).collect();
+    let traits = include_str!("../../src/store.rs");
+    let methods = traits.split("async fn ").skip(1);
+    let names: BTreeSet<&str> = methods.filter_map(|rest| rest.split('(').next()).collect();
+    // The one is the other for one batch; the other ends the store.
+    let left: Vec<_> = names
+        .difference(&tested)
+        .filter(|name| !["ingest", "close"].contains(name))
+        .collect();
+    assert!(left.is_empty(), "give these a row in CALLS: {left:?}");
+}
