@@ -1,4 +1,4 @@
-//! Keys, teams and usage, administered over the key service's management API.
+//! Keys, teams, tokens and usage, administered over the key service's management API.
 //!
 //! What it is not: it opens no database. Whatever it does, the service checks, records and audits.
 //!
@@ -7,50 +7,107 @@
 //! repeated safely with the same `--idempotency-key`. A token is read from the environment or a file,
 //! never from the command line, where every user of the machine could read it.
 
-mod client;
+pub(crate) mod audit;
+pub(crate) mod client;
 pub(crate) mod keys;
+pub(crate) mod requests;
 mod show;
 pub(crate) mod teams;
+pub(crate) mod tokens;
 pub(crate) mod usage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use client::Client;
+
+/// The heading of the options that say which service: those that `[client]` of a configuration file may set.
+pub(crate) const HEADING: &str = "Connection";
 
 /// Which service, as whom.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Connection {
-    /// The management API
+    /// The management API, with or without /admin/v1 at its end
     #[arg(
         long,
         env = "GMTECH_ADMIN_URL",
         default_value = "http://127.0.0.1:8081",
         global = true,
-        help_heading = "Connection"
+        help_heading = HEADING
     )]
     url: String,
-    /// A file with the administrator's token, where GMTECH_ADMIN_TOKEN is not set
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Connection")]
+    /// A file with the administrator's token; the variable GMTECH_ADMIN_TOKEN holds the token itself
+    #[arg(long, value_name = "FILE", global = true, help_heading = HEADING)]
     token_file: Option<PathBuf>,
-    /// Print the service's answer as JSON
-    #[arg(long, global = true, help_heading = "Connection")]
+    /// The configuration file's, which comes after the variable
+    #[arg(long, global = true, hide = true, help_heading = HEADING)]
+    token_file_of_config: Option<PathBuf>,
+    /// Print the service's answer as JSON, and errors likewise
+    #[arg(long, global = true)]
     json: bool,
 }
 
 impl Connection {
-    fn client(&self) -> Result<Client> {
-        let token = match (std::env::var("GMTECH_ADMIN_TOKEN"), &self.token_file) {
-            (_, Some(path)) => std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read --token-file {}", path.display()))?,
-            (Ok(token), None) => token,
-            (Err(_), None) => bail!("set GMTECH_ADMIN_TOKEN, or name a --token-file"),
-        };
-        Client::new(&self.url, token.trim())
+    /// The service, with this caller's token.
+    ///
+    /// # Errors
+    /// Where there is no token, or the address is none.
+    pub(crate) fn client(&self) -> Result<Client> {
+        Client::new(&self.url, &self.token()?)
     }
+
+    /// The service, without a token: for what it answers anybody.
+    ///
+    /// # Errors
+    /// Where the address is none.
+    pub(crate) fn anonymous(&self) -> Result<Client> {
+        Client::new(&self.url, "")
+    }
+
+    fn token(&self) -> Result<String> {
+        let variable = std::env::var("GMTECH_ADMIN_TOKEN").ok();
+        let variable = variable.filter(|token| !token.trim().is_empty());
+        let token = match (&self.token_file, variable, &self.token_file_of_config) {
+            (Some(path), _, _) => read(path, "--token-file")?,
+            (None, Some(token), _) => token,
+            (None, None, Some(path)) => read(path, "token-file of [client]")?,
+            (None, None, None) => {
+                bail!("set GMTECH_ADMIN_TOKEN, or name a --token-file (the service's admin.token)")
+            }
+        };
+        Ok(token.trim().to_owned())
+    }
+
+    /// Whether the answer is wanted as JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints one thing: as it is, or a field a line.
+    fn print(&self, value: &Value, names: &[&str]) -> Result<()> {
+        if self.json {
+            show::json(value)
+        } else {
+            show::fields(value, names)
+        }
+    }
+
+    /// Prints several: as a list, or in columns.
+    fn print_list(&self, rows: Vec<Value>, columns: &[(&str, &str)]) -> Result<()> {
+        if self.json {
+            show::json(&json!({"object": "list", "data": rows}))
+        } else {
+            show::table(&rows, columns)
+        }
+    }
+}
+
+fn read(path: &Path, option: &str) -> Result<String> {
+    std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {option} {}", path.display()))
 }
 
 /// The management API, for what this program does there by itself.

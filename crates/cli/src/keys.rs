@@ -1,6 +1,5 @@
 //! `gmtech keys`: makes keys. The key is printed once and kept nowhere; its digest is what the gate knows.
 
-use std::io::Write as _;
 use std::num::NonZeroU32;
 
 use anyhow::{Context as _, Result};
@@ -9,6 +8,8 @@ use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::key::ApiKey;
 use gmtech_core::model::ModelPattern;
 use serde_json::{Map, Value, json};
+
+use crate::out;
 
 const EXAMPLES: &str = r#"Examples:
   gmtech keys generate --team acme --tier pro --name "staging batch jobs"
@@ -120,10 +121,7 @@ pub(crate) fn generate(options: &Generate) -> Result<NewKey> {
 pub(crate) fn run(command: &Command) -> Result<()> {
     let Command::Generate(options) = command;
     let new = generate(options)?;
-    let mut out = std::io::stdout().lock();
-    out.write_all(describe(options, &new)?.as_bytes())
-        .and_then(|()| out.flush())
-        .context("the key could not be printed")
+    out::print_once(&describe(options, &new)?, "the key could not be printed")
 }
 
 fn describe(options: &Generate, new: &NewKey) -> Result<String> {

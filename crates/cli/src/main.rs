@@ -3,19 +3,33 @@
 //! What it is not: part of the gate. Nothing here runs in Envoy; it makes what the gate reads.
 //!
 //! # Failure policy
-//! A mistake ends the program with exit code 1 (2 for a wrong command line) and one message on standard error
-//! that names the option, variable or file to change. Secrets are printed only by `keys generate`, `create` and
-//! `rotate`, to standard output, once.
+//! A mistake ends the program with one message on standard error that names the option, variable or file to change, and with
+//! an exit status that says of what kind it is ([`exit`]). Secrets are printed only by `keys generate`, `create` and `rotate`
+//! and by `tokens generate` and `create`, to standard output, once.
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where the reader has gone: module `out` writes"
+)]
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use anyhow::Result;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod admin;
+mod config_file;
+mod doctor;
+mod exit;
 mod keys;
+mod out;
 mod render;
 mod serve;
 mod stack;
+
+use config_file::ConfigFile;
+use exit::Exit;
 
 /// Keys, Envoy configuration and a local stack for the GMTech key gate.
 #[derive(Parser)]
@@ -23,11 +37,14 @@ mod stack;
     name = "gmtech",
     version,
     about,
-    after_help = "Each command has its own --help with examples."
+    after_help = exit::AFTER_HELP
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// The configuration file; by default ./gmtech.toml, else ~/.config/gmtech/gmtech.toml, if it is there
+    #[arg(long, env = config_file::VARIABLE, value_name = "FILE", global = true, help_heading = "Configuration")]
+    config: Option<OsString>,
 }
 
 #[derive(Subcommand)]
@@ -38,8 +55,22 @@ enum Command {
     /// Make teams, top them up, list their members.
     #[command(subcommand)]
     Teams(admin::teams::Command),
+    /// Make, list and end tokens of administrators and proxies.
+    #[command(subcommand)]
+    Tokens(admin::tokens::Command),
     /// Show what was used and what it cost; count what a crash left out.
     Usage(admin::usage::Command),
+    /// Show who changed what.
+    Audit(admin::audit::Audit),
+    /// List the live proxies and how far each is.
+    Proxies(admin::audit::Proxies),
+    /// List the tiers that a key may have.
+    Tiers(admin::audit::Tiers),
+    /// Look up single requests.
+    #[command(subcommand)]
+    Requests(admin::requests::Command),
+    /// Look at everything that must work, and say what is wrong and how to fix it.
+    Doctor(doctor::Command),
     /// Run the key service in the foreground.
     Serve(serve::Command),
     /// Print a completion script for a shell.
@@ -63,7 +94,7 @@ enum Command {
         parent: u32,
         /// The program and its arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-        program: Vec<std::ffi::OsString>,
+        program: Vec<OsString>,
     },
 }
 
@@ -77,26 +108,93 @@ enum KeysCommand {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let json = args
+        .iter()
+        .take_while(|a| *a != "--")
+        .any(|a| a == "--json");
+    let exit = match parse(&args) {
+        Err(Wrong::Line(error)) if !error.use_stderr() || !json => {
+            // Help and the version are no errors; a closed pipe is none either.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+        Err(Wrong::Line(error)) => {
+            let text = error.render().to_string();
+            let failure = exit::Failure::new(Exit::WrongCommand, "usage", text.trim_end());
+            exit::report(&failure.into(), json)
+        }
+        Err(Wrong::File(error)) => {
+            exit::report(&error, json);
+            Exit::WrongCommand
+        }
+        Ok(cli) => match run(cli.command) {
+            Ok(()) => Exit::Done,
+            Err(error) => exit::report(&error, json),
+        },
+    };
+    exit.into()
+}
+
+/// Why there is nothing to run.
+enum Wrong {
+    Line(clap::Error),
+    File(anyhow::Error),
+}
+
+/// The command `serve` of this command line, with the configuration file as it is now.
+fn serve_again() -> Result<serve::Command> {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    match parse(&args) {
+        Ok(Cli {
+            command: Command::Serve(command),
+            ..
+        }) => Ok(command),
+        Ok(_) => anyhow::bail!("this is no `gmtech serve`"),
+        Err(Wrong::Line(error)) => Err(error.into()),
+        Err(Wrong::File(error)) => Err(error),
+    }
+}
+
+/// The command line, with what variables and the configuration file say.
+fn parse(args: &[OsString]) -> Result<Cli, Wrong> {
+    let mut program = config_file::without_empty_variables(Cli::command());
+    // The wrapper of a child has the child's options behind its own.
+    if args
+        .get(1)
+        .is_none_or(|command| command != stack::child::TIED)
+        && let Some(file) = ConfigFile::find(args).map_err(Wrong::File)?
+    {
+        program = file.apply(program).map_err(Wrong::File)?;
+    }
+    let matches = program.try_get_matches_from(args).map_err(Wrong::Line)?;
+    Cli::from_arg_matches(&matches).map_err(Wrong::Line)
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
         Command::Keys(KeysCommand::Here(command)) => keys::run(&command),
         Command::Keys(KeysCommand::Service(command)) => admin::keys::run(&command),
         Command::Teams(command) => admin::teams::run(&command),
+        Command::Tokens(command) => admin::tokens::run(&command),
         Command::Usage(command) => admin::usage::run(&command),
+        Command::Audit(command) => admin::audit::audit(&command),
+        Command::Proxies(command) => admin::audit::proxies(&command),
+        Command::Tiers(command) => admin::audit::tiers(&command),
+        Command::Requests(command) => admin::requests::run(&command),
+        Command::Doctor(command) => doctor::run(&command),
         Command::Serve(command) => serve::run(&command),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "gmtech", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "gmtech", &mut script);
+            out::print(&String::from_utf8_lossy(&script))
         }
         Command::EnvoyConfig(args) => render::run(&args),
         Command::Up(args) => stack::up(&args),
         Command::StackFiles(args) => stack::write_files(&args),
         Command::TiedChild { parent, program } => stack::child::run_tied(parent, &program),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("gmtech: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,13 +7,16 @@
 //! A node that is not where its name says is an error that names it: never a configuration that silently lacks
 //! what was asked for.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::out;
+
 mod merge;
+mod module;
 mod nodes;
 mod patch;
 mod service;
@@ -32,6 +35,7 @@ const EXAMPLES: &str = "Examples:
       --filter-wasm target/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm \\
       --filter-config filter.json > envoy.json
   gmtech envoy-config --upstream https://api.openai.com/v1 --upstream-key-file openai.key
+  gmtech envoy-config --filter-wasm /in/the/container.wasm --allow-missing-module
   gmtech envoy-config --service keys.internal:8082 --service-token-file sync.token > envoy.json
   gmtech envoy-config --no-filter --set-file overlay.yaml
 
@@ -71,6 +75,9 @@ pub(crate) struct Args {
     /// The filter's module
     #[arg(long, value_name = "PATH")]
     pub(crate) filter_wasm: Option<PathBuf>,
+    /// Do not look whether the filter's module is there: for a configuration that another machine or a container runs
+    #[arg(long)]
+    pub(crate) allow_missing_module: bool,
     /// The filter's configuration as JSON, `-` for standard input
     #[arg(long, value_name = "PATH|-")]
     pub(crate) filter_config: Option<PathBuf>,
@@ -97,10 +104,7 @@ pub(crate) struct Args {
 /// When the configuration cannot be rendered or printed.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let text = serde_json::to_string_pretty(&bootstrap(args)?)? + "\n";
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .context("the configuration could not be printed")
+    out::print(&text)
 }
 
 /// The bootstrap for `args`.
@@ -135,6 +139,9 @@ pub(crate) fn bootstrap(args: &Args) -> Result<Value> {
     for path in &args.set_files {
         let overlay = parse_yaml(&read(path)?).with_context(|| format!("{}", path.display()))?;
         merge::merge(&mut config, overlay);
+    }
+    if !args.allow_missing_module {
+        module::check(&mut config)?;
     }
     Ok(config)
 }

@@ -94,6 +94,7 @@ pub(crate) struct UpArgs {
 
 /// The options of `gmtech stack-files`.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "Example:\n  gmtech stack-files --dir /stack --state-dir /keys")]
 pub(crate) struct FilesArgs {
     /// Where to put envoy.json and demo.env; a demo key that is there and works is kept
     #[arg(long, value_name = "DIR")]

@@ -55,7 +55,10 @@ fn a_new_key_comes_as_one_json_object() {
 
 #[test]
 fn the_default_bootstrap_is_json() {
-    let output = gmtech(&["envoy-config", "--api-port", "0"], &[]);
+    let output = gmtech(
+        &["envoy-config", "--api-port", "0", "--allow-missing-module"],
+        &[],
+    );
     assert!(output.status.success(), "{}", stderr(&output));
     let config: Value = serde_json::from_slice(&output.stdout).unwrap();
     let listener = &config["static_resources"]["listeners"][0];

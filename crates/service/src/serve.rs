@@ -88,6 +88,12 @@ pub async fn serve(config: &Config) -> Result<Running, StartError> {
 }
 
 impl Running {
+    /// What its handlers have.
+    #[must_use]
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
     /// Takes no more connections, ends held polls, lets requests under way and changes whose client has gone finish
     /// within [`GRACE`], closes the store, and returns. The last line of the log says how that went.
     pub async fn stop(mut self) {

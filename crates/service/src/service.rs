@@ -287,7 +287,6 @@ impl Service {
         }
     }
 
-
     async fn note_tokens_used(&self) -> Result<(), StoreError> {
         let used = self.door.take_used();
         if used.is_empty() {

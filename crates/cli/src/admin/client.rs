@@ -2,23 +2,25 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::{Method, Request};
+use ureq::http::{HeaderMap, Method, Request, StatusCode};
+
+use crate::exit::{Exit, Failure};
 
 /// Longer than the longest `--wait`.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The management API.
-pub(super) struct Client {
+pub(crate) struct Client {
     agent: Agent,
     base: String,
     authorization: String,
 }
 
 impl Client {
-    pub(super) fn new(url: &str, token: &str) -> Result<Self> {
+    pub(crate) fn new(url: &str, token: &str) -> Result<Self> {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             bail!("GMTECH_ADMIN_URL must start with http:// or https://, not {url:?}");
         }
@@ -28,42 +30,44 @@ impl Client {
             .build();
         Ok(Self {
             agent: config.into(),
-            base: url.trim_end_matches('/').to_owned(),
+            base: base(url).to_owned(),
             authorization: format!("Bearer {token}"),
         })
     }
 
-    pub(super) fn get(&self, path: &str) -> Result<Value> {
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
         self.ask(Method::GET, path, None, None)
     }
 
-    pub(super) fn send(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) fn send(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
         self.ask(method, path, Some(body), None)
     }
 
-    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.ask(Method::POST, path, Some(body), None)
     }
 
     /// As [`Client::post`]; the same `once` makes a repeated call happen once.
-    pub(super) fn post_once(&self, path: &str, body: &Value, once: Option<&str>) -> Result<Value> {
+    pub(crate) fn post_once(&self, path: &str, body: &Value, once: Option<&str>) -> Result<Value> {
         self.ask(Method::POST, path, Some(body), once)
     }
 
+    /// The items of a list that has one page.
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<Value>> {
+        items(&mut self.get(path)?)
+    }
+
     /// Every item of a list, page by page.
-    pub(super) fn all(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Vec<Value>> {
-        let mut items = Vec::new();
+    pub(crate) fn all(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Vec<Value>> {
+        let mut all = Vec::new();
         let mut after: Option<String> = None;
         loop {
             let page = [("limit", Some("500")), ("after", after.as_deref())];
             let mut answer = self.get(&with_query(path, query.iter().copied().chain(page)))?;
-            match answer.get_mut("data").map(Value::take) {
-                Some(Value::Array(data)) => items.extend(data),
-                _ => bail!("the service's answer is no list"),
-            }
+            all.extend(items(&mut answer)?);
             match answer.get("next").and_then(Value::as_str) {
                 Some(next) => after = Some(next.to_owned()),
-                None => return Ok(items),
+                None => return Ok(all),
             }
         }
     }
@@ -91,34 +95,99 @@ impl Client {
         let mut response = self
             .agent
             .run(request)
-            .with_context(|| format!("cannot reach the key service at {}", self.base))?;
-        let status = response.status();
+            .map_err(|error| self.unreachable(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
         let text = response
             .body_mut()
             .read_to_string()
             .context("the answer was cut")?;
-        let json: Value = match text.as_str() {
-            "" => Value::Null,
-            text => serde_json::from_str(text).with_context(|| format!("{status}, but no JSON"))?,
+        let json = match text.as_str() {
+            "" => Some(Value::Null),
+            text => serde_json::from_str(text).ok(),
         };
-        if status.is_success() {
-            return Ok(json);
+        match json {
+            Some(json) if status.is_success() => Ok(json),
+            Some(json) if json.pointer("/error/message").is_some() => {
+                Err(refusal(status, &headers, &json).into())
+            }
+            _ => bail!(
+                "{} answered {status}, but not as a key service does: is GMTECH_ADMIN_URL the management API?",
+                self.base
+            ),
         }
-        let error = |field| {
-            json.pointer(&format!("/error/{field}"))
-                .and_then(Value::as_str)
-        };
-        Err(anyhow!(
-            "{} ({}, {})",
-            error("message").unwrap_or("the service refused"),
-            status.as_u16(),
-            error("code").unwrap_or("no code")
-        ))
+    }
+
+    /// Asks for a path beside the API, without a token; the status, the headers and the text of whatever is answered.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub(crate) fn beside(&self, path: &str) -> Result<(StatusCode, HeaderMap, String)> {
+        let url = format!("{}{path}", self.base);
+        let mut response = self
+            .agent
+            .get(&url)
+            .call()
+            .map_err(|error| self.unreachable(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.body_mut().read_to_string()?;
+        Ok((status, headers, text))
+    }
+
+    /// Where the service is.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        Failure::new(
+            Exit::Unreachable,
+            "unreachable",
+            format!("cannot reach the key service at {}: {error}", self.base),
+        )
     }
 }
 
+fn items(answer: &mut Value) -> Result<Vec<Value>> {
+    match answer.get_mut("data").map(Value::take) {
+        Some(Value::Array(data)) => Ok(data),
+        _ => bail!("the service's answer is no list"),
+    }
+}
+
+/// What the service said no with.
+fn refusal(status: StatusCode, headers: &HeaderMap, json: &Value) -> Failure {
+    let field = |name: &str| {
+        json.pointer(&format!("/error/{name}"))
+            .and_then(Value::as_str)
+    };
+    let exit = match status.as_u16() {
+        404 => Exit::NotFound,
+        // 503: the service is there, but its database is not.
+        502..=504 => Exit::Unreachable,
+        400..500 => Exit::Refused,
+        _ => Exit::Failed,
+    };
+    let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    Failure {
+        status: Some(status.as_u16()),
+        request_id: id.map(str::to_owned),
+        ..Failure::new(
+            exit,
+            field("code").unwrap_or("no_code"),
+            field("message").unwrap_or("the service refused"),
+        )
+    }
+}
+
+/// The address without the API's own path, which people copy with it.
+fn base(url: &str) -> &str {
+    let url = url.trim_end_matches('/');
+    let url = url.strip_suffix("/admin/v1").unwrap_or(url);
+    url.trim_end_matches('/')
+}
+
 /// `path` with the parameters that have a value.
-pub(super) fn with_query<'a>(
+pub(crate) fn with_query<'a>(
     path: &str,
     params: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
 ) -> String {
@@ -136,7 +205,7 @@ pub(super) fn with_query<'a>(
 }
 
 /// A text as one part of a path or query.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
     text.bytes()
         .map(|b| {
@@ -164,6 +233,40 @@ mod tests {
             ),
         ] {
             assert_eq!(with_query("keys", params), url);
+        }
+    }
+
+    #[test]
+    fn the_address_is_taken_as_people_copy_it() {
+        for url in [
+            "http://h:8081",
+            "http://h:8081/",
+            "http://h:8081/admin/v1",
+            "http://h:8081/admin/v1/",
+        ] {
+            assert_eq!(base(url), "http://h:8081", "{url}");
+        }
+        assert_eq!(base("https://h/gate/admin/v1"), "https://h/gate");
+    }
+
+    #[test]
+    fn a_script_can_tell_refusals_apart() {
+        for (status, exit) in [
+            (400, Exit::Refused),
+            (401, Exit::Refused),
+            (403, Exit::Refused),
+            (404, Exit::NotFound),
+            (409, Exit::Refused),
+            (500, Exit::Failed),
+            (503, Exit::Unreachable),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let json = serde_json::json!({"error": {"message": "No.", "code": "c"}});
+            assert_eq!(
+                refusal(status, &HeaderMap::new(), &json).exit,
+                exit,
+                "{status}"
+            );
         }
     }
 

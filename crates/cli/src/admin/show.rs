@@ -1,10 +1,13 @@
 //! Answers for people to read: aligned columns, or a field a line.
 
+use anyhow::Result;
 use serde_json::Value;
 
+use crate::out;
+
 /// Prints rows under headings; a column is a heading and where its value is.
-pub(super) fn table(rows: &[Value], columns: &[(&str, &str)]) {
-    print!("{}", format_table(rows, columns));
+pub(super) fn table(rows: &[Value], columns: &[(&str, &str)]) -> Result<()> {
+    out::print(&format_table(rows, columns))
 }
 
 fn format_table(rows: &[Value], columns: &[(&str, &str)]) -> String {
@@ -39,48 +42,70 @@ fn format_table(rows: &[Value], columns: &[(&str, &str)]) -> String {
 }
 
 /// Prints a field a line, leaving out what is null.
-pub(super) fn fields(value: &Value, names: &[&str]) {
-    for name in names {
-        let shown = cell(value, name);
-        if shown != "-" {
-            println!("{:<16}{shown}", name.trim_end_matches("_nano_usd"));
-        }
-    }
+pub(super) fn fields(value: &Value, names: &[&str]) -> Result<()> {
+    out::print(&format_fields(value, names))
 }
 
-/// A value as text. Amounts in nano-dollars are shown in dollars.
+/// Prints every field of an object that has a value.
+pub(super) fn all_fields(value: &Value) -> Result<()> {
+    let names: Vec<&str> = match value {
+        Value::Object(map) => map.keys().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    out::print(&(format_fields(value, &names) + "\n"))
+}
+
+/// A field a line, leaving out what is null.
+pub(super) fn format_fields(value: &Value, names: &[&str]) -> String {
+    let lines = names.iter().filter_map(|name| {
+        let shown = cell(value, name);
+        let label = name.trim_end_matches("_nano_usd");
+        (shown != "-").then(|| format!("{label:<16}{shown}\n"))
+    });
+    lines.collect()
+}
+
+/// The value of a field as text. Amounts in nano-dollars are shown in dollars.
 fn cell(row: &Value, field: &str) -> String {
-    match row.pointer(&format!("/{}", field.replace('.', "/"))) {
-        None | Some(Value::Null) => "-".into(),
-        Some(Value::String(text)) if text.is_empty() => "-".into(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) if field.ends_with("_nano_usd") => match number.as_i64() {
-            Some(nanos) => dollars(&gmtech_service::money::format_usd(nanos)),
-            None => number.to_string(),
+    let path = format!("/{}", field.replace('.', "/"));
+    shown(field, row.pointer(&path).unwrap_or(&Value::Null))
+}
+
+fn shown(field: &str, value: &Value) -> String {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_i64() {
+            Some(nanos) if field.ends_with("_nano_usd") => {
+                dollars(&gmtech_service::money::format_usd(nanos))
+            }
+            _ => number.to_string(),
         },
-        Some(Value::Array(items)) => {
-            let texts: Vec<_> = items
-                .iter()
-                .map(|i| i.as_str().map_or_else(|| i.to_string(), String::from))
+        Value::Array(items) => {
+            let texts: Vec<_> = items.iter().map(|item| shown(field, item)).collect();
+            texts.join(" ")
+        }
+        Value::Object(map) => {
+            let given = map.iter().filter(|(_, value)| !value.is_null());
+            let texts: Vec<_> = given
+                .map(|(name, value)| {
+                    format!(
+                        "{}={}",
+                        name.trim_end_matches("_nano_usd"),
+                        shown(name, value)
+                    )
+                })
                 .collect();
             texts.join(" ")
         }
-        Some(Value::Object(map)) => {
-            let given = map.iter().filter(|(_, v)| !v.is_null());
-            let texts: Vec<_> = given.map(|(name, v)| format!("{name}={v}")).collect();
-            if texts.is_empty() {
-                "-".into()
-            } else {
-                texts.join(" ")
-            }
-        }
-        Some(other) => other.to_string(),
-    }
+        Value::Bool(yes) => yes.to_string(),
+    };
+    if text.is_empty() { "-".into() } else { text }
 }
 
 /// Prints the service's answer as it is.
-pub(super) fn json(value: &Value) {
-    println!("{value}");
+pub(super) fn json(value: &Value) -> Result<()> {
+    out::print(&format!("{value}\n"))
 }
 
 /// An amount as people write it: the sign before the currency.
@@ -116,5 +141,8 @@ mod tests {
             "a=1"
         );
         assert_eq!(cell(&json!({"a": {"b": true}}), "a.b"), "true");
+        let budgets =
+            json!({"budgets": {"day_nano_usd": 2_500_000_000_i64, "month_nano_usd": null}});
+        assert_eq!(cell(&budgets, "budgets"), "day=$2.50");
     }
 }

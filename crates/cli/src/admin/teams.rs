@@ -1,12 +1,12 @@
 //! `gmtech teams …`: billing accounts, their members, their credit.
 
-use anyhow::{Result, anyhow};
-use clap::{Args, Subcommand};
-use serde_json::json;
+use anyhow::Result;
+use clap::{ArgGroup, Args, Subcommand};
+use serde_json::{Map, json};
 use ureq::http::Method;
 
+use super::Connection;
 use super::client::escape;
-use super::{Connection, show};
 
 /// What `gmtech teams` does.
 #[derive(Subcommand, Debug)]
@@ -28,6 +28,7 @@ pub(crate) enum Command {
         at: Connection,
     },
     /// List teams and their balances
+    #[command(after_help = "Example:\n  gmtech teams list --json")]
     List {
         #[command(flatten)]
         at: Connection,
@@ -40,8 +41,8 @@ pub(crate) enum Command {
         /// The team
         id: String,
         /// Dollars; below zero is a correction
-        #[arg(allow_negative_numbers = true)]
-        usd: String,
+        #[arg(allow_negative_numbers = true, value_parser = dollars)]
+        usd: i64,
         /// What for
         #[arg(long, default_value = "")]
         note: String,
@@ -51,9 +52,22 @@ pub(crate) enum Command {
         #[command(flatten)]
         at: Connection,
     },
-    /// Show a team's balance
-    Balance(One),
+    /// Show a team: its credit, and what an administrator allows it
+    #[command(
+        visible_alias = "balance",
+        after_help = "Example:\n  gmtech teams show demo --json"
+    )]
+    Show(One),
+    /// Change a team's name, or whether it may only spend what it has topped up
+    #[command(after_help = "Examples:
+  gmtech teams update acme --name 'ACME Corporation'
+  gmtech teams update acme --prepaid true")]
+    Update(Update),
+    /// End a team: its keys are revoked; its ledger and its usage stay
+    #[command(after_help = "Example:\n  gmtech teams close acme")]
+    Close(One),
     /// List what moved a team's balance, the newest first
+    #[command(after_help = "Example:\n  gmtech teams ledger demo --json")]
     Ledger(One),
     /// List, add or remove a team's members
     #[command(subcommand)]
@@ -69,12 +83,32 @@ pub(crate) struct One {
     at: Connection,
 }
 
+/// What of a team to change.
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("change").args(["name", "prepaid"]).required(true).multiple(true))]
+pub(crate) struct Update {
+    /// Its id
+    id: String,
+    /// What people call it
+    #[arg(long)]
+    name: Option<String>,
+    /// Let it spend only what it has topped up
+    #[arg(long, value_name = "true|false")]
+    prepaid: Option<bool>,
+    #[command(flatten)]
+    at: Connection,
+}
+
 /// What `gmtech teams members` does.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Members {
     /// List members
+    #[command(after_help = "Example:\n  gmtech teams members list acme")]
     List(One),
     /// Add a member, or change what the person is to the team
+    #[command(
+        after_help = "Example:\n  gmtech teams members add acme ada@example.com --role owner"
+    )]
     Add {
         /// The team
         id: String,
@@ -87,6 +121,7 @@ pub(crate) enum Members {
         at: Connection,
     },
     /// Remove a member
+    #[command(after_help = "Example:\n  gmtech teams members remove acme ada@example.com")]
     Remove {
         /// The team
         id: String,
@@ -98,9 +133,10 @@ pub(crate) enum Members {
 }
 
 /// Dollars as nano-dollars.
-pub(super) fn dollars(text: &str) -> Result<i64> {
-    gmtech_service::money::parse_usd(text)
-        .ok_or_else(|| anyhow!("{text:?} is no amount in dollars, such as 2.50"))
+pub(super) fn dollars(text: &str) -> Result<i64, String> {
+    let amount = text.strip_prefix('$').unwrap_or(text);
+    gmtech_service::money::parse_usd(amount)
+        .ok_or_else(|| "is no amount in dollars, such as 2.50".into())
 }
 
 const TEAM: [&str; 6] = [
@@ -125,10 +161,9 @@ pub(crate) fn run(command: &Command) -> Result<()> {
             at,
         } => {
             let body = json!({"id": id, "name": name, "prepaid": prepaid});
-            print(&at.client()?.post("teams", &body)?, at, &TEAM);
+            at.print(&at.client()?.post("teams", &body)?, &TEAM)
         }
         Command::List { at } => {
-            let teams = at.client()?.all("teams", &[])?;
             let columns = [
                 ("ID", "id"),
                 ("NAME", "name"),
@@ -136,7 +171,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
                 ("PREPAID", "prepaid"),
                 ("EXHAUSTED", "exhausted"),
             ];
-            print_list(teams, at, &columns);
+            at.print_list(at.client()?.all("teams", &[])?, &columns)
         }
         Command::TopUp {
             id,
@@ -145,26 +180,35 @@ pub(crate) fn run(command: &Command) -> Result<()> {
             idempotency_key,
             at,
         } => {
-            let body = json!({"amount_nano_usd": dollars(usd)?, "note": note});
+            let body = json!({"amount_nano_usd": usd, "note": note});
             let path = format!("teams/{}/credit", escape(id));
-            print(
-                &at.client()?
-                    .post_once(&path, &body, idempotency_key.as_deref())?,
-                at,
-                &TEAM,
-            );
+            let once = idempotency_key.as_deref();
+            at.print(&at.client()?.post_once(&path, &body, once)?, &TEAM)
         }
-        Command::Balance(One { id, at }) => {
-            print(
-                &at.client()?.get(&format!("teams/{}", escape(id)))?,
-                at,
-                &TEAM,
-            );
+        Command::Show(One { id, at }) => {
+            let team = at.client()?.get(&format!("teams/{}", escape(id)))?;
+            at.print(&team, &TEAM)
+        }
+        Command::Update(change) => {
+            let mut body = Map::new();
+            if let Some(name) = &change.name {
+                body.insert("name".into(), json!(name));
+            }
+            if let Some(prepaid) = change.prepaid {
+                body.insert("prepaid".into(), json!(prepaid));
+            }
+            let path = format!("teams/{}", escape(&change.id));
+            let client = change.at.client()?;
+            let team = client.send(Method::PATCH, &path, &body.into())?;
+            change.at.print(&team, &TEAM)
+        }
+        Command::Close(One { id, at }) => {
+            let path = format!("teams/{}", escape(id));
+            at.client()?.send(Method::DELETE, &path, &json!({}))?;
+            at.print(&json!({"id": id, "status": "closed"}), &["id", "status"])
         }
         Command::Ledger(One { id, at }) => {
-            let rows = at
-                .client()?
-                .all(&format!("teams/{}/ledger", escape(id)), &[])?;
+            let path = format!("teams/{}/ledger", escape(id));
             let columns = [
                 ("AT", "at"),
                 ("KIND", "kind"),
@@ -174,27 +218,20 @@ pub(crate) fn run(command: &Command) -> Result<()> {
                 ("BY", "actor"),
                 ("NOTE", "note"),
             ];
-            print_list(rows, at, &columns);
+            at.print_list(at.client()?.all(&path, &[])?, &columns)
         }
-        Command::Members(command) => members(command)?,
+        Command::Members(command) => members(command),
     }
-    Ok(())
 }
 
 fn members(command: &Members) -> Result<()> {
     match command {
         Members::List(One { id, at }) => {
-            let answer = at.client()?.get(&format!("teams/{}/members", escape(id)))?;
-            let rows = answer
-                .get("data")
-                .and_then(|d| d.as_array())
-                .cloned()
-                .unwrap_or_default();
-            print_list(
-                rows,
-                at,
-                &[("EMAIL", "email"), ("ROLE", "role"), ("SINCE", "added_at")],
-            );
+            let rows = at
+                .client()?
+                .list(&format!("teams/{}/members", escape(id)))?;
+            let columns = [("EMAIL", "email"), ("ROLE", "role"), ("SINCE", "added_at")];
+            at.print_list(rows, &columns)
         }
         Members::Add {
             id,
@@ -203,33 +240,14 @@ fn members(command: &Members) -> Result<()> {
             at,
         } => {
             let body = json!({"email": email, "role": role});
-            let member =
-                at.client()?
-                    .send(Method::PUT, &format!("teams/{}/members", escape(id)), &body)?;
-            print(&member, at, &["email", "role", "added_at"]);
+            let path = format!("teams/{}/members", escape(id));
+            let member = at.client()?.send(Method::PUT, &path, &body)?;
+            at.print(&member, &["email", "role", "added_at"])
         }
         Members::Remove { id, email, at } => {
             let path = format!("teams/{}/members/{}", escape(id), escape(email));
             at.client()?.send(Method::DELETE, &path, &json!({}))?;
-            let removed = json!({"team": id, "removed": email});
-            print(&removed, at, &["team", "removed"]);
+            at.print(&json!({"team": id, "removed": email}), &["team", "removed"])
         }
-    }
-    Ok(())
-}
-
-fn print(value: &serde_json::Value, at: &Connection, names: &[&str]) {
-    if at.json {
-        show::json(value);
-    } else {
-        show::fields(value, names);
-    }
-}
-
-fn print_list(rows: Vec<serde_json::Value>, at: &Connection, columns: &[(&str, &str)]) {
-    if at.json {
-        show::json(&json!({"object": "list", "data": rows}));
-    } else {
-        show::table(&rows, columns);
     }
 }

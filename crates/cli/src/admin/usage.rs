@@ -61,6 +61,9 @@ enum By {
 #[derive(Subcommand, Debug)]
 enum Import {
     /// Count what Envoy's JSON access log has and the service does not; safe to repeat
+    #[command(after_help = "Examples:
+  gmtech usage import .local/access.log
+  zcat access.log.*.gz | gmtech usage import -")]
     Import {
         /// The log, a JSON object a line; `-` is standard input
         file: PathBuf,
@@ -94,9 +97,8 @@ fn query(client: &Client, query: &Query, at: &Connection) -> Result<()> {
         ("to", query.to.as_deref()),
     ];
     let answer = client.get(&with_query("usage", params))?;
-    if at.json {
-        show::json(&answer);
-        return Ok(());
+    if at.json() {
+        return show::json(&answer);
     }
     let rows = answer
         .get("data")
@@ -114,8 +116,7 @@ fn query(client: &Client, query: &Query, at: &Connection) -> Result<()> {
         ("LAST USED", "last_used_at"),
         ("REFUSALS", "refusals"),
     ];
-    show::table(&rows, &columns);
-    Ok(())
+    show::table(&rows, &columns)
 }
 
 fn import(client: &Client, file: &Path, at: &Connection) -> Result<()> {
@@ -146,8 +147,7 @@ fn import(client: &Client, file: &Path, at: &Connection) -> Result<()> {
     if !batch.is_empty() {
         totals.add(&client.post("usage/import", &Value::Array(batch))?);
     }
-    totals.print(at);
-    Ok(())
+    totals.print(at)
 }
 
 /// What became of the lines. But for `late` and the cost, which are of accepted ones, the counts add up to `lines`.
@@ -177,7 +177,7 @@ impl Totals {
         }
     }
 
-    fn print(&self, at: &Connection) {
+    fn print(&self, at: &Connection) -> Result<()> {
         let mut all = serde_json::Map::new();
         all.insert("lines".into(), json!(self.lines));
         for (count, name) in self.counts.iter().zip(COUNTS) {
@@ -189,10 +189,6 @@ impl Totals {
             all.insert(name.into(), json!(count.saturating_add(here)));
         }
         let all = Value::Object(all);
-        if at.json {
-            show::json(&all);
-        } else {
-            show::fields(&all, &[&["lines"][..], &COUNTS].concat());
-        }
+        at.print(&all, &[&["lines"][..], &COUNTS].concat())
     }
 }

@@ -76,10 +76,11 @@ fn read_token(file: &Path) -> Result<String> {
     );
     let mode = std::fs::metadata(file).map_or(0, |m| m.permissions().mode());
     if mode & 0o007 != 0 {
-        eprintln!(
-            "gmtech: everybody can read {}: chmod 600 it",
+        crate::out::say(&format!(
+            "gmtech: everybody can read {}: chmod 600 it
+",
             file.display()
-        );
+        ));
     }
     Ok(token)
 }

@@ -1,7 +1,11 @@
 use super::*;
 
 fn rendered(args: &Args) -> Value {
-    bootstrap(args).unwrap()
+    let elsewhere = Args {
+        allow_missing_module: true,
+        ..args.clone()
+    };
+    bootstrap(&elsewhere).unwrap()
 }
 
 fn manager(config: &Value) -> &Value {
@@ -116,6 +120,7 @@ fn a_tls_upstream_is_checked_by_name_and_gets_its_own_host_and_path() {
 fn the_providers_key_is_named_by_its_file_and_never_copied() {
     let key = temp_file("key", "sk-provider-secret");
     let config = rendered(&Args {
+        allow_missing_module: true,
         upstream_key_file: Some(key.clone()),
         ..Args::default()
     });
@@ -216,6 +221,7 @@ fn a_token_file_without_a_token_is_refused() {
     for (name, content) in [("none", "\n"), ("two", "a b")] {
         let token = temp_file(name, content);
         let result = bootstrap(&Args {
+            allow_missing_module: true,
             service_token_file: Some(token.clone()),
             ..Args::default()
         });
@@ -264,6 +270,7 @@ fn a_template_without_the_named_nodes_is_refused_with_their_names() {
         "admin: {address: {socket_address: {}}}\nstatic_resources: {listeners: [{name: other}]}\n",
     );
     let error = bootstrap(&Args {
+        allow_missing_module: true,
         template: Some(template.clone()),
         ..Args::default()
     })

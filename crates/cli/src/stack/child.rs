@@ -47,15 +47,20 @@ impl Program {
     /// When it cannot be started.
     pub(super) fn start(&self, log: File) -> Result<Child> {
         let this = std::env::current_exe().context("cannot find this program")?;
-        Command::new(this)
+        let mut command = Command::new(this);
+        // Of another service or stack, whose demo.env this shell has read.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"GMTECH_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env(crate::config_file::VARIABLE, "")
             .arg(TIED)
             .arg(std::process::id().to_string())
             .arg(&self.path)
             .args(&self.args)
             .env_remove(super::plan::UPSTREAM_KEY)
-            // Of another stack, whose demo.env this shell has read.
-            .env_remove("GMTECH_ADMIN_TOKEN")
-            .env_remove("GMTECH_SYNC_TOKEN")
             // make repeats there what its command line said, the key too.
             .env_remove("MAKEFLAGS")
             .env_remove("MAKEOVERRIDES")

@@ -78,6 +78,8 @@ impl Plan {
             upstream: Some(self.upstream.clone()),
             upstream_key_file,
             filter_wasm: Some(self.filter_wasm.clone()),
+            // `gmtech up` has looked; a container has its own.
+            allow_missing_module: true,
             service: Some(self.service.clone()),
             service_token_file: Some(self.state.join("sync.token")),
             access_log: self.access_log.clone(),
@@ -140,7 +142,7 @@ impl Plan {
         };
         format!(
             "\x20 API         http://127.0.0.1:{api}/api/v1\n\
-             \x20 management  http://127.0.0.1:{service}/admin/v1\n\
+             \x20 management  http://127.0.0.1:{service}\n\
              \x20 metrics     http://127.0.0.1:{admin}/stats/prometheus\n\
              \x20 upstream    {}://{}\n\
              \x20 access log  {log}\n\

@@ -112,7 +112,9 @@ impl Supervisor {
                 if self.name(at) != revived {
                     return self.fail(at, status);
                 }
-                eprintln!("gmtech: {revived} ended ({status}) and is started again");
+                crate::out::say(&format!(
+                    "gmtech: {revived} ended ({status}) and is started again\n"
+                ));
                 // What cannot start must not be tried all the time.
                 self.pause(REVIVED_AFTER);
                 if !self.stopped() {

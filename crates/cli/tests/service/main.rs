@@ -7,9 +7,8 @@
     reason = "a test fails loudly"
 )]
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::io::Write;
+use std::process::Command;
 use std::time::Duration;
 
 use gmtech_core::model::ModelId;
@@ -17,121 +16,12 @@ use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
 use gmtech_core::usage::{Tokens, Usage};
 use serde_json::{Value, json};
 
-struct Service {
-    process: Child,
-    url: String,
-    sync_url: String,
-    dir: tempfile::TempDir,
-}
+mod configuration;
+mod doctor;
+mod exits;
+mod stand;
 
-impl Service {
-    fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), &[])
-    }
-
-    fn start_in(dir: tempfile::TempDir, more: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_gmtech"))
-            .args(["serve", "--port", "0", "--sync-port", "0", "--database"])
-            .arg(dir.path().join("state/gmtech.db"))
-            .args(more)
-            .env_clear()
-            .stdout(Stdio::piped())
-            .stderr(
-                std::fs::File::options()
-                    .create(true)
-                    .append(true)
-                    .open(dir.path().join("log"))
-                    .unwrap(),
-            )
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let urls: Vec<_> = line
-            .split_whitespace()
-            .filter(|word| word.starts_with("http://"))
-            .collect();
-        let [url, sync_url] = urls[..] else {
-            panic!("it did not start: {}", read(&dir.path().join("log")))
-        };
-        Self {
-            process,
-            url: url.into(),
-            sync_url: sync_url.into(),
-            dir,
-        }
-    }
-
-    /// Ends it without a chance to tidy up, and starts it again on the same files.
-    fn killed_and_started(mut self) -> Self {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
-        Self::start_in(dir, &[])
-    }
-
-    fn state(&self, file: &str) -> std::path::PathBuf {
-        self.dir.path().join("state").join(file)
-    }
-
-    fn gmtech(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_gmtech"))
-            .args(args)
-            .env_clear()
-            .env("GMTECH_ADMIN_URL", &self.url)
-            .env(
-                "GMTECH_ADMIN_TOKEN",
-                read(&self.state("admin.token")).trim(),
-            )
-            .output()
-            .unwrap()
-    }
-
-    /// Must succeed and print JSON.
-    fn json(&self, args: &[&str]) -> Value {
-        let output = self.gmtech(&[args, &["--json"]].concat());
-        assert!(
-            output.status.success(),
-            "{args:?}: {}",
-            text(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// Must succeed and print something for a person.
-    fn says(&self, args: &[&str]) -> String {
-        let output = self.gmtech(args);
-        assert!(
-            output.status.success(),
-            "{args:?}: {}",
-            text(&output.stderr)
-        );
-        text(&output.stdout)
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn field<'a>(json: &'a Value, name: &str) -> &'a str {
-    json[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("no {name} in {json}"))
-}
+use stand::{Service, field, read, text};
 
 #[test]
 fn a_key_lives_from_its_creation_to_its_end() {
@@ -198,10 +88,10 @@ fn a_key_lives_from_its_creation_to_its_end() {
     );
     let next = service.json(&["keys", "rotate", id, "--overlap", "2h"]);
     assert_eq!(next["old"]["rotated_to"], next["id"]);
-    let revoked = service.says(&["keys", "revoke", field(&next, "id"), "--wait", "1s"]);
     assert!(
-        revoked.contains("is revoked") && revoked.contains("0 of 0 live proxies"),
-        "{revoked}"
+        service
+            .says(&["keys", "revoke", field(&next, "id")])
+            .contains("is revoked")
     );
     let list = service.json(&["keys", "list", "--team", "demo"]);
     assert_eq!(list["data"].as_array().unwrap().len(), 2);
@@ -398,56 +288,6 @@ fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() 
         acknowledged >= 10,
         "the rounds had time to send something: {acknowledged}"
     );
-}
-
-#[test]
-fn mistakes_name_what_to_change() {
-    let service = Service::start();
-    service.json(&["teams", "create", "demo"]);
-    for (args, message) in [
-        (
-            vec!["keys", "create", "--team", "nobody", "--name", "x"],
-            "There is no such team. (404, not_found)",
-        ),
-        (
-            vec![
-                "keys", "create", "--team", "demo", "--name", "x", "--tier", "gold",
-            ],
-            "one of free, pro, team",
-        ),
-        (
-            vec!["keys", "show", "key_none"],
-            "There is no such key. (404, not_found)",
-        ),
-        (
-            vec!["teams", "top-up", "demo", "lots"],
-            "is no amount in dollars",
-        ),
-        (
-            vec!["usage", "import", "/nonexistent/log"],
-            "cannot open /nonexistent/log",
-        ),
-        (
-            vec!["keys", "list", "--url", "127.0.0.1:1"],
-            "must start with http://",
-        ),
-        (
-            vec!["keys", "list", "--url", "http://127.0.0.1:1"],
-            "cannot reach the key service at http://127.0.0.1:1",
-        ),
-        (
-            vec!["keys", "list", "--token-file", "/nonexistent"],
-            "cannot read --token-file",
-        ),
-    ] {
-        let output = service.gmtech(&args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}");
-        let said = text(&output.stderr);
-        assert!(
-            said.starts_with("gmtech: ") && said.contains(message),
-            "{args:?}: {said}"
-        );
-    }
 }
 
 #[test]

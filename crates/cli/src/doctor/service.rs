@@ -1,0 +1,300 @@
+//! The key service: whether it answers, its database, its clock, its tokens, its tiers and its proxies.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use ureq::http::HeaderMap;
+
+use super::Check;
+use crate::admin::Connection;
+use crate::admin::client::Client;
+use crate::exit::Failure;
+
+/// How far clocks may be apart: the `Date` header has whole seconds, and the answer takes a while.
+const CLOCK_WARN: Duration = Duration::from_secs(3);
+const CLOCK_FAIL: Duration = Duration::from_secs(60);
+
+const NO_TOKEN: &str = "set GMTECH_ADMIN_TOKEN, or name a --token-file: the service's admin.token";
+
+/// What was found, and whether the service could be reached.
+pub(super) fn look(at: &Connection) -> (Vec<Check>, bool) {
+    let (client, token) = match at.client() {
+        Ok(client) => (Ok(client), None),
+        Err(error) => (
+            at.anonymous(),
+            Some(Check::fail("token", format!("{error:#}"), NO_TOKEN)),
+        ),
+    };
+    let client = match client {
+        Ok(client) => client,
+        Err(error) => {
+            let fix = "set GMTECH_ADMIN_URL, such as http://127.0.0.1:8081";
+            return (
+                vec![Check::fail("service", format!("{error:#}"), fix)],
+                false,
+            );
+        }
+    };
+    let (mut checks, headers) = match reach(&client) {
+        Ok((check, headers)) => (vec![check], headers),
+        Err(check) => return (vec![check], false),
+    };
+    checks.push(database(&client));
+    checks.extend(clock(&headers));
+    match token {
+        Some(missing) => checks.push(missing),
+        None => checks.extend(as_whom(&client)),
+    }
+    (checks, true)
+}
+
+fn reach(client: &Client) -> Result<(Check, HeaderMap), Check> {
+    let fix = "start it (gmtech serve), or set GMTECH_ADMIN_URL to its management listener";
+    match client.beside("/healthz") {
+        Err(error) => Err(Check::fail("service", format!("{error:#}"), fix)),
+        Ok((status, headers, _)) if status.is_success() => Ok((
+            Check::ok("service", format!("{} answers", client.base())),
+            headers,
+        )),
+        // It answers, so that the other checks can say more.
+        Ok((status, headers, _)) => {
+            let detail = format!("{} answers {status} to /healthz", client.base());
+            let fix = "is this the management listener of a key service? see its log";
+            Ok((Check::fail("service", detail, fix), headers))
+        }
+    }
+}
+
+fn database(client: &Client) -> Check {
+    let fix = "see the service's log: disk full, a lost server, a file that is no database?";
+    let answer = match client.beside("/readyz") {
+        Ok(answer) => answer,
+        Err(error) => return Check::fail("database", format!("{error:#}"), fix),
+    };
+    let (status, _, text) = answer;
+    if status.is_success() {
+        return Check::ok("database", "takes writes");
+    }
+    let json: Value = serde_json::from_str(&text).unwrap_or_default();
+    let failed = json.get("checks").and_then(Value::as_array);
+    let why: Vec<String> = failed
+        .into_iter()
+        .flatten()
+        .filter(|check| check.get("ok") != Some(&Value::Bool(true)))
+        .map(|check| format!("{}: {}", text_of(check, "name"), text_of(check, "why")))
+        .collect();
+    let why = if why.is_empty() {
+        text_of(json.get("error").unwrap_or(&Value::Null), "message").to_owned()
+    } else {
+        why.join("; ")
+    };
+    Check::fail("database", format!("not ready ({status}): {why}"), fix)
+}
+
+fn clock(headers: &HeaderMap) -> Option<Check> {
+    let date = headers.get("date")?.to_str().ok()?;
+    let theirs = httpdate::parse_http_date(date).ok()?;
+    Some(skew(theirs, now()))
+}
+
+fn skew(theirs: SystemTime, ours: SystemTime) -> Check {
+    let apart = theirs
+        .duration_since(ours)
+        .unwrap_or_else(|error| error.duration());
+    let way = if theirs > ours { "ahead of" } else { "behind" };
+    let detail = format!(
+        "the service's clock is {} s {way} this machine's",
+        apart.as_secs()
+    );
+    let fix = "set both by NTP: expiry, budgets and usage go by the service's clock";
+    match apart {
+        _ if apart >= CLOCK_FAIL => Check::fail("clock", detail, fix),
+        _ if apart >= CLOCK_WARN => Check::warn("clock", detail, fix),
+        _ => Check::ok("clock", "as this machine's"),
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a native program: std's clocks work here"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// What can be asked with the token.
+fn as_whom(client: &Client) -> Vec<Check> {
+    let me = match client.get("me") {
+        Ok(me) => me,
+        Err(error) => {
+            let fix = match error.downcast_ref::<Failure>().and_then(|f| f.status) {
+                Some(401) => {
+                    "use the token of the service's admin.token, or of another administrator"
+                }
+                _ => "see the service's log",
+            };
+            return vec![Check::fail("token", format!("{error:#}"), fix)];
+        }
+    };
+    let role = text_of(&me, "role");
+    let detail = format!(
+        "{} ({}), role {role}",
+        text_of(&me, "id"),
+        text_of(&me, "name")
+    );
+    let mut checks = vec![Check::ok("token", detail)];
+    if role == "admin" {
+        checks.push(match client.list("tokens") {
+            Ok(all) => tokens(&all),
+            Err(error) => Check::fail("tokens", format!("{error:#}"), "see the service's log"),
+        });
+    }
+    checks.push(match client.list("tiers") {
+        Ok(tiers) => {
+            let names: Vec<_> = tiers.iter().filter_map(Value::as_str).collect();
+            if names.is_empty() {
+                Check::fail("tiers", "there is none", "start it with --tiers")
+            } else {
+                Check::ok("tiers", names.join(", "))
+            }
+        }
+        Err(error) => Check::fail("tiers", format!("{error:#}"), "see the service's log"),
+    });
+    checks.push(match client.list("proxies") {
+        Ok(live) => proxies(&live),
+        Err(error) => Check::fail("proxies", format!("{error:#}"), "see the service's log"),
+    });
+    checks
+}
+
+/// Tokens that are valid, by role.
+fn tokens(all: &[Value]) -> Check {
+    let name = "tokens";
+    let valid: Vec<&Value> = all.iter().filter(|t| is_valid(t)).collect();
+    let of = |role: &str| valid.iter().filter(|t| text_of(t, "role") == role).count();
+    let (admins, proxies) = (of("admin"), of("proxy"));
+    let detail = format!("{admins} of administrators, {proxies} of proxies are valid");
+    let configured = |role: &str| {
+        let mut of_role = valid.iter().filter(|t| text_of(t, "role") == role);
+        of_role.any(|t| t.get("configured") == Some(&Value::Bool(true)))
+    };
+    if proxies == 0 {
+        let fix =
+            "give the service a new proxies' token (gmtech tokens generate), and the Envoys too";
+        return Check::fail(name, format!("{detail}: no proxy gets in"), fix);
+    }
+    if !configured("admin") || !configured("proxy") {
+        let fix =
+            "the service was started with a token that had ended: put a new one there, then SIGHUP";
+        return Check::warn(name, format!("{detail}; a configured one has ended"), fix);
+    }
+    if proxies > 1 {
+        let fix = "give all Envoys the new one; then `gmtech tokens list`, and revoke the one that is not used";
+        return Check::warn(
+            name,
+            format!("{detail}: the proxies' is being replaced"),
+            fix,
+        );
+    }
+    Check::ok(name, detail)
+}
+
+fn is_valid(token: &Value) -> bool {
+    let ends = token.get("expires_at").and_then(Value::as_str);
+    let ended = ends
+        .and_then(|at| humantime::parse_rfc3339(at).ok())
+        .is_some_and(|at| at <= now());
+    token.get("revoked_at").is_none_or(Value::is_null) && !ended
+}
+
+fn proxies(live: &[Value]) -> Check {
+    let name = "proxies";
+    let behind: Vec<&str> = live
+        .iter()
+        .filter(|p| p.get("current") != Some(&Value::Bool(true)))
+        .map(|p| text_of(p, "id"))
+        .collect();
+    if live.is_empty() {
+        let fix = "start Envoy with this service and its proxies' token (gmtech envoy-config --service … \
+                   --service-token-file …); look at it with --envoy";
+        return Check::warn(name, "none was heard of lately", fix);
+    }
+    if behind.is_empty() {
+        return Check::ok(name, format!("{} live, all current", live.len()));
+    }
+    let detail = format!(
+        "{} of {} live are behind: {}",
+        behind.len(),
+        live.len(),
+        behind.join(", ")
+    );
+    let fix = "run this again: it lasts if an Envoy died within the last 30 s, or cannot reach the service any more";
+    Check::warn(name, detail, fix)
+}
+
+fn text_of<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Found;
+    use super::*;
+
+    #[test]
+    fn clocks_that_differ_are_told() {
+        let base = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (theirs, found) in [
+            (0, Found::Ok),
+            (2, Found::Ok),
+            (4, Found::Warn),
+            (61, Found::Fail),
+        ] {
+            let apart = Duration::from_secs(theirs);
+            assert_eq!(skew(base + apart, base).found, found, "{theirs} s ahead");
+            assert_eq!(skew(base - apart, base).found, found, "{theirs} s behind");
+        }
+    }
+
+    #[test]
+    fn tokens_are_looked_at_by_role() {
+        let token = |role: &str, configured: bool, revoked: bool| {
+            let at = revoked.then_some("2026-01-01T00:00:00Z");
+            json!({"role": role, "configured": configured, "revoked_at": at, "expires_at": null})
+        };
+        let admin = token("admin", true, false);
+        let proxy = token("proxy", true, false);
+        for (all, found) in [
+            (vec![admin.clone(), proxy.clone()], Found::Ok),
+            (vec![admin.clone()], Found::Fail),
+            (vec![admin.clone(), token("proxy", true, true)], Found::Fail),
+            (
+                vec![admin.clone(), token("proxy", false, false)],
+                Found::Warn,
+            ),
+            (
+                vec![admin, proxy.clone(), token("proxy", true, false)],
+                Found::Warn,
+            ),
+            (vec![token("admin", false, false), proxy], Found::Warn),
+        ] {
+            assert_eq!(tokens(&all).found, found, "{all:?}");
+        }
+        let ended = json!({"revoked_at": null, "expires_at": "2001-01-01T00:00:00Z"});
+        assert!(!is_valid(&ended));
+    }
+
+    #[test]
+    fn proxies_that_are_behind_are_named() {
+        let proxy = |id: &str, current: bool| json!({"id": id, "current": current});
+        assert_eq!(proxies(&[]).found, Found::Warn);
+        assert_eq!(proxies(&[proxy("a", true)]).found, Found::Ok);
+        let behind = proxies(&[proxy("a", true), proxy("b", false)]);
+        assert!(
+            behind.found == Found::Warn && behind.detail.ends_with("behind: b"),
+            "{behind:?}"
+        );
+    }
+}

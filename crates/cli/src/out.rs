@@ -1,0 +1,48 @@
+//! All that this program writes to standard output and standard error.
+//!
+//! # Failure policy
+//! No write panics. A standard output that its reader has closed is [`Closed`], which ends a command quietly; any other
+//! failure is an error, since a script must not take half an answer for a whole one.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use anyhow::{Context as _, Result};
+
+/// Whoever read standard output has closed it.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard output was closed")
+    }
+}
+
+impl std::error::Error for Closed {}
+
+/// Writes to standard output.
+///
+/// # Errors
+/// [`Closed`], or why it cannot be written.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
+        done => done.context("cannot write to standard output"),
+    }
+}
+
+/// Writes what must be read, such as a new key: a reader that went away is a failure too, and `lost` says what to do.
+///
+/// # Errors
+/// With `lost`, where it was not written.
+pub(crate) fn print_once(text: &str, lost: &str) -> Result<()> {
+    // As text, so that nobody takes it for a pipe that was closed in peace.
+    print(text).map_err(|error| anyhow::anyhow!("{lost} ({error:#})"))
+}
+
+/// Writes to standard error, if that can be written.
+pub(crate) fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

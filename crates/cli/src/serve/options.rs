@@ -1,0 +1,290 @@
+//! The options of `gmtech serve`, and the configuration that they make.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use gmtech_core::ident::TierName;
+use gmtech_service::config::{Config, Database};
+use gmtech_service::price::PriceConfig;
+use gmtech_service::secret::Token;
+
+use super::log::{self, Format};
+
+/// The key service.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Tokens:
+  GMTECH_ADMIN_TOKEN   an administrator's token, in place of a file's; it ends the one that was configured before
+  GMTECH_SYNC_TOKEN    the proxies' token, in place of a file's; the one before goes on for --token-overlap
+
+Signals:
+  SIGTERM, SIGINT      stop; requests under way are finished
+  SIGHUP               read tokens, prices and tiers again; what is broken changes nothing
+
+Each option can be a variable (--keep-events is GMTECH_KEEP_EVENTS) or stand in the section [serve] of gmtech.toml
+(keep-events = 30). The command line comes first, then the variable, then the file.
+
+Examples:
+  gmtech serve
+  gmtech serve --database /var/lib/gmtech/gmtech.db --port 9081 --sync-port 9082
+  gmtech serve --database postgres://gmtech@db/gmtech --prices prices.json
+  gmtech serve --config /etc/gmtech/gmtech.toml --log info,gmtech_service=debug --log-format text")]
+pub(crate) struct Command {
+    /// A SQLite file, or a PostgreSQL URL (postgres://user@host/database)
+    #[arg(
+        long,
+        env = "GMTECH_DATABASE",
+        default_value = ".local/gmtech.db",
+        hide_env_values = true
+    )]
+    database: String,
+    /// Where the token files are made; by default beside the SQLite file
+    #[arg(long, env = "GMTECH_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// The file with an administrator's token, made if it is missing; by default admin.token in the state directory
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+    /// The configuration file's, which comes after the variable
+    #[arg(long, hide = true)]
+    admin_token_file_of_config: Option<PathBuf>,
+    /// The file with the proxies' token, made if it is missing; by default sync.token in the state directory
+    #[arg(long, value_name = "FILE")]
+    sync_token_file: Option<PathBuf>,
+    /// The configuration file's, which comes after the variable
+    #[arg(long, hide = true)]
+    sync_token_file_of_config: Option<PathBuf>,
+    /// How long the proxies' token before the configured one goes on
+    #[arg(long, env = "GMTECH_TOKEN_OVERLAP", value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+    token_overlap: Duration,
+    /// The address of the management API
+    #[arg(
+        long,
+        env = "GMTECH_HOST",
+        value_name = "IP",
+        default_value = "127.0.0.1"
+    )]
+    host: IpAddr,
+    /// The port of the management API; 0 lets the system choose
+    #[arg(long, env = "GMTECH_PORT", default_value_t = 8081)]
+    port: u16,
+    /// The address that the proxies reach
+    #[arg(
+        long,
+        env = "GMTECH_SYNC_HOST",
+        value_name = "IP",
+        default_value = "127.0.0.1"
+    )]
+    sync_host: IpAddr,
+    /// The port that the proxies reach; 0 lets the system choose
+    #[arg(long, env = "GMTECH_SYNC_PORT", default_value_t = 8082)]
+    sync_port: u16,
+    /// The tiers that a key may have; their limits are the filter's configuration
+    #[arg(
+        long,
+        env = "GMTECH_TIERS",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "free,pro,team"
+    )]
+    tiers: Vec<String>,
+    /// A JSON file of prices: {"fallback": {"input": "10", "output": "30"}, "models": [{"model": "gpt-4o*", "input": …}]}
+    #[arg(long, env = "GMTECH_PRICES", value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// How many days single events are kept; their sums are kept for ever
+    #[arg(
+        long,
+        env = "GMTECH_KEEP_EVENTS",
+        value_name = "DAYS",
+        default_value_t = 30
+    )]
+    keep_events: u32,
+    /// How long a proxy that was not heard of counts as live
+    #[arg(long, env = "GMTECH_LIVE_WINDOW", value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
+    live_window: Duration,
+    /// What to log: a level (error, warn, info, debug, trace), also by module as info,gmtech_service=debug
+    #[arg(long, env = "GMTECH_LOG", value_name = "LEVELS", default_value = "info", value_parser = log::filter)]
+    pub(super) log: String,
+    /// How to write the log
+    #[arg(
+        long,
+        env = "GMTECH_LOG_FORMAT",
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = Format::Json
+    )]
+    pub(super) log_format: Format,
+    /// Make every proxy read everything again; after restoring a backup
+    #[arg(long)]
+    new_epoch: bool,
+    /// Take the clock's word for how late it is, where the service has not run for long: old data is dropped by it
+    #[arg(long)]
+    trust_clock: bool,
+}
+
+impl Command {
+    /// The service's configuration. Makes the state directory and token files where they are missing.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or made, or a value is none.
+    pub(super) fn config(&self) -> Result<Config> {
+        let state = self.state();
+        if !state.as_os_str().is_empty() {
+            std::fs::create_dir_all(&state)
+                .with_context(|| format!("cannot make {}", state.display()))?;
+        }
+        let (admin, admin_from) = token(
+            self.admin_token_file.as_ref(),
+            "GMTECH_ADMIN_TOKEN",
+            self.admin_token_file_of_config.as_ref(),
+            &state.join("admin.token"),
+        )?;
+        let (sync, sync_from) = token(
+            self.sync_token_file.as_ref(),
+            "GMTECH_SYNC_TOKEN",
+            self.sync_token_file_of_config.as_ref(),
+            &state.join("sync.token"),
+        )?;
+        if admin.digest() == sync.digest() {
+            bail!(
+                "{admin_from} and {sync_from} hold the same token: administrators and proxies need one each"
+            );
+        }
+        let mut config = Config::local(PathBuf::from(&self.database), admin, sync);
+        (config.admin_token_from, config.sync_token_from) = (admin_from, sync_from);
+        config.token_overlap = self.token_overlap;
+        if self.is_server() {
+            config.database = Database::Postgres(self.database.clone());
+            config.high_water = Some(state.join("postgres.served"));
+        }
+        config.admin_addr = SocketAddr::new(self.host, self.port);
+        config.sync_addr = SocketAddr::new(self.sync_host, self.sync_port);
+        config.tiers = self
+            .tiers
+            .iter()
+            .map(|t| TierName::new(t).map_err(|why| anyhow!("--tiers {t:?}: {why}")))
+            .collect::<Result<_>>()?;
+        if let Some(path) = &self.prices {
+            config.prices = prices(path).with_context(|| format!("--prices {}", path.display()))?;
+        }
+        config.keep_events_days = self.keep_events;
+        config.live_window = self.live_window;
+        config.new_epoch = self.new_epoch;
+        config.trust_clock = self.trust_clock;
+        Ok(config)
+    }
+
+    fn state(&self) -> PathBuf {
+        match (&self.state_dir, self.is_server()) {
+            (Some(dir), _) => dir.clone(),
+            (None, false) => Path::new(&self.database)
+                .parent()
+                .unwrap_or(Path::new(""))
+                .to_owned(),
+            (None, true) => PathBuf::from(".local"),
+        }
+    }
+
+    fn is_server(&self) -> bool {
+        self.database.starts_with("postgres://") || self.database.starts_with("postgresql://")
+    }
+
+    /// Logs where everything is.
+    pub(super) fn tell(&self, config: &Config, management: SocketAddr, proxies: SocketAddr) {
+        let tiers: Vec<_> = config.tiers.iter().map(TierName::as_str).collect();
+        let file = crate::config_file::in_use().map(|path| path.display().to_string());
+        let served = config.high_water.as_ref().map(|p| p.display().to_string());
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            config_file = file.as_deref().unwrap_or("none"),
+            database = without_password(&self.database),
+            state_dir = %absolute(&self.state()).display(),
+            served_mark = served,
+            %management,
+            %proxies,
+            admin_token = config.admin_token_from,
+            sync_token = config.sync_token_from,
+            token_overlap = %humantime::format_duration(config.token_overlap),
+            tiers = tiers.join(","),
+            prices = self.prices.as_ref().map_or("the embedded list".into(), |p| p.display().to_string()),
+            keep_events_days = config.keep_events_days,
+            live_window = %humantime::format_duration(config.live_window),
+            log = self.log,
+            "the key service has started"
+        );
+    }
+
+    /// The options that differ from `was` and are only looked at when the service starts.
+    pub(super) fn waits_for_a_restart(&self, was: &Self) -> Vec<&'static str> {
+        let changed = [
+            ("database", self.database != was.database),
+            ("host", self.host != was.host),
+            ("port", self.port != was.port),
+            ("sync-host", self.sync_host != was.sync_host),
+            ("sync-port", self.sync_port != was.sync_port),
+            ("keep-events", self.keep_events != was.keep_events),
+            ("live-window", self.live_window != was.live_window),
+            ("log", self.log != was.log),
+            ("log-format", self.log_format != was.log_format),
+        ];
+        let changed = changed.into_iter().filter(|(_, changed)| *changed);
+        changed.map(|(name, _)| name).collect()
+    }
+}
+
+/// A token and where it comes from: a file of the command line, the variable, a file of the configuration file, or the
+/// usual file, which is made if it is missing.
+fn token(
+    option: Option<&PathBuf>,
+    variable: &str,
+    of_config: Option<&PathBuf>,
+    usual: &Path,
+) -> Result<(Token, String)> {
+    let text = std::env::var(variable).ok().filter(|text| !text.is_empty());
+    if let (None, Some(text)) = (option, text) {
+        let token = Token::parse(&text).with_context(|| variable.to_owned())?;
+        return Ok((token, variable.to_owned()));
+    }
+    let path = absolute(option.or(of_config).map_or(usual, PathBuf::as_path));
+    let token = Token::from_file(&path).with_context(|| path.display().to_string())?;
+    Ok((token, path.display().to_string()))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn prices(path: &Path) -> Result<PriceConfig> {
+    Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+}
+
+/// The database as it may be shown: a URL without the user, the password and the options.
+fn without_password(database: &str) -> String {
+    let Some((scheme, rest)) = database.split_once("://") else {
+        return absolute(Path::new(database)).display().to_string();
+    };
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    format!("{scheme}://{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_shown_without_its_password() {
+        for (url, shown) in [
+            (
+                "postgres://gmtech:pw@db:5432/keys",
+                "postgres://db:5432/keys",
+            ),
+            ("postgres://db/keys?password=pw", "postgres://db/keys"),
+            ("postgresql://a:p@ss@db/keys?user=x", "postgresql://db/keys"),
+            ("/var/lib/gmtech.db", "/var/lib/gmtech.db"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+}

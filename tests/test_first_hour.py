@@ -1,0 +1,70 @@
+"""The first hour of the README, command by command: every `sh` block between the two comments `<!-- first hour -->` and
+`<!-- /first hour -->`, in order, in a directory and with ports of its own.
+
+A line `make run` is what a reader runs in a terminal of its own: it is started from the checkout, is ready before the next
+command, and is interrupted at the end. All other lines are one session of bash, which ends at the first command that fails."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import paths
+from harness.process import Process
+from harness.waiting import free_port
+
+OPEN, CLOSE = "<!-- first hour -->", "<!-- /first hour -->"
+STACK = re.compile(r"^make run\b.*$", re.MULTILINE)
+
+
+def walk() -> str:
+    """The commands, as a reader copies them."""
+    for name in ("README.md", "docs/first-hour-draft.md"):
+        file = paths.ROOT / name
+        text = file.read_text() if file.exists() else ""
+        if OPEN in text:
+            section = text.split(OPEN, 1)[1].split(CLOSE, 1)[0]
+            return "\n".join(re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE))
+    raise AssertionError(f"no document has {OPEN}")
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    """What a checkout has, and no `.local` of anybody's."""
+    for name in ("target", "envoy", ".venv"):
+        (tmp_path / name).symlink_to(paths.ROOT / name)
+    return tmp_path
+
+
+def test_every_command_of_the_first_hour_works(home):
+    ports = ("API_PORT", "ENVOY_ADMIN_PORT", "UPSTREAM_PORT", "SERVICE_PORT", "SYNC_PORT")
+    variables = {name: str(free_port()) for name in ports}
+    variables |= {"LOCAL_DIR": str(home / ".local"), "ENVOY_BIN": str(paths.envoy())}
+    commands, started = STACK.subn("", walk(), count=1)
+    assert started == 1, "it starts with `make run`"
+    stack = Process("make run", ["make", "-C", str(paths.ROOT), "run"], home / "run.log", env=variables)
+    try:
+        stack.wait_ready("demo.env", (home / ".local/demo.env").exists, deadline=240)
+        script = "set -eEuo pipefail\ntrap 'echo \"failed: $BASH_COMMAND\" >&2' ERR\n" + commands
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=home,
+            env={**clean(), **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    finally:
+        stack.signal(signal.SIGINT)
+        stack.wait_exit(30)
+
+
+def clean() -> dict[str, str]:
+    """The environment without what another stack may have left there."""
+    theirs = ("GMTECH_", "OPENAI_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
