@@ -134,6 +134,10 @@ const CALLS: &[(&str, Call)] = calls! {
     );
     remove_member: |s| s.store.remove_member(&s.key.record.team, "kim@example.com", &by(NOON));
     create_token: |s| s.store.create_token(s.token(), &by(NOON));
+    configure_token: |s| s.store.configure_token(s.token(), 1000, &by(NOON));
+    note_tokens_used: |s| async {
+        s.store.note_tokens_used(&[(s.token().id, NOON)]).await
+    };
     token: |s| async { s.store.token(&s.token().digest).await };
     tokens: |s| s.store.tokens();
     revoke_token: |s| async { s.store.revoke_token(&s.token().id, &by(NOON)).await };
@@ -144,7 +148,7 @@ const CALLS: &[(&str, Call)] = calls! {
     report: |s| s.store.report("proxy", Head { epoch: 1, version: 1 }, NOON);
     proxies: |s| s.store.proxies(Millis(0));
     forget: |s| s.store.forget(Millis(1));
-    ingest_all: |s| async { s.store.ingest_all(&[vec![s.event()]], NOON).await };
+    ingest_all: |s| async { s.store.ingest_all(&[vec![s.event()].into()], NOON).await };
     credit: |s| s.store.credit(
         &s.key.record.team,
         NewCredit { amount: 5, note: String::new(), once: s.once() },
@@ -155,7 +159,9 @@ const CALLS: &[(&str, Call)] = calls! {
         let all = UsageQuery { team: None, key: None, from_day: None, to_day: None, by: GroupBy::Key };
         s.store.usage(&all).await
     };
-    refresh_budgets: |s| s.store.refresh_budgets(NOON);
+    proven: |s| s.store.proven();
+    prove: |s| s.store.prove(None, NOON);
+    judge_budgets: |s| s.store.judge_budgets(Budgeted::All, NOON);
     close_days_before: |s| s.store.close_days_before(1);
     objects: |s| async { s.store.objects(&[ObjectId::of(b"resp_1")]).await };
     forget_objects: |s| s.store.forget_objects(Millis(1));
