@@ -134,10 +134,8 @@ const CALLS: &[(&str, Call)] = calls! {
     );
     remove_member: |s| s.store.remove_member(&s.key.record.team, "kim@example.com", &by(NOON));
     create_token: |s| s.store.create_token(s.token(), &by(NOON));
-    configure_token: |s| s.store.configure_token(s.token(), 1000, &by(NOON));
-    note_tokens_used: |s| async {
-        s.store.note_tokens_used(&[(s.token().id, NOON)]).await
-    };
+    configure_token: |s| s.store.configure_token(s.token(), 1_000, &by(NOON));
+    note_tokens_used: |s| async { s.store.note_tokens_used(&[(s.token().id, NOON)]).await };
     token: |s| async { s.store.token(&s.token().digest).await };
     tokens: |s| s.store.tokens();
     revoke_token: |s| async { s.store.revoke_token(&s.token().id, &by(NOON)).await };
@@ -160,7 +158,10 @@ const CALLS: &[(&str, Call)] = calls! {
         s.store.usage(&all).await
     };
     proven: |s| s.store.proven();
-    prove: |s| s.store.prove(None, NOON);
+    prove: |s| async {
+        let was = s.store.proven().await?;
+        s.store.prove(was, Millis(NOON.0 + s.number as i64)).await
+    };
     judge_budgets: |s| s.store.judge_budgets(Budgeted::All, NOON);
     close_days_before: |s| s.store.close_days_before(1);
     objects: |s| async { s.store.objects(&[ObjectId::of(b"resp_1")]).await };
@@ -206,6 +207,14 @@ async fn a_method_can_be_dropped_at_every_poll(stand: &Stand) {
         .put_member(&team("acme"), kim, &by(NOON))
         .await
         .unwrap();
+    let budgeted = NewKey {
+        budgets: Budgets {
+            day_nano_usd: Some(1),
+            month_nano_usd: None,
+        },
+        ..new_key_of("acme")
+    };
+    store.create_key(budgeted, None, &by(NOON)).await.unwrap();
     let mut other = stand.url.connect().await;
     let mut number = 0;
     for (name, call) in CALLS {

@@ -73,26 +73,8 @@ impl SyncStore for SqlStore {
     }
 
     async fn new_epoch(&self, why: &str, by: &By) -> Result<Head> {
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE meta SET epoch = $1")
-            .bind(new_epoch_number()?)
-            .execute(&mut *tx)
-            .await?;
-        next_version(&mut tx).await?;
-        note(
-            &mut tx,
-            by,
-            "sync.new_epoch",
-            "sync",
-            None,
-            json!({"why": why}),
-        )
-        .await?;
-        let row = sqlx::query("SELECT epoch, version FROM meta")
-            .fetch_one(&mut *tx)
-            .await?;
-        self.commit(tx).await?;
-        head(&row)
+        // Proxies that follow an older history do not hear of revocations.
+        self.urgently(|| self.start_epoch(why, by)).await
     }
 
     async fn report(&self, proxy: &str, applied: Head, now: Millis) -> Result<()> {
@@ -129,6 +111,31 @@ impl SyncStore for SqlStore {
 
     fn watch(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
+    }
+}
+
+impl SqlStore {
+    async fn start_epoch(&self, why: &str, by: &By) -> Result<Head> {
+        let mut tx = self.begin_urgent().await?;
+        sqlx::query("UPDATE meta SET epoch = $1")
+            .bind(new_epoch_number()?)
+            .execute(&mut *tx)
+            .await?;
+        next_version(&mut tx).await?;
+        note(
+            &mut tx,
+            by,
+            "sync.new_epoch",
+            "sync",
+            None,
+            json!({"why": why}),
+        )
+        .await?;
+        let row = sqlx::query("SELECT epoch, version FROM meta")
+            .fetch_one(&mut *tx)
+            .await?;
+        self.commit(tx).await?;
+        head(&row)
     }
 }
 

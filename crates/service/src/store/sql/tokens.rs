@@ -39,36 +39,8 @@ impl TokenStore for SqlStore {
         overlap_ms: i64,
         by: &By,
     ) -> Result<Configured> {
-        let mut tx = self.begin().await?;
-        let token = match by_digest(&mut tx, &new.digest).await? {
-            None => insert(&mut tx, &new, true, by).await?,
-            Some(there) => match adopt(&mut tx, &new, there, by).await? {
-                Adopted::Ended(token) => {
-                    return Ok(Configured {
-                        token,
-                        ended: Vec::new(),
-                        overlapping: None,
-                    });
-                }
-                Adopted::Valid(token) => token,
-            },
-        };
-        let mut done = Configured {
-            token,
-            ended: Vec::new(),
-            overlapping: None,
-        };
-        for earlier in replaced(&mut tx, &done.token, by.now).await? {
-            let goes_on = new.role == Role::Proxy && done.overlapping.is_none() && overlap_ms > 0;
-            if goes_on {
-                done.overlapping = Some(let_expire(&mut tx, earlier, overlap_ms, by).await?);
-            } else {
-                let why = json!({"replaced_by": done.token.id});
-                done.ended.push(end(&mut tx, &earlier.id, why, by).await?);
-            }
-        }
-        self.commit(tx).await?;
-        Ok(done)
+        // It ends the token before, and a service that is started on a full disk needs it.
+        self.urgently(|| self.configure(&new, overlap_ms, by)).await
     }
 
     async fn token(&self, digest: &TokenDigest) -> Result<Option<AdminToken>> {
@@ -107,6 +79,39 @@ impl TokenStore for SqlStore {
 }
 
 impl SqlStore {
+    async fn configure(&self, new: &NewAdminToken, overlap_ms: i64, by: &By) -> Result<Configured> {
+        let mut tx = self.begin_urgent().await?;
+        let token = match by_digest(&mut tx, &new.digest).await? {
+            None => insert(&mut tx, new, true, by).await?,
+            Some(there) => match adopt(&mut tx, new, there, by).await? {
+                Adopted::Ended(token) => {
+                    return Ok(Configured {
+                        token,
+                        ended: Vec::new(),
+                        overlapping: None,
+                    });
+                }
+                Adopted::Valid(token) => token,
+            },
+        };
+        let mut done = Configured {
+            token,
+            ended: Vec::new(),
+            overlapping: None,
+        };
+        for earlier in replaced(&mut tx, &done.token, by.now).await? {
+            let goes_on = new.role == Role::Proxy && done.overlapping.is_none() && overlap_ms > 0;
+            if goes_on {
+                done.overlapping = Some(let_expire(&mut tx, earlier, overlap_ms, by).await?);
+            } else {
+                let why = json!({"replaced_by": done.token.id});
+                done.ended.push(end(&mut tx, &earlier.id, why, by).await?);
+            }
+        }
+        self.commit(tx).await?;
+        Ok(done)
+    }
+
     async fn end_token(&self, id: &str, by: &By) -> Result<()> {
         let mut tx = self.begin_urgent().await?;
         let row = sqlx::query("SELECT * FROM admin_tokens WHERE id = $1")
