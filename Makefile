@@ -73,7 +73,7 @@ faults: $(WASM_TARGET_STAMP) ## Build the filter that fails on request, for the 
 	@ls -l $(FAULTS)
 
 ##@ Check
-.PHONY: test unit validate e2e soak sdk-suite lint
+.PHONY: test unit validate e2e soak chaos sdk-suite lint
 test: unit validate e2e ## Run all tests: Rust, Envoy's own check of envoy/, end to end
 
 unit: $(POSTGRES_STAMP) ## Run the Rust tests, the key service's on SQLite and on a PostgreSQL of their own
@@ -90,6 +90,12 @@ e2e: build wasm faults $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(NODE_ST
 soak: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Test longer: 200 revocations, 50 kills, 100,000 keys
 	GMTECH_REVOCATIONS=200 GMTECH_KILLS=50 GMTECH_MANY_KEYS=100000 \
 	  $(VENV)/bin/python -m pytest tests/test_service_keys.py tests/test_service_crashes.py tests/test_service_scale.py
+
+CHAOS_SECONDS ?= 600
+CHAOS_SEED ?=
+chaos: build $(PYTEST_STAMP) $(POSTGRES_STAMP) ## Kill, fill, lock, stop and mistime the key service for CHAOS_SECONDS (600) on each database; CHAOS_SEED repeats a run
+	@tools/need.sh faketime faketime
+	$(VENV)/bin/python tests/chaos.py --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
 sdk-suite: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) $(SUITE_STAMP) ## Run openai-python's own tests through the gate, and without it
 	PYTHONPATH=tests $(VENV)/bin/python -m sdk_suite

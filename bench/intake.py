@@ -12,7 +12,6 @@ import os
 import queue
 import secrets
 import statistics
-import struct
 import sys
 import tempfile
 import threading
@@ -23,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 os.environ.setdefault("GMTECH_CLI", str(ROOT / "target/release/gmtech"))
 
+from harness import events as usage  # noqa: E402
 from harness import service as services  # noqa: E402
 
 POSTERS = 2
@@ -31,17 +31,9 @@ BATCH = 1_000
 MODELS = ("gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-flash")
 
 
-def text(name: str) -> bytes:
-    raw = name.encode()
-    return struct.pack(">H", len(raw)) + raw
-
-
 def event(drawn: bytes, number: int, key, started: int) -> bytes:
-    tokens = (1_000 + number % 500, number % 300, 0, 0, 50 + number % 100, 0, 0, 0)
-    body = struct.pack(">16sBHIQ8I", drawn + struct.pack(">Q", number), 0, 200, 800, started, *tokens)
-    names = (key.id, key.team, key.tier, MODELS[number % len(MODELS)], "/v1/chat/completions", "allowed")
-    body += b"".join(map(text, names)) + struct.pack(">I", 1)
-    return struct.pack(">H", len(body)) + body
+    tokens = (1_000 + number % 500, number % 300, 50 + number % 100)
+    return usage.event(drawn, number, key, started, MODELS[number % len(MODELS)], tokens)
 
 
 def batches(keys, events: int) -> list[bytes]:
@@ -50,8 +42,7 @@ def batches(keys, events: int) -> list[bytes]:
     made = []
     for first in range(0, events, BATCH):
         numbers = range(first, min(first + BATCH, events))
-        block = b"".join(event(drawn, n, keys[n % len(keys)], started) for n in numbers)
-        made.append(struct.pack(">BH", 2, len(numbers)) + block)
+        made.append(usage.batch([event(drawn, n, keys[n % len(keys)], started) for n in numbers]))
     return made
 
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,9 +28,18 @@ SYNC_TOKEN = "proxies-" + secrets.token_hex(20)
 class Service:
     """Runs until `stop`; `kill` and `start` are the crash and the restart of a deployment, on the same ports and file."""
 
-    def __init__(self, directory: Path, *args: str, database: str | None = None):
+    def __init__(
+        self,
+        directory: Path,
+        *args: str,
+        database: str | None = None,
+        within: list[str] | None = None,
+        env: dict[str, str] | None = None,
+    ):
         self.directory = directory
         self.args = args
+        self.within = within or []
+        self.env = env or {}
         self.file = directory / "gmtech.db"
         self.database = database or str(self.file)
         self.port, self.sync_port = free_port(), free_port()
@@ -44,18 +53,19 @@ class Service:
         )
         self.start()
 
-    def start(self, *more: str) -> None:
+    def start(self, *more: str, ready: Callable[["Service"], bool] | None = None) -> None:
+        """Returns when it is ready to work, or as `ready` says."""
         self.logs.append(self.directory / f"serve{len(self.logs)}.log")
         self.process = Process(
             "gmtech serve",
             [
-                str(paths.gmtech()), "serve", "--database", self.database, "--state-dir", str(self.directory),
+                *self.within, str(paths.gmtech()), "serve", "--database", self.database, "--state-dir", str(self.directory),
                 "--port", str(self.port), "--sync-port", str(self.sync_port), *self.args, *more,
             ],
             self.logs[-1],
-            env={"GMTECH_ADMIN_TOKEN": ADMIN_TOKEN, "GMTECH_SYNC_TOKEN": SYNC_TOKEN},
+            env={"GMTECH_ADMIN_TOKEN": ADMIN_TOKEN, "GMTECH_SYNC_TOKEN": SYNC_TOKEN, **self.env},
         )  # fmt: skip
-        self.process.wait_ready("an answer", self._answers)
+        self.process.wait_ready("an answer", lambda: ready(self) if ready else self._answers())
 
     def _answers(self) -> bool:
         try:
