@@ -5,6 +5,7 @@ import json
 import threading
 import time
 
+import h11
 import httpx
 
 from harness import service as services
@@ -27,7 +28,7 @@ class Load:
         while not self._ends.is_set():
             try:
                 self.statuses.append(self.gate.models(self.key).status)
-            except (OSError, AssertionError):
+            except (OSError, AssertionError, h11.RemoteProtocolError):
                 time.sleep(0.05)  # nobody listens, or not any more
 
     def __enter__(self) -> "Load":

@@ -112,9 +112,13 @@ impl Check {
 /// # Errors
 /// Where something failed.
 pub(crate) fn run(command: &Command) -> Result<()> {
-    let (mut checks, reached) = service::look(&command.at);
+    let service::Service {
+        mut checks,
+        reached,
+        tiers,
+    } = service::look(&command.at);
     for url in &command.envoy {
-        checks.extend(envoy::look(url));
+        checks.extend(envoy::look(url, &tiers));
     }
     let failed = checks.iter().filter(|c| c.found == Found::Fail).count();
     if command.at.json() {

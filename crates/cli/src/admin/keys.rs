@@ -1,10 +1,11 @@
 //! `gmtech keys …`: keys of the running service.
 
+mod budgets;
 mod options;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
@@ -23,11 +24,15 @@ pub(crate) enum Command {
   gmtech keys create --team demo --name ci
   gmtech keys create --team demo --name ci --tier free --json
   gmtech keys create --team demo --name batch --model 'gpt-4o*' --rpm 10 --tpm 20000 --expires-in 30days
-  gmtech keys create --team demo --name intern --budget-day 2.50")]
+  gmtech keys create --team demo --name intern --budget-day 2.50 --model-budget 'o3:month=10'
+  gmtech keys create --team demo --name prod --owner ada@example.com --tag prod --allowed-ip 203.0.113.0/24 \\
+      --endpoint chat_completions --metadata ticket=OPS-7")]
     Create(Box<Create>),
     /// List keys, the newest first
     #[command(after_help = "Examples:
   gmtech keys list --team demo --status active
+  gmtech keys list --search batch --tag nightly --sort last_used
+  gmtech keys list --expiring-in 7days
   gmtech keys list --team demo --json | jq -r '.data[].id'")]
     List(List),
     /// Show one key
@@ -75,9 +80,36 @@ pub(crate) struct List {
     /// Only of this team
     #[arg(long)]
     team: Option<String>,
-    /// Only active, suspended or revoked ones
+    /// Only those that are so now: active, over_budget, suspended, expired or revoked
     #[arg(long)]
     status: Option<String>,
+    /// Only with this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// Only of this member
+    #[arg(long, value_name = "EMAIL")]
+    owner: Option<String>,
+    /// Only of this tier
+    #[arg(long)]
+    tier: Option<String>,
+    /// Only with this text in name or id, or at the beginning of what is shown of the key
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Only those that expire within this time, as 7days
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with = "expires_before")]
+    expiring_in: Option<Duration>,
+    /// Only those that expire before this, as 2027-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires_before: Option<String>,
+    /// Only those that expire then or later
+    #[arg(long, value_name = "TIME")]
+    expires_after: Option<String>,
+    /// The order: created, name, last_used or expires
+    #[arg(long)]
+    sort: Option<String>,
+    /// In the opposite order
+    #[arg(long)]
+    reverse: bool,
     #[command(flatten)]
     at: Connection,
 }
@@ -143,9 +175,28 @@ fn create(new: &Create) -> Result<()> {
 
 impl List {
     fn run(&self) -> Result<()> {
+        let stamp = |at| humantime::format_rfc3339_seconds(at).to_string();
+        let now = options::now();
+        let soon = self.expiring_in.map(|within| stamp(now + within));
+        // What has expired already is not about to.
+        let from = self.expiring_in.map(|_| stamp(now));
         let query = [
             ("team", self.team.as_deref()),
             ("status", self.status.as_deref()),
+            ("tag", self.tag.as_deref()),
+            ("owner", self.owner.as_deref()),
+            ("tier", self.tier.as_deref()),
+            ("search", self.search.as_deref()),
+            (
+                "expires_before",
+                soon.as_deref().or(self.expires_before.as_deref()),
+            ),
+            (
+                "expires_after",
+                self.expires_after.as_deref().or(from.as_deref()),
+            ),
+            ("sort", self.sort.as_deref()),
+            ("reverse", self.reverse.then_some("true")),
         ];
         let keys = self.at.client()?.all("keys", &query)?;
         let columns = [
@@ -165,33 +216,9 @@ impl List {
 fn update(change: &Update) -> Result<()> {
     let client = change.at.client()?;
     let path = format!("keys/{}", escape(&change.id));
-    // The service sets all limits at once, so those that are not named are taken from the key as it is.
-    let key = client.get(&path)?;
-    let mut body = Map::new();
-    for (field, fresh) in [
-        ("limits", change.tier_limits),
-        ("budgets", change.no_budgets),
-    ] {
-        let is = if fresh {
-            json!({})
-        } else {
-            key.get(field).cloned().unwrap_or(json!({}))
-        };
-        body.insert(field.into(), is);
-    }
-    change.may.add_to(&mut body);
-    for (field, value) in [("name", &change.name), ("tier", &change.tier)] {
-        if let Some(value) = value {
-            body.insert(field.into(), json!(value));
-        }
-    }
-    for (field, removed) in [
-        ("models", change.any_model),
-        ("expires_at", change.never_expires),
-    ] {
-        if removed {
-            body.insert(field.into(), Value::Null);
-        }
+    let body = change.body(&client.get(&path)?);
+    if body.is_empty() {
+        bail!("say what to change: see gmtech keys update --help");
     }
     let key = client.send(Method::PATCH, &path, &body.into())?;
     change.at.print(&key, &KEY)
@@ -279,21 +306,31 @@ fn print_new(key: &Value, at: &Connection, after: &str) -> Result<()> {
     out::print_once(&shown, &lost)
 }
 
-const KEY: [&str; 15] = [
+const KEY: [&str; 25] = [
     "id",
     "redacted_key",
     "name",
     "team",
+    "owner",
+    "tags",
+    "metadata",
     "tier",
     "status",
+    "suspended_by",
     "models",
+    "endpoints",
+    "allowed_ips",
     "limits",
     "budgets",
     "over_budget",
+    "over_soft_budget",
+    "spent_models",
     "expires_at",
     "created_at",
     "created_by",
     "last_used_at",
+    "lineage",
+    "rotated_from",
     "rotated_to",
 ];
 

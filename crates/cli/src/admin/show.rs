@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::out;
 
+/// What stands for a value that is not there.
+const NOTHING: &str = "-";
+
 /// Prints rows under headings; a column is a heading and where its value is.
 pub(super) fn table(rows: &[Value], columns: &[(&str, &str)]) -> Result<()> {
     out::print(&format_table(rows, columns))
@@ -60,7 +63,7 @@ pub(super) fn format_fields(value: &Value, names: &[&str]) -> String {
     let lines = names.iter().filter_map(|name| {
         let shown = cell(value, name);
         let label = name.trim_end_matches("_nano_usd");
-        (shown != "-").then(|| format!("{label:<16}{shown}\n"))
+        (shown != NOTHING).then(|| format!("{label:<16}{shown}\n"))
     });
     lines.collect()
 }
@@ -86,7 +89,7 @@ fn shown(field: &str, value: &Value) -> String {
             texts.join(" ")
         }
         Value::Object(map) => {
-            let given = map.iter().filter(|(_, value)| !value.is_null());
+            let given = map.iter().filter(|(name, v)| shown(name, v) != NOTHING);
             let texts: Vec<_> = given
                 .map(|(name, value)| {
                     format!(
@@ -100,7 +103,11 @@ fn shown(field: &str, value: &Value) -> String {
         }
         Value::Bool(yes) => yes.to_string(),
     };
-    if text.is_empty() { "-".into() } else { text }
+    if text.is_empty() {
+        NOTHING.into()
+    } else {
+        text
+    }
 }
 
 /// Prints the service's answer as it is.

@@ -1,8 +1,10 @@
 //! `gmtech teams …`: billing accounts, their members, their credit.
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, Subcommand};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
 use super::Connection;
@@ -24,6 +26,9 @@ pub(crate) enum Command {
         /// Let it spend only what it has topped up; the first top-up does so too
         #[arg(long)]
         prepaid: bool,
+        /// A JSON file of what its own administrators may do with keys
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
         #[command(flatten)]
         at: Connection,
     },
@@ -61,7 +66,8 @@ pub(crate) enum Command {
     /// Change a team's name, or whether it may only spend what it has topped up
     #[command(after_help = "Examples:
   gmtech teams update acme --name 'ACME Corporation'
-  gmtech teams update acme --prepaid true")]
+  gmtech teams update acme --prepaid true
+  gmtech teams update acme --policy acme.json")]
     Update(Update),
     /// End a team: its keys are revoked; its ledger and its usage stay
     #[command(after_help = "Example:\n  gmtech teams close acme")]
@@ -85,7 +91,7 @@ pub(crate) struct One {
 
 /// What of a team to change.
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("change").args(["name", "prepaid"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("change").args(["name", "prepaid", "policy", "default_policy"]).required(true).multiple(true))]
 pub(crate) struct Update {
     /// Its id
     id: String,
@@ -95,6 +101,12 @@ pub(crate) struct Update {
     /// Let it spend only what it has topped up
     #[arg(long, value_name = "true|false")]
     prepaid: Option<bool>,
+    /// A JSON file of what its own administrators may do with keys
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Let its own administrators do what they may by default
+    #[arg(long, conflicts_with = "policy")]
+    default_policy: bool,
     #[command(flatten)]
     at: Connection,
 }
@@ -139,13 +151,15 @@ pub(super) fn dollars(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "is no amount in dollars, such as 2.50".into())
 }
 
-const TEAM: [&str; 6] = [
+const TEAM: [&str; 8] = [
     "id",
     "name",
     "balance_nano_usd",
     "prepaid",
     "exhausted",
+    "policy",
     "created_at",
+    "closed_at",
 ];
 
 /// Does what was asked.
@@ -158,9 +172,13 @@ pub(crate) fn run(command: &Command) -> Result<()> {
             id,
             name,
             prepaid,
+            policy,
             at,
         } => {
-            let body = json!({"id": id, "name": name, "prepaid": prepaid});
+            let mut body = json!({"id": id, "name": name, "prepaid": prepaid});
+            if let (Some(path), Some(body)) = (policy, body.as_object_mut()) {
+                body.insert("policy".into(), policy_of(path)?);
+            }
             at.print(&at.client()?.post("teams", &body)?, &TEAM)
         }
         Command::List { at } => {
@@ -197,6 +215,12 @@ pub(crate) fn run(command: &Command) -> Result<()> {
             if let Some(prepaid) = change.prepaid {
                 body.insert("prepaid".into(), json!(prepaid));
             }
+            if let Some(path) = &change.policy {
+                body.insert("policy".into(), policy_of(path)?);
+            }
+            if change.default_policy {
+                body.insert("policy".into(), Value::Null);
+            }
             let path = format!("teams/{}", escape(&change.id));
             let client = change.at.client()?;
             let team = client.send(Method::PATCH, &path, &body.into())?;
@@ -222,6 +246,12 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         }
         Command::Members(command) => members(command),
     }
+}
+
+fn policy_of(path: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read --policy {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("--policy {} is no JSON", path.display()))
 }
 
 fn members(command: &Members) -> Result<()> {

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gmtech_core::config::Policy;
+use gmtech_core::ident::TierName;
+use serde_json::Value;
 use ureq::Agent;
 
 use super::Check;
@@ -19,8 +22,8 @@ type Stats = BTreeMap<String, u64>;
 const APPLIED: &str = "wasmcustom.gmtech_sync.decision.applied";
 const FAILED: &str = "wasmcustom.gmtech_sync.decision.failed";
 
-/// What was found of the Envoy whose admin page is at `url`.
-pub(super) fn look(url: &str) -> Vec<Check> {
+/// What was found of the Envoy whose admin page is at `url`; `tiers` are those that the service knows.
+pub(super) fn look(url: &str, tiers: &[String]) -> Vec<Check> {
     let base = url.trim_end_matches('/');
     let ready = match get(base, "/ready") {
         Ok(text) if text.trim() == "LIVE" => Check::ok("envoy", format!("{base} is LIVE")),
@@ -46,7 +49,62 @@ pub(super) fn look(url: &str) -> Vec<Check> {
     } else {
         stats.clone()
     };
-    vec![ready, filter(&stats), sync(&stats, &later)]
+    let mut checks = vec![ready, filter(&stats), sync(&stats, &later)];
+    // Without the filter there is no configuration, which the check before has said.
+    if let Some(config) = filter_config(base) {
+        checks.push(limits(&config, tiers));
+    }
+    checks
+}
+
+/// The filter's configuration as Envoy has it. It holds the proxies' token: never shown.
+fn filter_config(base: &str) -> Option<String> {
+    let dump: Value = serde_json::from_str(&get(base, "/config_dump").ok()?).ok()?;
+    plugin(&dump).map(str::to_owned)
+}
+
+/// The text of the configuration of a Wasm filter called `gmtech`, wherever it stands.
+fn plugin(node: &Value) -> Option<&str> {
+    let inner: Box<dyn Iterator<Item = &Value>> = match node {
+        Value::Object(map) => {
+            let is_ours = map.get("name").and_then(Value::as_str) == Some("gmtech");
+            let text = node.pointer("/typed_config/config/configuration/value");
+            if let Some(text) = text.and_then(Value::as_str).filter(|_| is_ours) {
+                return Some(text);
+            }
+            Box::new(map.values())
+        }
+        Value::Array(items) => Box::new(items.iter()),
+        _ => return None,
+    };
+    inner.into_iter().find_map(plugin)
+}
+
+/// Whether the filter has limits for every tier that a key may get.
+fn limits(config: &str, tiers: &[String]) -> Check {
+    let name = "limits";
+    let policy = match Policy::from_json(config.as_bytes()) {
+        Ok(policy) => policy,
+        Err(why) => {
+            let detail = format!("this program cannot read the filter's configuration: {why}");
+            return Check::warn(name, detail, "use a gmtech of the filter's version");
+        }
+    };
+    let has = |tier: &&String| TierName::new(tier).is_ok_and(|tier| policy.tier(&tier).is_some());
+    let missing: Vec<&str> = tiers
+        .iter()
+        .filter(|t| !has(t))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        return Check::ok(name, "the filter has limits for every tier of the service");
+    }
+    let detail = format!(
+        "the filter has none for {}: their keys get 503",
+        missing.join(", ")
+    );
+    let fix = "add them to `tiers` of the filter's configuration, or take them from --tiers";
+    Check::fail(name, detail, fix)
 }
 
 fn filter(stats: &Stats) -> Check {
@@ -151,6 +209,27 @@ mod tests {
         ] {
             assert_eq!(filter(&stats_of(&stats)).found, found, "{stats:?}");
         }
+    }
+
+    #[test]
+    fn a_tier_without_limits_is_named() {
+        let filter = serde_json::json!({"name": "gmtech",
+            "typed_config": {"config": {"configuration": {"value": "{\"tiers\": {\"gold\": \
+                {\"requests_per_minute\": 1, \"tokens_per_minute\": 1}}}"}}}});
+        let dump = serde_json::json!({"configs": [{"other": 1}, {"listeners": [{"name": "api", "filters": [filter]}]}]});
+        let config = plugin(&dump).unwrap();
+        let of = |tiers: &[&str]| {
+            let tiers: Vec<String> = tiers.iter().map(ToString::to_string).collect();
+            limits(config, &tiers)
+        };
+        assert_eq!(of(&["free", "gold"]).found, Found::Ok);
+        let missing = of(&["free", "silver"]);
+        assert!(
+            missing.found == Found::Fail && missing.detail.contains("silver"),
+            "{missing:?}"
+        );
+        assert_eq!(limits("no json", &[]).found, Found::Warn);
+        assert_eq!(plugin(&serde_json::json!({"name": "gmtech"})), None);
     }
 
     #[test]

@@ -16,8 +16,18 @@ const CLOCK_FAIL: Duration = Duration::from_secs(60);
 
 const NO_TOKEN: &str = "set GMTECH_ADMIN_TOKEN, or name a --token-file: the service's admin.token";
 
-/// What was found, and whether the service could be reached.
-pub(super) fn look(at: &Connection) -> (Vec<Check>, bool) {
+/// What was found of the service.
+#[derive(Default)]
+pub(super) struct Service {
+    pub(super) checks: Vec<Check>,
+    /// Whether it answers at all.
+    pub(super) reached: bool,
+    /// The tiers that it knows, as far as it was asked.
+    pub(super) tiers: Vec<String>,
+}
+
+/// Looks at the service.
+pub(super) fn look(at: &Connection) -> Service {
     let (client, token) = match at.client() {
         Ok(client) => (Ok(client), None),
         Err(error) => (
@@ -29,23 +39,32 @@ pub(super) fn look(at: &Connection) -> (Vec<Check>, bool) {
         Ok(client) => client,
         Err(error) => {
             let fix = "set GMTECH_ADMIN_URL, such as http://127.0.0.1:8081";
-            return (
-                vec![Check::fail("service", format!("{error:#}"), fix)],
-                false,
-            );
+            return unreached(Check::fail("service", format!("{error:#}"), fix));
         }
     };
     let (mut checks, headers) = match reach(&client) {
         Ok((check, headers)) => (vec![check], headers),
-        Err(check) => return (vec![check], false),
+        Err(check) => return unreached(check),
     };
     checks.push(database(&client));
     checks.extend(clock(&headers));
+    let mut tiers = Vec::new();
     match token {
         Some(missing) => checks.push(missing),
-        None => checks.extend(as_whom(&client)),
+        None => checks.extend(as_whom(&client, &mut tiers)),
     }
-    (checks, true)
+    Service {
+        checks,
+        reached: true,
+        tiers,
+    }
+}
+
+fn unreached(check: Check) -> Service {
+    Service {
+        checks: vec![check],
+        ..Service::default()
+    }
 }
 
 fn reach(client: &Client) -> Result<(Check, HeaderMap), Check> {
@@ -122,8 +141,8 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// What can be asked with the token.
-fn as_whom(client: &Client) -> Vec<Check> {
+/// What can be asked with the token; fills in the tiers.
+fn as_whom(client: &Client, tiers: &mut Vec<String>) -> Vec<Check> {
     let me = match client.get("me") {
         Ok(me) => me,
         Err(error) => {
@@ -150,12 +169,12 @@ fn as_whom(client: &Client) -> Vec<Check> {
         });
     }
     checks.push(match client.list("tiers") {
-        Ok(tiers) => {
-            let names: Vec<_> = tiers.iter().filter_map(Value::as_str).collect();
-            if names.is_empty() {
+        Ok(all) => {
+            tiers.extend(all.iter().filter_map(Value::as_str).map(str::to_owned));
+            if tiers.is_empty() {
                 Check::fail("tiers", "there is none", "start it with --tiers")
             } else {
-                Check::ok("tiers", names.join(", "))
+                Check::ok("tiers", tiers.join(", "))
             }
         }
         Err(error) => Check::fail("tiers", format!("{error:#}"), "see the service's log"),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::budgets::Budgets;
 use crate::admin::Connection;
-use crate::admin::teams::dollars;
 
 /// A new key.
 #[derive(Args, Debug)]
@@ -44,21 +44,33 @@ pub(crate) struct Update {
     pub(super) may: May,
     /// Let it use every model of its tier
     #[arg(long, conflicts_with = "model")]
-    pub(super) any_model: bool,
+    any_model: bool,
+    /// Let it be used from anywhere
+    #[arg(long, conflicts_with = "allowed_ip")]
+    any_ip: bool,
+    /// Let it use every endpoint that is open
+    #[arg(long, conflicts_with = "endpoint")]
+    any_endpoint: bool,
+    /// Let nobody answer for it
+    #[arg(long, conflicts_with = "owner")]
+    no_owner: bool,
+    /// Take all tags off
+    #[arg(long, conflicts_with = "tag")]
+    no_tags: bool,
     /// Let it go on for ever
     #[arg(long, conflicts_with_all = ["expires_at", "expires_in"])]
-    pub(super) never_expires: bool,
+    never_expires: bool,
     /// Take back all limits of its own before setting the given ones
     #[arg(long)]
-    pub(super) tier_limits: bool,
-    /// Take back both budgets before setting the given ones
+    tier_limits: bool,
+    /// Take back all budgets before setting the given ones
     #[arg(long)]
-    pub(super) no_budgets: bool,
+    no_budgets: bool,
     #[command(flatten)]
     pub(super) at: Connection,
 }
 
-/// What a key may do.
+/// What a key may do, and what is known of it.
 #[derive(Args, Debug)]
 pub(crate) struct May {
     /// A model that it may use, or a prefix such as gpt-4o*; may be repeated
@@ -85,19 +97,47 @@ pub(crate) struct May {
     /// After what time it ends, as 30days
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     expires_in: Option<Duration>,
-    /// Dollars that it may spend a day (UTC)
-    #[arg(long, value_name = "USD", value_parser = dollars)]
-    budget_day: Option<i64>,
-    /// Dollars that it may spend a calendar month (UTC)
-    #[arg(long, value_name = "USD", value_parser = dollars)]
-    budget_month: Option<i64>,
+    /// An address or network that it may be used from, as 203.0.113.0/24; may be repeated
+    #[arg(long, value_name = "NETWORK")]
+    allowed_ip: Vec<String>,
+    /// A group of endpoints that it may use, as chat_completions; may be repeated
+    #[arg(long, value_name = "GROUP")]
+    endpoint: Vec<String>,
+    /// The member of the team who answers for it
+    #[arg(long, value_name = "EMAIL")]
+    owner: Option<String>,
+    /// A word to find it by; may be repeated
+    #[arg(long)]
+    tag: Vec<String>,
+    /// A text of your own; may be repeated
+    #[arg(long, value_name = "NAME=TEXT", value_parser = named)]
+    metadata: Vec<(String, String)>,
+    #[command(flatten)]
+    budgets: Budgets,
+}
+
+fn named(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, text)) if !name.is_empty() => Ok((name.into(), text.into())),
+        _ => Err("must be NAME=TEXT".into()),
+    }
 }
 
 impl May {
-    /// Adds what was given to `body`, over the limits and budgets that are there.
+    /// Adds what was given to `body`, over what is there of limits, budgets and metadata.
     pub(super) fn add_to(&self, body: &mut Map<String, Value>) {
-        if !self.model.is_empty() {
-            body.insert("models".into(), json!(self.model));
+        for (field, list) in [
+            ("models", &self.model),
+            ("allowed_ips", &self.allowed_ip),
+            ("endpoints", &self.endpoint),
+            ("tags", &self.tag),
+        ] {
+            if !list.is_empty() {
+                body.insert(field.into(), json!(list));
+            }
+        }
+        if let Some(owner) = &self.owner {
+            body.insert("owner".into(), json!(owner));
         }
         let limits = [
             ("requests_per_minute", self.rpm),
@@ -106,10 +146,13 @@ impl May {
             ("tokens_burst", self.tpm_burst),
             ("max_in_flight", self.max_in_flight),
         ];
+        let limits = limits.into_iter().filter_map(|(n, l)| Some((n, json!(l?))));
+        merge(body, "limits", limits);
+        let texts = self.metadata.iter();
         merge(
             body,
-            "limits",
-            limits.map(|(name, limit)| (name, limit.map(|l| json!(l)))),
+            "metadata",
+            texts.map(|(name, text)| (name.as_str(), json!(text))),
         );
         let at = match self.expires_in {
             Some(after) => Some(humantime::format_rfc3339_seconds(now() + after).to_string()),
@@ -118,15 +161,50 @@ impl May {
         if let Some(at) = at {
             body.insert("expires_at".into(), json!(at));
         }
-        let budgets = [
-            ("day_nano_usd", self.budget_day),
-            ("month_nano_usd", self.budget_month),
-        ];
-        merge(
-            body,
-            "budgets",
-            budgets.map(|(name, nanos)| (name, nanos.map(|n| json!(n)))),
-        );
+        self.budgets.add_to(body);
+    }
+}
+
+impl Update {
+    /// What is to change of `key`. The service sets all limits, budgets and texts at once, so those that are not named are
+    /// taken from the key as it is.
+    pub(super) fn body(&self, key: &Value) -> Map<String, Value> {
+        let mut given = Map::new();
+        self.may.add_to(&mut given);
+        let mut body = Map::new();
+        for (field, fresh) in [
+            ("limits", self.tier_limits),
+            ("budgets", self.no_budgets),
+            ("metadata", false),
+        ] {
+            if fresh {
+                body.insert(field.into(), json!({}));
+            } else if given.contains_key(field) {
+                let is = key.get(field).cloned().unwrap_or(json!({}));
+                body.insert(field.into(), is);
+            }
+        }
+        self.may.add_to(&mut body);
+        for (field, value) in [("name", &self.name), ("tier", &self.tier)] {
+            if let Some(value) = value {
+                body.insert(field.into(), json!(value));
+            }
+        }
+        for (field, removed) in [
+            ("models", self.any_model),
+            ("allowed_ips", self.any_ip),
+            ("endpoints", self.any_endpoint),
+            ("owner", self.no_owner),
+            ("expires_at", self.never_expires),
+        ] {
+            if removed {
+                body.insert(field.into(), Value::Null);
+            }
+        }
+        if self.no_tags {
+            body.insert("tags".into(), json!([]));
+        }
+        body
     }
 }
 
@@ -134,21 +212,118 @@ impl May {
     clippy::disallowed_methods,
     reason = "a native program: std's clocks work here"
 )]
-fn now() -> std::time::SystemTime {
+pub(super) fn now() -> std::time::SystemTime {
     std::time::SystemTime::now()
 }
 
 /// Sets the given fields of an object field; leaves it out if none is given and it is not there.
-fn merge<'a>(
+pub(super) fn merge<'a>(
     body: &mut Map<String, Value>,
     field: &str,
-    values: impl IntoIterator<Item = (&'a str, Option<Value>)>,
+    values: impl IntoIterator<Item = (&'a str, Value)>,
 ) {
     for (name, value) in values {
-        let Some(value) = value else { continue };
         let object = body.entry(field).or_insert_with(|| json!({}));
         if let Some(object) = object.as_object_mut() {
             object.insert(name.into(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        update: Update,
+    }
+
+    fn body(args: &[&str], key: &Value) -> Value {
+        let line = [&["update", "key_x"], args].concat();
+        Line::try_parse_from(line).unwrap().update.body(key).into()
+    }
+
+    #[test]
+    fn an_update_says_what_changes_and_keeps_the_rest() {
+        let key = json!({
+            "limits": {"requests_per_minute": 5, "tokens_per_minute": 7},
+            "budgets": {"day_nano_usd": 1, "soft": {"day_nano_usd": 1}},
+            "metadata": {"a": "1"},
+        });
+        for (args, expected) in [
+            (&["--name", "n"][..], json!({"name": "n"})),
+            (
+                &["--rpm", "9"],
+                json!({"limits": {"requests_per_minute": 9, "tokens_per_minute": 7}}),
+            ),
+            (&["--tier-limits"], json!({"limits": {}})),
+            (
+                &["--tier-limits", "--tpm", "3"],
+                json!({"limits": {"tokens_per_minute": 3}}),
+            ),
+            (
+                &["--metadata", "b=2=3"],
+                json!({"metadata": {"a": "1", "b": "2=3"}}),
+            ),
+            (
+                &[
+                    "--soft-budget-week",
+                    "2",
+                    "--model-budget",
+                    "gpt-4o*:day=0.50",
+                ],
+                json!({"budgets": {"day_nano_usd": 1,
+                    "soft": {"day_nano_usd": 1, "week_nano_usd": 2_000_000_000_u64},
+                    "models": {"gpt-4o*": {"day_nano_usd": 500_000_000}}}}),
+            ),
+            (
+                &["--no-budgets", "--budget-total", "$1"],
+                json!({"budgets": {"total_nano_usd": 1_000_000_000}}),
+            ),
+            (
+                &[
+                    "--any-model",
+                    "--any-ip",
+                    "--no-owner",
+                    "--no-tags",
+                    "--never-expires",
+                ],
+                json!({"models": null, "allowed_ips": null, "owner": null, "tags": [], "expires_at": null}),
+            ),
+            (
+                &[
+                    "--tag",
+                    "a",
+                    "--tag",
+                    "b",
+                    "--allowed-ip",
+                    "10.0.0.0/8",
+                    "--endpoint",
+                    "models",
+                ],
+                json!({"tags": ["a", "b"], "allowed_ips": ["10.0.0.0/8"], "endpoints": ["models"]}),
+            ),
+        ] {
+            assert_eq!(body(args, &key), expected, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for args in [
+            &["--any-model", "--model", "x"][..],
+            &["--no-tags", "--tag", "x"],
+            &["--metadata", "text"],
+            &["--budget-day", "lots"],
+            &["--model-budget", "gpt-4o"],
+            &["--model-budget", "gpt-4o:year=1"],
+        ] {
+            let line = [&["update", "key_x"], args].concat();
+            assert!(Line::try_parse_from(line).is_err(), "{args:?}");
         }
     }
 }
