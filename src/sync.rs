@@ -140,8 +140,10 @@ impl Poller {
         } else {
             String::new()
         };
+        // So that a service that went back notices by itself.
+        let seen = directory::seen(&SharedCounters, &state).unwrap_or(state.version);
         let path = format!(
-            "/sync/v1/changes?epoch={}&since={}&wait={wait}{proxy}",
+            "/sync/v1/changes?epoch={}&since={}&seen={seen}&wait={wait}{proxy}",
             state.epoch, state.version
         );
         let call = Call {

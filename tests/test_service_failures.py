@@ -215,6 +215,31 @@ def test_an_older_backup_is_what_counts_everywhere_once_it_is_restored(tmp_path,
         assert gate.models(service.key()).status == 200
 
 
+def test_what_a_restore_loses_is_named_and_every_gate_reads_everything_again(tmp_path):
+    with services.stack(tmp_path) as (service, (gate,)):
+        key, ended = service.key(), service.key()
+        backup, of = tmp_path / "backup.db", ("--database", service.database)
+        service.cli("db", "backup", *of, str(backup))
+        assert service.cli_json("db", "check", "--database", str(backup))["problems"] == []
+        service.change(ended, "revoke", wait=2000)
+        assert gate.models(ended).status == 403
+        service.cli("db", "restore", *of, str(backup), code=4)
+        service.stop()
+        told = service.cli("db", "restore", *of, str(backup))
+        assert f"gmtech keys revoke {ended.id}\n" in told and "that is all that was changed" in told, told
+        service.start()
+        wait_until("the backup's state", lambda: gate.models(ended).status == 200, BACK_WITHIN)
+        assert gate.models(key).status == 200
+        stale = [(row["action"], row["subject"]) for row in service.ask("GET", "/restored")["data"]]
+        assert stale == [("key.revoke", ended.id)]
+        service.change(ended, "revoke", wait=2000)
+        assert gate.models(ended).status == 403
+        assert ended.id in service.cli("db", "lost")
+        service.cli("db", "lost", "--seen-to")
+        assert service.ask("GET", "/restored")["data"] == []
+        assert service.cli_json("db", "check", *of)["problems"] == []
+
+
 def test_a_restart_costs_nobody_anything(tmp_path):
     with services.stack(tmp_path) as (service, (gate,)):
         key, ended = service.key(), service.key()

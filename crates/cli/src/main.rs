@@ -20,6 +20,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod admin;
 mod config_file;
+mod db;
 mod doctor;
 mod exit;
 mod keys;
@@ -73,6 +74,9 @@ enum Command {
     Doctor(doctor::Command),
     /// Run the key service in the foreground.
     Serve(serve::Command),
+    /// Back up, restore, check or copy a database.
+    #[command(subcommand)]
+    Db(db::Command),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  gmtech completions bash > ~/.local/share/bash-completion/completions/gmtech"
@@ -184,6 +188,7 @@ fn run(command: Command) -> Result<()> {
         Command::Requests(command) => admin::requests::run(&command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Serve(command) => serve::run(&command),
+        Command::Db(command) => db::run(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "gmtech", &mut script);

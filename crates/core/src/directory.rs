@@ -13,7 +13,7 @@
 
 use crate::ident::TeamId;
 use crate::key::KeyDigest;
-use crate::ledger::{CounterStore, StoreError, SwapError};
+use crate::ledger::{CounterStore, StoreError, SwapError, Version};
 use crate::quota::Nanos;
 use crate::record::KeyRecord;
 use crate::sync::{Frame, FrameKind, KeyEntry, TeamEntry};
@@ -25,6 +25,7 @@ pub mod turns;
 use codec::{Reader, words};
 
 const STATE: &[u8] = b"d/state";
+const SEEN: &[u8] = b"d/seen";
 
 /// A lost swap means that another worker resolved the same key; after a few the entry is as good as written.
 const TRIES: u32 = 8;
@@ -102,6 +103,52 @@ pub fn state(store: &impl CounterStore) -> Result<State, StoreError> {
         .unwrap_or_default())
 }
 
+/// The highest version of the state's epoch that any answer has shown: at least what is applied, and more where a
+/// question about one key was answered from beyond it. A service that has less of this epoch went back.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn seen(store: &impl CounterStore, state: &State) -> Result<u64, StoreError> {
+    let noted = read_seen(store)?.and_then(|(seen, _)| seen);
+    let version = noted
+        .filter(|(epoch, _)| *epoch == state.epoch)
+        .map_or(0, |(_, version)| version);
+    Ok(version.max(state.version))
+}
+
+/// Epoch and version, if they can be read, and the version of the store's value.
+type Seen = (Option<(u64, u64)>, Version);
+
+fn read_seen(store: &impl CounterStore) -> Result<Option<Seen>, StoreError> {
+    let decode = |bytes: &[u8]| {
+        let mut r = Reader::new(bytes)?;
+        Some((r.u64()?, r.u64()?))
+    };
+    Ok(store
+        .get(SEEN)?
+        .map(|(bytes, version)| (decode(&bytes), version)))
+}
+
+/// Keeps the highest version of an epoch. That of another epoch replaces it.
+fn note_seen(store: &impl CounterStore, epoch: u64, version: u64) -> Result<(), StoreError> {
+    for _ in 0..TRIES {
+        let read = read_seen(store)?;
+        if let Some((Some(known), _)) = &read
+            && known.0 == epoch
+            && known.1 >= version
+        {
+            return Ok(());
+        }
+        match store.swap(SEEN, &words([epoch, version]), read.map(|(_, at)| at)) {
+            Ok(()) => return Ok(()),
+            Err(SwapError::Lost) => {}
+            Err(SwapError::Store(e)) => return Err(e),
+        }
+    }
+    // Others write it as fast as that: the next answer notes it.
+    Ok(())
+}
+
 /// What is known of a key; `Ok(None)` where nothing is.
 ///
 /// # Errors
@@ -153,6 +200,7 @@ pub fn apply(store: &impl CounterStore, frame: &Frame, now: Nanos) -> Result<boo
             // Before the first snapshot a resolved key is kept for the generation to come.
             let generation = next.writing.max(1);
             if next.epoch == 0 || next.epoch == frame.epoch {
+                note_seen(store, frame.epoch, frame.to)?;
                 put(store, frame, generation, now)?;
             }
             return Ok(true);

@@ -6,6 +6,7 @@
 mod audit;
 mod description;
 mod keys;
+mod restored;
 mod teams;
 mod tokens;
 mod usage;
@@ -62,6 +63,7 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(audit::audit))
         .routes(routes!(audit::proxies))
         .routes(routes!(audit::tiers))
+        .routes(routes!(restored::list, restored::acknowledge))
         .routes(routes!(usage::query))
         .routes(routes!(usage::import))
 }

@@ -14,5 +14,6 @@
 pub mod audit;
 pub(crate) mod fields;
 pub mod keys;
+pub mod restored;
 pub mod teams;
 pub mod tokens;

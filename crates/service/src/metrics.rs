@@ -63,6 +63,8 @@ pub struct Metrics {
     taken: Family<Taken, Counter>,
     proxies: Family<Proxies, Gauge>,
     version: Gauge,
+    clock_lag: Gauge,
+    lost: Gauge,
 }
 
 impl Default for Metrics {
@@ -74,6 +76,8 @@ impl Default for Metrics {
             taken: Family::default(),
             proxies: Family::default(),
             version: Gauge::default(),
+            clock_lag: Gauge::default(),
+            lost: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -100,6 +104,16 @@ impl Default for Metrics {
             "version",
             "The version of the last change of a key or of a credit state",
             metrics.version.clone(),
+        );
+        registry.register(
+            "clock_lag_seconds",
+            "By how much the time that services have run through is behind the wall clock: old data is kept that much longer",
+            metrics.clock_lag.clone(),
+        );
+        registry.register(
+            "lost_by_restore",
+            "Changes that a restore has lost and that nobody has seen to",
+            metrics.lost.clone(),
         );
         registry.register(
             "build",
@@ -152,6 +166,11 @@ impl Metrics {
     /// Reads what is not counted but looked at. What the store does not tell is left out.
     async fn look(&self, service: &Service) {
         self.proxies.clear();
+        let lag = service.clock_lag().as_secs();
+        self.clock_lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
+        if let Ok(lost) = service.store.restored().await {
+            self.lost.set(i64::try_from(lost.len()).unwrap_or(i64::MAX));
+        }
         let (Ok(head), Ok(live)) = (service.store.head().await, receipts::live(service).await)
         else {
             return;

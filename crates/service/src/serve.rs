@@ -106,6 +106,7 @@ impl Running {
             self.service.under_way.wait().await;
         };
         let drained = timeout_at(until, all).await.is_ok();
+        self.service.journal.settle().await;
         let closed = match timeout(CLOSE_WITHIN, self.service.store.close()).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {

@@ -14,12 +14,14 @@ use tokio_util::task::TaskTracker;
 use crate::authenticate::Door;
 use crate::clock::{DAY_MS, Millis, Reading};
 use crate::config::{Config, Database};
+use crate::db;
 use crate::health::Health;
-use crate::high_water::HighWater;
 use crate::intake::Intake;
+use crate::journal::{Journal, JournalFile};
 use crate::metrics::Metrics;
 use crate::price::PriceBook;
 use crate::proven;
+use crate::restored;
 use crate::secret;
 use crate::store::sql::SqlStore;
 use crate::store::{Budgeted, By, Priced, Store, StoreError};
@@ -75,7 +77,9 @@ pub struct Service {
     pub live_window: Duration,
     pub(crate) door: Door,
     settings: RwLock<Arc<Settings>>,
-    pub(crate) high_water: HighWater,
+    pub(crate) journal: Journal,
+    /// Says to other programs that the database is in use.
+    _lock: Option<db::Lock>,
     clocks: Mutex<Clocks>,
     lag_ms: AtomicU64,
     /// Wakes up those who wait for receipts.
@@ -93,11 +97,15 @@ impl Service {
     /// # Errors
     /// Where the store cannot be opened.
     pub async fn open(config: &Config) -> Result<Arc<Self>, StoreError> {
-        let store: Arc<dyn Store> = match &config.database {
-            Database::Sqlite(path) => Arc::new(SqlStore::sqlite(path).await?),
-            Database::Postgres(url) => Arc::new(SqlStore::postgres(url).await?),
+        let (store, lock): (Arc<dyn Store>, _) = match &config.database {
+            Database::Sqlite(path) => {
+                let lock = db::Lock::share(path)?;
+                db::refuse_foreign_log(path, config.high_water.as_deref()).await?;
+                (Arc::new(SqlStore::sqlite(path).await?), Some(lock))
+            }
+            Database::Postgres(url) => (Arc::new(SqlStore::postgres(url).await?), None),
         };
-        Self::with_store(config, store).await
+        Self::start(config, store, lock).await
     }
 
     /// As [`Service::open`], over a store that is open already.
@@ -108,22 +116,32 @@ impl Service {
         config: &Config,
         store: Arc<dyn Store>,
     ) -> Result<Arc<Self>, StoreError> {
+        Self::start(config, store, None).await
+    }
+
+    async fn start(
+        config: &Config,
+        store: Arc<dyn Store>,
+        lock: Option<db::Lock>,
+    ) -> Result<Arc<Self>, StoreError> {
         let by = By {
             actor: "service".into(),
             now: Millis::now(),
         };
-        configured::configure(store.as_ref(), config, &by).await?;
-        let high_water = HighWater::open(config.high_water.clone());
-        let head = store.head().await?;
-        let why = match (config.new_epoch, high_water.is_ahead_of(head)) {
-            (true, _) => Some("as the operator asked"),
-            (_, true) => Some("the database is older than what was served"),
-            _ => None,
+        let went_back = match &config.high_water {
+            Some(path) => {
+                let mut journal = JournalFile::open(path.clone());
+                restored::look(store.as_ref(), &mut journal, &by).await?
+            }
+            None => false,
         };
-        if let Some(why) = why {
+        if config.new_epoch && !went_back {
+            let why = "as the operator asked";
+            let head = store.head().await?;
             tracing::warn!(version = head.version, why, "starting a new epoch");
-            store.new_epoch(why, &by).await?;
+            store.new_epoch(head, why, &[], &by).await?;
         }
+        configured::configure(store.as_ref(), config, &by).await?;
         if config.trust_clock {
             let proven = store.proven().await?;
             store.prove(proven, by.now).await?;
@@ -131,13 +149,14 @@ impl Service {
         }
         Ok(Arc::new(Self {
             intake: Intake::start(store.clone()),
-            store,
+            store: store.clone(),
             metrics: Metrics::default(),
             door: Door::new(),
             settings: RwLock::new(Arc::new(Settings::of(config))),
             keep_events_days: config.keep_events_days,
             live_window: config.live_window,
-            high_water,
+            journal: Journal::keep(config.high_water.clone(), store),
+            _lock: lock,
             clocks: Mutex::new(Clocks {
                 proven: proven::Watch::default(),
                 looked: None,

@@ -28,6 +28,7 @@ use gmtech_core::record::Status;
 use gmtech_core::sync::{KeyEntry, TeamEntry};
 
 use crate::clock::Millis;
+use crate::journal::{Change, Place};
 use crate::secret::TokenDigest;
 pub use failure::{Failure, FailureKind};
 pub use types::*;
@@ -142,8 +143,9 @@ pub trait SyncStore {
     async fn changes(&self, since: u64, limit: usize) -> Result<Changes>;
     /// One key by digest, with its team's credit.
     async fn resolve(&self, digest: &KeyDigest) -> Result<(Head, Option<(KeyEntry, TeamEntry)>)>;
-    /// Starts another history of versions, because this one went back.
-    async fn new_epoch(&self, why: &str, by: &By) -> Result<Head>;
+    /// Starts another history of versions, because this one went back, and keeps what was lost; gives the present one.
+    /// Where the epoch is not `from`'s any more, another process has done it.
+    async fn new_epoch(&self, from: Head, why: &str, lost: &[Change], by: &By) -> Result<Head>;
     /// Notes what a proxy has applied.
     async fn report(&self, proxy: &str, applied: Head, now: Millis) -> Result<()>;
     /// Every proxy that reported since `since`.
@@ -187,6 +189,22 @@ pub trait TimeStore {
     async fn forget(&self, before: Millis) -> Result<()>;
 }
 
+/// Where the database stands in its history, and what it lacks since it was restored.
+#[async_trait]
+pub trait RestoreStore {
+    /// The present place.
+    async fn place(&self) -> Result<Place>;
+    /// The audit log after `seq`, the oldest first.
+    async fn audit_after(&self, seq: i64, limit: u32) -> Result<Vec<AuditEntry>>;
+    /// Brings what is in a write-ahead log into the database's file; gives the number that the file has now and that no
+    /// earlier copy of it has. `None` where there is no such file, or readers keep it from being done.
+    async fn checkpoint(&self) -> Result<Option<i64>>;
+    /// What is lost and was not seen to, in the order in which it was done.
+    async fn restored(&self) -> Result<Vec<Restored>>;
+    /// All that is lost was seen to; gives how many changes.
+    async fn acknowledge(&self, by: &By) -> Result<u64>;
+}
+
 /// Objects that providers keep.
 #[async_trait]
 pub trait ObjectStore {
@@ -215,6 +233,7 @@ pub trait Store:
     + SyncStore
     + UsageStore
     + TimeStore
+    + RestoreStore
     + ObjectStore
     + HealthStore
     + Send
@@ -229,6 +248,7 @@ impl<T> Store for T where
         + SyncStore
         + UsageStore
         + TimeStore
+        + RestoreStore
         + ObjectStore
         + HealthStore
         + Send

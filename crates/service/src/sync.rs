@@ -2,14 +2,15 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET changes?epoch&since&proxy&wait&limit` | a [`Frame`]: what changed after `since`, held for up to `wait` ms until something has |
+//! | `GET changes?epoch&since&seen&proxy&wait&limit` | a [`Frame`]: what changed after `since`, held for up to `wait` ms until something has |
 //! | `GET resolve/{digest}` | a [`Frame`] of kind `Resolved`: one key, or that there is none |
 //! | `GET objects/{digest},…?wait` | who made each of these objects of a provider's; held for up to `wait` ms until all are known |
 //! | `POST usage` with a batch of events | how many were counted, as JSON |
 //! | `POST receipts?proxy&epoch&version` | 204 |
 //!
-//! Asking for changes after `since` says that `since` is applied, so a poll is a receipt too. A request of another epoch, or from
-//! ahead of the head, is answered with the first page of a snapshot; its further pages are deltas from there.
+//! Asking for changes after `since` says that `since` is applied, so a poll is a receipt too; `seen` is the highest version in
+//! any answer so far, of a question about one key too. A request of another epoch, or that has seen more than there is, is
+//! answered with the first page of a snapshot; its further pages are deltas from there.
 //!
 //! # Failure policy
 //! Everything is safe to repeat. A filter that gets no answer, or one that is not of this form, keeps what it has.
@@ -98,6 +99,9 @@ struct PollParams {
     epoch: u64,
     #[serde(default)]
     since: u64,
+    /// The highest version that it has seen in any answer of this epoch.
+    #[serde(default)]
+    seen: u64,
     /// The proxy's own name; without one there is no receipt.
     proxy: Option<String>,
     #[serde(default)]
@@ -117,28 +121,42 @@ async fn changes(
         receipts::note_soon(&service, proxy, applied)?;
     }
     let limit = asked.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
-    let mut head = service.store.head().await?;
-    if applied.epoch == head.epoch && applied.version > head.version {
-        let by = By {
-            actor: "service".into(),
-            now: Millis::now(),
-        };
-        tracing::warn!(
-            since = applied.version,
-            head = head.version,
-            "a proxy is ahead of the database: starting a new epoch"
-        );
-        head = service
-            .store
-            .new_epoch("a proxy is ahead of the database", &by)
-            .await?;
-    }
+    let seen = Head {
+        epoch: asked.epoch,
+        version: asked.seen.max(asked.since),
+    };
+    let head = head_behind(&service, seen).await?;
     if applied.epoch != head.epoch {
         return page(&service, FrameKind::Snapshot, 0, limit).await;
     }
     let until = Instant::now() + Duration::from_millis(asked.wait.min(MAX_WAIT_MS));
     news(&service, applied.version, until).await?;
     page(&service, FrameKind::Delta, applied.version, limit).await
+}
+
+/// The head, in a new epoch if a proxy has seen more of this one than there is.
+async fn head_behind(service: &Service, seen: Head) -> Result<Head, ApiError> {
+    let head = service.store.head().await?;
+    if seen.epoch != head.epoch || seen.version <= head.version {
+        return Ok(head);
+    }
+    // If the journal knows what is lost, it starts the epoch, and names it.
+    service.journal.settle().await;
+    let head = service.store.head().await?;
+    if seen.epoch != head.epoch || seen.version <= head.version {
+        return Ok(head);
+    }
+    let by = By {
+        actor: "service".into(),
+        now: Millis::now(),
+    };
+    tracing::warn!(
+        seen = seen.version,
+        head = head.version,
+        "a proxy is ahead of the database: starting a new epoch"
+    );
+    let why = "a proxy is ahead of the database";
+    Ok(service.store.new_epoch(head, why, &[], &by).await?)
 }
 
 /// Returns once there is a version after `since`, or at `until`, or when the service stops.
@@ -185,7 +203,7 @@ async fn page(
         };
         match frame.encode() {
             Ok(bytes) => {
-                service.high_water.note(to);
+                service.journal.has(to).await;
                 return Ok(binary(bytes));
             }
             Err(SyncError::TooLarge) if limit > 1 => limit /= 2,
@@ -223,10 +241,13 @@ async fn resolve(
         keys: vec![key],
         teams,
     };
-    service.high_water.note(Head {
-        version: to,
-        ..head
-    });
+    service
+        .journal
+        .has(Head {
+            version: to,
+            ..head
+        })
+        .await;
     Ok(binary(
         frame.encode().map_err(|error| ApiError::internal(&error))?,
     ))

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
+use ureq::http::Method;
 
 use super::client::with_query;
 use super::{Connection, show};
@@ -102,6 +103,23 @@ pub(crate) fn proxies(asked: &Proxies) -> Result<()> {
         ("LAST SEEN", "seen_at"),
     ];
     asked.at.print_list(live, &columns)
+}
+
+/// Lists what a restore has lost, or says that all of it was seen to.
+///
+/// # Errors
+/// Where the service cannot be reached or refuses.
+pub(crate) fn lost(at: &Connection, seen_to: bool) -> Result<()> {
+    let client = at.client()?;
+    if seen_to {
+        client.send(Method::DELETE, "restored", &json!({}))?;
+        return at.print(&json!({"seen_to": true}), &["seen_to"]);
+    }
+    let lost = client.list("restored")?;
+    if lost.is_empty() && !at.json() {
+        out::say("Nothing that a restore has lost waits to be seen to.\n");
+    }
+    at.print_list(lost, &[("AT", "at"), ("BY", "actor"), ("LOST", "advice")])
 }
 
 /// Lists the tiers.

@@ -111,6 +111,31 @@ fn a_snapshot_of_pages_then_changes() {
 }
 
 #[test]
+fn the_highest_version_of_an_epoch_is_remembered_wherever_it_was_seen() {
+    let store = MemoryStore::default();
+    let is = || seen(&store, &state(&store).unwrap()).unwrap();
+    let resolved = |epoch, at| frame(Resolved, epoch, (at, at), false, vec![]);
+    assert_eq!(is(), 0);
+    // A question that is answered before the first snapshot counts as soon as its epoch is known to be this one.
+    apply(&store, &resolved(7, 9), T0).unwrap();
+    assert_eq!(is(), 0);
+    for (step, highest) in [
+        (frame(Snapshot, 7, (0, 5), false, vec![]), 9),
+        (frame(Delta, 7, (5, 12), false, vec![]), 12),
+        (resolved(7, 15), 15),
+        (resolved(7, 13), 15),
+        // The service has another epoch now: the poll finds out.
+        (resolved(8, 20), 15),
+        (frame(Delta, 7, (12, 14), false, vec![]), 15),
+        (frame(Snapshot, 8, (0, 3), false, vec![]), 3),
+        (resolved(8, 4), 4),
+    ] {
+        assert!(apply(&store, &step, T0).unwrap());
+        assert_eq!(is(), highest, "{step:?}");
+    }
+}
+
+#[test]
 fn what_does_not_follow_is_ignored() {
     let store = MemoryStore::default();
     let _ = apply(

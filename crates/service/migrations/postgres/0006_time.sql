@@ -13,6 +13,9 @@ UPDATE meta SET
     forgotten_before_day = LEAST(closed_before_day, CAST(EXTRACT(EPOCH FROM now()) AS BIGINT) / 86400),
     closed_before_day = LEAST(closed_before_day, CAST(EXTRACT(EPOCH FROM now()) AS BIGINT) / 86400);
 
+-- Rises while a service runs, so that an older copy of a file can be told from what it replaced.
+ALTER TABLE meta ADD COLUMN beat BIGINT NOT NULL DEFAULT 0;
+
 -- The ids of events that were counted and are gone, as ranges. Both halves of an id are big-endian numbers, less 2^63, so
 -- that they fit a signed column in their order.
 CREATE TABLE counted (

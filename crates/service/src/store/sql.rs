@@ -21,6 +21,7 @@ mod keys;
 mod objects;
 mod readers;
 mod reserve;
+mod restored;
 mod rows;
 mod session;
 mod sync;
@@ -36,6 +37,7 @@ use sqlx::Row;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub(crate) use self::booking::sum_of;
 use self::connect::{Connector, Dialect, file_name};
 use self::readers::Readers;
 use self::reserve::Reserve;

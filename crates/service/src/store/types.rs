@@ -2,12 +2,14 @@
 
 mod admin;
 mod keys;
+mod restored;
 mod sync;
 mod tokens;
 mod usage;
 
 pub use admin::*;
 pub use keys::*;
+pub use restored::*;
 pub use sync::*;
 pub use tokens::*;
 pub use usage::*;

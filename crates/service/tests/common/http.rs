@@ -20,8 +20,8 @@ pub const PROXY: &str = "proxy-token-for-tests";
 pub struct Api {
     pub service: Arc<Service>,
     pub config: Config,
-    admin: Router,
-    sync: Router,
+    pub admin: Router,
+    pub sync: Router,
     pub dir: tempfile::TempDir,
 }
 

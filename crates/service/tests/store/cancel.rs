@@ -142,7 +142,15 @@ const CALLS: &[(&str, Call)] = calls! {
     head: |s| s.store.head();
     changes: |s| s.store.changes(0, 3);
     resolve: |s| async { s.store.resolve(&secret().digest).await };
-    new_epoch: |s| s.store.new_epoch("a test", &by(NOON));
+    new_epoch: |s| async {
+        let from = s.store.head().await?;
+        s.store.new_epoch(from, "a test", &[], &by(NOON)).await
+    };
+    place: |s| s.store.place();
+    audit_after: |s| s.store.audit_after(0, 3);
+    checkpoint: |s| s.store.checkpoint();
+    restored: |s| s.store.restored();
+    acknowledge: |s| s.store.acknowledge(&by(NOON));
     report: |s| s.store.report("proxy", Head { epoch: 1, version: 1 }, NOON);
     proxies: |s| s.store.proxies(Millis(0));
     forget: |s| s.store.forget(Millis(1));

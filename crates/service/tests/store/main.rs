@@ -34,6 +34,7 @@ macro_rules! store_tests {
 
 mod bounds;
 mod cancel;
+mod database;
 mod days;
 mod failures;
 mod follower;

@@ -147,7 +147,15 @@ async fn a_new_epoch_is_another_history(stand: &Stand) {
         before,
         "opening again changes nothing"
     );
-    let after = store.new_epoch("restored", &by(NOON)).await.unwrap();
+    let after = store
+        .new_epoch(before, "restored", &[], &by(NOON))
+        .await
+        .unwrap();
+    let again = store
+        .new_epoch(before, "restored", &[], &by(NOON))
+        .await
+        .unwrap();
+    assert_eq!(again, after, "another process has done it already");
     assert_ne!(before.epoch, after.epoch);
     assert!(after.version > before.version);
     store.report("envoy-1", after, NOON).await.unwrap();

@@ -12,6 +12,7 @@
 mod common;
 
 mod changes;
+mod restored;
 mod usage;
 
 use std::collections::BTreeMap;

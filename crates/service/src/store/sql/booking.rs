@@ -45,7 +45,7 @@ const LARGEST: i64 = 4_000_000_000_000_000_000;
 
 /// The sum of a column over any rows, as a `BIGINT`: exact up to 8·10¹⁸ either way, and that beyond it. A plain `SUM`
 /// fails where the result does not fit, and with it whoever asks.
-pub(super) fn sum_of(column: &str) -> String {
+pub(crate) fn sum_of(column: &str) -> String {
     let (high, low) = (
         format!("SUM({column} / 1000000000)"),
         format!("SUM({column} % 1000000000)"),

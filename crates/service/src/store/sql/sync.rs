@@ -8,8 +8,9 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 use tokio::sync::watch;
 
-use super::{SqlStore, new_epoch_number, next_version, note, rows, signed, unsigned};
+use super::{SqlStore, new_epoch_number, next_version, note, restored, rows, signed, unsigned};
 use crate::clock::Millis;
+use crate::journal::Change;
 use crate::store::{By, Changes, Head, Proxy, Result, SyncStore};
 
 #[async_trait]
@@ -72,9 +73,10 @@ impl SyncStore for SqlStore {
         ))
     }
 
-    async fn new_epoch(&self, why: &str, by: &By) -> Result<Head> {
+    async fn new_epoch(&self, from: Head, why: &str, lost: &[Change], by: &By) -> Result<Head> {
         // Proxies that follow an older history do not hear of revocations.
-        self.urgently(|| self.start_epoch(why, by)).await
+        self.urgently(|| self.start_epoch(from, why, lost, by))
+            .await
     }
 
     async fn report(&self, proxy: &str, applied: Head, now: Millis) -> Result<()> {
@@ -115,22 +117,19 @@ impl SyncStore for SqlStore {
 }
 
 impl SqlStore {
-    async fn start_epoch(&self, why: &str, by: &By) -> Result<Head> {
+    async fn start_epoch(&self, from: Head, why: &str, lost: &[Change], by: &By) -> Result<Head> {
         let mut tx = self.begin_urgent().await?;
-        sqlx::query("UPDATE meta SET epoch = $1")
+        let changed = sqlx::query("UPDATE meta SET epoch = $1 WHERE epoch = $2")
             .bind(new_epoch_number()?)
+            .bind(signed(from.epoch))
             .execute(&mut *tx)
             .await?;
-        next_version(&mut tx).await?;
-        note(
-            &mut tx,
-            by,
-            "sync.new_epoch",
-            "sync",
-            None,
-            json!({"why": why}),
-        )
-        .await?;
+        if changed.rows_affected() > 0 {
+            next_version(&mut tx).await?;
+            let detail = json!({"why": why, "lost": lost.len()});
+            note(&mut tx, by, "sync.new_epoch", "sync", None, detail).await?;
+            restored::keep(&mut tx, lost, by.now).await?;
+        }
         let row = sqlx::query("SELECT epoch, version FROM meta")
             .fetch_one(&mut *tx)
             .await?;

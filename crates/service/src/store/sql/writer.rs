@@ -75,6 +75,10 @@ impl Writer {
         }
     }
 
+    pub(super) fn dialect(&self) -> Dialect {
+        self.connector.dialect
+    }
+
     /// Begins a transaction, alone among all writers of all processes.
     pub(super) async fn begin(&self, urgency: Urgency) -> Result<Tx> {
         let until = Instant::now() + WRITE_WITHIN;

@@ -1,0 +1,288 @@
+//! What a journal says, and where a database stands to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::store::AuditEntry;
+
+/// A place in the history of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The history of versions.
+    pub epoch: u64,
+    /// The version.
+    pub version: u64,
+    /// The last entry of the audit log; 0 before the first.
+    pub seq: i64,
+}
+
+/// A change that a restored database may lack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// Who.
+    pub actor: String,
+    /// What was done, as `key.revoke`.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// Of which team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Of a credit: how much, in nano-dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<i64>,
+}
+
+impl Change {
+    /// The change that an entry of the audit log tells of; `None` for what concerns no key, team, token or usage.
+    #[must_use]
+    pub fn of(entry: &AuditEntry) -> Option<Self> {
+        let (kind, _) = entry.action.split_once('.')?;
+        if matches!(kind, "sync" | "restored") {
+            return None;
+        }
+        Some(Self {
+            at: entry.at.0,
+            actor: entry.actor.clone(),
+            action: entry.action.clone(),
+            subject: entry.subject.clone(),
+            team: entry.team.clone(),
+            amount: entry
+                .detail
+                .get("amount_nano_usd")
+                .and_then(serde_json::Value::as_i64),
+        })
+    }
+
+    /// What a database that lacks it is like, and what puts that right.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        let Self {
+            action, subject, ..
+        } = self;
+        let when = Millis(self.at).to_rfc3339();
+        let usd = || crate::money::format_usd(self.amount.unwrap_or(0));
+        let (what, fix) = match action.as_str() {
+            "key.revoke" => ("works again", format!("gmtech keys revoke {subject}")),
+            "key.suspend" => ("works again", format!("gmtech keys suspend {subject}")),
+            "key.resume" => (
+                "is suspended again",
+                format!("gmtech keys resume {subject}"),
+            ),
+            "key.create" => (
+                "is gone: its holder is refused",
+                "make another one with gmtech keys create".into(),
+            ),
+            "key.rotate" => (
+                "works without end again, and its successor is gone",
+                format!("gmtech keys rotate {subject}, or gmtech keys revoke {subject}"),
+            ),
+            "team.credit" => (
+                "has not got its credit",
+                format!("gmtech teams top-up {subject} {}", usd()),
+            ),
+            "team.create" => ("is gone", format!("gmtech teams create {subject}")),
+            "token.create" => (
+                "is gone: its holder is refused",
+                "make another one with gmtech tokens create".into(),
+            ),
+            "token.revoke" => ("works again", format!("gmtech tokens revoke {subject}")),
+            "usage.import" => (
+                "does not have what was imported",
+                "import the log again with gmtech usage import".into(),
+            ),
+            _ => ("is as it was before", "change it again".into()),
+        };
+        format!("{subject} {what} ({action} of {when} is lost): {fix}")
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The place that was reached.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// The number that stands in the database's own file, without its write-ahead log, from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<i64>,
+}
+
+impl Entry {
+    /// A change.
+    #[must_use]
+    pub fn change(place: Place, change: Change) -> Self {
+        Self {
+            place,
+            change: Some(change),
+            kept: None,
+        }
+    }
+
+    /// A place, whatever led there.
+    #[must_use]
+    pub fn reached(place: Place, kept: Option<i64>) -> Self {
+        Self {
+            place,
+            change: None,
+            kept,
+        }
+    }
+
+    /// Reads a line. Those of earlier versions are `epoch version`.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        if let Ok(entry) = serde_json::from_str(line) {
+            return Some(entry);
+        }
+        let (epoch, version) = line.trim().split_once(' ')?;
+        let place = Place {
+            epoch: epoch.parse().ok()?,
+            version: version.parse().ok()?,
+            seq: 0,
+        };
+        Some(Self::reached(place, None))
+    }
+}
+
+/// Where a database stands to a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The journal knows nothing of this database.
+    Unknown,
+    /// The database has all that the journal has.
+    Current,
+    /// The database went back.
+    Behind(Lost),
+}
+
+/// What a database that went back lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// The changes, in their order.
+    pub changes: Vec<Change>,
+    /// Whether the journal goes back to where the database ends, so that these are all.
+    pub all: bool,
+}
+
+/// Where a database at `place` stands to these entries.
+///
+/// In the order of the file, since a database that was restored once has two histories with the same numbers: what
+/// follows on the last line that the database has is what it lacks.
+#[must_use]
+pub fn standing(entries: &[Entry], place: &Place) -> Standing {
+    let is_of = |e: &Entry| e.place.epoch == place.epoch;
+    let has = |e: &Entry| is_of(e) && e.place.version <= place.version && e.place.seq <= place.seq;
+    if !entries.iter().any(is_of) {
+        return Standing::Unknown;
+    }
+    let from = entries.iter().rposition(has).map(|at| at + 1);
+    let after = entries.get(from.unwrap_or(0)..).unwrap_or_default();
+    if after.is_empty() {
+        return Standing::Current;
+    }
+    Standing::Behind(Lost {
+        changes: after.iter().filter_map(|e| e.change.clone()).collect(),
+        all: from.is_some(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(epoch: u64, version: u64, seq: i64) -> Place {
+        Place {
+            epoch,
+            version,
+            seq,
+        }
+    }
+
+    fn change(subject: &str) -> Change {
+        Change {
+            at: 1_795_435_200_000,
+            actor: "tok_1".into(),
+            action: "key.revoke".into(),
+            subject: subject.into(),
+            team: Some("acme".into()),
+            amount: None,
+        }
+    }
+
+    /// Epoch 7 up to its sixth entry; a restore at its second; epoch 8 from there.
+    fn history() -> Vec<Entry> {
+        vec![
+            Entry::change(place(7, 10, 1), change("a")),
+            Entry::reached(place(7, 10, 2), None),
+            Entry::change(place(7, 11, 3), change("b")),
+            Entry::change(place(7, 12, 4), change("c")),
+            Entry::reached(place(7, 12, 6), Some(5)),
+            Entry::reached(place(8, 11, 3), None),
+            Entry::change(place(8, 12, 4), change("b again")),
+        ]
+    }
+
+    #[test]
+    fn what_follows_on_the_last_line_that_a_database_has_is_what_it_lacks() {
+        let told = |at: Place| match standing(&history(), &at) {
+            Standing::Behind(lost) => {
+                let mut names: Vec<_> = lost.changes.into_iter().map(|c| c.subject).collect();
+                if !lost.all {
+                    names.insert(0, "?".into());
+                }
+                names.join(", ")
+            }
+            other => format!("{other:?}"),
+        };
+        for (at, expected) in [
+            (place(9, 99, 99), "Unknown"),
+            (place(8, 12, 4), "Current"),
+            (place(8, 15, 9), "Current"),
+            (place(8, 11, 3), "b again"),
+            // The first backup once more: both histories after it are lost.
+            (place(7, 10, 2), "b, c, b again"),
+            // A backup of before the journal.
+            (place(7, 3, 0), "?, a, b, c, b again"),
+        ] {
+            assert_eq!(told(at), expected, "{at:?}");
+        }
+        assert_eq!(standing(&[], &place(7, 1, 1)), Standing::Unknown);
+    }
+
+    #[test]
+    fn a_line_reads_back_and_what_is_cut_is_none() {
+        for entry in history() {
+            let line = serde_json::to_string(&entry).unwrap();
+            assert_eq!(Entry::parse(&line), Some(entry));
+            for cut in 0..line.len() {
+                assert_eq!(Entry::parse(&line[..cut]), None, "{cut}");
+            }
+        }
+        assert_eq!(
+            Entry::parse("7 40\n"),
+            Some(Entry::reached(place(7, 40, 0), None)),
+            "an earlier version's"
+        );
+    }
+
+    #[test]
+    fn what_is_lost_is_told_with_what_puts_it_right() {
+        let mut credit = change("acme");
+        (credit.action, credit.amount) = ("team.credit".into(), Some(25_500_000_000));
+        for (change, ends) in [
+            (
+                change("key_1"),
+                "(key.revoke of 2026-11-23T12:00:00Z is lost): gmtech keys revoke key_1",
+            ),
+            (credit, "gmtech teams top-up acme 25.50"),
+        ] {
+            assert!(change.advice().ends_with(ends), "{}", change.advice());
+        }
+    }
+}

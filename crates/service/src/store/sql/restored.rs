@@ -1,0 +1,117 @@
+//! Where the database stands in its history, and what it lacks since it was restored.
+
+use async_trait::async_trait;
+use serde_json::json;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::{Dialect, SqlStore, note, rows, unsigned};
+use crate::clock::Millis;
+use crate::journal::{Change, Place};
+use crate::store::{AuditEntry, By, RestoreStore, Restored, Result};
+
+#[async_trait]
+impl RestoreStore for SqlStore {
+    async fn place(&self) -> Result<Place> {
+        let row = sqlx::query(
+            "SELECT epoch, version, (SELECT COALESCE(MAX(seq), 0) FROM audit) AS seq FROM meta",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(Place {
+            epoch: unsigned(row.try_get("epoch")?)?,
+            version: unsigned(row.try_get("version")?)?,
+            seq: row.try_get("seq")?,
+        })
+    }
+
+    async fn audit_after(&self, seq: i64, limit: u32) -> Result<Vec<AuditEntry>> {
+        let found = sqlx::query("SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2")
+            .bind(seq)
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        found.iter().map(rows::audit).collect()
+    }
+
+    async fn checkpoint(&self) -> Result<Option<i64>> {
+        if self.writer.dialect() != Dialect::Sqlite {
+            return Ok(None);
+        }
+        let mut tx = self.begin().await?;
+        let row = sqlx::query("UPDATE meta SET beat = beat + 1 RETURNING beat")
+            .fetch_one(&mut *tx)
+            .await?;
+        let beat = row.try_get(0)?;
+        tx.commit().await?;
+        let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+            .fetch_one(&self.readers)
+            .await?;
+        let (busy, of, done): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        // All of the log is in the file, and the file on the disk.
+        Ok((busy == 0 && of == done).then_some(beat))
+    }
+
+    async fn restored(&self) -> Result<Vec<Restored>> {
+        let found = sqlx::query("SELECT * FROM restored ORDER BY seq")
+            .fetch_all(&self.readers)
+            .await?;
+        found.iter().map(restored).collect()
+    }
+
+    async fn acknowledge(&self, by: &By) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let done = sqlx::query("DELETE FROM restored")
+            .execute(&mut *tx)
+            .await?;
+        let count = done.rows_affected();
+        if count > 0 {
+            let detail = json!({"changes": count});
+            note(
+                &mut tx,
+                by,
+                "restored.acknowledge",
+                "restored",
+                None,
+                detail,
+            )
+            .await?;
+        }
+        self.commit(tx).await?;
+        Ok(count)
+    }
+}
+
+/// Keeps what a database lacks.
+pub(super) async fn keep(tx: &mut super::Tx, lost: &[Change], now: Millis) -> Result<()> {
+    for change in lost {
+        sqlx::query(
+            "INSERT INTO restored (at, actor, action, subject, team_id, amount, found_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(change.at)
+        .bind(&*change.actor)
+        .bind(&*change.action)
+        .bind(&*change.subject)
+        .bind(change.team.clone())
+        .bind(change.amount)
+        .bind(now.0)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+fn restored(row: &AnyRow) -> Result<Restored> {
+    Ok(Restored {
+        change: Change {
+            at: row.try_get("at")?,
+            actor: row.try_get("actor")?,
+            action: row.try_get("action")?,
+            subject: row.try_get("subject")?,
+            team: row.try_get("team_id")?,
+            amount: row.try_get("amount")?,
+        },
+        found_at: Millis(row.try_get("found_at")?),
+    })
+}
