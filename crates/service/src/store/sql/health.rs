@@ -22,7 +22,8 @@ impl HealthStore for SqlStore {
     }
 
     async fn close(&self) -> Result<()> {
-        self.readers.close();
+        // SQLite folds its log in when the last connection is closed.
+        self.readers.close().await;
         self.writer.close().await?;
         Ok(())
     }

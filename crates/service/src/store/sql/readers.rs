@@ -76,8 +76,12 @@ impl Readers {
             .map_err(|error| sqlx::Error::Configuration(error.into()))
     }
 
-    /// Ends all of them; reads fail from now on.
-    pub(super) fn close(&self) {
+    /// Ends all of them in order; reads fail from now on.
+    pub(super) async fn close(&self) {
+        for mut idle in self.0.retain(|_, _| false).removed {
+            // What fails to end in order ends with the process.
+            let _ = idle.close().await;
+        }
         self.0.close();
     }
 
