@@ -27,7 +27,9 @@ class Load:
     def _run(self) -> None:
         while not self._ends.is_set():
             try:
-                self.statuses.append(self.gate.models(self.key).status)
+                status = self.gate.models(self.key).status
+                if status:  # an answer, not a connection that was closed before one
+                    self.statuses.append(status)
             except (OSError, AssertionError, h11.RemoteProtocolError):
                 time.sleep(0.05)  # nobody listens, or not any more
 
