@@ -38,6 +38,7 @@ def test_every_command_of_the_first_hour_works(home):
     ports = ("API_PORT", "ENVOY_ADMIN_PORT", "UPSTREAM_PORT", "SERVICE_PORT", "SYNC_PORT")
     variables = {name: str(free_port()) for name in ports}
     variables |= {"LOCAL_DIR": str(home / ".local"), "ENVOY_BIN": str(paths.envoy())}
+    variables["MAKEFLAGS"] = ""  # of the `make` that runs the tests
     commands, started = STACK.subn("", walk(), count=1)
     assert started == 1, "it starts with `make run`"
     stack = Process("make run", ["make", "-C", str(paths.ROOT), "run"], home / "run.log", env=variables)
@@ -55,7 +56,8 @@ def test_every_command_of_the_first_hour_works(home):
         )
         assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     finally:
-        stack.signal(signal.SIGINT)
+        if stack.alive():
+            os.killpg(stack.pid, signal.SIGINT)  # Ctrl-C, as a terminal sends it: to make and to what it runs
         stack.wait_exit(30)
 
 
