@@ -177,8 +177,8 @@ class Service:
         assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
         return done.stdout
 
-    def cli_json(self, *args: str) -> dict:
-        return json.loads(self.cli(*args, "--json"))
+    def cli_json(self, *args: str, code: int = 0) -> dict:
+        return json.loads(self.cli(*args, "--json", code=code))
 
 
 def gate(directory: Path, service: Service | int, *, settings: dict | None = None, **options) -> Gate:
