@@ -109,7 +109,8 @@ def test_it_starts_serves_and_leaves_nothing_behind(stack, number):
     assert not [port for port in stack.ports() if listens(port)]
     left = {file.name for file in stack.directory.iterdir() if file.suffix != ".log"}
     left -= {"gmtech.db-shm", "gmtech.db-wal"}  # there or not, as SQLite left them
-    assert left == {"gmtech.db", "gmtech.db.served", "admin.token", "sync.token"}, "the service's own, and no demo key"
+    own = {"gmtech.db", "gmtech.db.served", "gmtech.db.reserve", "admin.token", "sync.token"}
+    assert left == own, "the service's own, and no demo key"
 
 
 def _runs(pid: int) -> bool:
