@@ -261,7 +261,7 @@ mod tests {
             let line = serde_json::to_string(&entry).unwrap();
             assert_eq!(Entry::parse(&line), Some(entry));
             for cut in 0..line.len() {
-                assert_eq!(Entry::parse(&line[..cut]), None, "{cut}");
+                assert_eq!(Entry::parse(line.get(..cut).unwrap()), None, "{cut}");
             }
         }
         assert_eq!(

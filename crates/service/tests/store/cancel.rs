@@ -81,7 +81,7 @@ impl Scene<'_> {
         NewAdminToken {
             id: format!("tok_{}", self.number),
             name: "ci".into(),
-            digest: digest.into(),
+            digest,
             role: Role::Reader,
             team: None,
         }

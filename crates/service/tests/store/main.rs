@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "a test")]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::panic,
