@@ -19,6 +19,7 @@ mod health;
 mod ingest;
 mod keys;
 mod objects;
+mod pools;
 mod readers;
 mod reserve;
 mod restored;

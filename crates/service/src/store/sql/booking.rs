@@ -9,10 +9,10 @@ use sqlx::Row;
 
 use super::bulk::Bulk;
 use super::events::KeyAccount;
+use super::pools::pools;
 use super::teams::judge_credit;
 use super::{Tx, keys, signed};
 use crate::clock::{Millis, month_start};
-use crate::money::MAX_BALANCE;
 use crate::store::{KeyInfo, Priced, Result, StoreError};
 
 /// What one row of daily sums is for.
@@ -164,64 +164,11 @@ pub(super) async fn charge(
         }
     }
     for (team, pool) in &pools {
-        if pool.exhausted != (pool.prepaid && pool.balance <= 0) {
+        if pool.has_turned() {
             judge_credit(tx, team).await?;
         }
     }
     Ok(())
-}
-
-/// A team's credit.
-struct Pool {
-    balance: i64,
-    prepaid: bool,
-    exhausted: bool,
-}
-
-impl Pool {
-    /// Moves the balance, as far as it may go; gives by how much.
-    fn move_by(&mut self, amount: i64) -> i64 {
-        let moved = if amount < 0 {
-            amount.max((-MAX_BALANCE).saturating_sub(self.balance).min(0))
-        } else {
-            amount.min(MAX_BALANCE.saturating_sub(self.balance).max(0))
-        };
-        if moved != amount {
-            tracing::error!(
-                amount,
-                "a charge would pass the largest balance; the rest of it is in daily sums only"
-            );
-        }
-        self.balance = self.balance.saturating_add(moved);
-        moved
-    }
-}
-
-async fn pools(tx: &mut Tx, teams: &BTreeSet<&str>) -> Result<BTreeMap<String, Pool>> {
-    static FIND: LazyLock<Bulk> = LazyLock::new(|| {
-        Bulk::new(
-            "WITH charged (id) AS (VALUES",
-            1,
-            ") SELECT teams.id, balance, prepaid, exhausted FROM teams JOIN charged ON teams.id = charged.id",
-        )
-    });
-    let teams: Vec<&str> = teams.iter().copied().collect();
-    let mut found = BTreeMap::new();
-    for (sql, part) in FIND.statements(tx, &teams) {
-        let mut query = sqlx::query(sql);
-        for team in part {
-            query = query.bind(*team);
-        }
-        for row in query.fetch_all(&mut **tx).await? {
-            let pool = Pool {
-                balance: row.try_get(1)?,
-                prepaid: row.try_get::<i64, _>(2)? != 0,
-                exhausted: row.try_get::<i64, _>(3)? != 0,
-            };
-            found.insert(row.try_get(0)?, pool);
-        }
-    }
-    Ok(found)
 }
 
 async fn add_to_days(tx: &mut Tx, days: &[(&Day<'_>, &Sums)]) -> Result<()> {
