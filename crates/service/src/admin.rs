@@ -6,6 +6,7 @@
 mod audit;
 mod description;
 mod keys;
+mod query;
 mod restored;
 mod teams;
 mod tokens;
@@ -14,12 +15,14 @@ pub mod views;
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use gmtech_core::ident::TierName;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,6 +32,7 @@ use crate::caller;
 use crate::detached::detached;
 use crate::error::ApiError;
 use crate::health;
+use crate::json;
 use crate::manage::fields;
 use crate::metrics;
 use crate::observe::observed;
@@ -52,7 +56,7 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
         .routes(routes!(teams::create, teams::list))
-        .routes(routes!(teams::show, teams::update))
+        .routes(routes!(teams::show, teams::update, teams::close))
         .routes(routes!(teams::members, teams::put_member))
         .routes(routes!(teams::remove_member))
         .routes(routes!(teams::credit))
@@ -77,10 +81,12 @@ pub fn openapi(tiers: &[TierName]) -> serde_json::Value {
 /// The management listener's routes.
 pub fn app(service: Arc<Service>) -> Router {
     let (router, declared) = described().split_for_parts();
+    let parameters = Arc::new(query::Declared::of(&declared));
     let described = move |State(service): State<Arc<Service>>| async move {
         Json(description::complete(&declared, &service.tiers()))
     };
     let router = router
+        .route_layer(middleware::from_fn_with_state(parameters, query::check))
         .route("/admin/v1/openapi.json", get(described))
         .merge(health::routes())
         .route("/metrics", get(metrics::page))
@@ -93,9 +99,16 @@ pub fn app(service: Arc<Service>) -> Router {
 }
 
 /// A JSON body whose mistakes are refused in the OpenAI shape.
-#[derive(axum::extract::FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
 pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let Json(value) = Json::from_request(request, state).await?;
+        json::read(value).map(Self).map_err(ApiError::json)
+    }
+}
 
 /// A query string, likewise.
 #[derive(axum::extract::FromRequestParts)]
@@ -120,13 +133,23 @@ impl<S: Sync> axum::extract::FromRequestParts<S> for IdempotencyKey {
     }
 }
 
+/// How a creation is answered, that an earlier call may have made.
+fn created(replayed: bool) -> StatusCode {
+    match replayed {
+        true => StatusCode::OK,
+        false => StatusCode::CREATED,
+    }
+}
+
 /// Which page of a list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageParams {
     /// What the page before gave as `next`.
+    #[param(max_length = 2048)]
     after: Option<String>,
     /// At most this many, 1 to 500; 50 by default.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
 }
 

@@ -14,7 +14,7 @@ use crate::authenticate::{Listener, authenticate};
 use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::service::Service;
-use crate::store::{AdminToken, By, KeyInfo, Role};
+use crate::store::{AdminToken, Authority, By, KeyInfo, Role};
 
 /// An authenticated caller.
 pub struct Caller(AdminToken);
@@ -45,7 +45,8 @@ impl Caller {
         self.0.team.as_ref()
     }
 
-    /// Narrows what was asked for to what this caller may see.
+    /// Narrows what was asked for to what this caller may see. Whether there is such a team is not looked at:
+    /// [`crate::manage::teams::narrow`] does.
     pub(crate) fn narrow(&self, asked: Option<TeamId>) -> Result<Option<TeamId>, ApiError> {
         match (asked, self.only_team()) {
             (Some(team), _) => self.may_see(&team).map(|()| Some(team)),
@@ -90,6 +91,10 @@ impl Caller {
         By {
             actor: self.0.id.clone(),
             now: Millis::now(),
+            authority: match self.0.role {
+                Role::Admin => Authority::Full,
+                Role::TeamAdmin | Role::Reader | Role::Proxy => Authority::Team,
+            },
         }
     }
 }

@@ -101,6 +101,12 @@ pub fn month_start(day: i64) -> i64 {
     day - i64::from(date.day()) + 1
 }
 
+/// The Monday of the week that `day` is in, both counted from 1970-01-01, which was a Thursday.
+#[must_use]
+pub fn week_start(day: i64) -> i64 {
+    day - day.saturating_add(3).rem_euclid(7)
+}
+
 /// A day as `2026-11-23`.
 #[must_use]
 pub fn day_name(day: i64) -> String {
@@ -133,6 +139,14 @@ mod tests {
             let day = parse_day(text).unwrap();
             assert_eq!(day_name(day), text);
             assert_eq!(day_name(month_start(day)), month);
+        }
+        for (text, monday) in [
+            ("1970-01-01", "1969-12-29"),
+            ("2026-11-23", "2026-11-23"),
+            ("2026-11-29", "2026-11-23"),
+            ("2026-11-30", "2026-11-30"),
+        ] {
+            assert_eq!(day_name(week_start(parse_day(text).unwrap())), monday);
         }
         assert_eq!(Millis(DAY_MS - 1).day(), 0);
         assert_eq!(Millis(DAY_MS).day(), 1);

@@ -64,6 +64,20 @@ impl ApiError {
         error
     }
 
+    /// 400: a body that is JSON, and not what is asked for.
+    pub fn json(message: String) -> Self {
+        Self::request(
+            StatusCode::BAD_REQUEST,
+            "invalid_json",
+            format!("The body is not what it must be: {message}."),
+        )
+    }
+
+    /// 400: a query string that is not what is asked for.
+    pub fn query(message: String) -> Self {
+        Self::request(StatusCode::BAD_REQUEST, "invalid_query", message)
+    }
+
     /// 401: no token, or one that does not work.
     pub fn unauthorized(message: &str) -> Self {
         Self::request(StatusCode::UNAUTHORIZED, "invalid_token", message)
@@ -114,6 +128,15 @@ impl From<StoreError> for ApiError {
                 StatusCode::CONFLICT,
                 "conflict",
                 format!("Not done: {why}."),
+            ),
+            StoreError::Refused(refusal) => {
+                let mut error = Self::forbidden(&refusal.message);
+                error.param = Some(refusal.field.into());
+                error
+            }
+            StoreError::BadCursor => Self::invalid(
+                "after",
+                "after must be what the page before gave as next, with the same filters and order.",
             ),
             StoreError::Corrupt(_) => Self::internal(&error),
             StoreError::Unavailable(cause) => {

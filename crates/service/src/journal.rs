@@ -128,10 +128,7 @@ impl Follower {
 
     /// Copies what has changed; with `note` also what the database's file has by itself.
     async fn catch_up(&mut self, note: bool) -> Result<(), StoreError> {
-        let by = By {
-            actor: "service".into(),
-            now: Millis::now(),
-        };
+        let by = By::service(Millis::now());
         // A server's database can be restored while this service runs.
         restored::look(self.store.as_ref(), &mut self.file, &by).await?;
         let place = self.store.place().await?;

@@ -14,6 +14,7 @@
 pub mod audit;
 pub(crate) mod fields;
 pub mod keys;
+mod marks;
 pub mod restored;
 pub mod teams;
 pub mod tokens;

@@ -124,10 +124,7 @@ impl Service {
         store: Arc<dyn Store>,
         lock: Option<db::Lock>,
     ) -> Result<Arc<Self>, StoreError> {
-        let by = By {
-            actor: "service".into(),
-            now: Millis::now(),
-        };
+        let by = By::service(Millis::now());
         let went_back = match &config.high_water {
             Some(path) => {
                 let mut journal = JournalFile::open(path.clone());
@@ -176,10 +173,7 @@ impl Service {
     /// # Errors
     /// Where the store does not take the tokens; then nothing has changed.
     pub async fn reload(&self, config: &Config) -> Result<(), StoreError> {
-        let by = By {
-            actor: "service".into(),
-            now: Millis::now(),
-        };
+        let by = By::service(Millis::now());
         let settings = Arc::new(Settings::of(config));
         configured::configure(self.store.as_ref(), config, &by).await?;
         *self

@@ -42,6 +42,12 @@ pub enum StoreError {
     /// It contradicts what is there; says how, for the caller to read.
     #[error("{0}")]
     Conflict(String),
+    /// The actor may not go that far.
+    #[error("{0}")]
+    Refused(#[from] crate::policy::Refusal),
+    /// No page gave this cursor.
+    #[error("no page gave this cursor")]
+    BadCursor,
     /// The database failed, and nothing was changed.
     #[error("{0}")]
     Unavailable(#[from] Failure),
@@ -69,23 +75,24 @@ pub trait KeyStore {
     /// what that call made, and `replayed`.
     async fn create_key(&self, new: NewKey, once: Option<Once>, by: &By) -> Result<Created>;
     /// Stores several new keys, or none of them.
-    async fn create_keys(&self, new: Vec<NewKey>, by: &By) -> Result<Vec<KeyInfo>>;
+    async fn create_keys(
+        &self,
+        new: Vec<NewKey>,
+        once: Option<Once>,
+        by: &By,
+    ) -> Result<CreatedKeys>;
     /// One key.
     async fn key(&self, id: &KeyId) -> Result<KeyInfo>;
-    /// Keys, the newest first.
+    /// Keys in the order of the filter. A page may have fewer than its limit, even none, where the filter passes few of the
+    /// keys that were looked at; the list ends where there is no next page.
     async fn keys(&self, filter: &KeyFilter, page: &PageRequest) -> Result<Page<KeyInfo>>;
-    /// Changes what the patch names.
+    /// Changes what the patch names. What a key may use and spend changes for its whole chain of rotations.
     async fn update_key(&self, id: &KeyId, patch: KeyPatch, by: &By) -> Result<KeyInfo>;
     /// Suspends, resumes or revokes. A revoked key stays revoked; a change to the status it has is no change.
     async fn set_status(&self, id: &KeyId, status: Status, by: &By) -> Result<KeyInfo>;
-    /// Makes a key like another one, which ends after the overlap unless it ends sooner by itself.
-    async fn rotate_key(
-        &self,
-        id: &KeyId,
-        secret: KeySecret,
-        overlap_seconds: u64,
-        by: &By,
-    ) -> Result<Rotated>;
+    /// Continues a key with another one of the same account and status; the old one ends after the overlap unless it ends
+    /// sooner by itself.
+    async fn rotate_key(&self, id: &KeyId, how: Rotation, by: &By) -> Result<Rotated>;
     /// The audit log, the newest first.
     async fn audit(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditEntry>>;
 }
@@ -94,13 +101,15 @@ pub trait KeyStore {
 #[async_trait]
 pub trait TeamStore {
     /// Stores a new team.
-    async fn create_team(&self, new: NewTeam, by: &By) -> Result<Team>;
+    async fn create_team(&self, new: NewTeam, by: &By) -> Result<CreatedTeam>;
     /// One team.
     async fn team(&self, id: &TeamId) -> Result<Team>;
     /// Teams by id; only `only` if given.
     async fn teams(&self, only: Option<&TeamId>, page: &PageRequest) -> Result<Page<Team>>;
     /// Changes what the patch names.
     async fn update_team(&self, id: &TeamId, patch: TeamPatch, by: &By) -> Result<Team>;
+    /// Ends a team: its keys are revoked, and nothing is done with it any more. What it has used and paid stays.
+    async fn close_team(&self, id: &TeamId, by: &By) -> Result<Team>;
     /// The members of a team by address.
     async fn members(&self, team: &TeamId) -> Result<Vec<Member>>;
     /// Adds a member or changes its role.
@@ -115,6 +124,14 @@ pub trait TokenStore {
     /// Stores a new token; one whose digest is there already is left as it is. At most two tokens of proxies are valid
     /// at a time: a third is a conflict.
     async fn create_token(&self, new: NewAdminToken, by: &By) -> Result<AdminToken>;
+    /// Stores a new token. With an idempotency token that this actor has used for the same request before, gives what that
+    /// call made, and `true`.
+    async fn create_token_once(
+        &self,
+        new: NewAdminToken,
+        once: Option<Once>,
+        by: &By,
+    ) -> Result<(AdminToken, bool)>;
     /// Takes the token that the service is started with, and ends those that it replaces. An administrator's replaces
     /// every earlier configured one at once. A proxies' token leaves the one before valid for `overlap_ms`, and ends
     /// older ones. A token that has ended stays so, and then replaces nothing.

@@ -146,10 +146,7 @@ async fn head_behind(service: &Service, seen: Head) -> Result<Head, ApiError> {
     if seen.epoch != head.epoch || seen.version <= head.version {
         return Ok(head);
     }
-    let by = By {
-        actor: "service".into(),
-        now: Millis::now(),
-    };
+    let by = By::service(Millis::now());
     tracing::warn!(
         seen = seen.version,
         head = head.version,

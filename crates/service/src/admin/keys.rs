@@ -10,23 +10,27 @@ use gmtech_core::record::Status;
 use serde::Deserialize;
 
 use super::views::{ChangedKey, KeyView, NewKeyView, RotatedView};
-use super::{Body, IdempotencyKey, List, PageParams, Path, Query};
+use super::{Body, IdempotencyKey, List, PageParams, Path, Query, created};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::manage::keys::{self, CreateKey, CreateKeys, ListKeys, Rotate, UpdateKey};
+use crate::manage::keys::{self, CreateKey, CreateKeys, ListKeys, Made, Rotate, UpdateKey};
 use crate::service::Service;
 use crate::sync::receipts;
+
+/// The longest that a call waits for the proxies, in milliseconds.
+const MAX_WAIT: u64 = 60_000;
 
 /// How long to wait for the proxies.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitParams {
     /// Milliseconds to wait until all live proxies have the change, at most 60000.
+    #[param(minimum = 0, maximum = 60_000)]
     wait: Option<u64>,
 }
 
 #[utoipa::path(post, path = "/admin/v1/keys", tag = "keys", request_body = CreateKey,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call make one key")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call make one key", min_length = 1, max_length = 255)),
     responses((status = 201, body = NewKeyView), (status = 200, description = "Made by an earlier call", body = NewKeyView),
               (status = "4XX", body = ErrorBody)))]
 /// Make a key. It is shown in this answer only.
@@ -37,29 +41,30 @@ pub(super) async fn create(
     Body(asked): Body<CreateKey>,
 ) -> Result<(StatusCode, Json<NewKeyView>), ApiError> {
     let made = keys::create(&service, &caller, asked, token).await?;
-    let status = match made.replayed() {
-        true => StatusCode::OK,
-        false => StatusCode::CREATED,
-    };
-    Ok((status, Json(made.into())))
+    Ok((created(made.replayed()), Json(made.into())))
 }
 
 #[utoipa::path(post, path = "/admin/v1/keys/batch", tag = "keys", request_body = CreateKeys,
-    responses((status = 201, body = List<NewKeyView>), (status = "4XX", body = ErrorBody)))]
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call make the keys once", min_length = 1, max_length = 255)),
+    responses((status = 201, body = List<NewKeyView>), (status = 200, description = "Made by an earlier call", body = List<NewKeyView>),
+              (status = "4XX", body = ErrorBody)))]
 /// Make several keys, all or none. They are shown in this answer only, in the order asked for.
 pub(super) async fn create_batch(
     State(service): State<Arc<Service>>,
     caller: Caller,
+    IdempotencyKey(token): IdempotencyKey,
     Body(asked): Body<CreateKeys>,
 ) -> Result<(StatusCode, Json<List<NewKeyView>>), ApiError> {
-    let made = keys::create_batch(&service, &caller, asked).await?;
+    let made = keys::create_batch(&service, &caller, asked, token).await?;
+    let status = created(made.iter().any(Made::replayed));
     let views = made.into_iter().map(NewKeyView::from).collect();
-    Ok((StatusCode::CREATED, Json(List::all(views))))
+    Ok((status, Json(List::all(views))))
 }
 
 #[utoipa::path(get, path = "/admin/v1/keys", tag = "keys", params(ListKeys, PageParams),
     responses((status = 200, body = List<KeyView>), (status = "4XX", body = ErrorBody)))]
-/// List keys, the newest first.
+/// List keys. A page may have fewer than `limit` before the last one, where a filter passes few: the list ends where `next`
+/// is null.
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -137,10 +142,14 @@ async fn set_status(
     status: Status,
     wait: Option<u64>,
 ) -> Result<Json<ChangedKey>, ApiError> {
+    if wait.is_some_and(|wait| wait > MAX_WAIT) {
+        let message = format!("wait must be 0 to {MAX_WAIT} milliseconds.");
+        return Err(ApiError::invalid("wait", message));
+    }
     let key = keys::set_status(service, caller, id, status).await?;
     let receipt = match wait {
         Some(wait) => {
-            let wait = Duration::from_millis(wait.min(60_000));
+            let wait = Duration::from_millis(wait);
             Some(receipts::wait(service, key.version, wait).await?)
         }
         None => None,
@@ -151,15 +160,18 @@ async fn set_status(
     }))
 }
 
-#[utoipa::path(post, path = "/admin/v1/keys/{id}/rotate", tag = "keys", params(("id" = String, Path)), request_body = Rotate,
-    responses((status = 201, body = RotatedView), (status = "4XX", body = ErrorBody)))]
-/// Make a key like this one, which ends by itself after the overlap.
+#[utoipa::path(post, path = "/admin/v1/keys/{id}/rotate", tag = "keys", request_body = Rotate,
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header,
+            description = "Makes a repeated call make one key", min_length = 1, max_length = 255)),
+    responses((status = 201, body = RotatedView), (status = 200, description = "Made by an earlier call", body = RotatedView), (status = "4XX", body = ErrorBody)))]
+/// Continue a key with a new one: of the same status, limits, budgets and spend. The old one ends by itself after the overlap.
 pub(super) async fn rotate(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Path(id): Path<String>,
+    IdempotencyKey(token): IdempotencyKey,
     Body(asked): Body<Rotate>,
 ) -> Result<(StatusCode, Json<RotatedView>), ApiError> {
-    let rotated = keys::rotate(&service, &caller, &id, asked).await?;
-    Ok((StatusCode::CREATED, Json(rotated.into())))
+    let rotated = keys::rotate(&service, &caller, &id, asked, token).await?;
+    Ok((created(rotated.0.replayed()), Json(rotated.into())))
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::{Body, IdempotencyKey, List, PageParams, Path, Query};
+use super::{Body, IdempotencyKey, List, PageParams, Path, Query, created};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::manage::teams::{self, CreateTeam, Credit};
@@ -14,15 +14,18 @@ use crate::service::Service;
 use crate::store::{LedgerRow, Member, NewMember, Team, TeamPatch};
 
 #[utoipa::path(post, path = "/admin/v1/teams", tag = "teams", request_body = CreateTeam,
-    responses((status = 201, body = Team), (status = "4XX", body = ErrorBody)))]
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call make one team", min_length = 1, max_length = 255)),
+    responses((status = 201, body = Team), (status = 200, description = "Made by an earlier call", body = Team),
+              (status = "4XX", body = ErrorBody)))]
 /// Make a team.
 pub(super) async fn create(
     State(service): State<Arc<Service>>,
     caller: Caller,
+    IdempotencyKey(token): IdempotencyKey,
     Body(asked): Body<CreateTeam>,
 ) -> Result<(StatusCode, Json<Team>), ApiError> {
-    let team = teams::create(&service, &caller, asked).await?;
-    Ok((StatusCode::CREATED, Json(team)))
+    let made = teams::create(&service, &caller, asked, token).await?;
+    Ok((created(made.replayed), Json(made.team)))
 }
 
 #[utoipa::path(get, path = "/admin/v1/teams", tag = "teams", params(PageParams),
@@ -50,7 +53,7 @@ pub(super) async fn show(
 
 #[utoipa::path(patch, path = "/admin/v1/teams/{team}", tag = "teams", params(("team" = String, Path)), request_body = TeamPatch,
     responses((status = 200, body = Team), (status = "4XX", body = ErrorBody)))]
-/// Change a team's name, or whether it is prepaid.
+/// Change a team's name, whether it is prepaid, or what its own administrators may do with keys.
 pub(super) async fn update(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -59,6 +62,18 @@ pub(super) async fn update(
 ) -> Result<Json<Team>, ApiError> {
     let team = teams::update(&service, &caller, &team, patch).await?;
     Ok(Json(team))
+}
+
+#[utoipa::path(delete, path = "/admin/v1/teams/{team}", tag = "teams", params(("team" = String, Path)),
+    responses((status = 200, body = Team), (status = "4XX", body = ErrorBody)))]
+/// Close a team for good: its keys are revoked, and its ledger and usage stay. A closed team has no new keys and no
+/// top-ups; what is left on it can be paid back, as a correction.
+pub(super) async fn close(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    Path(team): Path<String>,
+) -> Result<Json<Team>, ApiError> {
+    Ok(Json(teams::close(&service, &caller, &team).await?))
 }
 
 #[utoipa::path(get, path = "/admin/v1/teams/{team}/members", tag = "teams", params(("team" = String, Path)),
@@ -99,7 +114,9 @@ pub(super) async fn remove_member(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[utoipa::path(post, path = "/admin/v1/teams/{team}/credit", tag = "teams", params(("team" = String, Path)), request_body = Credit,
+#[utoipa::path(post, path = "/admin/v1/teams/{team}/credit", tag = "teams", request_body = Credit,
+    params(("team" = String, Path), ("Idempotency-Key" = Option<String>, Header,
+            description = "Makes a repeated call count once", min_length = 1, max_length = 255)),
     responses((status = 200, body = Team), (status = "4XX", body = ErrorBody)))]
 /// Top up a team's credit pool, or correct it. An `Idempotency-Key` makes a repeated call count once.
 pub(super) async fn credit(

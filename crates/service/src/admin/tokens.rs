@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::{Body, List, Path};
+use super::{Body, IdempotencyKey, List, Path, created};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::manage::tokens::{self, CreateToken, Made};
@@ -17,25 +17,31 @@ use crate::store::AdminToken;
 /// A new token.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct NewTokenView {
-    /// The token: shown now and never again.
-    token: String,
+    /// The token: shown now and never again. Null where an earlier call with this Idempotency-Key has shown it.
+    token: Option<String>,
+    /// Whether an earlier call with this Idempotency-Key made it. If its answer was lost, revoke it and make another.
+    replayed: bool,
     #[serde(flatten)]
     view: AdminToken,
 }
 
 #[utoipa::path(post, path = "/admin/v1/tokens", tag = "tokens", request_body = CreateToken,
-    responses((status = 201, body = NewTokenView), (status = "4XX", body = ErrorBody)))]
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated call make one token", min_length = 1, max_length = 255)),
+    responses((status = 201, body = NewTokenView), (status = 200, description = "Made by an earlier call", body = NewTokenView), (status = "4XX", body = ErrorBody)))]
 /// Make a token for another administrator, a reader or the proxies. At most two of proxies are valid at a time.
 pub(super) async fn create(
     State(service): State<Arc<Service>>,
     caller: Caller,
+    IdempotencyKey(once): IdempotencyKey,
     Body(asked): Body<CreateToken>,
 ) -> Result<(StatusCode, Json<NewTokenView>), ApiError> {
-    let Made { token, view } = tokens::create(&service, &caller, asked).await?;
+    let Made { token, view } = tokens::create(&service, &caller, asked, once).await?;
+    let replayed = token.is_none();
     Ok((
-        StatusCode::CREATED,
+        created(replayed),
         Json(NewTokenView {
-            token: token.reveal().to_owned(),
+            token: token.map(|token| token.reveal().to_owned()),
+            replayed,
             view,
         }),
     ))

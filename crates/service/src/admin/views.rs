@@ -1,13 +1,15 @@
 //! What the management API shows of a key.
 
+use std::collections::BTreeMap;
+
 use gmtech_core::model::ModelPattern;
 use gmtech_core::quota::LimitOverrides;
-use gmtech_core::record::Status;
+use gmtech_core::request::EndpointGroup;
 use serde::Serialize;
 
 use crate::clock::Millis;
 use crate::manage::keys::Made;
-use crate::store::{Budgets, KeyInfo, LimitsSchema};
+use crate::store::{Budgets, KeyInfo, LimitsSchema, Role, Standing};
 use crate::sync::receipts::Receipt;
 
 /// A key without its text.
@@ -23,8 +25,10 @@ pub struct KeyView {
     pub team: String,
     /// The tier whose limits apply.
     pub tier: String,
-    /// `active`, `suspended`, `revoked` or `expired`.
-    pub status: &'static str,
+    /// How it is, as people mean it: the first of `revoked`, `expired`, `suspended` and `over_budget` that is so, or `active`.
+    pub status: Standing,
+    /// Who suspended it: `admin`, whom a team's own administrators cannot undo, or `team_admin`. Null where it is not.
+    pub suspended_by: Option<Role>,
     /// The models that it may use, within its tier's; null leaves it to the tier.
     pub models: Option<Vec<String>>,
     /// What replaces the tier's limits.
@@ -32,10 +36,24 @@ pub struct KeyView {
     pub limits: LimitOverrides,
     /// From when on it is refused; null is never.
     pub expires_at: Option<String>,
-    /// What it may spend.
+    /// The addresses and networks that it may be used from; null is anywhere.
+    pub allowed_ips: Option<Vec<String>>,
+    /// The groups of endpoints that it may use; null is all that are open.
+    pub endpoints: Option<Vec<&'static str>>,
+    /// The member of the team who answers for it.
+    pub owner: Option<String>,
+    /// Texts by name.
+    pub metadata: BTreeMap<String, String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// What it may spend, together with all keys of its lineage.
     pub budgets: Budgets,
-    /// Whether it has spent its budget of the day or of the month.
+    /// Whether a budget for all models is spent.
     pub over_budget: bool,
+    /// Whether a soft budget is spent, which refuses nothing.
+    pub over_soft_budget: bool,
+    /// The patterns of models whose own budget is spent.
+    pub spent_models: Vec<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Millis,
@@ -44,6 +62,10 @@ pub struct KeyView {
     /// The start of its last request that was reported; null is never.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Millis>,
+    /// The first key of the chain of rotations that it is of: limits, budgets and spend belong to the chain.
+    pub lineage: String,
+    /// The key that it replaces.
+    pub rotated_from: Option<String>,
     /// The key that replaces it.
     pub rotated_to: Option<String>,
     /// The version of its last change, which every proxy reports once it has it.
@@ -101,10 +123,9 @@ pub struct ChangedKey {
 
 impl From<KeyInfo> for KeyView {
     fn from(key: KeyInfo) -> Self {
+        let status = key.standing(Millis::now());
         let record = key.record;
-        let expired = record
-            .expires_at
-            .is_some_and(|at| at <= Millis::now().unix_seconds());
+        let lineage = record.account().to_string();
         let patterns = |set: gmtech_core::model::ModelSet| -> Vec<String> {
             set.patterns()
                 .iter()
@@ -113,12 +134,9 @@ impl From<KeyInfo> for KeyView {
                 .collect()
         };
         Self {
-            status: match record.status {
-                Status::Revoked => "revoked",
-                _ if expired => "expired",
-                Status::Suspended => "suspended",
-                Status::Active => "active",
-            },
+            status,
+            suspended_by: key.suspended_by,
+            lineage,
             id: record.id.into(),
             redacted_key: key.redacted,
             name: key.name,
@@ -127,11 +145,23 @@ impl From<KeyInfo> for KeyView {
             models: record.models.map(patterns),
             limits: record.limits,
             expires_at: record.expires_at.map(rfc3339),
+            allowed_ips: record
+                .addresses
+                .map(|set| set.networks().iter().map(ToString::to_string).collect()),
+            endpoints: record
+                .endpoints
+                .map(|set| set.groups().map(EndpointGroup::name).collect()),
+            owner: key.owner,
+            metadata: key.metadata,
+            tags: key.tags,
             budgets: key.budgets,
             over_budget: key.over_budget,
+            over_soft_budget: key.over_soft_budget,
+            spent_models: record.spent_models.map(patterns).unwrap_or_default(),
             created_at: key.created_at,
             created_by: key.created_by,
             last_used_at: key.last_used_at,
+            rotated_from: key.rotated_from.map(String::from),
             rotated_to: key.rotated_to.map(String::from),
             version: key.version,
         }

@@ -37,7 +37,7 @@ pub struct Restore {
 pub async fn restore(database: &Database, from: &Path, journal: Option<&Path>) -> Result<Restore> {
     let by = By {
         actor: "gmtech db restore".into(),
-        now: Millis::now(),
+        ..By::service(Millis::now())
     };
     let (store, replaced, _lock) = match database {
         Database::Sqlite(path) => {

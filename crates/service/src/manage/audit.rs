@@ -2,7 +2,7 @@
 
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::manage::fields;
+use crate::manage::teams;
 use crate::service::Service;
 use crate::store::{AuditEntry, AuditFilter, Head, Page, PageRequest, Proxy};
 use crate::sync::receipts;
@@ -18,9 +18,8 @@ pub async fn log(
     subject: Option<String>,
     page: &PageRequest,
 ) -> Result<Page<AuditEntry>, ApiError> {
-    let team = team.map(|t| fields::team("team", t)).transpose()?;
     let filter = AuditFilter {
-        team: caller.narrow(team)?,
+        team: teams::narrow(service, caller, team).await?,
         subject,
     };
     Ok(service.store.audit(&filter, page).await?)

@@ -1,32 +1,26 @@
 //! Fields of requests, checked. A refusal names the field and what it must be, never its value.
 
+use gmtech_core::address::{AddressSet, Network};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::{ModelPattern, ModelSet};
 use gmtech_core::quota::LimitOverrides;
-use serde::{Deserialize, Deserializer};
+use gmtech_core::request::{EndpointGroup, EndpointSet};
 use sha2::{Digest, Sha256};
 
 use crate::clock::{Millis, parse_day};
 use crate::error::ApiError;
 use crate::money::MAX_AMOUNT;
+use crate::policy::{MAX_KEYS, MAX_LIFETIME, Policy};
 use crate::secret;
 use crate::service::Service;
-use crate::store::{Budgets, Once};
+use crate::store::{Amounts, Budgets, Once};
 
 const MAX_NAME: usize = 100;
 const MAX_PATTERNS: usize = 64;
-
-/// A field that tells "absent" (`None`) from "null" (`Some(None)`).
-pub(crate) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    T::deserialize(deserializer).map(Some)
-}
+const MAX_MODEL_BUDGETS: usize = 16;
 
 /// Refuses a key that was pasted into the wrong field: what is stored is shown, and logged.
-fn no_key(param: &str, text: &str) -> Result<(), ApiError> {
+pub(super) fn no_key(param: &str, text: &str) -> Result<(), ApiError> {
     if secret::redact(text) == text {
         Ok(())
     } else {
@@ -118,16 +112,21 @@ pub(crate) fn models(list: Vec<String>) -> Result<ModelSet, ApiError> {
         .map_err(|why| ApiError::invalid("models", format!("Each of models: {why}.")))
 }
 
-/// An instant to come, in RFC 3339, as seconds since the Unix epoch.
-pub(crate) fn expiry(text: &str, now: Millis) -> Result<u64, ApiError> {
+/// An instant in RFC 3339, as seconds since the Unix epoch; 0 before it.
+pub(crate) fn instant(param: &str, text: &str) -> Result<u64, ApiError> {
     let at: jiff::Timestamp = text.parse().map_err(|_| {
         ApiError::invalid(
-            "expires_at",
-            "expires_at must be RFC 3339, such as 2027-01-01T00:00:00Z.",
+            param,
+            format!("{param} must be RFC 3339, such as 2027-01-01T00:00:00Z."),
         )
     })?;
-    match u64::try_from(at.as_second()) {
-        Ok(seconds) if seconds > now.unix_seconds() => Ok(seconds),
+    Ok(u64::try_from(at.as_second()).unwrap_or(0))
+}
+
+/// An instant to come, in RFC 3339, as seconds since the Unix epoch.
+pub(crate) fn expiry(text: &str, now: Millis) -> Result<u64, ApiError> {
+    match instant("expires_at", text)? {
+        seconds if seconds > now.unix_seconds() => Ok(seconds),
         _ => Err(ApiError::invalid(
             "expires_at",
             "expires_at must lie in the future.",
@@ -145,18 +144,101 @@ pub(crate) fn limits(limits: LimitOverrides) -> Result<LimitOverrides, ApiError>
 }
 
 pub(crate) fn budgets(budgets: Budgets) -> Result<Budgets, ApiError> {
-    let both = [budgets.day_nano_usd, budgets.month_nano_usd];
-    if both
-        .into_iter()
-        .flatten()
-        .any(|b| !(0..=MAX_AMOUNT).contains(&b))
-    {
+    amounts("budgets", &budgets.hard())?;
+    amounts("budgets.soft", &budgets.soft)?;
+    if budgets.models.len() > MAX_MODEL_BUDGETS {
         return Err(ApiError::invalid(
             "budgets",
-            "budgets must be from 0 to a billion dollars.",
+            format!("budgets.models must name at most {MAX_MODEL_BUDGETS} patterns."),
         ));
     }
+    for (pattern, budget) in &budgets.models {
+        no_key("budgets", pattern)?;
+        ModelPattern::new(pattern).map_err(|why| {
+            ApiError::invalid("budgets", format!("Each of budgets.models: {why}."))
+        })?;
+        amounts("budgets.models", budget)?;
+        if budget.is_empty() {
+            return Err(ApiError::invalid(
+                "budgets",
+                "Each of budgets.models must give an amount.",
+            ));
+        }
+    }
     Ok(budgets)
+}
+
+fn amounts(place: &str, amounts: &Amounts) -> Result<(), ApiError> {
+    for (name, amount) in amounts.named() {
+        if amount.is_some_and(|a| !(0..=MAX_AMOUNT).contains(&a)) {
+            let message = format!("{place}.{name} must be 0 to {MAX_AMOUNT}.");
+            return Err(ApiError::invalid("budgets", message));
+        }
+    }
+    Ok(())
+}
+
+/// The networks that a key may be used from.
+pub(crate) fn addresses(list: &[String]) -> Result<AddressSet, ApiError> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        ApiError::invalid("allowed_ips", format!("Each of allowed_ips {why}."))
+    };
+    if list.is_empty() {
+        return Err(ApiError::invalid(
+            "allowed_ips",
+            "allowed_ips must name an address, or be null for any.",
+        ));
+    }
+    list.iter()
+        .try_for_each(|text| no_key("allowed_ips", text))?;
+    let networks: Result<Vec<Network>, _> = list.iter().map(|text| text.parse()).collect();
+    AddressSet::new(networks.map_err(|why| wrong(&why))?)
+        .map_err(|why| ApiError::invalid("allowed_ips", format!("allowed_ips {why}.")))
+}
+
+/// The groups of endpoints that a key may use.
+pub(crate) fn endpoints(list: &[String]) -> Result<EndpointSet, ApiError> {
+    if list.is_empty() {
+        return Err(ApiError::invalid(
+            "endpoints",
+            "endpoints must name a group, or be null for all that are open.",
+        ));
+    }
+    let groups: Result<EndpointSet, _> = list
+        .iter()
+        .map(|name| name.parse::<EndpointGroup>())
+        .collect();
+    groups.map_err(|why| ApiError::invalid("endpoints", format!("endpoints: {why}.")))
+}
+
+/// What a team's own administrators may do.
+pub(crate) fn policy(service: &Service, policy: Policy) -> Result<Policy, ApiError> {
+    let wrong = |why: String| ApiError::invalid("policy", format!("policy.{why}"));
+    if let Some(tiers) = &policy.allowed_tiers {
+        if tiers.is_empty() || tiers.len() > MAX_PATTERNS {
+            return Err(wrong(format!("allowed_tiers must be 1 to {MAX_PATTERNS}.")));
+        }
+        for name in tiers {
+            tier(service, name.as_str())
+                .map_err(|_| wrong(format!("allowed_tiers: there is no tier {name}.")))?;
+        }
+    }
+    if let Some(set) = &policy.models {
+        let patterns = set.patterns().iter().cloned().map(String::from).collect();
+        models(patterns)?;
+    }
+    limits(policy.limits.clone())?;
+    amounts("policy.budgets", &policy.budgets)?;
+    if policy.max_keys.is_some_and(|n| n > MAX_KEYS) {
+        return Err(wrong(format!("max_keys must be 0 to {MAX_KEYS}.")));
+    }
+    let lifetime = policy.max_key_lifetime_seconds;
+    if lifetime.is_some_and(|s| !(60..=MAX_LIFETIME).contains(&s)) {
+        return Err(wrong(format!(
+            "max_key_lifetime_seconds must be 60 to {MAX_LIFETIME}."
+        )));
+    }
+    Ok(policy)
 }
 
 pub(crate) fn day(param: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> {

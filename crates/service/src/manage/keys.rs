@@ -9,11 +9,15 @@ use gmtech_core::record::Status;
 pub use asked::{CreateKey, CreateKeys, ListKeys, Rotate, UpdateKey};
 
 use crate::caller::Caller;
+use crate::clock::Millis;
 use crate::error::ApiError;
-use crate::manage::fields;
+use crate::manage::{fields, marks, teams};
+use crate::policy::DEFAULT_TIER;
 use crate::secret;
 use crate::service::Service;
-use crate::store::{By, KeyFilter, KeyInfo, KeyPatch, KeySecret, NewKey, Page, PageRequest};
+use crate::store::{
+    By, KeyFilter, KeyInfo, KeyPatch, KeySecret, NewKey, Page, PageRequest, Rotation,
+};
 
 /// The most keys that are made at once.
 pub const MAX_BATCH: usize = 1_000;
@@ -50,7 +54,7 @@ pub async fn create(
     token: Option<String>,
 ) -> Result<Made, ApiError> {
     let by = caller.may_change(&fields::team("team", &asked.team)?)?;
-    let once = fields::once(token, &asked)?;
+    let once = fields::once(token, &("key.create", &asked))?;
     let (text, new) = new_key(service, asked, &by)?;
     let made = service.store.create_key(new, once, &by).await?;
     let (record, replayed) = (&made.key.record, made.replayed);
@@ -69,7 +73,9 @@ pub async fn create_batch(
     service: &Service,
     caller: &Caller,
     asked: CreateKeys,
+    token: Option<String>,
 ) -> Result<Vec<Made>, ApiError> {
+    let once = fields::once(token, &("key.create_batch", &asked))?;
     let count = asked.keys.len();
     let refused = || ApiError::invalid("keys", format!("keys must be 1 to {MAX_BATCH}."));
     if count > MAX_BATCH {
@@ -85,16 +91,18 @@ pub async fn create_batch(
         by = Some(caller);
     }
     let by = by.ok_or_else(refused)?;
-    let made = service.store.create_keys(new, &by).await?;
-    tracing::info!(count = made.len(), by = by.actor, "keys created");
-    let made = texts.into_iter().zip(made).map(|(text, key)| Made {
-        text: Some(text),
+    let made = service.store.create_keys(new, once, &by).await?;
+    let replayed = made.replayed;
+    tracing::info!(count, by = by.actor, replayed, "keys created");
+    let made = texts.into_iter().zip(made.keys).map(|(text, key)| Made {
+        text: (!replayed).then_some(text),
         key,
     });
     Ok(made.collect())
 }
 
-/// The keys that this caller may see, the newest first.
+/// The keys that this caller may see, in the order asked for. A page may have fewer than its limit, even none, before the
+/// last.
 ///
 /// # Errors
 /// Where a filter is not what it must be, or the store does not answer.
@@ -104,11 +112,26 @@ pub async fn list(
     asked: ListKeys,
     page: &PageRequest,
 ) -> Result<Page<KeyInfo>, ApiError> {
-    let team = asked.team.as_deref();
-    let team = team.map(|t| fields::team("team", t)).transpose()?;
+    let instant = |name: &str, text: Option<String>| {
+        text.map(|text| fields::instant(name, &text)).transpose()
+    };
     let filter = KeyFilter {
-        team: caller.narrow(team)?,
-        status: asked.status,
+        standing: asked.status.map(|standing| (standing, Millis::now())),
+        tag: asked.tag.map(|t| marks::tag("tag", t)).transpose()?,
+        owner: asked
+            .owner
+            .map(|o| fields::email("owner", &o))
+            .transpose()?,
+        tier: asked.tier.map(|t| fields::tier(service, &t)).transpose()?,
+        search: asked
+            .search
+            .map(|s| fields::name("search", &s).map(|s| s.to_lowercase()))
+            .transpose()?,
+        expires_before: instant("expires_before", asked.expires_before)?,
+        expires_after: instant("expires_after", asked.expires_after)?,
+        sort: asked.sort.unwrap_or_default(),
+        reversed: asked.reverse.unwrap_or(false),
+        team: teams::narrow(service, caller, asked.team.as_deref()).await?,
     };
     Ok(service.store.keys(&filter, page).await?)
 }
@@ -147,6 +170,20 @@ pub async fn update(
             .map(|at| at.map(|at| fields::expiry(&at, by.now)).transpose())
             .transpose()?,
         budgets: asked.budgets.map(fields::budgets).transpose()?,
+        addresses: asked
+            .allowed_ips
+            .map(|a| a.map(|a| fields::addresses(&a)).transpose())
+            .transpose()?,
+        endpoints: asked
+            .endpoints
+            .map(|e| e.map(|e| fields::endpoints(&e)).transpose())
+            .transpose()?,
+        owner: asked
+            .owner
+            .map(|o| o.map(|o| fields::email("owner", &o)).transpose())
+            .transpose()?,
+        metadata: asked.metadata.map(marks::metadata).transpose()?,
+        tags: asked.tags.map(marks::tags).transpose()?,
     };
     let key = service.store.update_key(&key.record.id, patch, &by).await?;
     tracing::info!(key = %key.record.id, by = by.actor, "key updated");
@@ -172,7 +209,7 @@ pub async fn set_status(
     Ok(key)
 }
 
-/// Makes a key like this one, which ends by itself after the overlap; gives the new one and the old one.
+/// Continues a key with a new one; the old one ends by itself after the overlap. Gives the new one and the old one.
 ///
 /// # Errors
 /// Where the caller may not, the key has ended or has a successor, or the store does not answer.
@@ -181,8 +218,10 @@ pub async fn rotate(
     caller: &Caller,
     id: &str,
     asked: Rotate,
+    token: Option<String>,
 ) -> Result<(Made, KeyInfo), ApiError> {
     let (key, by) = may_change(service, caller, id).await?;
+    let once = fields::once(token, &("key.rotate", &key.record.id, &asked))?;
     let overlap = asked.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
     if overlap > MAX_OVERLAP {
         return Err(ApiError::invalid(
@@ -192,10 +231,16 @@ pub async fn rotate(
     }
     let id = key.record.id;
     let (text, secret) = new_secret()?;
-    let rotated = service.store.rotate_key(&id, secret, overlap, &by).await?;
-    tracing::info!(key = %id, to = %rotated.new.record.id, by = by.actor, "key rotated");
+    let how = Rotation {
+        secret,
+        overlap_seconds: overlap,
+        once,
+    };
+    let rotated = service.store.rotate_key(&id, how, &by).await?;
+    let replayed = rotated.replayed;
+    tracing::info!(key = %id, to = %rotated.new.record.id, by = by.actor, replayed, "key rotated");
     let made = Made {
-        text: Some(text),
+        text: (!replayed).then_some(text),
         key: rotated.new,
     };
     Ok((made, rotated.old))
@@ -220,13 +265,24 @@ fn new_key(service: &Service, asked: CreateKey, by: &By) -> Result<(ApiKey, NewK
         secret,
         name: fields::name("name", &asked.name)?,
         team: fields::team("team", &asked.team)?,
-        tier: fields::tier(service, asked.tier.as_deref().unwrap_or("free"))?,
+        tier: fields::tier(service, asked.tier.as_deref().unwrap_or(DEFAULT_TIER))?,
         models: asked.models.map(fields::models).transpose()?,
         limits: fields::limits(asked.limits)?,
         expires_at: expires_at
             .map(|at| fields::expiry(at, by.now))
             .transpose()?,
         budgets: fields::budgets(asked.budgets)?,
+        addresses: asked
+            .allowed_ips
+            .map(|a| fields::addresses(&a))
+            .transpose()?,
+        endpoints: asked.endpoints.map(|e| fields::endpoints(&e)).transpose()?,
+        owner: asked
+            .owner
+            .map(|o| fields::email("owner", &o))
+            .transpose()?,
+        metadata: marks::metadata(asked.metadata)?,
+        tags: marks::tags(asked.tags)?,
     };
     Ok((text, new))
 }

@@ -7,9 +7,11 @@ use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::manage::fields;
 use crate::money::{MAX_AMOUNT, parse_usd};
+use crate::policy::Policy;
 use crate::service::Service;
 use crate::store::{
-    By, LedgerRow, Member, NewCredit, NewMember, NewTeam, Page, PageRequest, Team, TeamPatch,
+    By, CreatedTeam, LedgerRow, Member, NewCredit, NewMember, NewTeam, Page, PageRequest, Team,
+    TeamPatch,
 };
 
 /// A team to be made.
@@ -17,13 +19,18 @@ use crate::store::{
 #[serde(deny_unknown_fields)]
 pub struct CreateTeam {
     /// Its id: 1 to 64 letters, digits, `_`, `.` or `-`.
+    #[schema(pattern = "^[A-Za-z0-9_.-]{1,64}$")]
     pub id: String,
     /// What people call it; its id by default.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Whether it may only spend what it has topped up. Otherwise the first top-up makes it so.
     #[serde(default)]
     pub prepaid: bool,
+    /// What its own administrators may do with keys; by default the default tier, and nothing lifted or raised.
+    #[serde(default)]
+    pub policy: Option<Policy>,
 }
 
 /// Credit for a team. One of the two amounts.
@@ -32,12 +39,15 @@ pub struct CreateTeam {
 pub struct Credit {
     /// Dollars as text (`"25.00"`); below zero is a correction.
     #[serde(default)]
+    #[schema(pattern = r"^-?[0-9]{1,10}(\.[0-9]{1,9})?$")]
     pub amount_usd: Option<String>,
     /// The same in nano-dollars.
     #[serde(default)]
+    #[schema(minimum = -1_000_000_000_000_000_000_i64, maximum = 1_000_000_000_000_000_000_i64)]
     pub amount_nano_usd: Option<i64>,
     /// What for.
     #[serde(default)]
+    #[schema(max_length = 100)]
     pub note: String,
 }
 
@@ -49,16 +59,23 @@ pub async fn create(
     service: &Service,
     caller: &Caller,
     asked: CreateTeam,
-) -> Result<Team, ApiError> {
+    token: Option<String>,
+) -> Result<CreatedTeam, ApiError> {
     let by = caller.must_be_admin()?;
+    let once = fields::once(token, &("team.create", &asked))?;
     let new = NewTeam {
         id: fields::team("id", &asked.id)?,
         name: fields::name("name", asked.name.as_deref().unwrap_or(&asked.id))?,
         prepaid: asked.prepaid,
+        policy: asked
+            .policy
+            .map(|p| fields::policy(service, p))
+            .transpose()?,
+        once,
     };
-    let team = service.store.create_team(new, &by).await?;
-    tracing::info!(team = %team.id, by = by.actor, "team created");
-    Ok(team)
+    let made = service.store.create_team(new, &by).await?;
+    tracing::info!(team = %made.team.id, by = by.actor, replayed = made.replayed, "team created");
+    Ok(made)
 }
 
 /// The teams that this caller may see, by id.
@@ -83,7 +100,7 @@ pub async fn show(service: &Service, caller: &Caller, team: &str) -> Result<Team
     Ok(service.store.team(&team).await?)
 }
 
-/// Changes a team's name, or whether it is prepaid.
+/// Changes a team's name, whether it is prepaid, or what its own administrators may do with keys.
 ///
 /// # Errors
 /// Where the caller may not, a field is not what it must be, or the store does not answer.
@@ -95,9 +112,42 @@ pub async fn update(
 ) -> Result<Team, ApiError> {
     let (team, by) = administered(caller, team)?;
     patch.name = patch.name.map(|n| fields::name("name", &n)).transpose()?;
+    patch.policy = patch
+        .policy
+        .map(|p| p.map(|p| fields::policy(service, p)).transpose())
+        .transpose()?;
     let team = service.store.update_team(&team, patch, &by).await?;
     tracing::info!(team = %team.id, by = by.actor, "team updated");
     Ok(team)
+}
+
+/// Closes a team for good: its keys are revoked, and nothing is done with it any more but to read it, to book what
+/// its keys have used, and to pay back what is left.
+///
+/// # Errors
+/// Where the caller may not, or the store does not answer.
+pub async fn close(service: &Service, caller: &Caller, team: &str) -> Result<Team, ApiError> {
+    let (team, by) = administered(caller, team)?;
+    let team = service.store.close_team(&team, &by).await?;
+    tracing::info!(team = %team.id, by = by.actor, "team closed");
+    Ok(team)
+}
+
+/// The only team that a list is of: the one that was asked for, or the caller's own; `None` is all.
+///
+/// # Errors
+/// Where there is no such team for this caller, or the store does not answer.
+pub async fn narrow(
+    service: &Service,
+    caller: &Caller,
+    asked: Option<&str>,
+) -> Result<Option<TeamId>, ApiError> {
+    let Some(asked) = asked else {
+        return Ok(caller.only_team().cloned());
+    };
+    let team = fields::team("team", asked)?;
+    caller.may_see(&team)?;
+    Ok(Some(service.store.team(&team).await?.id))
 }
 
 /// A team's members.
@@ -146,7 +196,9 @@ pub async fn remove_member(
 ) -> Result<(), ApiError> {
     let team = fields::path_team(team)?;
     let by = caller.may_change(&team)?;
-    service.store.remove_member(&team, email, &by).await?;
+    // What is no address is nobody's.
+    let email = fields::email("email", email).map_err(|_| ApiError::not_found("member"))?;
+    service.store.remove_member(&team, &email, &by).await?;
     tracing::info!(%team, by = by.actor, "member removed");
     Ok(())
 }
@@ -167,7 +219,7 @@ pub async fn credit(
     let entry = NewCredit {
         amount,
         note: fields::optional_text("note", &asked.note)?,
-        once: fields::once(token, &(&team, &asked))?,
+        once: fields::once(token, &("team.credit", &team, &asked))?,
     };
     let team = service.store.credit(&team, entry, &by).await?;
     tracing::info!(team = %team.id, by = by.actor, amount, balance = team.balance_nano_usd, "credit");

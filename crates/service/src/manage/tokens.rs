@@ -1,6 +1,6 @@
 //! Tokens of administrators and of proxies.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -10,10 +10,11 @@ use crate::service::Service;
 use crate::store::{AdminToken, NewAdminToken, Role};
 
 /// A token to be made.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// What it is for.
+    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// What it allows.
     pub role: Role,
@@ -24,8 +25,8 @@ pub struct CreateToken {
 
 /// A new token.
 pub struct Made {
-    /// Its text, to be shown once.
-    pub token: Token,
+    /// Its text, to be shown once; `None` where an earlier call with the same idempotency token made it.
+    pub token: Option<Token>,
     /// What is stored of it.
     pub view: AdminToken,
 }
@@ -39,8 +40,10 @@ pub async fn create(
     service: &Service,
     caller: &Caller,
     asked: CreateToken,
+    once: Option<String>,
 ) -> Result<Made, ApiError> {
     let by = caller.must_be_admin()?;
+    let once = fields::once(once, &("token.create", &asked))?;
     let team = asked
         .team
         .as_deref()
@@ -66,14 +69,18 @@ pub async fn create(
         role: asked.role,
         team,
     };
-    let view = service.store.create_token(new, &by).await?;
+    let (view, replayed) = service.store.create_token_once(new, once, &by).await?;
     tracing::info!(
         token = view.id,
         role = view.role.name(),
         by = by.actor,
+        replayed,
         "token created"
     );
-    Ok(Made { token, view })
+    Ok(Made {
+        token: (!replayed).then_some(token),
+        view,
+    })
 }
 
 /// All tokens, without their text, with their latest use.

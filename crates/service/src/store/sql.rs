@@ -10,10 +10,13 @@
 //! back, and the next writer finds a clean connection. SQLite runs with `synchronous = FULL`, so what was
 //! acknowledged survives a loss of power too. Whatever failed heals by itself: no failure is remembered.
 
+mod audit;
 mod booking;
+mod budgets;
 mod bulk;
 mod connect;
 mod counted;
+mod cursor;
 mod events;
 mod health;
 mod ingest;

@@ -1,6 +1,7 @@
 //! What goes into a store and what comes out.
 
 mod admin;
+mod budgets;
 mod keys;
 mod restored;
 mod sync;
@@ -8,6 +9,7 @@ mod tokens;
 mod usage;
 
 pub use admin::*;
+pub use budgets::*;
 pub use keys::*;
 pub use restored::*;
 pub use sync::*;
@@ -23,6 +25,41 @@ pub struct By {
     pub actor: String,
     /// The present.
     pub now: Millis,
+    /// How far the actor may go.
+    pub authority: Authority,
+}
+
+impl By {
+    /// The service itself.
+    #[must_use]
+    pub fn service(now: Millis) -> Self {
+        Self {
+            actor: "service".into(),
+            now,
+            authority: Authority::Full,
+        }
+    }
+}
+
+/// How far an actor may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authority {
+    /// As far as the service does.
+    #[default]
+    Full,
+    /// As far as the team's policy lets its own administrators go.
+    Team,
+}
+
+impl Authority {
+    /// The role that it comes from.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Self::Full => Role::Admin,
+            Self::Team => Role::TeamAdmin,
+        }
+    }
 }
 
 /// A request that must happen once: the client's token for it, and a digest of what it asked.

@@ -15,5 +15,6 @@ mod access;
 mod hangups;
 mod keys;
 mod mistakes;
+mod policy;
 mod teams;
 mod tokens;

@@ -118,22 +118,134 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         ),
         (
             "keys",
+            key(json!({"budgets": {"week_nano_usd": 2_000_000_000_000_000_000_i64}})),
+            400,
+            "invalid_value",
+            json!("budgets"),
+        ),
+        (
+            "keys",
+            key(json!({"budgets": {"models": {"a*b": {"day_nano_usd": 1}}}})),
+            400,
+            "invalid_value",
+            json!("budgets"),
+        ),
+        (
+            "keys",
+            key(json!({"budgets": {"models": {"o3": {}}}})),
+            400,
+            "invalid_value",
+            json!("budgets"),
+        ),
+        (
+            "keys",
+            key(json!({"allowed_ips": ["203.0.113.7/24"]})),
+            400,
+            "invalid_value",
+            json!("allowed_ips"),
+        ),
+        (
+            "keys",
+            key(json!({"allowed_ips": []})),
+            400,
+            "invalid_value",
+            json!("allowed_ips"),
+        ),
+        (
+            "keys",
+            key(json!({"endpoints": ["chat"]})),
+            400,
+            "invalid_value",
+            json!("endpoints"),
+        ),
+        (
+            "keys",
+            key(json!({"owner": "a@example.com"})),
+            409,
+            "conflict",
+            Value::Null,
+        ),
+        (
+            "keys",
+            key(json!({"tags": ["two words"]})),
+            400,
+            "invalid_value",
+            json!("tags"),
+        ),
+        (
+            "keys",
+            key(json!({"metadata": {"": "x"}})),
+            400,
+            "invalid_value",
+            json!("metadata"),
+        ),
+        (
+            "keys",
+            key(json!({"metadata": {"k": "gmtech_0123456789abcdefghij"}})),
+            400,
+            "invalid_value",
+            json!("metadata"),
+        ),
+        (
+            "keys",
+            key(json!({"metadata": {"k": "x".repeat(513)}})),
+            400,
+            "invalid_value",
+            json!("metadata"),
+        ),
+        (
+            "keys",
+            key(json!({"name": "a\u{0}b"})),
+            400,
+            "invalid_json",
+            Value::Null,
+        ),
+        (
+            "keys",
+            json!(["acme", "ci"]),
+            400,
+            "invalid_json",
+            Value::Null,
+        ),
+        (
+            "keys",
+            key(json!({"limits": [5]})),
+            400,
+            "invalid_json",
+            Value::Null,
+        ),
+        (
+            "teams",
+            json!({"id": "x", "policy": {"allowed_tiers": ["gold"]}}),
+            400,
+            "invalid_value",
+            json!("policy"),
+        ),
+        (
+            "teams",
+            json!({"id": "x", "policy": {"max_key_lifetime_seconds": 1}}),
+            400,
+            "invalid_value",
+            json!("policy"),
+        ),
+        (
+            "keys",
             key(json!({"limits": {"requests_per_minute": 0}})),
-            422,
+            400,
             "invalid_json",
             Value::Null,
         ),
         (
             "keys",
             key(json!({"limits": {"requests_per_hour": 1}})),
-            422,
+            400,
             "invalid_json",
             Value::Null,
         ),
         (
             "keys",
             key(json!({"colour": "red"})),
-            422,
+            400,
             "invalid_json",
             Value::Null,
         ),
@@ -233,12 +345,46 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         "keys?status=asleep",
         "usage?by=colour",
         "usage?from=yesterday",
+        "keys?colour=red",
+        "keys?stat=active",
+        "keys?limit=1&limit=2",
+        "keys?limit=-1",
+        "keys?after=nothing",
+        "keys?after=",
+        "keys?status=",
+        "keys?sort=colour",
+        "keys?tag=two%20words",
+        "keys?owner=nobody",
+        "keys?tier=gold",
+        "keys?search=%00",
+        "keys?search=gmtech_0123456789abcdefghij",
+        "keys?expires_before=soon",
+        "keys?team=two%20words",
+        "keys?team=a%00b",
+        "audit?after=x",
+        "audit?subject=a%00b",
+        "audit?kind=x",
+        "teams?after=a%20b",
+        "teams/acme/ledger?after=-1",
+        "teams/acme?verbose=1",
+        "me?x",
     ] {
         let (status, json) = api
             .ask(ADMIN, Method::GET, &format!("/admin/v1/{path}"), None)
             .await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {json}");
         assert!(json["error"]["message"].is_string());
+    }
+    for path in [
+        "keys?team=nobody",
+        "audit?team=nobody",
+        "teams/no%00body",
+        "keys/key%00",
+    ] {
+        let (status, json) = api
+            .ask(ADMIN, Method::GET, &format!("/admin/v1/{path}"), None)
+            .await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {json}");
     }
     let (status, json) = api.ask(ADMIN, Method::DELETE, "/admin/v1/keys", None).await;
     assert_eq!(

@@ -118,6 +118,7 @@ pub fn by(now: Millis) -> By {
     By {
         actor: "tester".into(),
         now,
+        authority: Authority::Full,
     }
 }
 
@@ -134,6 +135,8 @@ pub fn new_team(id: &str) -> NewTeam {
         id: team(id),
         name: format!("Team {id}"),
         prepaid: false,
+        policy: None,
+        once: None,
     }
 }
 
@@ -156,6 +159,28 @@ pub fn new_key_of(team_id: &str) -> NewKey {
         limits: LimitOverrides::default(),
         expires_at: None,
         budgets: Budgets::default(),
+        addresses: None,
+        endpoints: None,
+        owner: None,
+        metadata: Default::default(),
+        tags: vec![],
+    }
+}
+
+/// As [`by`], as an administrator of a team.
+pub fn by_team(now: Millis) -> By {
+    By {
+        actor: "team".into(),
+        authority: Authority::Team,
+        ..by(now)
+    }
+}
+
+pub fn rotation(overlap_seconds: u64) -> Rotation {
+    Rotation {
+        secret: secret(),
+        overlap_seconds,
+        once: None,
     }
 }
 

@@ -107,7 +107,7 @@ macro_rules! calls {
 
 const CALLS: &[(&str, Call)] = calls! {
     create_key: |s| s.store.create_key(new_key_of("acme"), s.once(), &by(NOON));
-    create_keys: |s| s.store.create_keys(vec![new_key_of("acme"), new_key_of("acme")], &by(NOON));
+    create_keys: |s| s.store.create_keys(vec![new_key_of("acme"), new_key_of("acme")], None, &by(NOON));
     key: |s| s.store.key(&s.key.record.id);
     keys: |s| s.store.keys(&KeyFilter::default(), &page(3, None));
     update_key: |s| s.store.update_key(
@@ -116,7 +116,7 @@ const CALLS: &[(&str, Call)] = calls! {
         &by(NOON)
     );
     set_status: |s| s.store.set_status(&s.fresh.record.id, Status::Revoked, &by(NOON));
-    rotate_key: |s| s.store.rotate_key(&s.fresh.record.id, secret(), 60, &by(NOON));
+    rotate_key: |s| s.store.rotate_key(&s.fresh.record.id, rotation(60), &by(NOON));
     audit: |s| s.store.audit(&AuditFilter::default(), &page(3, None));
     create_team: |s| s.store.create_team(new_team(&format!("team-{}", s.number)), &by(NOON));
     team: |s| s.store.team(&s.key.record.team);
@@ -126,6 +126,11 @@ const CALLS: &[(&str, Call)] = calls! {
         TeamPatch { name: Some(format!("name {}", s.number)), ..TeamPatch::default() },
         &by(NOON)
     );
+    close_team: |s| async {
+        let team = s.store.create_team(new_team(&format!("gone-{}", s.number)), &by(NOON)).await?.team.id;
+        s.store.create_key(new_key_of(team.as_str()), None, &by(NOON)).await?;
+        s.store.close_team(&team, &by(NOON)).await
+    };
     members: |s| s.store.members(&s.key.record.team);
     put_member: |s| s.store.put_member(
         &s.key.record.team,
@@ -134,6 +139,7 @@ const CALLS: &[(&str, Call)] = calls! {
     );
     remove_member: |s| s.store.remove_member(&s.key.record.team, "kim@example.com", &by(NOON));
     create_token: |s| s.store.create_token(s.token(), &by(NOON));
+    create_token_once: |s| s.store.create_token_once(s.token(), None, &by(NOON));
     configure_token: |s| s.store.configure_token(s.token(), 1_000, &by(NOON));
     note_tokens_used: |s| async { s.store.note_tokens_used(&[(s.token().id, NOON)]).await };
     token: |s| async { s.store.token(&s.token().digest).await };
@@ -218,7 +224,7 @@ async fn a_method_can_be_dropped_at_every_poll(stand: &Stand) {
     let budgeted = NewKey {
         budgets: Budgets {
             day_nano_usd: Some(1),
-            month_nano_usd: None,
+            ..Budgets::default()
         },
         ..new_key_of("acme")
     };
@@ -227,7 +233,11 @@ async fn a_method_can_be_dropped_at_every_poll(stand: &Stand) {
     let mut number = 0;
     for (name, call) in CALLS {
         let spare = (0..40).map(|_| new_key_of("acme")).collect();
-        let spare = store.create_keys(spare, &by(NOON)).await.unwrap();
+        let spare = store
+            .create_keys(spare, None, &by(NOON))
+            .await
+            .unwrap()
+            .keys;
         let mut spare = spare.iter().cycle();
         for moment in [Moment::Polled, Moment::Woken] {
             for polls in 0.. {

@@ -58,7 +58,7 @@ async fn a_revocation_passes_those_who_wait(stand: &Stand) {
                 let made = store
                     .create_team(new_team(&format!("t{n}")), &by(NOON))
                     .await;
-                made.unwrap().version
+                made.unwrap().team.version
             })
         })
         .collect();

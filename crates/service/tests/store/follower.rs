@@ -94,7 +94,7 @@ async fn run(stand: &Stand, steps: Vec<Step>) {
             }
             Step::Rotate(key) => {
                 if let Ok(rotated) = store
-                    .rotate_key(&at(key).record.id, secret(), 60, &by(NOON))
+                    .rotate_key(&at(key).record.id, rotation(60), &by(NOON))
                     .await
                 {
                     keys.push(rotated.new);

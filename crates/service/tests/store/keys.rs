@@ -22,14 +22,27 @@ async fn a_key_comes_back_as_it_was_made(stand: &Stand) {
         .create_team(new_team("acme"), &by(NOON))
         .await
         .unwrap();
+    let owner = NewMember {
+        email: "a@example.com".into(),
+        role: MemberRole::Owner,
+    };
+    store
+        .put_member(&team("acme"), owner, &by(NOON))
+        .await
+        .unwrap();
     let new = NewKey {
         models: serde_json::from_str(r#"["gpt-4o*"]"#).unwrap(),
         limits: serde_json::from_str(r#"{"requests_per_minute": 7}"#).unwrap(),
         expires_at: Some(1_900_000_000),
-        budgets: Budgets {
-            day_nano_usd: Some(5),
-            month_nano_usd: None,
-        },
+        budgets: serde_json::from_str(
+            r#"{"day_nano_usd":5,"week_nano_usd":6,"soft":{"total_nano_usd":7},"models":{"gpt-4o*":{"day_nano_usd":8}}}"#,
+        )
+        .unwrap(),
+        addresses: serde_json::from_str(r#"["203.0.113.0/24","2001:db8::1"]"#).unwrap(),
+        endpoints: serde_json::from_str(r#"["chat_completions","files"]"#).unwrap(),
+        owner: Some("a@example.com".into()),
+        metadata: [("env".into(), "prod".into())].into(),
+        tags: vec!["ci".into(), "team/x".into()],
         ..new_key_of("acme")
     };
     let made = store
@@ -43,10 +56,26 @@ async fn a_key_comes_back_as_it_was_made(stand: &Stand) {
             &made.record.models,
             &made.record.limits,
             made.record.expires_at,
-            made.budgets
+            &made.budgets,
+            &made.record.addresses,
+            &made.record.endpoints,
         ),
-        (&new.models, &new.limits, new.expires_at, new.budgets)
+        (
+            &new.models,
+            &new.limits,
+            new.expires_at,
+            &new.budgets,
+            &new.addresses,
+            &new.endpoints
+        )
     );
+    assert_eq!(
+        (&made.owner, &made.metadata, &made.tags),
+        (&new.owner, &new.metadata, &new.tags)
+    );
+    let (_, entry) = store.resolve(&new.secret.digest).await.unwrap();
+    let state = entry.unwrap().0.state.unwrap();
+    assert_eq!(state.record, made.record, "proxies learn all of it");
     let orphan = store
         .create_key(new_key_of("nobody"), None, &by(NOON))
         .await;
@@ -110,7 +139,7 @@ async fn a_call_with_the_same_token_happens_once(stand: &Stand) {
     assert!(matches!(other, Err(StoreError::Conflict(_))));
     let someone_else = By {
         actor: "other".into(),
-        now: NOON,
+        ..by(NOON)
     };
     assert!(
         !store
@@ -148,7 +177,7 @@ async fn a_call_with_the_same_token_happens_once(stand: &Stand) {
 async fn rotation_ends_the_old_key_after_the_overlap(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let rotated = store
-        .rotate_key(&key.record.id, secret(), 3600, &by(NOON))
+        .rotate_key(&key.record.id, rotation(3600), &by(NOON))
         .await
         .unwrap();
     assert_eq!(
@@ -163,7 +192,7 @@ async fn rotation_ends_the_old_key_after_the_overlap(stand: &Stand) {
         (&key.name, &key.record.tier)
     );
     let twice = store
-        .rotate_key(&key.record.id, secret(), 3600, &by(NOON))
+        .rotate_key(&key.record.id, rotation(3600), &by(NOON))
         .await;
     assert!(matches!(twice, Err(StoreError::Conflict(_))));
     // A key that ends sooner by itself is not prolonged.
@@ -173,7 +202,7 @@ async fn rotation_ends_the_old_key_after_the_overlap(stand: &Stand) {
     };
     let short = store.create_key(short, None, &by(NOON)).await.unwrap().key;
     let rotated = store
-        .rotate_key(&short.record.id, secret(), 3600, &by(NOON))
+        .rotate_key(&short.record.id, rotation(3600), &by(NOON))
         .await
         .unwrap();
     assert_eq!(rotated.old.record.expires_at, short.record.expires_at);
@@ -209,7 +238,7 @@ async fn every_page_is_full_and_no_key_is_missed(stand: &Stand) {
     sorted.reverse();
     assert_eq!(seen, sorted, "the newest first, none twice");
     let suspended = KeyFilter {
-        status: Some(Status::Suspended),
+        standing: Some((Standing::Suspended, NOON)),
         ..KeyFilter::default()
     };
     assert!(

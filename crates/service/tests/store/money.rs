@@ -200,6 +200,7 @@ async fn a_spent_budget_opens_again_the_next_day(stand: &Stand) {
     let budgets = Budgets {
         day_nano_usd: Some(100),
         month_nano_usd: Some(150),
+        ..Budgets::default()
     };
     let new = NewKey {
         budgets,
@@ -247,7 +248,7 @@ async fn a_spent_budget_opens_again_the_next_day(stand: &Stand) {
     let patch = KeyPatch {
         budgets: Some(Budgets {
             day_nano_usd: Some(0),
-            month_nano_usd: None,
+            ..Budgets::default()
         }),
         ..KeyPatch::default()
     };
@@ -369,7 +370,7 @@ async fn many_keys_and_teams_are_booked_as_few_are(stand: &Stand) {
         store.create_team(new, &by(NOON)).await.unwrap();
         let budgets = Budgets {
             day_nano_usd: (n % 3 == 0).then_some(20),
-            month_nano_usd: None,
+            ..Budgets::default()
         };
         let new = NewKey {
             budgets,

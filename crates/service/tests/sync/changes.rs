@@ -67,10 +67,7 @@ async fn a_held_poll_sees_what_another_process_changes() {
     let mut proxy = Proxy::default();
     proxy.follow(&api, "").await;
     let other = Service::open(&api.config).await.unwrap();
-    let by = By {
-        actor: "another process".into(),
-        now: Millis::now(),
-    };
+    let by = By::service(Millis::now());
     let id = text(&made, "id").parse().unwrap();
     let suspend = other.store.set_status(&id, Status::Suspended, &by);
     let poll = tokio::time::timeout(Duration::from_secs(5), proxy.poll(&api, "&wait=20000"));

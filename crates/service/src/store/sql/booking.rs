@@ -7,13 +7,14 @@ use std::sync::LazyLock;
 use gmtech_core::usage::Usage;
 use sqlx::Row;
 
+use super::budgets::judge_budget;
 use super::bulk::Bulk;
 use super::events::KeyAccount;
 use super::pools::pools;
 use super::teams::judge_credit;
-use super::{Tx, keys, signed};
-use crate::clock::{Millis, month_start};
-use crate::store::{KeyInfo, Priced, Result, StoreError};
+use super::{Tx, signed};
+use crate::clock::Millis;
+use crate::store::{Priced, Result};
 
 /// What one row of daily sums is for.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -158,8 +159,11 @@ pub(super) async fn charge(
         }
     }
     add_to_ledger(tx, &charges, now).await?;
+    let mut judged = BTreeSet::new();
     for ((_, key), _) in &charges {
-        if accounts.get(*key).is_some_and(|a| a.budgeted) {
+        if let Some(account) = accounts.get(*key).filter(|a| a.budgeted)
+            && judged.insert(&*account.lineage)
+        {
             judge_budget(tx, key, now).await?;
         }
     }
@@ -263,44 +267,4 @@ async fn add_to_ledger(tx: &mut Tx, charges: &[((&str, &str), Charge)], now: Mil
         query.execute(&mut **tx).await?;
     }
     Ok(())
-}
-
-/// Whether the key has spent the budget of the day or month that `now` is in.
-pub(super) async fn is_over(tx: &mut Tx, key: &KeyInfo, now: Millis) -> Result<bool> {
-    let spans = [
-        (key.budgets.day_nano_usd, now.day()),
-        (key.budgets.month_nano_usd, month_start(now.day())),
-    ];
-    for (budget, from) in spans {
-        let Some(budget) = budget else { continue };
-        let sql = format!(
-            "SELECT COALESCE({}, 0) FROM usage_daily WHERE key_id = $1 AND day >= $2 AND day <= $3",
-            sum_of("cost")
-        );
-        let row = sqlx::query(&sql)
-            .bind(key.record.id.as_str())
-            .bind(from)
-            .bind(now.day())
-            .fetch_one(&mut **tx)
-            .await?;
-        if row.try_get::<i64, _>(0)? >= budget {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Sets a key's flag to what its budgets say; whether that changed it.
-pub(super) async fn judge_budget(tx: &mut Tx, id: &str, now: Millis) -> Result<bool> {
-    let mut key = match keys::load(tx, id).await {
-        Err(StoreError::NotFound(_)) => return Ok(false),
-        other => other?,
-    };
-    let over = is_over(tx, &key, now).await?;
-    if over == key.over_budget {
-        return Ok(false);
-    }
-    key.over_budget = over;
-    keys::save(tx, &mut key).await?;
-    Ok(true)
 }

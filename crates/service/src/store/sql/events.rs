@@ -13,7 +13,9 @@ use crate::store::{Priced, Result, StoreError};
 /// What booking needs to know of a key.
 pub(super) struct KeyAccount {
     pub(super) team: String,
-    /// Whether a charge may change that it is over its budget.
+    /// Whose budgets a charge of it counts for.
+    pub(super) lineage: String,
+    /// Whether a charge may change that it is over a budget.
     pub(super) budgeted: bool,
 }
 
@@ -26,7 +28,7 @@ pub(super) async fn accounts(
         Bulk::new(
             "WITH asked (id) AS (VALUES",
             1,
-            ") SELECT keys.id, team_id, budget_day, budget_month, over_budget FROM keys JOIN asked ON keys.id = asked.id",
+            ") SELECT keys.id, team_id, lineage, budgeted FROM keys JOIN asked ON keys.id = asked.id",
         )
     });
     let keys: Vec<&str> = keys.iter().copied().collect();
@@ -37,10 +39,10 @@ pub(super) async fn accounts(
             query = query.bind(*key);
         }
         for row in query.fetch_all(&mut **tx).await? {
-            let budgets: [Option<i64>; 2] = [row.try_get(2)?, row.try_get(3)?];
             let account = KeyAccount {
                 team: row.try_get(1)?,
-                budgeted: budgets.iter().any(Option::is_some) || row.try_get::<i64, _>(4)? != 0,
+                lineage: row.try_get(2)?,
+                budgeted: row.try_get::<i64, _>(3)? != 0,
             };
             found.insert(row.try_get(0)?, account);
         }

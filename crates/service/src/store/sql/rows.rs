@@ -5,15 +5,14 @@ use gmtech_core::key::KeyDigest;
 use gmtech_core::quota::LimitOverrides;
 use gmtech_core::record::{KeyRecord, Status};
 use gmtech_core::sync::{KeyEntry, KeyState, TeamEntry};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::unsigned;
 use crate::clock::Millis;
-use crate::store::{
-    AdminToken, AuditEntry, Budgets, KeyInfo, LedgerRow, Member, Result, StoreError, Team,
-};
+use crate::store::{AdminToken, AuditEntry, KeyInfo, LedgerRow, Member, Result, StoreError, Team};
 
 pub(super) fn status_name(status: Status) -> &'static str {
     match status {
@@ -28,26 +27,41 @@ fn word<T: DeserializeOwned>(text: String, what: &'static str) -> Result<T> {
     serde_json::from_value(serde_json::Value::String(text)).map_err(|_| StoreError::Corrupt(what))
 }
 
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|_| StoreError::Corrupt("value"))
+}
+
+pub(super) fn optional_json<T: Serialize>(value: Option<&T>) -> Result<Option<String>> {
+    value.map(to_json).transpose()
+}
+
+/// A column of JSON that may be null.
+fn maybe<T: DeserializeOwned>(row: &AnyRow, column: &'static str) -> Result<Option<T>> {
+    let text: Option<String> = row.try_get(column)?;
+    text.map(|text| json(&text, column)).transpose()
+}
+
 fn json<T: DeserializeOwned>(text: &str, what: &'static str) -> Result<T> {
     serde_json::from_str(text).map_err(|_| StoreError::Corrupt(what))
 }
 
 fn record(row: &AnyRow) -> Result<KeyRecord> {
-    let models: Option<String> = row.try_get("models")?;
+    let id = key_id(row.try_get("id")?)?;
+    let lineage = key_id(row.try_get("lineage")?)?;
     let expires_at: Option<i64> = row.try_get("expires_at")?;
     Ok(KeyRecord {
-        id: key_id(row.try_get("id")?)?,
+        lineage: (lineage != id).then_some(lineage),
+        id,
         team: team_id(row.try_get("team_id")?)?,
         tier: TierName::try_from(row.try_get::<String, _>("tier")?)
             .map_err(|_| StoreError::Corrupt("tier"))?,
         status: word(row.try_get("status")?, "status")?,
-        models: models.map(|m| json(&m, "model list")).transpose()?,
+        models: maybe(row, "models")?,
         limits: limits(&row.try_get::<String, _>("limits")?)?,
         expires_at: expires_at.map(unsigned).transpose()?,
-        lineage: None,
-        addresses: None,
-        endpoints: None,
-        spent_models: None,
+        addresses: maybe(row, "addresses")?,
+        endpoints: maybe(row, "endpoints")?,
+        spent_models: maybe(row, "spent_models")?,
     })
 }
 
@@ -68,14 +82,23 @@ pub(super) fn key(row: &AnyRow) -> Result<KeyInfo> {
         record: record(row)?,
         redacted: row.try_get("redacted")?,
         name: row.try_get("name")?,
-        budgets: Budgets {
-            day_nano_usd: row.try_get("budget_day")?,
-            month_nano_usd: row.try_get("budget_month")?,
-        },
+        owner: row.try_get("owner")?,
+        metadata: json(&row.try_get::<String, _>("metadata")?, "metadata")?,
+        tags: json(&row.try_get::<String, _>("tags")?, "tags")?,
+        budgets: json(&row.try_get::<String, _>("budgets")?, "budgets")?,
         over_budget: row.try_get::<i64, _>("over_budget")? != 0,
+        over_soft_budget: row.try_get::<i64, _>("over_soft_budget")? != 0,
+        suspended_by: row
+            .try_get::<Option<String>, _>("suspended_by")?
+            .map(|role| word(role, "role"))
+            .transpose()?,
         created_at: Millis(row.try_get("created_at")?),
         created_by: row.try_get("created_by")?,
         last_used_at: row.try_get::<Option<i64>, _>("last_used_at")?.map(Millis),
+        rotated_from: row
+            .try_get::<Option<String>, _>("rotated_from")?
+            .map(key_id)
+            .transpose()?,
         rotated_to: row
             .try_get::<Option<String>, _>("rotated_to")?
             .map(key_id)
@@ -107,6 +130,8 @@ pub(super) fn team(row: &AnyRow) -> Result<Team> {
         prepaid: row.try_get::<i64, _>("prepaid")? != 0,
         balance_nano_usd: row.try_get("balance")?,
         exhausted: row.try_get::<i64, _>("exhausted")? != 0,
+        policy: maybe(row, "policy")?,
+        closed_at: row.try_get::<Option<i64>, _>("closed_at")?.map(Millis),
         version: unsigned(row.try_get("version")?)?,
     })
 }

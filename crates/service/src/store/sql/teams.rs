@@ -1,29 +1,40 @@
 //! Teams and their members.
 
+mod close;
+
 use async_trait::async_trait;
 use gmtech_core::ident::TeamId;
 use serde_json::json;
+use sqlx::Row;
 
 use super::keys::cut;
-use super::{SqlStore, Tx, is_taken, next_version, note, rows};
+use super::{SqlStore, Tx, cursor, is_taken, next_version, note, remember, replay, rows, signed};
 use crate::store::{
-    By, Member, MemberRole, NewMember, NewTeam, Page, PageRequest, Result, StoreError, Team,
-    TeamPatch, TeamStore,
+    By, CreatedTeam, Member, MemberRole, NewMember, NewTeam, Page, PageRequest, Result, StoreError,
+    Team, TeamPatch, TeamStore,
 };
 
 #[async_trait]
 impl TeamStore for SqlStore {
-    async fn create_team(&self, new: NewTeam, by: &By) -> Result<Team> {
+    async fn create_team(&self, new: NewTeam, by: &By) -> Result<CreatedTeam> {
         let mut tx = self.begin().await?;
+        if let Some(id) = replay(&mut tx, new.once.as_ref(), by).await? {
+            let team = load(&mut tx, &id).await?;
+            return Ok(CreatedTeam {
+                team,
+                replayed: true,
+            });
+        }
         let version = next_version(&mut tx).await?;
         sqlx::query(
-            "INSERT INTO teams (id, name, created_at, prepaid, exhausted, version) VALUES ($1, $2, $3, $4, $4, $5)",
+            "INSERT INTO teams (id, name, created_at, prepaid, exhausted, version, policy) VALUES ($1, $2, $3, $4, $4, $5, $6)",
         )
         .bind(new.id.as_str())
         .bind(&*new.name)
         .bind(by.now.0)
         .bind(i64::from(new.prepaid))
         .bind(version)
+        .bind(rows::optional_json(new.policy.as_ref())?)
         .execute(&mut *tx)
         .await
         .map_err(|error| match is_taken(&error) {
@@ -31,11 +42,15 @@ impl TeamStore for SqlStore {
             false => error.into(),
         })?;
         let id = new.id.as_str();
-        let detail = json!({"name": new.name, "prepaid": new.prepaid});
+        let detail = json!({"name": new.name, "prepaid": new.prepaid, "policy": new.policy});
         note(&mut tx, by, "team.create", id, Some(id), detail).await?;
+        remember(&mut tx, new.once.as_ref(), id, by).await?;
         let team = load(&mut tx, id).await?;
         self.commit(tx).await?;
-        Ok(team)
+        Ok(CreatedTeam {
+            team,
+            replayed: false,
+        })
     }
 
     async fn team(&self, id: &TeamId) -> Result<Team> {
@@ -48,11 +63,13 @@ impl TeamStore for SqlStore {
     }
 
     async fn teams(&self, only: Option<&TeamId>, page: &PageRequest) -> Result<Page<Team>> {
-        let found = sqlx::query(
-            "SELECT * FROM teams WHERE ($1 IS NULL OR id = $1) AND id > $2 ORDER BY id LIMIT $3",
-        )
-        .bind(only.map(|t| t.as_str().to_owned()))
-        .bind(page.after.as_deref().unwrap_or(""))
+        let after = cursor::team(page.after.as_deref())?;
+        let found = match only {
+            Some(only) => sqlx::query("SELECT * FROM teams WHERE id = $1 AND id > $2 LIMIT $3")
+                .bind(only.as_str()),
+            None => sqlx::query("SELECT * FROM teams WHERE id > $1 ORDER BY id LIMIT $2"),
+        }
+        .bind(after)
         .bind(i64::from(page.limit) + 1)
         .fetch_all(&self.readers)
         .await?;
@@ -62,26 +79,54 @@ impl TeamStore for SqlStore {
 
     async fn update_team(&self, id: &TeamId, patch: TeamPatch, by: &By) -> Result<Team> {
         let mut tx = self.begin().await?;
-        let was = load(&mut tx, id.as_str()).await?;
+        let was = open(&mut tx, id.as_str()).await?;
+        let policy = patch.policy.unwrap_or_else(|| was.policy.clone());
         let name = patch.name.unwrap_or_else(|| was.name.clone());
         let prepaid = patch.prepaid.unwrap_or(was.prepaid);
-        sqlx::query("UPDATE teams SET name = $1, prepaid = $2 WHERE id = $3")
+        sqlx::query("UPDATE teams SET name = $1, prepaid = $2, policy = $3 WHERE id = $4")
             .bind(&*name)
             .bind(i64::from(prepaid))
+            .bind(rows::optional_json(policy.as_ref())?)
             .bind(id.as_str())
             .execute(&mut *tx)
             .await?;
-        let detail = json!({"name": name, "prepaid": prepaid});
+        let mut detail = json!({"name": name, "prepaid": prepaid});
+        if policy != was.policy {
+            let change = json!({"was": was.policy, "is": policy});
+            detail
+                .as_object_mut()
+                .map(|d| d.insert("policy".into(), change));
+        }
+        let id_text = id.as_str();
+        note(&mut tx, by, "team.update", id_text, Some(id_text), detail).await?;
+        let team = judge_credit(&mut tx, id.as_str()).await?;
+        self.commit(tx).await?;
+        Ok(team)
+    }
+
+    async fn close_team(&self, id: &TeamId, by: &By) -> Result<Team> {
+        let mut tx = self.begin().await?;
+        let team = load(&mut tx, id.as_str()).await?;
+        if team.closed_at.is_some() {
+            return Ok(team);
+        }
+        let revoked = close::revoke_keys(&mut tx, id.as_str(), by).await?;
+        sqlx::query("UPDATE teams SET closed_at = $1 WHERE id = $2")
+            .bind(by.now.0)
+            .bind(id.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let detail = json!({"keys_revoked": revoked, "balance_nano_usd": team.balance_nano_usd});
         note(
             &mut tx,
             by,
-            "team.update",
+            "team.close",
             id.as_str(),
             Some(id.as_str()),
             detail,
         )
         .await?;
-        let team = judge_credit(&mut tx, id.as_str()).await?;
+        let team = load(&mut tx, id.as_str()).await?;
         self.commit(tx).await?;
         Ok(team)
     }
@@ -96,7 +141,7 @@ impl TeamStore for SqlStore {
 
     async fn put_member(&self, team: &TeamId, member: NewMember, by: &By) -> Result<Member> {
         let mut tx = self.begin().await?;
-        load(&mut tx, team.as_str()).await?;
+        open(&mut tx, team.as_str()).await?;
         let role = match member.role {
             MemberRole::Owner => "owner",
             MemberRole::Member => "member",
@@ -127,6 +172,7 @@ impl TeamStore for SqlStore {
 
     async fn remove_member(&self, team: &TeamId, email: &str, by: &By) -> Result<()> {
         let mut tx = self.begin().await?;
+        owns_nothing(&mut tx, team.as_str(), email, by).await?;
         let done = sqlx::query("DELETE FROM members WHERE team_id = $1 AND email = $2")
             .bind(team.as_str())
             .bind(email)
@@ -156,6 +202,42 @@ pub(super) async fn load(tx: &mut Tx, id: &str) -> Result<Team> {
         .await?
         .ok_or(StoreError::NotFound("team"))?;
     rows::team(&row)
+}
+
+/// A team with which something may still be done.
+pub(super) async fn open(tx: &mut Tx, id: &str) -> Result<Team> {
+    let team = load(tx, id).await?;
+    match team.closed_at {
+        None => Ok(team),
+        Some(_) => Err(closed(id)),
+    }
+}
+
+pub(super) fn closed(id: &str) -> StoreError {
+    StoreError::Conflict(format!("team {id} is closed"))
+}
+
+/// Refuses to lose sight of who answers for keys that have not ended.
+async fn owns_nothing(tx: &mut Tx, team: &str, email: &str, by: &By) -> Result<()> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM keys WHERE owner = $1 AND team_id = $2 AND status <> 'revoked'
+           AND (expires_at IS NULL OR expires_at > $3)",
+    )
+    .bind(email)
+    .bind(team)
+    .bind(signed(by.now.unix_seconds()))
+    .fetch_one(&mut **tx)
+    .await?;
+    match row.try_get::<i64, _>(0)? {
+        0 => Ok(()),
+        1 => Err(StoreError::Conflict(
+            "this member owns a key that has not ended; give it another owner, or revoke it, first"
+                .into(),
+        )),
+        count => Err(StoreError::Conflict(format!(
+            "this member owns {count} keys that have not ended; give them another owner, or revoke them, first"
+        ))),
+    }
 }
 
 /// Sets the team's exhausted flag to what its balance says, under a new version if that changes it.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::Row;
 
-use super::booking::judge_budget;
+use super::budgets::judge_budget;
 use super::{SqlStore, counted};
 use crate::clock::Millis;
 use crate::store::{Budgeted, Result, StoreError, TimeStore};
@@ -35,9 +35,11 @@ impl TimeStore for SqlStore {
 
     async fn judge_budgets(&self, which: Budgeted, now: Millis) -> Result<u64> {
         let found = sqlx::query(match which {
-            Budgeted::Spent => "SELECT id FROM keys WHERE over_budget = 1",
+            Budgeted::Spent => {
+                "SELECT id FROM keys WHERE over_budget = 1 OR over_soft_budget = 1 OR spent_models IS NOT NULL"
+            }
             Budgeted::All => {
-                "SELECT id FROM keys WHERE over_budget = 1 OR budget_day IS NOT NULL OR budget_month IS NOT NULL"
+                "SELECT id FROM keys WHERE budgeted = 1 OR over_budget = 1 OR over_soft_budget = 1 OR spent_models IS NOT NULL"
             }
         })
         .fetch_all(&self.readers)

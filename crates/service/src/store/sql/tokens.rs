@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{SqlStore, Tx, note, rows, teams};
+use super::{SqlStore, Tx, note, remember, replay, rows, teams};
 use crate::clock::Millis;
 use crate::secret::TokenDigest;
 use crate::store::{
-    AdminToken, By, Configured, NewAdminToken, Result, Role, StoreError, TokenStore,
+    AdminToken, By, Configured, NewAdminToken, Once, Result, Role, StoreError, TokenStore,
 };
 
 /// How many tokens of proxies are valid at a time: one, and one more while it is replaced.
@@ -31,6 +31,28 @@ impl TokenStore for SqlStore {
         };
         self.commit(tx).await?;
         Ok(token)
+    }
+
+    async fn create_token_once(
+        &self,
+        new: NewAdminToken,
+        once: Option<Once>,
+        by: &By,
+    ) -> Result<(AdminToken, bool)> {
+        let mut tx = self.begin().await?;
+        if let Some(id) = replay(&mut tx, once.as_ref(), by).await? {
+            return Ok((by_id(&mut tx, &id).await?, true));
+        }
+        if let Some(team) = &new.team {
+            teams::open(&mut tx, team.as_str()).await?;
+        }
+        if new.role == Role::Proxy {
+            room_for_proxy(&mut tx, by.now).await?;
+        }
+        let token = insert(&mut tx, &new, false, by).await?;
+        remember(&mut tx, once.as_ref(), &token.id, by).await?;
+        self.commit(tx).await?;
+        Ok((token, false))
     }
 
     async fn configure_token(
@@ -114,12 +136,7 @@ impl SqlStore {
 
     async fn end_token(&self, id: &str, by: &By) -> Result<()> {
         let mut tx = self.begin_urgent().await?;
-        let row = sqlx::query("SELECT * FROM admin_tokens WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or(StoreError::NotFound("token"))?;
-        let token = rows::token(&row)?;
+        let token = by_id(&mut tx, id).await?;
         if token.ended(by.now).is_some() {
             return Ok(());
         }
@@ -133,6 +150,15 @@ impl SqlStore {
         end(&mut tx, id, json!({}), by).await?;
         self.commit(tx).await
     }
+}
+
+async fn by_id(tx: &mut Tx, id: &str) -> Result<AdminToken> {
+    let row = sqlx::query("SELECT * FROM admin_tokens WHERE id = $1")
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await?
+        .ok_or(StoreError::NotFound("token"))?;
+    rows::token(&row)
 }
 
 async fn by_digest(tx: &mut Tx, digest: &TokenDigest) -> Result<Option<AdminToken>> {

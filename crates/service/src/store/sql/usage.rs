@@ -9,7 +9,7 @@ use sqlx::Row;
 use super::booking::{SUMS, sum_of};
 use super::keys::cut;
 use super::teams::judge_credit;
-use super::{SqlStore, ingest, note, remember, replay, rows};
+use super::{SqlStore, cursor, ingest, note, remember, replay, rows};
 use crate::clock::{Millis, day_name};
 use crate::money::{DOLLAR, MAX_BALANCE};
 use crate::store::{
@@ -31,6 +31,9 @@ impl UsageStore for SqlStore {
         let before = super::teams::load(&mut tx, team.as_str()).await?;
         if replay(&mut tx, entry.once.as_ref(), by).await?.is_some() {
             return super::teams::load(&mut tx, team.as_str()).await;
+        }
+        if before.closed_at.is_some() && entry.amount > 0 {
+            return Err(super::teams::closed(team.as_str()));
         }
         let after = before.balance_nano_usd.checked_add(entry.amount);
         if !after.is_some_and(|after| (-MAX_BALANCE..=MAX_BALANCE).contains(&after)) {
@@ -80,12 +83,7 @@ impl UsageStore for SqlStore {
             "SELECT * FROM ledger WHERE team_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
         )
         .bind(team.as_str())
-        .bind(
-            page.after
-                .as_deref()
-                .and_then(|c| c.parse().ok())
-                .unwrap_or(i64::MAX),
-        )
+        .bind(cursor::seq(page.after.as_deref())?)
         .bind(i64::from(page.limit) + 1)
         .fetch_all(&self.readers)
         .await?;

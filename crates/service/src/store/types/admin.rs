@@ -3,7 +3,9 @@
 use gmtech_core::ident::TeamId;
 use serde::{Deserialize, Serialize};
 
+use super::Once;
 use crate::clock::Millis;
+use crate::policy::Policy;
 
 /// One change.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -43,6 +45,19 @@ pub struct NewTeam {
     pub name: String,
     /// Whether it may only spend what it has topped up.
     pub prepaid: bool,
+    /// What its own administrators may do with keys; `None` is the default.
+    pub policy: Option<Policy>,
+    /// Makes it happen once.
+    pub once: Option<Once>,
+}
+
+/// What creating a team gave.
+#[derive(Clone, Debug)]
+pub struct CreatedTeam {
+    /// The team.
+    pub team: Team,
+    /// Whether an earlier call made it.
+    pub replayed: bool,
 }
 
 /// A billing account.
@@ -62,6 +77,11 @@ pub struct Team {
     pub balance_nano_usd: i64,
     /// Prepaid and nothing left: its keys are answered 429 `insufficient_quota`.
     pub exhausted: bool,
+    /// What its own administrators may do with keys; null is the default: the default tier, and nothing lifted or raised.
+    pub policy: Option<Policy>,
+    /// From when on nothing is done with it any more; null where it is open.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub closed_at: Option<Millis>,
     /// The version of its last change.
     pub version: u64,
 }
@@ -72,10 +92,15 @@ pub struct Team {
 pub struct TeamPatch {
     /// The name.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Whether it may only spend what it has topped up.
     #[serde(default)]
     pub prepaid: Option<bool>,
+    /// All that its own administrators may do with keys; null is the default.
+    #[serde(default, deserialize_with = "crate::json::present")]
+    #[schema(value_type = Option<Policy>)]
+    pub policy: Option<Option<Policy>>,
 }
 
 /// A member to be added.
@@ -83,6 +108,7 @@ pub struct TeamPatch {
 #[serde(deny_unknown_fields)]
 pub struct NewMember {
     /// The address that names the person.
+    #[schema(min_length = 3, max_length = 254)]
     pub email: String,
     /// What the person is to the team: `owner` or `member`.
     pub role: MemberRole,

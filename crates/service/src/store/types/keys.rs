@@ -1,12 +1,17 @@
 //! Keys.
 
+use std::collections::BTreeMap;
+
+use gmtech_core::address::AddressSet;
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::key::KeyDigest;
 use gmtech_core::model::ModelSet;
 use gmtech_core::quota::LimitOverrides;
 use gmtech_core::record::{KeyRecord, Status};
+use gmtech_core::request::EndpointSet;
 use serde::{Deserialize, Serialize};
 
+use super::{Budgets, Once, Role};
 use crate::clock::Millis;
 
 /// What stands for a new key's text.
@@ -20,32 +25,25 @@ pub struct KeySecret {
     pub redacted: String,
 }
 
-/// What a key may spend, in nano-dollars; `None` is no budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Budgets {
-    /// A UTC day.
-    #[serde(default)]
-    pub day_nano_usd: Option<i64>,
-    /// A UTC calendar month.
-    #[serde(default)]
-    pub month_nano_usd: Option<i64>,
-}
-
 /// What replaces a tier's limits; an absent field keeps the tier's.
 #[derive(utoipa::ToSchema)]
 #[schema(as = Limits)]
 #[allow(dead_code, reason = "only described")]
 pub struct LimitsSchema {
-    /// Requests a minute, 1 or more.
+    /// Requests a minute.
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub requests_per_minute: Option<u32>,
-    /// Requests at once from a full bucket.
+    /// Requests at once from a full bucket; what refills within 31 years.
+    #[schema(minimum = 1)]
     pub requests_burst: Option<u32>,
-    /// Tokens a minute, 1 or more.
+    /// Tokens a minute.
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub tokens_per_minute: Option<u32>,
-    /// Tokens at once from a full bucket.
+    /// Tokens at once from a full bucket; what refills within 31 years.
+    #[schema(minimum = 1)]
     pub tokens_burst: Option<u32>,
     /// Requests under way at once.
+    #[schema(minimum = 1, maximum = 1024)]
     pub max_in_flight: Option<u32>,
 }
 
@@ -68,6 +66,16 @@ pub struct NewKey {
     pub expires_at: Option<u64>,
     /// What it may spend.
     pub budgets: Budgets,
+    /// From where it may be used; `None` is from anywhere.
+    pub addresses: Option<AddressSet>,
+    /// The groups of endpoints that it may use; `None` is all that are open.
+    pub endpoints: Option<EndpointSet>,
+    /// The member of its team who answers for it.
+    pub owner: Option<String>,
+    /// Texts by name, for the team's own use.
+    pub metadata: BTreeMap<String, String>,
+    /// Words that lists are filtered by.
+    pub tags: Vec<String>,
 }
 
 /// A key as the store knows it.
@@ -79,16 +87,28 @@ pub struct KeyInfo {
     pub redacted: String,
     /// What its owner calls it.
     pub name: String,
-    /// What it may spend.
+    /// The member of its team who answers for it.
+    pub owner: Option<String>,
+    /// Texts by name, for the team's own use.
+    pub metadata: BTreeMap<String, String>,
+    /// Words that lists are filtered by.
+    pub tags: Vec<String>,
+    /// What its chain of rotations may spend.
     pub budgets: Budgets,
-    /// Whether it has spent a budget.
+    /// Whether its chain has spent a budget for all models.
     pub over_budget: bool,
+    /// Whether its chain has spent a soft budget, which refuses nothing.
+    pub over_soft_budget: bool,
+    /// The role of who suspended it; `None` where it is not suspended.
+    pub suspended_by: Option<Role>,
     /// When it was made.
     pub created_at: Millis,
     /// Who made it.
     pub created_by: String,
     /// The start of its last request that reached the ledger.
     pub last_used_at: Option<Millis>,
+    /// The key that it replaces.
+    pub rotated_from: Option<KeyId>,
     /// The key that replaces it.
     pub rotated_to: Option<KeyId>,
     /// The version of its last change.
@@ -104,6 +124,26 @@ pub struct Created {
     pub replayed: bool,
 }
 
+/// What creating several keys gave.
+#[derive(Clone, Debug)]
+pub struct CreatedKeys {
+    /// The keys, in the order asked for.
+    pub keys: Vec<KeyInfo>,
+    /// Whether an earlier call made them.
+    pub replayed: bool,
+}
+
+/// How to rotate.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// What stands for the new key's text.
+    pub secret: KeySecret,
+    /// How long the old key goes on, in seconds.
+    pub overlap_seconds: u64,
+    /// Makes it happen once.
+    pub once: Option<Once>,
+}
+
 /// What rotating gave.
 #[derive(Clone, Debug)]
 pub struct Rotated {
@@ -111,6 +151,8 @@ pub struct Rotated {
     pub old: KeyInfo,
     /// The key that follows it.
     pub new: KeyInfo,
+    /// Whether an earlier call made it, so that the text in hand is not its text.
+    pub replayed: bool,
 }
 
 /// What of a key to change; `None` keeps, `Some(None)` removes.
@@ -118,16 +160,78 @@ pub struct Rotated {
 pub struct KeyPatch {
     /// The name.
     pub name: Option<String>,
-    /// The tier.
+    /// The tier, of its whole chain of rotations, as are the next five.
     pub tier: Option<TierName>,
     /// The models.
     pub models: Option<Option<ModelSet>>,
     /// All limits at once.
     pub limits: Option<LimitOverrides>,
+    /// All budgets at once.
+    pub budgets: Option<Budgets>,
+    /// The networks that it may be used from.
+    pub addresses: Option<Option<AddressSet>>,
+    /// The groups of endpoints.
+    pub endpoints: Option<Option<EndpointSet>>,
     /// Seconds since the Unix epoch.
     pub expires_at: Option<Option<u64>>,
-    /// Both budgets at once.
-    pub budgets: Option<Budgets>,
+    /// The member who answers for it.
+    pub owner: Option<Option<String>>,
+    /// All texts at once.
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// All tags at once.
+    pub tags: Option<Vec<String>>,
+}
+
+/// How a key is, as people mean it. A key has one standing: the first of these that is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Ended for good.
+    Revoked,
+    /// Past its end.
+    Expired,
+    /// Paused.
+    Suspended,
+    /// Has spent a budget.
+    OverBudget,
+    /// Works.
+    Active,
+}
+
+impl KeyInfo {
+    /// How it is at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Millis) -> Standing {
+        match self.record.status {
+            Status::Revoked => Standing::Revoked,
+            _ if self.has_expired(now) => Standing::Expired,
+            Status::Suspended => Standing::Suspended,
+            Status::Active if self.over_budget => Standing::OverBudget,
+            Status::Active => Standing::Active,
+        }
+    }
+
+    /// Whether it is past its end.
+    #[must_use]
+    pub fn has_expired(&self, now: Millis) -> bool {
+        let end = self.record.expires_at;
+        end.is_some_and(|at| at <= now.unix_seconds())
+    }
+}
+
+/// What a list of keys is ordered by; the key's id breaks ties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeySort {
+    /// When it was made, the newest first.
+    #[default]
+    Created,
+    /// Its name in small letters, from a to z.
+    Name,
+    /// When it was last used, the latest first.
+    LastUsed,
+    /// When it expires, the soonest first; never comes last.
+    Expires,
 }
 
 /// Which keys to list.
@@ -135,6 +239,22 @@ pub struct KeyPatch {
 pub struct KeyFilter {
     /// Only of this team.
     pub team: Option<TeamId>,
-    /// Only with this status.
-    pub status: Option<Status>,
+    /// Only as they are so at `now`.
+    pub standing: Option<(Standing, Millis)>,
+    /// Only with this tag.
+    pub tag: Option<String>,
+    /// Only of this member.
+    pub owner: Option<String>,
+    /// Only of this tier.
+    pub tier: Option<TierName>,
+    /// Only with this text in their name, id or shown beginning, in small letters.
+    pub search: Option<String>,
+    /// Only those that expire before this, in seconds since the Unix epoch.
+    pub expires_before: Option<u64>,
+    /// Only those that expire at this or later.
+    pub expires_after: Option<u64>,
+    /// In which order.
+    pub sort: KeySort,
+    /// Whether in the opposite of that order.
+    pub reversed: bool,
 }

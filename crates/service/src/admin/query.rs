@@ -1,0 +1,85 @@
+//! Query strings, held to what the description declares: one place for all routes.
+//!
+//! A parameter that a route does not know would be passed over, and a misspelt filter would show everything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Query, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::Response;
+use serde_json::Value;
+
+use crate::error::ApiError;
+
+/// The query parameters of each route, by its method and path.
+pub(super) struct Declared(BTreeMap<(String, String), Vec<String>>);
+
+impl Declared {
+    pub(super) fn of(description: &utoipa::openapi::OpenApi) -> Self {
+        let description = serde_json::to_value(description).unwrap_or_default();
+        let paths = description.get("paths").and_then(Value::as_object);
+        let mut declared = BTreeMap::new();
+        for (path, item) in paths.into_iter().flatten() {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let parameters = operation.get("parameters").and_then(Value::as_array);
+                let names = parameters.into_iter().flatten().filter_map(|parameter| {
+                    let of_query = parameter.get("in").is_some_and(|place| place == "query");
+                    let name = parameter.get("name").and_then(Value::as_str);
+                    name.filter(|_| of_query).map(str::to_owned)
+                });
+                let method = method.to_ascii_uppercase();
+                declared.insert((method, path.clone()), names.collect());
+            }
+        }
+        Self(declared)
+    }
+
+    fn names(&self, method: &Method, path: &str) -> Option<&[String]> {
+        let method = if method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        let key = (method.to_string(), path.to_owned());
+        self.0.get(&key).map(Vec::as_slice)
+    }
+}
+
+/// Refuses a query that names what the route does not declare, names something twice, or holds a NUL.
+pub(super) async fn check(
+    State(declared): State<Arc<Declared>>,
+    matched: MatchedPath,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if let Some(names) = declared.names(request.method(), matched.as_str()) {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(request.uri())?;
+        let mut seen: Vec<&str> = Vec::new();
+        for (name, value) in &pairs {
+            if !names.contains(name) {
+                return Err(unknown(name, names));
+            }
+            if seen.contains(&name.as_str()) {
+                return Err(ApiError::query(format!("{name} must be given once.")));
+            }
+            if value.contains('\0') {
+                return Err(ApiError::query(format!(
+                    "{name} must not hold a NUL character."
+                )));
+            }
+            seen.push(name);
+        }
+    }
+    Ok(next.run(request).await)
+}
+
+fn unknown(name: &str, names: &[String]) -> ApiError {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    let known = match names {
+        [] => "This URL takes none.".to_owned(),
+        names => format!("This URL takes {}.", names.join(", ")),
+    };
+    ApiError::query(format!("There is no query parameter {name}. {known}"))
+}

@@ -1,0 +1,328 @@
+//! Lists of keys. What a page costs does not grow with the number of keys.
+//!
+//! A page walks one index in the list's order, from where the page before ended. The index is the narrowest that one of
+//! the filters has in that order ([`Drive`]); what it does not answer is asked of each key that it gives. So that a filter which few
+//! keys pass does not make a page read them all, a page looks at [`MAX_LOOKED_AT`] keys and no more: it may then
+//! have fewer than were asked for, and says where to go on.
+
+mod cursor;
+
+use cursor::Cursor;
+use sqlx::Any;
+use sqlx::query::Query;
+
+use super::super::{SqlStore, rows, signed};
+use super::cut;
+use crate::store::{KeyFilter, KeyInfo, KeySort, Page, PageRequest, Result, Standing, StoreError};
+
+/// The most keys that one page looks at, besides those that it shows.
+const MAX_LOOKED_AT: u32 = 2_000;
+
+/// Which index a page walks, besides the one of everything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drive {
+    All,
+    Team,
+    Tag,
+    Owner,
+    OverBudget,
+    Status,
+    Tier,
+}
+
+/// A value of a statement.
+#[derive(Clone)]
+enum Bound {
+    Text(String),
+    Number(i64),
+}
+
+/// A statement in the making.
+#[derive(Default)]
+struct Statement {
+    conditions: Vec<String>,
+    bound: Vec<Bound>,
+}
+
+impl Statement {
+    /// Adds a condition; each `?` in it stands for one of the values.
+    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Bound>) {
+        let mut text = String::new();
+        let mut values = values.into_iter();
+        for part in condition.split_inclusive('?') {
+            match (part.strip_suffix('?'), values.next()) {
+                (Some(part), Some(value)) => {
+                    self.bound.push(value);
+                    text.push_str(&format!("{part}${}", self.bound.len()));
+                }
+                _ => text.push_str(part),
+            }
+        }
+        self.conditions.push(text);
+    }
+
+    fn clause(&self) -> String {
+        match self.conditions.is_empty() {
+            true => String::new(),
+            false => format!("WHERE {}", self.conditions.join(" AND ")),
+        }
+    }
+}
+
+/// What a page asks the database.
+struct Plan {
+    /// The keys on the page.
+    select: String,
+    /// Where the last key that it looked at stands, if it looked at as many as it may.
+    last: Option<String>,
+    bound: Vec<Bound>,
+    bound_of_last: Vec<Bound>,
+}
+
+/// What a list is ordered by, as SQL over `keys`.
+fn order_by(sort: KeySort) -> &'static str {
+    match sort {
+        KeySort::Created => "created_at",
+        KeySort::Name => "folded",
+        KeySort::LastUsed => "COALESCE(last_used_at, 0)",
+        KeySort::Expires => "COALESCE(expires_at, 9223372036854775807)",
+    }
+}
+
+fn descends(filter: &KeyFilter) -> bool {
+    matches!(filter.sort, KeySort::Created | KeySort::LastUsed) != filter.reversed
+}
+
+fn drive(filter: &KeyFilter) -> Drive {
+    if filter.sort != KeySort::Created {
+        return match &filter.team {
+            Some(_) => Drive::Team,
+            None => Drive::All,
+        };
+    }
+    let standing = filter.standing.map(|(standing, _)| standing);
+    match (standing, &filter.team) {
+        _ if filter.tag.is_some() => Drive::Tag,
+        _ if filter.owner.is_some() => Drive::Owner,
+        (Some(Standing::OverBudget), _) => Drive::OverBudget,
+        (Some(Standing::Revoked | Standing::Suspended | Standing::Active), _) => Drive::Status,
+        (_, Some(_)) => Drive::Team,
+        _ if filter.tier.is_some() => Drive::Tier,
+        _ => Drive::All,
+    }
+}
+
+fn plan(filter: &KeyFilter, after: Option<&Cursor>, limit: u32) -> Plan {
+    let drive = drive(filter);
+    let (from, at, id) = match drive {
+        Drive::Tag => ("key_tags", "key_tags.created_at", "key_tags.key_id"),
+        _ => ("keys", order_by(filter.sort), "id"),
+    };
+    let (before, direction) = match descends(filter) {
+        true => ("<", "DESC"),
+        false => (">", "ASC"),
+    };
+    let mut walked = Statement::default();
+    walk(filter, drive, &mut walked);
+    if let Some(Cursor { at: value, id: key }) = after {
+        let place = [value.clone(), Bound::Text(key.clone())];
+        walked.and(&format!("({at}, {id}) {before} (?, ?)"), place);
+    }
+    let order = format!("ORDER BY {at} {direction}, {id} {direction}");
+    let page = limit.saturating_add(1);
+    let clause = walked.clause();
+    let mut asked = Statement {
+        conditions: Vec::new(),
+        bound: walked.bound.clone(),
+    };
+    ask(filter, drive, &mut asked);
+    if asked.conditions.is_empty() {
+        let from = match drive {
+            Drive::Tag => "key_tags JOIN keys ON keys.id = key_tags.key_id",
+            _ => from,
+        };
+        return Plan {
+            select: format!("SELECT keys.* FROM {from} {clause} {order} LIMIT {page}"),
+            last: None,
+            bound: walked.bound,
+            bound_of_last: Vec::new(),
+        };
+    }
+    let walk = format!("FROM {from} {clause} {order} LIMIT");
+    let looked_at = match drive {
+        Drive::Tag => format!(
+            "(SELECT key_id, created_at AS tagged_at {walk} {MAX_LOOKED_AT}) AS walked JOIN keys ON keys.id = walked.key_id"
+        ),
+        _ => format!("(SELECT * {walk} {MAX_LOOKED_AT}) AS keys"),
+    };
+    let order = match drive {
+        Drive::Tag => format!("ORDER BY tagged_at {direction}, keys.id {direction}"),
+        _ => order,
+    };
+    let clause = asked.clause();
+    Plan {
+        select: format!("SELECT keys.* FROM {looked_at} {clause} {order} LIMIT {page}"),
+        last: Some(format!(
+            "SELECT {at}, {id} {walk} 1 OFFSET {}",
+            MAX_LOOKED_AT - 1
+        )),
+        bound: asked.bound,
+        bound_of_last: walked.bound,
+    }
+}
+
+/// What the index answers by itself.
+fn walk(filter: &KeyFilter, drive: Drive, walked: &mut Statement) {
+    let text = |value: &str| Bound::Text(value.into());
+    if let Some(team) = &filter.team
+        && has_team(drive)
+    {
+        let condition = match drive {
+            Drive::Tag => "key_tags.team_id = ?",
+            _ => "team_id = ?",
+        };
+        walked.and(condition, [text(team.as_str())]);
+    }
+    match drive {
+        Drive::All | Drive::Team => {}
+        Drive::Tag => walked.and("tag = ?", filter.tag.as_deref().map(text)),
+        Drive::Owner => walked.and("owner = ?", filter.owner.as_deref().map(text)),
+        Drive::OverBudget => walked.and("over_budget = 1", []),
+        Drive::Tier => walked.and("tier = ?", filter.tier.as_ref().map(|t| text(t.as_str()))),
+        Drive::Status => {
+            let standing = filter.standing.map(|(standing, _)| standing);
+            let status = match standing {
+                Some(Standing::Revoked) => "revoked",
+                Some(Standing::Suspended) => "suspended",
+                _ => "active",
+            };
+            walked.and("status = ?", [text(status)]);
+        }
+    }
+    if filter.sort == KeySort::Expires {
+        let end = order_by(KeySort::Expires);
+        if let Some(before) = filter.expires_before {
+            walked.and(&format!("{end} < ?"), [Bound::Number(signed(before))]);
+        }
+        if let Some(from) = filter.expires_after {
+            let range = format!("{end} >= ? AND {end} < 9223372036854775807");
+            walked.and(&range, [Bound::Number(signed(from))]);
+        }
+    }
+}
+
+/// Whether the index tells teams apart.
+fn has_team(drive: Drive) -> bool {
+    matches!(drive, Drive::Team | Drive::Tag | Drive::Status)
+}
+
+/// What is left to ask of each key.
+fn ask(filter: &KeyFilter, drive: Drive, asked: &mut Statement) {
+    let text = |value: &str| Bound::Text(value.into());
+    if let Some(team) = &filter.team
+        && !has_team(drive)
+    {
+        asked.and("keys.team_id = ?", [text(team.as_str())]);
+    }
+    if let Some(tag) = filter.tag.as_deref()
+        && drive != Drive::Tag
+    {
+        let tagged =
+            "EXISTS (SELECT 1 FROM key_tags WHERE key_tags.key_id = keys.id AND key_tags.tag = ?)";
+        asked.and(tagged, [text(tag)]);
+    }
+    if let Some(owner) = filter.owner.as_deref()
+        && drive != Drive::Owner
+    {
+        asked.and("owner = ?", [text(owner)]);
+    }
+    if let Some(tier) = &filter.tier
+        && drive != Drive::Tier
+    {
+        asked.and("tier = ?", [text(tier.as_str())]);
+    }
+    if let Some((standing, now)) = filter.standing {
+        let now = || Bound::Number(signed(now.unix_seconds()));
+        let alive = "(expires_at IS NULL OR expires_at > ?)";
+        match standing {
+            Standing::Revoked if drive == Drive::Status => {}
+            Standing::Revoked => asked.and("status = 'revoked'", []),
+            Standing::Expired => asked.and("status <> 'revoked' AND expires_at <= ?", [now()]),
+            Standing::Suspended => asked.and(&format!("status = 'suspended' AND {alive}"), [now()]),
+            Standing::OverBudget => {
+                let spent = format!("status = 'active' AND over_budget = 1 AND {alive}");
+                asked.and(&spent, [now()]);
+            }
+            Standing::Active => {
+                let works = format!("status = 'active' AND over_budget = 0 AND {alive}");
+                asked.and(&works, [now()]);
+            }
+        }
+    }
+    if filter.sort != KeySort::Expires {
+        if let Some(before) = filter.expires_before {
+            asked.and("expires_at < ?", [Bound::Number(signed(before))]);
+        }
+        if let Some(from) = filter.expires_after {
+            asked.and("expires_at >= ?", [Bound::Number(signed(from))]);
+        }
+    }
+    if let Some(search) = filter.search.as_deref() {
+        let pattern = || text(&format!("%{}%", escaped(search)));
+        let begins = text(&format!("{}%", escaped(search)));
+        asked.and(
+            r"(folded LIKE ? ESCAPE '\' OR lower(keys.id) LIKE ? ESCAPE '\' OR lower(redacted) LIKE ? ESCAPE '\')",
+            [pattern(), pattern(), begins],
+        );
+    }
+}
+
+/// A text as LIKE takes it for itself.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+pub(super) async fn page(
+    store: &SqlStore,
+    filter: &KeyFilter,
+    page: &PageRequest,
+) -> Result<Page<KeyInfo>> {
+    let after = page
+        .after
+        .as_deref()
+        .map(|text| Cursor::read(text, filter).ok_or(StoreError::BadCursor));
+    let plan = plan(filter, after.transpose()?.as_ref(), page.limit);
+    let found = bind(&plan.select, &plan.bound)
+        .fetch_all(&store.readers)
+        .await?;
+    let items = found.iter().map(rows::key).collect::<Result<Vec<_>>>()?;
+    let mut page = cut(items, page.limit, |key| {
+        Cursor::of(key, filter).write(filter)
+    });
+    if let (None, Some(last)) = (&page.next, &plan.last) {
+        let row = bind(last, &plan.bound_of_last)
+            .fetch_optional(&store.readers)
+            .await?;
+        let cursor = row.map(|row| Cursor::of_row(&row, filter)).transpose()?;
+        page.next = cursor.map(|cursor| cursor.write(filter));
+    }
+    Ok(page)
+}
+
+fn bind<'q>(sql: &'q str, bound: &[Bound]) -> Query<'q, Any, sqlx::any::AnyArguments<'q>> {
+    let query = sqlx::query(sql);
+    bound.iter().fold(query, |query, value| match value {
+        Bound::Text(text) => query.bind(text.clone()),
+        Bound::Number(number) => query.bind(*number),
+    })
+}
+
+#[cfg(test)]
+mod tests;
