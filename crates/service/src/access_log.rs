@@ -1,7 +1,7 @@
 //! Envoy's JSON access log as usage events.
 //!
 //! The log carries what the filter reports: `event_id`, `key_id`, `team_id`, `tier`, `model`, `path` (or `endpoint`),
-//! `decision`, `usage_source`, `response_code` (or `status`), `duration_ms`, `start_time` and the tokens by kind
+//! `decision`, `usage_source`, `response_code` (or `status`), `duration_ms`, `start_time`, `method`, `request_id` and the tokens by kind
 //! (`tokens_input`, `tokens_cached_input`, …, `tokens_total`). Envoy writes a number as a number or as a text, and what is
 //! absent not at all, or as null, `-` or an empty text; all are read alike.
 
@@ -10,10 +10,12 @@ use std::time::Duration;
 use gmtech_core::decision::ALLOWED;
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::ModelId;
+use gmtech_core::request::Endpoint;
 use gmtech_core::sync::events::{Label, UsageEvent};
 use gmtech_core::usage::{Tokens, Usage};
 use serde_json::Value;
 
+use crate::secret;
 use crate::store::Ingested;
 
 /// What an entry of the log is.
@@ -115,9 +117,29 @@ fn event(entry: &Value) -> Option<UsageEvent> {
         }),
         requests: 1,
         object: None,
-        request_id: Label::default(),
-        endpoint_group: Label::default(),
+        request_id: request_id(&text(entry, "request_id")),
+        endpoint_group: group(entry),
     })
+}
+
+/// One that holds a key, which a client may have put there, is left out.
+fn request_id(text: &str) -> Label {
+    if secret::redact(text) == text {
+        Label::clip(text)
+    } else {
+        Label::default()
+    }
+}
+
+/// The group of endpoints that the line's method and path lead to.
+fn group(entry: &Value) -> Label {
+    let method = text(entry, "method");
+    let path = first(entry, ["path", "endpoint"]);
+    if method.is_empty() || path.is_empty() {
+        return Label::default();
+    }
+    let endpoint = Endpoint::new(method.as_bytes(), path.as_bytes());
+    endpoint.map_or_else(|_| Label::default(), |e| Label::clip(e.group().name()))
 }
 
 /// A field as text; what Envoy writes for an absent one is empty.
@@ -179,7 +201,7 @@ mod tests {
             "event_id": "00112233445566778899aabbccddeeff", "key_id": "key_1", "team_id": "acme", "tier": "free",
             "model": "gpt-4o", "path": "/v1/chat/completions?x=1", "tokens_input": 10, "tokens_output": "5",
             "tokens_cached_input": "-", "usage_source": "lower_bound", "response_code": 200, "decision": "allowed",
-            "duration_ms": "12", "start_time": "2026-11-23T12:00:00.250Z", "something_else": {"a": 1}
+            "method": "POST", "request_id": "7a1c-8f30", "duration_ms": "12", "start_time": "2026-11-23T12:00:00.250Z", "something_else": {"a": 1}
         })
     }
 
@@ -190,6 +212,10 @@ mod tests {
         assert_eq!(
             (event.endpoint.as_str(), event.decision.as_str()),
             ("/v1/chat/completions", "allowed")
+        );
+        assert_eq!(
+            (event.request_id.as_str(), event.endpoint_group.as_str()),
+            ("7a1c-8f30", "chat_completions")
         );
         let tokens = Tokens {
             input: 10,
@@ -238,6 +264,8 @@ mod tests {
             ("start_time", json!(u64::MAX), "malformed"),
             ("start_time", json!("9999-12-31T00:00:00Z"), "malformed"),
             ("start_time", json!("1969-12-31T23:59:59Z"), "malformed"),
+            ("request_id", json!("-"), "event"),
+            ("method", json!(null), "event"),
         ] {
             let mut changed = entry();
             changed[field] = value.clone();

@@ -5,6 +5,7 @@
 
 mod audit;
 mod description;
+mod export;
 mod keys;
 mod query;
 mod restored;
@@ -28,12 +29,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::authenticate::Listener;
-use crate::caller;
 use crate::detached::detached;
 use crate::error::ApiError;
 use crate::health;
 use crate::json;
-use crate::manage::fields;
 use crate::metrics;
 use crate::observe::observed;
 use crate::service::Service;
@@ -69,6 +68,7 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(audit::tiers))
         .routes(routes!(restored::list, restored::acknowledge))
         .routes(routes!(usage::query))
+        .routes(routes!(usage::request))
         .routes(routes!(usage::import))
 }
 

@@ -8,6 +8,15 @@ use serde::{Serialize, Serializer};
 /// Milliseconds in a day; days are UTC.
 pub const DAY_MS: i64 = 86_400_000;
 
+/// Milliseconds in a minute.
+pub const MINUTE_MS: i64 = 60_000;
+
+/// Minutes in an hour.
+pub const HOUR_MINUTES: i64 = 60;
+
+/// Minutes in a day.
+pub const DAY_MINUTES: i64 = 1_440;
+
 /// A wall-clock instant in milliseconds since the Unix epoch, written as RFC 3339 in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Millis(pub i64);

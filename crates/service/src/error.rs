@@ -97,6 +97,11 @@ impl ApiError {
         )
     }
 
+    /// 404: there is none, for a reason that the caller should know.
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self::request(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
     /// 405.
     pub fn method() -> Self {
         Self::request(

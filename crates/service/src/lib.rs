@@ -22,6 +22,7 @@ pub mod config;
 pub mod db;
 mod detached;
 pub mod error;
+pub mod export;
 pub mod health;
 pub mod intake;
 pub mod journal;

@@ -18,3 +18,4 @@ mod marks;
 pub mod restored;
 pub mod teams;
 pub mod tokens;
+pub mod usage;

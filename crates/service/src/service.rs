@@ -194,7 +194,7 @@ impl Service {
         self.settings().tiers.clone()
     }
 
-    /// The event with its price. A model or endpoint that holds a key, which a client may have put there by mistake,
+    /// The event with its price. A key in its model, endpoint or request id, which a client may have put there by mistake,
     /// is left out.
     #[must_use]
     pub fn price(&self, mut event: UsageEvent) -> Priced {
@@ -206,6 +206,7 @@ impl Service {
             event.model = None;
         }
         event.endpoint = Label::clip(&secret::redact(event.endpoint.as_str()));
+        event.request_id = Label::clip(&secret::redact(event.request_id.as_str()));
         self.settings().prices.price(event)
     }
 

@@ -186,8 +186,12 @@ pub trait UsageStore {
     async fn credit(&self, team: &TeamId, entry: NewCredit, by: &By) -> Result<Team>;
     /// The ledger of a team, the newest first.
     async fn ledger(&self, team: &TeamId, page: &PageRequest) -> Result<Page<LedgerRow>>;
-    /// Usage in groups.
-    async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>>;
+    /// Usage in groups: by time first, then by what is told apart, in that order.
+    async fn usage(&self, query: &UsageQuery) -> Result<Page<UsageRow>>;
+    /// From when on sums of minutes and of hours are complete.
+    async fn usage_kept(&self) -> Result<Kept>;
+    /// What is recorded of one request; only of `team` if given.
+    async fn request(&self, id: &str, team: Option<&TeamId>) -> Result<Vec<RequestRecord>>;
 }
 
 /// What time does to the data.

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::Deserialize;
 
-use super::caller::Caller;
-use super::{Body, List, Query, fields};
+use super::export::{self, Format};
+use super::{Body, List, Path, Query};
 use crate::access_log;
+use crate::caller::Caller;
+use crate::clock::Millis;
 use crate::error::{ApiError, ErrorBody};
+use crate::manage::usage::{self as manage, AskUsage};
 use crate::service::Service;
-use crate::store::{Batch, GroupBy, Import, Ingested, UsageQuery, UsageRow};
+use crate::store::{Batch, Dimension, Import, Ingested, RequestRecord, UsageRow};
 
 /// The most log entries in one import.
 const MAX_IMPORT: usize = 1_000;
@@ -19,42 +24,79 @@ const MAX_IMPORT: usize = 1_000;
 /// Which usage.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct UsageParams {
-    /// `key` (the default), `team`, `model` or `day`.
-    #[param(inline)]
-    #[serde(default)]
-    by: GroupBy,
+    /// What to tell apart, with commas between: `key`, `team`, `model`, `endpoint`, `decision`. Without it `key`, or nothing
+    /// where `every` is given.
+    #[param(style = Form, explode = false, value_type = Option<Vec<Dimension>>)]
+    by: Option<String>,
+    /// The span of each row: `minute`, `hour`, `day` or `month` (UTC). Without it, or with `none`, the whole time.
+    every: Option<String>,
+    /// From this UTC day (2026-11-23) or instant (RFC 3339, at a full minute) on. Without it all there is; for minutes the
+    /// last hour, for hours the last day.
+    from: Option<String>,
+    /// Up to and with this UTC day, or up to this instant.
+    to: Option<String>,
     /// Only of this team.
     team: Option<String>,
     /// Only of this key.
     key: Option<String>,
-    /// From this UTC day on, as 2026-11-23.
-    from: Option<String>,
-    /// Up to and with this day.
-    to: Option<String>,
+    /// Only of this model; empty for requests without one.
+    model: Option<String>,
+    /// Only of this group of endpoints, as `chat_completions`.
+    endpoint: Option<String>,
+    /// Only with this decision, as `allowed`.
+    decision: Option<String>,
+    /// What the page before gave as `next`.
+    after: Option<String>,
+    /// At most this many groups, 1 to 10,000; 1,000 by default.
+    #[param(minimum = 1, maximum = 10_000)]
+    limit: Option<u32>,
+    /// `json` (the default), `csv` or `jsonl`. The header `Accept` says it too.
+    format: Option<String>,
 }
 
 #[utoipa::path(get, path = "/admin/v1/usage", tag = "usage", params(UsageParams),
-    responses((status = 200, body = List<UsageRow>), (status = "4XX", body = ErrorBody)))]
-/// Requests, tokens, cost and refusals in groups.
+    responses((status = 200, content((List<UsageRow> = "application/json"), (String = "text/csv"),
+        (String = "application/jsonl"))), (status = "4XX", body = ErrorBody)))]
+/// Requests, tokens, cost and refusals in groups, by time first. A page of CSV or JSON Lines names the next one in its header
+/// `Link`.
 pub(super) async fn query(
     State(service): State<Arc<Service>>,
     caller: Caller,
+    headers: HeaderMap,
+    RawQuery(asked): RawQuery,
     Query(params): Query<UsageParams>,
-) -> Result<Json<List<UsageRow>>, ApiError> {
-    let team = params
-        .team
-        .as_deref()
-        .map(|t| fields::team("team", t))
-        .transpose()?;
-    let query = UsageQuery {
+) -> Result<Response, ApiError> {
+    let format = Format::of(params.format.as_deref(), &headers)?;
+    let question = AskUsage {
         by: params.by,
-        team: caller.narrow(team)?,
-        key: params.key.as_deref().map(fields::key_id).transpose()?,
-        from_day: fields::day("from", params.from.as_deref())?,
-        to_day: fields::day("to", params.to.as_deref())?,
+        every: params.every,
+        from: params.from,
+        to: params.to,
+        team: params.team,
+        key: params.key,
+        model: params.model,
+        endpoint: params.endpoint,
+        decision: params.decision,
+        after: params.after,
+        limit: params.limit,
     };
-    Ok(Json(List::all(service.store.usage(&query).await?)))
+    let usage = manage::query(&service, &caller, question, Millis::now()).await?;
+    export::render(format, usage, asked.as_deref().unwrap_or_default())
+}
+
+#[utoipa::path(get, path = "/admin/v1/requests/{request_id}", tag = "usage",
+    params(("request_id" = String, Path, description = "The request's `x-request-id`, from the answer or the access log")),
+    responses((status = 200, body = List<RequestRecord>), (status = "4XX", body = ErrorBody)))]
+/// What is recorded of one request: its own record, and one for each object of the provider's whose end it was shown.
+pub(super) async fn request(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    Path(request_id): Path<String>,
+) -> Result<Json<List<RequestRecord>>, ApiError> {
+    let records = manage::request(&service, &caller, &request_id).await?;
+    Ok(Json(List::all(records)))
 }
 
 #[utoipa::path(post, path = "/admin/v1/usage/import", tag = "usage", request_body = Vec<Object>,

@@ -7,7 +7,7 @@ use gmtech_core::quota::LimitOverrides;
 use gmtech_core::request::{EndpointGroup, EndpointSet};
 use sha2::{Digest, Sha256};
 
-use crate::clock::{Millis, parse_day};
+use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::money::MAX_AMOUNT;
 use crate::policy::{MAX_KEYS, MAX_LIFETIME, Policy};
@@ -239,15 +239,6 @@ pub(crate) fn policy(service: &Service, policy: Policy) -> Result<Policy, ApiErr
         )));
     }
     Ok(policy)
-}
-
-pub(crate) fn day(param: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> {
-    text.map(|text| {
-        parse_day(text).ok_or_else(|| {
-            ApiError::invalid(param, format!("{param} must be a day such as 2026-11-23."))
-        })
-    })
-    .transpose()
 }
 
 /// An idempotency token bound to what is asked with it: the same token with another request is a mistake.

@@ -24,8 +24,10 @@ mod keys;
 mod objects;
 mod pools;
 mod readers;
+mod reports;
 mod reserve;
 mod restored;
+mod rollups;
 mod rows;
 mod session;
 mod sync;
@@ -52,6 +54,7 @@ use crate::secret;
 
 /// Keys, teams, usage and money in a SQL database.
 pub struct SqlStore {
+    dialect: Dialect,
     writer: Writer,
     readers: Readers,
     head: watch::Sender<u64>,
@@ -97,6 +100,7 @@ impl SqlStore {
             reserve.restore(Instant::now());
         }
         Ok(Self {
+            dialect: connector.dialect,
             writer: Writer::new(connector.clone(), reserve),
             readers: Readers::new(connector)?,
             head: watch::Sender::new(0),

@@ -18,3 +18,4 @@ mod mistakes;
 mod policy;
 mod teams;
 mod tokens;
+mod usage;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use gmtech_core::sync::Frame;
 use gmtech_service::config::Config;
 use gmtech_service::secret::Token;
@@ -149,6 +149,22 @@ impl Api {
         let (status, json) = self.ask(ADMIN, Method::GET, path, None).await;
         assert!(status.is_success(), "{path}: {status} {json}");
         json
+    }
+
+    /// What the administrator reads in a form of another type; must succeed.
+    pub async fn read(&self, path: &str, accept: &str) -> (HeaderMap, String) {
+        let request = Request::builder()
+            .uri(path)
+            .header("authorization", format!("Bearer {ADMIN}"))
+            .header("accept", accept)
+            .body(Body::empty())
+            .unwrap();
+        let response = self.admin.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert_eq!(head.status, StatusCode::OK, "{path}: {body}");
+        (head.headers, body)
     }
 
     /// A key of a team that is made for it; its text is in `key`.

@@ -56,12 +56,19 @@ async fn no_number_of_one_event_stops_the_next_one(stand: &Stand) {
             .accepted,
         1
     );
-    for by in [GroupBy::Key, GroupBy::Team, GroupBy::Model, GroupBy::Day] {
+    for (by, every) in [
+        (vec![Dimension::Key], None),
+        (vec![Dimension::Team, Dimension::Model], None),
+        (vec![Dimension::Endpoint], Some(Every::Day)),
+        (vec![], Some(Every::Month)),
+        (vec![], None),
+    ] {
         let query = UsageQuery {
             by,
+            every,
             ..UsageQuery::default()
         };
-        for row in store.usage(&query).await.unwrap() {
+        for row in store.usage(&query).await.unwrap().items {
             assert!(
                 row.requests > 0 && row.total_tokens >= 4_000_000_000_000_000_000,
                 "{row:?}"

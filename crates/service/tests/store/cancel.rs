@@ -168,9 +168,11 @@ const CALLS: &[(&str, Call)] = calls! {
     );
     ledger: |s| async { s.store.ledger(&s.key.record.team, &page(3, None)).await };
     usage: |s| async {
-        let all = UsageQuery { team: None, key: None, from_day: None, to_day: None, by: GroupBy::Key };
+        let all = UsageQuery::default();
         s.store.usage(&all).await
     };
+    usage_kept: |s| s.store.usage_kept();
+    request: |s| s.store.request("7a1c-8f30", None);
     proven: |s| s.store.proven();
     prove: |s| async {
         let was = s.store.proven().await?;

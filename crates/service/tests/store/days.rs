@@ -101,10 +101,11 @@ mod a_database_of_an_older_version {
 /// Each day's cost.
 async fn by_day(store: &dyn Store) -> BTreeMap<String, i64> {
     let query = UsageQuery {
-        by: GroupBy::Day,
+        by: vec![],
+        every: Some(Every::Day),
         ..UsageQuery::default()
     };
-    let rows = store.usage(&query).await.unwrap();
+    let rows = store.usage(&query).await.unwrap().items;
     rows.into_iter()
         .map(|row| (row.group, row.cost_nano_usd))
         .collect()

@@ -49,3 +49,4 @@ mod policies;
 mod sync;
 mod tokens;
 mod upgrade;
+mod usage;

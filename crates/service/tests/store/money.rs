@@ -2,7 +2,7 @@
 
 use gmtech_core::sync::events::Label;
 use gmtech_core::usage::{Tokens, Usage};
-use gmtech_service::clock::{DAY_MS, Millis};
+use gmtech_service::clock::{DAY_MINUTES, DAY_MS, Millis};
 use gmtech_service::store::*;
 
 use crate::common::*;
@@ -34,13 +34,14 @@ pub(crate) async fn books(store: &dyn Store, id: &str) -> (i64, i64, i64) {
         .map(|r| r.amount_nano_usd)
         .sum();
     let query = UsageQuery {
-        team: Some(team(id)),
+        only: [(Dimension::Team, id.to_owned())].into(),
         ..UsageQuery::default()
     };
     let costs: i64 = store
         .usage(&query)
         .await
         .unwrap()
+        .items
         .iter()
         .map(|u| u.cost_nano_usd)
         .sum();
@@ -277,19 +278,23 @@ async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
         events[at].cost = 0;
     }
     store.ingest(&events, NOON).await.unwrap();
-    for (by, name) in [
-        (GroupBy::Key, key.record.id.as_str()),
-        (GroupBy::Team, "acme"),
-        (GroupBy::Model, "gpt-4o"),
-        (GroupBy::Day, "2026-11-23"),
+    for (by, every, name) in [
+        (vec![Dimension::Key], None, key.record.id.as_str()),
+        (vec![Dimension::Team], None, "acme"),
+        (vec![Dimension::Model], None, "gpt-4o"),
+        (vec![], Some(Every::Day), "2026-11-23"),
+        (vec![], Some(Every::Month), "2026-11"),
+        (vec![], None, ""),
     ] {
         let rows = store
             .usage(&UsageQuery {
                 by,
+                every,
                 ..UsageQuery::default()
             })
             .await
-            .unwrap();
+            .unwrap()
+            .items;
         assert_eq!(rows.len(), 1);
         let row = &rows[0];
         assert_eq!(
@@ -305,10 +310,10 @@ async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
         );
     }
     let other_day = UsageQuery {
-        from_day: Some(NOON.day() + 1),
+        from: Some((NOON.day() + 1) * DAY_MINUTES),
         ..UsageQuery::default()
     };
-    assert!(store.usage(&other_day).await.unwrap().is_empty());
+    assert!(store.usage(&other_day).await.unwrap().items.is_empty());
 }
 
 async fn batches_of_one_transaction_are_answered_each(stand: &Stand) {
@@ -344,7 +349,7 @@ async fn a_sum_of_refusals_counts_as_so_many(stand: &Stand) {
             .await
             .unwrap();
     }
-    let rows = store.usage(&UsageQuery::default()).await.unwrap();
+    let rows = store.usage(&UsageQuery::default()).await.unwrap().items;
     assert_eq!((rows[0].requests, rows[0].not_exact), (40_001, 0));
     assert_eq!(rows[0].refusals["key_revoked"], 40_000);
     let ledger = store.ledger(&team("acme"), &page(10, None)).await.unwrap();

@@ -57,12 +57,13 @@ fn settled(key: &KeyInfo, output: u64, cost: i64, at: Millis) -> Priced {
     settled
 }
 
-async fn usage(store: &dyn Store, by: GroupBy) -> Vec<UsageRow> {
+async fn usage(store: &dyn Store, by: &[Dimension], every: Option<Every>) -> Vec<UsageRow> {
     let query = UsageQuery {
-        by,
+        by: by.to_vec(),
+        every,
         ..UsageQuery::default()
     };
-    store.usage(&query).await.unwrap()
+    store.usage(&query).await.unwrap().items
 }
 
 async fn an_object_is_booked_at_what_it_used_in_any_order(stand: &Stand) {
@@ -73,7 +74,7 @@ async fn an_object_is_booked_at_what_it_used_in_any_order(stand: &Stand) {
     for batch in [&end, &made, &end, &made] {
         store.ingest(batch, NOON).await.unwrap();
     }
-    let rows = usage(store.as_ref(), GroupBy::Key).await;
+    let rows = usage(store.as_ref(), &[Dimension::Key], None).await;
     assert_eq!(
         (
             rows[0].requests,
@@ -94,7 +95,7 @@ async fn what_the_end_adds_counts_then_and_what_it_takes_away_counts_before(stan
     let mut end = settled(&key, 5_000, 700, tomorrow);
     end.event.usage = Usage::Exact(tokens(60, 5_000));
     store.ingest(&[end], tomorrow).await.unwrap();
-    let days = usage(store.as_ref(), GroupBy::Day).await;
+    let days = usage(store.as_ref(), &[], Some(Every::Day)).await;
     let day = |i: usize| {
         let row = &days[i];
         (

@@ -1,4 +1,4 @@
-//! Booking new events: summed by day, charged as one ledger row a key and transaction, and judged against credit and
+//! Booking new events: summed by time, charged as one ledger row a key and transaction, and judged against credit and
 //! budgets. All within the caller's transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,22 +11,13 @@ use super::budgets::judge_budget;
 use super::bulk::Bulk;
 use super::events::KeyAccount;
 use super::pools::pools;
+use super::rollups::{self, Slot};
 use super::teams::judge_credit;
 use super::{Tx, signed};
 use crate::clock::Millis;
 use crate::store::{Priced, Result};
 
-/// What one row of daily sums is for.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Day<'a> {
-    pub(super) team: &'a str,
-    pub(super) key: &'a str,
-    pub(super) day: i64,
-    pub(super) model: &'a str,
-    pub(super) decision: &'a str,
-}
-
-/// The columns of daily sums, in the order of [`Sums`].
+/// The columns of sums, in the order of [`Sums`].
 pub(super) const SUMS: [&str; 11] = [
     "requests",
     "input",
@@ -41,8 +32,8 @@ pub(super) const SUMS: [&str; 11] = [
     "cost",
 ];
 
-/// The largest that a daily sum becomes; two of them can still be added.
-const LARGEST: i64 = 4_000_000_000_000_000_000;
+/// The largest that a sum becomes; two of them can still be added.
+pub(super) const LARGEST: i64 = 4_000_000_000_000_000_000;
 
 /// The sum of a column over any rows, as a `BIGINT`: exact up to 8·10¹⁸ either way, and that beyond it. A plain `SUM`
 /// fails where the result does not fit, and with it whoever asks.
@@ -111,6 +102,16 @@ impl Sums {
         self.last_used = self.last_used.max(other.last_used);
     }
 
+    /// Its columns, in the order of [`SUMS`].
+    pub(super) fn columns(&self) -> [i64; 11] {
+        self.columns
+    }
+
+    /// The start of the last request in it.
+    pub(super) fn last_used(&self) -> i64 {
+        self.last_used
+    }
+
     fn requests(&self) -> i64 {
         self.columns.first().copied().unwrap_or(0)
     }
@@ -131,16 +132,16 @@ struct Charge {
     last_used: i64,
 }
 
-/// Books the sums of new events: by day, as one charge a key in the ledger, and in what the proxies learn.
+/// Books the sums of new events: by time, as one charge a key in the ledger, and in what the proxies learn.
 pub(super) async fn charge(
     tx: &mut Tx,
-    days: &BTreeMap<Day<'_>, Sums>,
+    slots: &BTreeMap<Slot<'_>, Sums>,
     accounts: &BTreeMap<String, KeyAccount>,
     now: Millis,
 ) -> Result<()> {
     let mut charges: BTreeMap<(&str, &str), Charge> = BTreeMap::new();
-    for (day, sums) in days {
-        let charge = charges.entry((day.team, day.key)).or_default();
+    for (slot, sums) in slots {
+        let charge = charges.entry((slot.team, slot.key)).or_default();
         charge.cost = charge.cost.saturating_add(sums.cost());
         if sums.cost() > 0 {
             charge.requests = charge.requests.saturating_add(sums.requests());
@@ -148,7 +149,7 @@ pub(super) async fn charge(
         charge.last_used = charge.last_used.max(sums.last_used);
     }
     let mut charges: Vec<_> = charges.into_iter().collect();
-    add_to_days(tx, &days.iter().collect::<Vec<_>>()).await?;
+    rollups::add(tx, slots).await?;
     note_use(tx, &charges).await?;
     charges.retain(|(_, c)| c.cost != 0);
     let teams: BTreeSet<&str> = charges.iter().map(|((team, _), _)| *team).collect();
@@ -171,50 +172,6 @@ pub(super) async fn charge(
         if pool.has_turned() {
             judge_credit(tx, team).await?;
         }
-    }
-    Ok(())
-}
-
-async fn add_to_days(tx: &mut Tx, days: &[(&Day<'_>, &Sums)]) -> Result<()> {
-    static ADD: LazyLock<Bulk> = LazyLock::new(|| {
-        let adds: Vec<String> = SUMS
-            .iter()
-            .map(|c| {
-                format!(
-                    "{c} = CASE WHEN usage_daily.{c} > {LARGEST} - excluded.{c} THEN {LARGEST}
-                           ELSE usage_daily.{c} + excluded.{c} END"
-                )
-            })
-            .collect();
-        Bulk::new(
-            &format!(
-                "INSERT INTO usage_daily (day, team_id, key_id, model, decision, {}, last_used_at) VALUES",
-                SUMS.join(", ")
-            ),
-            17,
-            &format!(
-                "ON CONFLICT (day, team_id, key_id, model, decision) DO UPDATE SET {}, last_used_at = CASE
-                     WHEN excluded.last_used_at > usage_daily.last_used_at THEN excluded.last_used_at
-                     ELSE usage_daily.last_used_at END",
-                adds.join(", ")
-            ),
-        )
-    });
-    for (sql, part) in ADD.statements(tx, days) {
-        let mut query = sqlx::query(sql);
-        for (day, sums) in part {
-            query = query
-                .bind(day.day)
-                .bind(day.team)
-                .bind(day.key)
-                .bind(day.model)
-                .bind(day.decision);
-            for column in sums.columns {
-                query = query.bind(column.clamp(-LARGEST, LARGEST));
-            }
-            query = query.bind(sums.last_used);
-        }
-        query.execute(&mut **tx).await?;
     }
     Ok(())
 }

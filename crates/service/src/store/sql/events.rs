@@ -91,8 +91,8 @@ pub(super) async fn insert_events(
         Bulk::new(
             "INSERT INTO events (id, day, started_at, received_at, team_id, key_id, tier, model, endpoint, decision,
                  source, status, duration_ms, input, cached_input, cache_write, audio_input, output, reasoning,
-                 audio_output, total, cost, priced_by, requests) VALUES",
-            24,
+                 audio_output, total, cost, priced_by, requests, request_id, endpoint_group) VALUES",
+            26,
             "ON CONFLICT (id) DO NOTHING RETURNING id",
         )
     });
@@ -131,7 +131,9 @@ pub(super) async fn insert_events(
                 .bind(signed(t.billable_total()))
                 .bind(priced.cost)
                 .bind(priced.priced_by)
-                .bind(i64::from(event.requests));
+                .bind(i64::from(event.requests))
+                .bind(event.request_id.as_str())
+                .bind(event.endpoint_group.as_str());
         }
         for row in query.fetch_all(&mut **tx).await? {
             let id: Vec<u8> = row.try_get(0)?;

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use sqlx::Row;
 
-use super::booking::{Day, Sums, charge};
+use super::booking::{Sums, charge};
 use super::events::{Fresh, accounts, insert_events};
+use super::rollups::{Slot, minute_of};
 use super::{Tx, counted, note, objects, signed};
 use crate::clock::{DAY_MS, Millis};
 use crate::store::{Batch, Import, Ingested, Result};
@@ -88,7 +89,7 @@ pub(super) async fn count(tx: &mut Tx, batches: &[Batch], now: Millis) -> Result
     }
     let new = insert_events(tx, &fresh, days.now).await?;
     let mut told = Vec::new();
-    let mut sums: BTreeMap<Day<'_>, Sums> = BTreeMap::new();
+    let mut sums: BTreeMap<Slot<'_>, Sums> = BTreeMap::new();
     for one in &fresh {
         let (priced, event) = (one.priced, &one.priced.event);
         let Some(of) = done.get_mut(one.batch) else {
@@ -105,18 +106,19 @@ pub(super) async fn count(tx: &mut Tx, batches: &[Batch], now: Millis) -> Result
             told.push((priced, one.booked));
             continue;
         }
-        let day = Day {
+        let slot = Slot {
+            minute: minute_of(one.booked),
             team: event.team.as_str(),
             key: event.key.as_str(),
-            day: one.booked.day(),
             model: event.model.as_ref().map_or("", |m| m.as_str()),
+            endpoint: event.endpoint_group.as_str(),
             decision: event.decision.as_str(),
         };
-        sums.entry(day).or_default().add(priced, one.started);
+        sums.entry(slot).or_default().add(priced, one.started);
     }
     let booked = objects::book(tx, &told, days.now).await?;
-    for (day, of) in booked.iter().map(objects::Booked::sums) {
-        sums.entry(day).or_default().merge(&of);
+    for (slot, of) in booked.iter().map(objects::Booked::sums) {
+        sums.entry(slot).or_default().merge(&of);
     }
     charge(tx, &sums, &accounts, now).await?;
     for (of, batch) in done.iter_mut().zip(batches) {

@@ -14,21 +14,23 @@ use gmtech_core::objects::{BatchWork, Kind, Object, ObjectId, ObjectNote};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::booking::{Day, SUMS, Sums};
+use super::booking::{SUMS, Sums};
+use super::rollups::{Slot, minute_of};
 use super::{SqlStore, Tx, rows, signed, unsigned};
-use crate::clock::Millis;
+use crate::clock::{DAY_MINUTES, Millis};
 use crate::store::{ObjectStore, Priced, Result, StoreError};
 
 /// The columns of what is booked: those of daily sums without the requests.
 type Columns = [i64; 10];
 
-/// What a row of daily sums changes by.
+/// What a row of sums changes by.
 #[derive(Debug, PartialEq)]
 pub(super) struct Booked {
     team: String,
     key: String,
     model: String,
-    day: i64,
+    endpoint: String,
+    minute: i64,
     requests: i64,
     columns: Columns,
     at: Millis,
@@ -36,12 +38,13 @@ pub(super) struct Booked {
 
 impl Booked {
     /// Where and what to add.
-    pub(super) fn sums(&self) -> (Day<'_>, Sums) {
-        let day = Day {
+    pub(super) fn sums(&self) -> (Slot<'_>, Sums) {
+        let slot = Slot {
+            minute: self.minute,
             team: &self.team,
             key: &self.key,
-            day: self.day,
             model: &self.model,
+            endpoint: &self.endpoint,
             decision: ALLOWED,
         };
         let mut columns = [0; 11];
@@ -49,7 +52,7 @@ impl Booked {
         for (column, value) in columns.iter_mut().zip(values) {
             *column = value;
         }
-        (day, Sums::of(columns, self.at))
+        (slot, Sums::of(columns, self.at))
     }
 }
 
@@ -58,7 +61,8 @@ struct Known {
     key: String,
     team: String,
     model: String,
-    day: i64,
+    endpoint: String,
+    minute: i64,
     made: bool,
     settled: bool,
     booked: Columns,
@@ -93,7 +97,8 @@ async fn book_one(
         team: event.team.as_str().into(),
         key: event.key.as_str().into(),
         model: event.model.as_ref().map_or("", |m| m.as_str()).into(),
-        day: started.day(),
+        endpoint: event.endpoint_group.as_str().into(),
+        minute: minute_of(started),
         requests,
         columns,
         at: started,
@@ -168,7 +173,7 @@ async fn book_one(
 }
 
 impl Known {
-    /// What the end adds, today, and what it takes away, from the day of the object.
+    /// What the end adds, now, and what it takes away, from when the object was booked.
     fn difference(self, columns: Columns, at: Millis) -> Vec<Booked> {
         let (mut more, mut less) = ([0; 10], [0; 10]);
         for (((more, less), new), old) in
@@ -177,16 +182,17 @@ impl Known {
             let change = new.saturating_sub(old);
             (*more, *less) = (change.max(0), change.min(0));
         }
-        let change = |day, columns| Booked {
+        let change = |minute, columns| Booked {
             team: self.team.clone(),
             key: self.key.clone(),
             model: self.model.clone(),
-            day,
+            endpoint: self.endpoint.clone(),
+            minute,
             requests: 0,
             columns,
             at,
         };
-        [change(at.day(), more), change(self.day, less)]
+        [change(minute_of(at), more), change(self.minute, less)]
             .into_iter()
             .filter(|b| b.columns != [0; 10])
             .collect()
@@ -217,7 +223,12 @@ async fn load(tx: &mut Tx, id: &ObjectId) -> Result<Option<Known>> {
         key: row.try_get("key_id")?,
         team: row.try_get("team_id")?,
         model: row.try_get("model")?,
-        day: row.try_get("day")?,
+        endpoint: row.try_get("endpoint")?,
+        // One that was booked before minutes were is taken from the first of its day.
+        minute: match row.try_get::<Option<i64>, _>("minute")? {
+            Some(minute) => minute,
+            None => row.try_get::<i64, _>("day")?.saturating_mul(DAY_MINUTES),
+        },
         made: row.try_get::<i64, _>("made")? != 0,
         settled: row.try_get::<Option<i64>, _>("settled_at")?.is_some(),
         booked,
@@ -245,10 +256,10 @@ async fn insert(
     let work = |part: fn(&BatchWork) -> u64| new.work.as_ref().map(part).map(signed);
     let mut query = sqlx::query(
         "INSERT INTO objects (digest, key_id, team_id, tier, model, kind, parent, work_requests, work_input, work_output,
-             day, created_at, made, settled_at, input, cached_input, cache_write, audio_input, output, reasoning,
-             audio_output, total, not_exact, cost)
+             day, minute, endpoint, created_at, made, settled_at, input, cached_input, cache_write, audio_input, output,
+             reasoning, audio_output, total, not_exact, cost)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24)",
+             $23, $24, $25, $26)",
     )
     .bind(new.id.as_bytes().to_vec())
     .bind(event.key.as_str())
@@ -261,6 +272,8 @@ async fn insert(
     .bind(work(|w| w.input))
     .bind(work(|w| w.output))
     .bind(started.day())
+    .bind(minute_of(started))
+    .bind(event.endpoint_group.as_str())
     .bind(now.0)
     .bind(i64::from(new.made))
     .bind(new.settled.then_some(now.0));

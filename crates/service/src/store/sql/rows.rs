@@ -12,7 +12,9 @@ use sqlx::any::AnyRow;
 
 use super::unsigned;
 use crate::clock::Millis;
-use crate::store::{AdminToken, AuditEntry, KeyInfo, LedgerRow, Member, Result, StoreError, Team};
+use crate::store::{
+    AdminToken, AuditEntry, KeyInfo, LedgerRow, Member, RequestRecord, Result, StoreError, Team,
+};
 
 pub(super) fn status_name(status: Status) -> &'static str {
     match status {
@@ -191,5 +193,38 @@ pub(super) fn ledger(row: &AnyRow) -> Result<LedgerRow> {
         events: row.try_get("events")?,
         actor: row.try_get("actor")?,
         note: row.try_get("note")?,
+    })
+}
+
+pub(super) fn request(row: &AnyRow) -> Result<RequestRecord> {
+    let id: Vec<u8> = row.try_get("id")?;
+    let model: String = row.try_get("model")?;
+    Ok(RequestRecord {
+        event_id: hex::encode(id),
+        request_id: row.try_get("request_id")?,
+        started_at: Millis(row.try_get("started_at")?),
+        received_at: Millis(row.try_get("received_at")?),
+        team: row.try_get("team_id")?,
+        key: row.try_get("key_id")?,
+        key_name: row.try_get("key_name")?,
+        redacted_key: row.try_get("key_redacted")?,
+        tier: row.try_get("tier")?,
+        model: Some(model).filter(|m| !m.is_empty()),
+        path: row.try_get("endpoint")?,
+        endpoint: row.try_get("endpoint_group")?,
+        decision: row.try_get("decision")?,
+        status: row.try_get("status")?,
+        duration_ms: row.try_get("duration_ms")?,
+        usage_source: row.try_get("source")?,
+        input_tokens: row.try_get("input")?,
+        cached_input_tokens: row.try_get("cached_input")?,
+        cache_write_tokens: row.try_get("cache_write")?,
+        audio_input_tokens: row.try_get("audio_input")?,
+        output_tokens: row.try_get("output")?,
+        reasoning_tokens: row.try_get("reasoning")?,
+        audio_output_tokens: row.try_get("audio_output")?,
+        total_tokens: row.try_get("total")?,
+        cost_nano_usd: row.try_get("cost")?,
+        priced_by: row.try_get("priced_by")?,
     })
 }

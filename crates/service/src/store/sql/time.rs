@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::Row;
 
 use super::budgets::judge_budget;
-use super::{SqlStore, counted};
+use super::{SqlStore, counted, rollups};
 use crate::clock::Millis;
 use crate::store::{Budgeted, Result, StoreError, TimeStore};
 
@@ -80,6 +80,7 @@ impl TimeStore for SqlStore {
             self.commit(tx).await?;
             dropped += u64::try_from(ids.len()).unwrap_or(u64::MAX);
             if ids.is_empty() {
+                rollups::prune(self, day).await?;
                 return Ok(dropped);
             }
         }

@@ -1,20 +1,17 @@
 //! Usage and money: taken in, credited, asked for.
 
 use async_trait::async_trait;
-use gmtech_core::decision::refuses;
 use gmtech_core::ident::TeamId;
 use serde_json::json;
-use sqlx::Row;
 
-use super::booking::{SUMS, sum_of};
 use super::keys::cut;
 use super::teams::judge_credit;
-use super::{SqlStore, cursor, ingest, note, remember, replay, rows};
-use crate::clock::{Millis, day_name};
+use super::{SqlStore, cursor, ingest, note, remember, replay, reports, rows};
+use crate::clock::Millis;
 use crate::money::{DOLLAR, MAX_BALANCE};
 use crate::store::{
-    Batch, By, GroupBy, Ingested, LedgerRow, NewCredit, Page, PageRequest, Result, StoreError,
-    Team, UsageQuery, UsageRow, UsageStore,
+    Batch, By, Ingested, Kept, LedgerRow, NewCredit, Page, PageRequest, RequestRecord, Result,
+    StoreError, Team, UsageQuery, UsageRow, UsageStore,
 };
 
 #[async_trait]
@@ -91,73 +88,15 @@ impl UsageStore for SqlStore {
         Ok(cut(items, page.limit, |row| row.seq.to_string()))
     }
 
-    async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>> {
-        let group = match query.by {
-            GroupBy::Key => "key_id",
-            GroupBy::Team => "team_id",
-            GroupBy::Model => "model",
-            GroupBy::Day => "day",
-        };
-        let sums: Vec<String> = SUMS
-            .iter()
-            .map(|c| format!("{} AS {c}", sum_of(c)))
-            .collect();
-        let sql = format!(
-            "SELECT {group} AS grp, decision, {}, MAX(last_used_at) AS last_used_at FROM usage_daily
-             WHERE ($1 IS NULL OR team_id = $1) AND ($2 IS NULL OR key_id = $2) AND day >= $3 AND day <= $4
-             GROUP BY {group}, decision ORDER BY {group}, decision",
-            sums.join(", ")
-        );
-        let found = sqlx::query(&sql)
-            .bind(query.team.as_ref().map(|t| t.as_str().to_owned()))
-            .bind(query.key.as_ref().map(|k| k.as_str().to_owned()))
-            .bind(query.from_day.unwrap_or(i64::MIN))
-            .bind(query.to_day.unwrap_or(i64::MAX))
-            .fetch_all(&self.readers)
-            .await?;
-        let mut groups: Vec<UsageRow> = Vec::new();
-        for row in &found {
-            let name = match query.by {
-                GroupBy::Day => day_name(row.try_get("grp")?),
-                _ => row.try_get("grp")?,
-            };
-            if groups.last().is_none_or(|g| g.group != name) {
-                groups.push(UsageRow {
-                    group: name,
-                    ..UsageRow::default()
-                });
-            }
-            if let Some(last) = groups.last_mut() {
-                add_row(last, row)?;
-            }
-        }
-        Ok(groups)
+    async fn usage(&self, query: &UsageQuery) -> Result<Page<UsageRow>> {
+        reports::usage(self, query).await
     }
-}
 
-fn add_row(group: &mut UsageRow, row: &sqlx::any::AnyRow) -> Result<()> {
-    let decision: String = row.try_get("decision")?;
-    let requests: i64 = row.try_get("requests")?;
-    group.requests = group.requests.saturating_add(requests);
-    if refuses(&decision) {
-        let sum = group.refusals.entry(decision).or_default();
-        *sum = sum.saturating_add(requests);
+    async fn usage_kept(&self) -> Result<Kept> {
+        reports::kept(self).await
     }
-    for (sum, column) in [
-        (&mut group.input_tokens, "input"),
-        (&mut group.cached_input_tokens, "cached_input"),
-        (&mut group.cache_write_tokens, "cache_write"),
-        (&mut group.audio_input_tokens, "audio_input"),
-        (&mut group.output_tokens, "output"),
-        (&mut group.reasoning_tokens, "reasoning"),
-        (&mut group.audio_output_tokens, "audio_output"),
-        (&mut group.total_tokens, "total"),
-        (&mut group.not_exact, "not_exact"),
-        (&mut group.cost_nano_usd, "cost"),
-    ] {
-        *sum = sum.saturating_add(row.try_get(column)?);
+
+    async fn request(&self, id: &str, team: Option<&TeamId>) -> Result<Vec<RequestRecord>> {
+        reports::request(self, id, team).await
     }
-    let last = Millis(row.try_get("last_used_at")?);
-    group.last_used_at = group.last_used_at.max(Some(last));
-    Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use gmtech_core::ident::{KeyId, TeamId};
 use gmtech_core::sync::events::UsageEvent;
 use serde::{Deserialize, Serialize};
 
@@ -124,41 +123,195 @@ pub struct LedgerRow {
     pub note: String,
 }
 
-/// What usage is grouped by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+/// What usage is told apart by.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
-pub enum GroupBy {
+pub enum Dimension {
     /// Each key.
-    #[default]
     Key,
     /// Each team.
     Team,
-    /// Each model.
+    /// Each model as it was asked for; empty where none was.
     Model,
-    /// Each UTC day.
+    /// Each group of endpoints; empty where it was not judged.
+    Endpoint,
+    /// Each decision of the gate's: `allowed`, or why it refused.
+    Decision,
+}
+
+impl Dimension {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Key,
+        Self::Team,
+        Self::Model,
+        Self::Endpoint,
+        Self::Decision,
+    ];
+
+    /// Its name, in queries and answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Team => "team",
+            Self::Model => "model",
+            Self::Endpoint => "endpoint",
+            Self::Decision => "decision",
+        }
+    }
+}
+
+/// How long the span of a row is. All are UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Every {
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day.
     Day,
+    /// A month of the calendar.
+    Month,
+}
+
+impl Every {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Minute, Self::Hour, Self::Day, Self::Month];
+
+    /// Its name, in queries.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+}
+
+/// The sums that a query reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rollup {
+    /// By the minute: kept as long as single events.
+    Minutes,
+    /// By the hour: kept 60 days longer.
+    Hours,
+    /// By the day: kept for ever.
+    #[default]
+    Days,
+}
+
+/// From when on sums are complete, in minutes since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Those of minutes.
+    pub minutes_from: i64,
+    /// Those of hours.
+    pub hours_from: i64,
 }
 
 /// Which usage.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct UsageQuery {
-    /// Grouped by what.
-    pub by: GroupBy,
-    /// Only of this team.
-    pub team: Option<TeamId>,
-    /// Only of this key.
-    pub key: Option<KeyId>,
-    /// From this day on.
-    pub from_day: Option<i64>,
-    /// Up to and with this day.
-    pub to_day: Option<i64>,
+    /// Told apart by what.
+    pub by: Vec<Dimension>,
+    /// And by which spans of time; `None` is the whole of it.
+    pub every: Option<Every>,
+    /// From which sums. The other times must be whole units of it.
+    pub source: Rollup,
+    /// From this minute on, counted from the Unix epoch.
+    pub from: Option<i64>,
+    /// Up to and without this minute.
+    pub to: Option<i64>,
+    /// Only what has this value.
+    pub only: BTreeMap<Dimension, String>,
+    /// Only what follows.
+    pub after: Option<UsageCursor>,
+    /// At most so many groups.
+    pub limit: u32,
+}
+
+impl Default for UsageQuery {
+    /// All there is, by key.
+    fn default() -> Self {
+        Self {
+            by: vec![Dimension::Key],
+            every: None,
+            source: Rollup::Days,
+            from: None,
+            to: None,
+            only: BTreeMap::new(),
+            after: None,
+            limit: u32::MAX,
+        }
+    }
+}
+
+/// The last group of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageCursor {
+    /// The start of its span, in the unit of the query's spans.
+    pub time: Option<i64>,
+    /// Its names.
+    pub groups: Vec<String>,
+}
+
+/// A cursor as it is written: with what the query told apart, since it means nothing to another one.
+#[derive(Serialize, Deserialize)]
+struct WrittenCursor {
+    by: Vec<Dimension>,
+    every: Option<Every>,
+    time: Option<i64>,
+    groups: Vec<String>,
+}
+
+impl UsageCursor {
+    /// As a page's `next`, of a query that told these apart.
+    #[must_use]
+    pub fn encode(&self, by: &[Dimension], every: Option<Every>) -> String {
+        let written = WrittenCursor {
+            by: by.to_vec(),
+            every,
+            time: self.time,
+            groups: self.groups.clone(),
+        };
+        // Names and numbers always serialise.
+        hex::encode(serde_json::to_vec(&written).unwrap_or_default())
+    }
+
+    /// Reads a page's `next`; `None` if it is none, or another query's.
+    #[must_use]
+    pub fn decode(text: &str, by: &[Dimension], every: Option<Every>) -> Option<Self> {
+        let written: WrittenCursor = serde_json::from_slice(&hex::decode(text).ok()?).ok()?;
+        let fits = written.by == by
+            && written.every == every
+            && written.groups.len() == by.len()
+            && written.time.is_some() == every.is_some()
+            && !written.groups.iter().any(|g| g.contains('\0'));
+        fits.then_some(Self {
+            time: written.time,
+            groups: written.groups,
+        })
+    }
 }
 
 /// One group's usage.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct UsageRow {
-    /// The key, team, model or day.
+    /// What it is the usage of, for people: the key, team, model and so on; the span of time where nothing else was told
+    /// apart.
     pub group: String,
+    /// The same for programs, each by its name.
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub groups: BTreeMap<Dimension, String>,
+    /// The start of its span of time; null where none was asked for.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub start: Option<Millis>,
     /// All requests, refused ones too.
     pub requests: i64,
     /// Refused requests by reason.
@@ -186,4 +339,63 @@ pub struct UsageRow {
     /// The start of the last request.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Millis>,
+}
+
+/// What is recorded of one request.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct RequestRecord {
+    /// Names this record. A request has one, and one more for each object of the provider's whose end it was shown.
+    pub event_id: String,
+    /// The request's `x-request-id`, its first 64 characters.
+    pub request_id: String,
+    /// When it started.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Millis,
+    /// When this service was told of it.
+    #[schema(value_type = String, format = DateTime)]
+    pub received_at: Millis,
+    /// The team that is charged.
+    pub team: String,
+    /// The key.
+    pub key: String,
+    /// What its owner calls the key; null where the key is gone.
+    pub key_name: Option<String>,
+    /// What may be shown of the key.
+    pub redacted_key: Option<String>,
+    /// The tier that applied.
+    pub tier: String,
+    /// The model asked for.
+    pub model: Option<String>,
+    /// The path, without a query.
+    pub path: String,
+    /// The group of endpoints that was called; empty where that was not told.
+    pub endpoint: String,
+    /// `allowed`, or `settled` and `found` for what it was shown of objects.
+    pub decision: String,
+    /// The status that the client got; 0 if it got none.
+    pub status: i64,
+    /// From the first byte of the request to the last of the answer, in milliseconds.
+    pub duration_ms: i64,
+    /// How its tokens are known: `exact`, `lower_bound` or `estimated`.
+    pub usage_source: String,
+    /// Prompt tokens, cached ones too.
+    pub input_tokens: i64,
+    /// Of these, read from a cache.
+    pub cached_input_tokens: i64,
+    /// Of these, written to a cache.
+    pub cache_write_tokens: i64,
+    /// Of the prompt's, audio.
+    pub audio_input_tokens: i64,
+    /// Answer tokens, reasoning too.
+    pub output_tokens: i64,
+    /// Of these, reasoning.
+    pub reasoning_tokens: i64,
+    /// Of the answer's, audio.
+    pub audio_output_tokens: i64,
+    /// What is billed.
+    pub total_tokens: i64,
+    /// In nano-dollars.
+    pub cost_nano_usd: i64,
+    /// Where the price is from.
+    pub priced_by: String,
 }
