@@ -3,15 +3,25 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
+use gmtech_service::export;
 use serde_json::{Value, json};
 
 use super::client::{Client, with_query};
 use super::{Connection, show};
+use crate::out;
 
 /// How many log lines are sent at once: well under what the service takes.
 const BATCH: usize = 500;
+
+/// The most groups that one answer has.
+const PAGE: &str = "10000";
+
+/// What can be told apart, and by which spans of time.
+const BY: [&str; 5] = ["key", "team", "model", "endpoint", "decision"];
+const EVERY: [&str; 4] = ["minute", "hour", "day", "month"];
 
 /// Requests, tokens and cost, in groups.
 #[derive(Args, Debug)]
@@ -19,8 +29,12 @@ const BATCH: usize = 500;
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
   gmtech usage --by team --from 2026-11-01
-  gmtech usage --by day --key key_x --json
-  gmtech usage import .local/access.log"
+  gmtech usage --by key,model --every day --team acme --json
+  gmtech usage --every hour --from 2026-11-23T08:00:00Z --to 2026-11-23T18:00:00Z
+  gmtech usage --by decision,endpoint --key key_x --format csv > usage.csv
+  gmtech usage import .local/access.log
+
+Times are UTC. Minutes are kept as long as single requests (30 days), hours 60 days longer, days for ever."
 )]
 pub(crate) struct Command {
     #[command(subcommand)]
@@ -33,29 +47,48 @@ pub(crate) struct Command {
 
 #[derive(Args, Debug)]
 struct Query {
-    /// What to group by
-    #[arg(long, value_enum, default_value_t = By::Key)]
-    by: By,
+    /// What to tell apart, with commas between [default: key, or nothing with --every]
+    #[arg(long, value_delimiter = ',', value_parser = by())]
+    by: Option<Vec<String>>,
+    /// The span of each row
+    #[arg(long, value_name = "SPAN", value_parser = PossibleValuesParser::new(EVERY))]
+    every: Option<String>,
     /// Only of this team
     #[arg(long)]
     team: Option<String>,
     /// Only of this key
     #[arg(long)]
     key: Option<String>,
-    /// From this UTC day on, as 2026-11-23
-    #[arg(long, value_name = "DAY")]
+    /// Only of this model
+    #[arg(long)]
+    model: Option<String>,
+    /// Only of this group of endpoints, as chat_completions
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// Only with this decision, as allowed or rate_limit_requests
+    #[arg(long)]
+    decision: Option<String>,
+    /// From this UTC day (2026-11-23) or instant (2026-11-23T08:00:00Z) on
+    #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Up to and with this day
-    #[arg(long, value_name = "DAY")]
+    /// Up to and with this day, or up to this instant
+    #[arg(long, value_name = "TIME")]
     to: Option<String>,
+    /// How to print it; csv and jsonl are for other programs
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum By {
-    Key,
-    Team,
-    Model,
-    Day,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Jsonl,
+    Csv,
+}
+
+fn by() -> PossibleValuesParser {
+    PossibleValuesParser::new(BY.iter().chain(&EVERY))
 }
 
 #[derive(Subcommand, Debug)]
@@ -83,39 +116,90 @@ pub(crate) fn run(command: &Command) -> Result<()> {
 }
 
 fn query(client: &Client, query: &Query, at: &Connection) -> Result<()> {
-    let by = match query.by {
-        By::Key => "key",
-        By::Team => "team",
-        By::Model => "model",
-        By::Day => "day",
+    let format = if at.json() {
+        Format::Json
+    } else {
+        query.format
     };
+    let told = query.by.as_deref().unwrap_or_default();
+    let is_span = |name: &&String| EVERY.contains(&name.as_str());
+    let spans = query.every.is_some() || told.iter().any(|name| is_span(&name));
+    let mut by: Vec<&str> = Vec::new();
+    for name in told.iter().filter(|name| !is_span(name)) {
+        if !by.contains(&name.as_str()) {
+            by.push(name);
+        }
+    }
+    if query.by.is_none() && !spans {
+        by.push("key");
+    }
+    let asked = query.by.as_ref().map(|by| by.join(","));
     let params = [
-        ("by", Some(by)),
+        ("by", asked.as_deref()),
+        ("every", query.every.as_deref()),
         ("team", query.team.as_deref()),
         ("key", query.key.as_deref()),
+        ("model", query.model.as_deref()),
+        ("endpoint", query.endpoint.as_deref()),
+        ("decision", query.decision.as_deref()),
         ("from", query.from.as_deref()),
         ("to", query.to.as_deref()),
+        ("limit", Some(PAGE)),
     ];
-    let answer = client.get(&with_query("usage", params))?;
-    if at.json() {
-        return show::json(&answer);
+    let (mut all, mut after, mut is_first): (Vec<Value>, Option<String>, _) =
+        (Vec::new(), None, true);
+    loop {
+        let next = [("after", after.as_deref())];
+        let mut answer = client.get(&with_query("usage", params.into_iter().chain(next)))?;
+        let rows = match answer.get_mut("data").map(Value::take) {
+            Some(Value::Array(rows)) => rows,
+            _ => bail!("the service's answer is no list"),
+        };
+        after = answer.get("next").and_then(Value::as_str).map(Into::into);
+        match format {
+            Format::Table | Format::Json => all.extend(rows),
+            Format::Jsonl => out::print(&export::lines(&rows))?,
+            Format::Csv => out::print(&export::csv(&rows, &by, spans, is_first)?)?,
+        }
+        is_first = false;
+        if after.is_none() {
+            break;
+        }
     }
-    let rows = answer
-        .get("data")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let heading = by.to_uppercase();
-    let columns = [
-        (heading.as_str(), "group"),
-        ("REQUESTS", "requests"),
-        ("INPUT", "input_tokens"),
-        ("CACHED", "cached_input_tokens"),
-        ("OUTPUT", "output_tokens"),
-        ("COST", "cost_nano_usd"),
-        ("LAST USED", "last_used_at"),
-        ("REFUSALS", "refusals"),
-    ];
+    match format {
+        Format::Json => show::json(&json!({"object": "list", "data": all, "next": null})),
+        Format::Table => table(all, &by, spans),
+        Format::Jsonl | Format::Csv => Ok(()),
+    }
+}
+
+fn table(mut rows: Vec<Value>, by: &[&str], spans: bool) -> Result<()> {
+    // What is told apart stands beside the rest, each under its own heading.
+    for row in &mut rows {
+        let groups = row.get("groups").cloned().unwrap_or_default();
+        for name in by {
+            if let Some(fields) = row.as_object_mut() {
+                let value = groups.get(*name).cloned().unwrap_or_default();
+                fields.insert((*name).to_owned(), value);
+            }
+        }
+    }
+    let names: Vec<String> = by.iter().map(|name| name.to_uppercase()).collect();
+    let told = names.iter().map(String::as_str).zip(by.iter().copied());
+    let columns: Vec<(&str, &str)> = spans
+        .then_some(("START", "start"))
+        .into_iter()
+        .chain(told)
+        .chain([
+            ("REQUESTS", "requests"),
+            ("INPUT", "input_tokens"),
+            ("CACHED", "cached_input_tokens"),
+            ("OUTPUT", "output_tokens"),
+            ("COST", "cost_nano_usd"),
+            ("LAST USED", "last_used_at"),
+            ("REFUSALS", "refusals"),
+        ])
+        .collect();
     show::table(&rows, &columns)
 }
 
