@@ -128,7 +128,9 @@ pub fn day_name(day: i64) -> String {
 /// Reads `2026-11-23` as a day counted from 1970-01-01.
 #[must_use]
 pub fn parse_day(text: &str) -> Option<i64> {
-    let date: jiff::civil::Date = text.parse().ok()?;
+    // A date's reader takes an instant too, and leaves out its time.
+    let day = Some(text).filter(|t| t.len() == "2026-11-23".len())?;
+    let date: jiff::civil::Date = day.parse().ok()?;
     let at = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
     Some(Millis(at.as_millisecond()).day())
 }
@@ -159,6 +161,13 @@ mod tests {
         }
         assert_eq!(Millis(DAY_MS - 1).day(), 0);
         assert_eq!(Millis(DAY_MS).day(), 1);
-        assert_eq!(parse_day("2026-02-30"), None);
+        for no_day in [
+            "2026-02-30",
+            "2026-11-23T12:00",
+            "2026-11-23T02:30:00+02:00",
+            "20261123",
+        ] {
+            assert_eq!(parse_day(no_day), None, "{no_day}");
+        }
     }
 }
