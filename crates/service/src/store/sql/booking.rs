@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use gmtech_core::usage::Usage;
-use sqlx::Row;
 
 use super::budgets::judge_budget;
 use super::bulk::Bulk;

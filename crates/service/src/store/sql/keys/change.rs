@@ -115,7 +115,7 @@ fn share(from: &KeyInfo, to: &mut KeyInfo) {
     record.models = from_record.models.clone();
     record.limits = from_record.limits.clone();
     record.addresses = from_record.addresses.clone();
-    record.endpoints = from_record.endpoints.clone();
+    record.endpoints = from_record.endpoints;
     to.budgets = from.budgets.clone();
 }
 
