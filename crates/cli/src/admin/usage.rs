@@ -20,7 +20,7 @@ const BATCH: usize = 500;
 const PAGE: &str = "10000";
 
 /// What can be told apart, and by which spans of time.
-const BY: [&str; 5] = ["key", "team", "model", "endpoint", "decision"];
+const BY: [&str; 7] = ["key", "team", "model", "endpoint", "decision", "owner", "tag"];
 const EVERY: [&str; 4] = ["minute", "hour", "day", "month"];
 
 /// Requests, tokens and cost, in groups.
@@ -68,6 +68,12 @@ struct Query {
     /// Only with this decision, as allowed or rate_limit_requests
     #[arg(long)]
     decision: Option<String>,
+    /// Only of keys of this owner
+    #[arg(long)]
+    owner: Option<String>,
+    /// Only of keys with this tag
+    #[arg(long)]
+    tag: Option<String>,
     /// From this UTC day (2026-11-23) or instant (2026-11-23T08:00:00Z) on
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -142,6 +148,8 @@ fn query(client: &Client, query: &Query, at: &Connection) -> Result<()> {
         ("model", query.model.as_deref()),
         ("endpoint", query.endpoint.as_deref()),
         ("decision", query.decision.as_deref()),
+        ("owner", query.owner.as_deref()),
+        ("tag", query.tag.as_deref()),
         ("from", query.from.as_deref()),
         ("to", query.to.as_deref()),
         ("limit", Some(PAGE)),

@@ -26,7 +26,7 @@ const MAX_IMPORT: usize = 1_000;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UsageParams {
-    /// What to tell apart, with commas between: `key`, `team`, `model`, `endpoint`, `decision`. Without it `key`, or nothing
+    /// What to tell apart, with commas between: `key`, `team`, `model`, `endpoint`, `decision`, `owner`, `tag`. Without it `key`, or nothing
     /// where `every` is given.
     #[param(style = Form, explode = false, value_type = Option<Vec<Dimension>>)]
     by: Option<String>,
@@ -47,6 +47,10 @@ pub(super) struct UsageParams {
     endpoint: Option<String>,
     /// Only with this decision, as `allowed`.
     decision: Option<String>,
+    /// Only of keys of this owner; empty for keys without one.
+    owner: Option<String>,
+    /// Only of keys with this tag; empty for keys without one.
+    tag: Option<String>,
     /// What the page before gave as `next`.
     after: Option<String>,
     /// At most this many groups, 1 to 10,000; 1,000 by default.
@@ -79,6 +83,8 @@ pub(super) async fn query(
         model: params.model,
         endpoint: params.endpoint,
         decision: params.decision,
+        owner: params.owner,
+        tag: params.tag,
         after: params.after,
         limit: params.limit,
     };

@@ -41,6 +41,10 @@ pub struct AskUsage {
     pub endpoint: Option<String>,
     /// Only with this decision.
     pub decision: Option<String>,
+    /// Only of keys of this owner.
+    pub owner: Option<String>,
+    /// Only of keys with this tag.
+    pub tag: Option<String>,
     /// What the page before gave as `next`.
     pub after: Option<String>,
     /// At most so many groups.
@@ -315,6 +319,17 @@ async fn only(
             return Err(ApiError::invalid("decision", message));
         }
         put(Dimension::Decision, decision);
+    }
+    for (param, dimension, value) in [
+        ("owner", Dimension::Owner, &asked.owner),
+        ("tag", Dimension::Tag, &asked.tag),
+    ] {
+        let Some(value) = value else { continue };
+        if value.chars().count() > 254 || value.chars().any(char::is_control) {
+            let message = format!("{param} must be at most 254 printable characters.");
+            return Err(ApiError::invalid(param, message));
+        }
+        put(dimension, value);
     }
     Ok(only)
 }

@@ -324,8 +324,11 @@ fn object(row: &AnyRow) -> Result<Object> {
         }),
         None => None,
     };
+    let key = rows::key_id(row.try_get("key_id")?)?;
+    let lineage: String = row.try_get("lineage")?;
+    let lineage = (!lineage.is_empty()).then(|| rows::key_id(lineage)).transpose()?;
     Ok(Object {
-        key: rows::key_id(row.try_get("key_id")?)?,
+        key: key.clone(),
         team: rows::team_id(row.try_get("team_id")?)?,
         tier: TierName::try_from(row.try_get::<String, _>("tier")?)
             .map_err(|_| StoreError::Corrupt("tier"))?,
@@ -338,7 +341,7 @@ fn object(row: &AnyRow) -> Result<Object> {
         work,
         charged: unsigned(row.try_get::<i64, _>("total")?.max(0))?,
         settled: row.try_get::<Option<i64>, _>("settled_at")?.is_some(),
-        lineage: None,
+        lineage: lineage.filter(|first| *first != key),
     })
 }
 
@@ -348,7 +351,7 @@ impl ObjectStore for SqlStore {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let row = sqlx::query(
-                "SELECT o.*, k.limits FROM objects o JOIN keys k ON k.id = o.key_id WHERE o.digest = $1 AND o.made = 1",
+                "SELECT o.*, k.limits, k.lineage FROM objects o JOIN keys k ON k.id = o.key_id WHERE o.digest = $1 AND o.made = 1",
             )
             .bind(id.as_bytes().to_vec())
             .fetch_optional(&self.readers)

@@ -50,6 +50,8 @@ impl Dimension {
             Self::Model => "u.model",
             Self::Endpoint => "u.endpoint",
             Self::Decision => "u.decision",
+            Self::Owner => "COALESCE(k.owner, '')",
+            Self::Tag => "COALESCE(t.tag, '')",
         }
     }
 }
@@ -158,6 +160,13 @@ fn select(query: &UsageQuery, groups: &[&str], statement: &mut Statement) -> Str
         named.concat(),
         sums.join(", ")
     );
+    let uses = |dimension| query.by.contains(&dimension) || query.only.contains_key(&dimension);
+    if uses(Dimension::Owner) {
+        sql.push_str(" LEFT JOIN keys k ON k.id = u.key_id");
+    }
+    if uses(Dimension::Tag) {
+        sql.push_str(" LEFT JOIN key_tags t ON t.key_id = u.key_id");
+    }
     let mut within = Vec::new();
     if let Some(from) = query.from {
         let from = statement.bind(Value::Number(from.div_euclid(unit)));

@@ -139,16 +139,22 @@ pub enum Dimension {
     Endpoint,
     /// Each decision of the gate's: `allowed`, or why it refused.
     Decision,
+    /// Each owner of keys; empty for keys without one.
+    Owner,
+    /// Each tag of keys; empty for keys without one. A key with several counts for each of them.
+    Tag,
 }
 
 impl Dimension {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Key,
         Self::Team,
         Self::Model,
         Self::Endpoint,
         Self::Decision,
+        Self::Owner,
+        Self::Tag,
     ];
 
     /// Its name, in queries and answers.
@@ -160,6 +166,8 @@ impl Dimension {
             Self::Model => "model",
             Self::Endpoint => "endpoint",
             Self::Decision => "decision",
+            Self::Owner => "owner",
+            Self::Tag => "tag",
         }
     }
 }
