@@ -157,7 +157,7 @@ async fn metrics_tell_of_requests_events_and_proxies_and_of_nobody() {
     let key = api.key("acme").await;
     api.frame("/sync/v1/changes?epoch=0&since=0").await;
     let head = api.service.store.head().await.unwrap();
-    for (name, version) in [("ahead", head.version), ("late", head.version - 1)] {
+    for (name, version) in [("ahead", head.version), ("lagging-proxy", head.version - 1)] {
         let path = format!(
             "/sync/v1/receipts?proxy={name}&epoch={}&version={version}",
             head.epoch
@@ -183,7 +183,7 @@ async fn metrics_tell_of_requests_events_and_proxies_and_of_nobody() {
         assert!(metrics.contains(line), "no {line} in {metrics}");
     }
     assert!(metrics.ends_with("# EOF\n"));
-    for private in ["acme", text(&key, "id"), "late"] {
+    for private in ["acme", text(&key, "id"), "lagging-proxy"] {
         assert!(!metrics.contains(private), "{private} is in {metrics}");
     }
 }
