@@ -4,6 +4,8 @@
 //! restore by `cp` is silently undone, or ends as "malformed". The journal remembers a number that the file had, and that
 //! only rises: a file with a lower one, beside a log that is not empty, has been replaced.
 //!
+//! A copy that came with its own log is no such case: the two together are still older than what was noted.
+//!
 //! What it does not see is a copy that is younger than the last note (the last start, or ten minutes), and a copy over
 //! the file of a service that runs.
 
@@ -53,7 +55,8 @@ async fn is_older(path: &Path, journal: &JournalFile) -> bool {
         return false;
     };
     if epoch == noted.place.epoch {
-        return noted.kept.is_some_and(|kept| beat < kept);
+        let Some(kept) = noted.kept else { return false };
+        return beat < kept && with_log(path).await.is_some_and(|beat| beat >= kept);
     }
     let last = journal
         .entries()
@@ -64,13 +67,36 @@ async fn is_older(path: &Path, journal: &JournalFile) -> bool {
 
 /// Epoch and number of the file by itself.
 async fn alone(path: &Path) -> Option<(u64, i64)> {
-    let url = sqlite_url(path, "mode=ro&immutable=true");
-    let mut raw = connect_sqlite(&url).await.ok()?;
+    read(&sqlite_url(path, "mode=ro&immutable=true")).await
+}
+
+/// The number that the file has with the log beside it. Read through another name, so that nothing of either changes.
+async fn with_log(path: &Path) -> Option<i64> {
+    let other = with_end(path, ".looking");
+    let clear = || {
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(with_end(&other, end));
+        }
+    };
+    clear();
+    let linked = std::fs::hard_link(path, &other)
+        .and_then(|()| std::fs::copy(with_end(path, "-wal"), with_end(&other, "-wal")));
+    let found = match linked {
+        Ok(_) => read(&sqlite_url(&other, "mode=ro")).await,
+        Err(_) => None,
+    };
+    clear();
+    found.map(|(_, beat)| beat)
+}
+
+async fn read(url: &str) -> Option<(u64, i64)> {
+    let mut raw = connect_sqlite(url).await.ok()?;
     let row = sqlx::query("SELECT epoch, beat FROM meta")
         .fetch_one(&mut raw)
         .await
-        .ok()?;
+        .ok();
     let _ = sqlx::Connection::close(raw).await;
+    let row = row?;
     Some((
         u64::try_from(row.try_get::<i64, _>(0).ok()?).ok()?,
         row.try_get(1).ok()?,
