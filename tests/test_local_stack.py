@@ -109,7 +109,7 @@ def test_it_starts_serves_and_leaves_nothing_behind(stack, number):
     assert not [port for port in stack.ports() if listens(port)]
     left = {file.name for file in stack.directory.iterdir() if file.suffix != ".log"}
     left -= {"gmtech.db-shm", "gmtech.db-wal"}  # there or not, as SQLite left them
-    own = {"gmtech.db", "gmtech.db.served", "gmtech.db.reserve", "admin.token", "sync.token"}
+    own = {"gmtech.db", "gmtech.db.served", "gmtech.db.reserve", "gmtech.db.lock", "admin.token", "sync.token"}
     assert left == own, "the service's own, and no demo key"
 
 

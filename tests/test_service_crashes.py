@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import h11
-import pytest
 
 from harness import http1, metered, told
 from harness import service as services

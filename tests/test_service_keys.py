@@ -145,7 +145,7 @@ def test_a_changed_limit_holds_at_once(service, gates):
     key = service.key(tier="free")
     assert gates[0].models(key).header("x-ratelimit-limit-requests") == "60"
     limits = {"requests_per_minute": 60, "requests_burst": 1}
-    service.ask("PATCH", f"/keys/{key.id}", json={"limits": limits, "models": ["gpt-4o-mini"]}, params={"wait": 1000})
+    service.ask("PATCH", f"/keys/{key.id}", json={"limits": limits, "models": ["gpt-4o-mini"]})
     wait_until("the new limit", lambda: gates[0].models(key).status == 429, deadline=1)
 
 

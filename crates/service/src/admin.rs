@@ -9,6 +9,7 @@ mod export;
 mod keys;
 mod query;
 mod restored;
+mod shapes;
 mod teams;
 mod tokens;
 mod usage;
@@ -55,7 +56,8 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
         .routes(routes!(teams::create, teams::list))
-        .routes(routes!(teams::show, teams::update, teams::close))
+        .routes(routes!(teams::show, teams::update))
+        .routes(routes!(teams::close))
         .routes(routes!(teams::members, teams::put_member))
         .routes(routes!(teams::remove_member))
         .routes(routes!(teams::credit))
@@ -107,6 +109,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let Json(value) = Json::from_request(request, state).await?;
         json::read(value).map(Self).map_err(ApiError::json)
+    }
+}
+
+/// A JSON list of what others have written: each item is judged alone, so that one cannot refuse the others.
+pub(crate) struct Foreign(pub(crate) Vec<serde_json::Value>);
+
+impl<S: Send + Sync> FromRequest<S> for Foreign {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let Json(items) = Json::from_request(request, state).await?;
+        Ok(Self(items))
     }
 }
 

@@ -97,6 +97,15 @@ impl ApiError {
         )
     }
 
+    /// 404: there is no page that begins there.
+    pub fn no_page() -> Self {
+        let mut error = Self::missing(
+            "There is no such page: after must be what the page before gave as next, with the same filters and order.",
+        );
+        error.param = Some("after".into());
+        error
+    }
+
     /// 404: there is none, for a reason that the caller should know.
     pub fn missing(message: impl Into<String>) -> Self {
         Self::request(StatusCode::NOT_FOUND, "not_found", message)
@@ -139,10 +148,7 @@ impl From<StoreError> for ApiError {
                 error.param = Some(refusal.field.into());
                 error
             }
-            StoreError::BadCursor => Self::invalid(
-                "after",
-                "after must be what the page before gave as next, with the same filters and order.",
-            ),
+            StoreError::BadCursor => Self::no_page(),
             StoreError::Corrupt(_) => Self::internal(&error),
             StoreError::Unavailable(cause) => {
                 tracing::error!(cause = %cause, "the store failed");

@@ -52,6 +52,18 @@ fn no_nul(value: &Value) -> Result<(), String> {
     }
 }
 
+/// The integer that a number with a point is: `3.0` is 3, as JSON Schema has it, and some programs write it so.
+fn whole(value: &Value) -> Option<i64> {
+    /// Up to here a float holds every integer.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number = value.as_number().filter(|n| n.is_f64())?.as_f64()?;
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "it is whole and within what an i64 holds"
+    )]
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
+}
+
 struct Strict(Value);
 
 impl IntoDeserializer<'_, Error> for Strict {
@@ -80,7 +92,10 @@ impl<'de> Deserializer<'de> for Strict {
                 fields.end()?;
                 Ok(value)
             }
-            plain => plain.deserialize_any(visitor),
+            plain => match whole(&plain) {
+                Some(number) => visitor.visit_i64(number),
+                None => plain.deserialize_any(visitor),
+            },
         }
     }
 

@@ -227,9 +227,9 @@ pub(crate) fn run(command: &Command) -> Result<()> {
             change.at.print(&team, &TEAM)
         }
         Command::Close(One { id, at }) => {
-            let path = format!("teams/{}", escape(id));
-            at.client()?.send(Method::DELETE, &path, &json!({}))?;
-            at.print(&json!({"id": id, "status": "closed"}), &["id", "status"])
+            let path = format!("teams/{}/close", escape(id));
+            let team = at.client()?.send(Method::POST, &path, &json!({}))?;
+            at.print(&team, &["id", "closed_at"])
         }
         Command::Ledger(One { id, at }) => {
             let path = format!("teams/{}/ledger", escape(id));

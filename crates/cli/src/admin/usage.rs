@@ -20,7 +20,9 @@ const BATCH: usize = 500;
 const PAGE: &str = "10000";
 
 /// What can be told apart, and by which spans of time.
-const BY: [&str; 7] = ["key", "team", "model", "endpoint", "decision", "owner", "tag"];
+const BY: [&str; 7] = [
+    "key", "team", "model", "endpoint", "decision", "owner", "tag",
+];
 const EVERY: [&str; 4] = ["minute", "hour", "day", "month"];
 
 /// Requests, tokens and cost, in groups.

@@ -68,7 +68,9 @@ pub(super) fn complete(declared: &utoipa::openapi::OpenApi, tiers: &[TierName]) 
             }
         }
     }
+    super::shapes::give(&mut document);
     name_tiers(&mut document, tiers);
+    drop_defaults(&mut document);
     drop_unused(&mut document);
     document
 }
@@ -155,6 +157,24 @@ fn restrict(schema: &mut Value, names: &[&str]) {
         values.push(Value::Null);
     }
     fields.insert("enum".into(), values.into());
+}
+
+/// Drops defaults of null and of objects: they say no more than that the field may be left out, and generators of
+/// clients do not read them.
+fn drop_defaults(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(drop_defaults),
+        Value::Object(fields) => {
+            if fields
+                .get("default")
+                .is_some_and(|d| d.is_null() || d.is_object())
+            {
+                fields.remove("default");
+            }
+            fields.values_mut().for_each(drop_defaults);
+        }
+        _ => {}
+    }
 }
 
 /// Drops the schemas that nothing refers to: a list's items are written out where the list is.

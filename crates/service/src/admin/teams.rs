@@ -64,7 +64,7 @@ pub(super) async fn update(
     Ok(Json(team))
 }
 
-#[utoipa::path(delete, path = "/admin/v1/teams/{team}", tag = "teams", params(("team" = String, Path)),
+#[utoipa::path(post, path = "/admin/v1/teams/{team}/close", tag = "teams", params(("team" = String, Path)),
     responses((status = 200, body = Team), (status = "4XX", body = ErrorBody)))]
 /// Close a team for good: its keys are revoked, and its ledger and usage stay. A closed team has no new keys and no
 /// top-ups; what is left on it can be paid back, as a correction.

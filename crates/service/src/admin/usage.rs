@@ -9,14 +9,14 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::export::{self, Format};
-use super::{Body, List, Path, Query};
+use super::{Foreign, List, Path, Query};
 use crate::access_log;
 use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{ApiError, ErrorBody};
 use crate::manage::usage::{self as manage, AskUsage};
 use crate::service::Service;
-use crate::store::{Batch, Dimension, Import, Ingested, RequestRecord, UsageRow};
+use crate::store::{Batch, Import, Ingested, RequestRecord, UsageRow};
 
 /// The most log entries in one import.
 const MAX_IMPORT: usize = 1_000;
@@ -28,7 +28,7 @@ const MAX_IMPORT: usize = 1_000;
 pub(super) struct UsageParams {
     /// What to tell apart, with commas between: `key`, `team`, `model`, `endpoint`, `decision`, `owner`, `tag`. Without it `key`, or nothing
     /// where `every` is given.
-    #[param(style = Form, explode = false, value_type = Option<Vec<Dimension>>)]
+    #[param(style = Form, explode = false, value_type = Option<Vec<String>>)]
     by: Option<String>,
     /// The span of each row: `minute`, `hour`, `day` or `month` (UTC). Without it, or with `none`, the whole time.
     every: Option<String>,
@@ -105,14 +105,14 @@ pub(super) async fn request(
     Ok(Json(List::all(records)))
 }
 
-#[utoipa::path(post, path = "/admin/v1/usage/import", tag = "usage", request_body = Vec<Object>,
+#[utoipa::path(post, path = "/admin/v1/usage/import", tag = "usage", request_body = Vec<serde_json::Value>,
     responses((status = 200, body = Ingested), (status = "4XX", body = ErrorBody)))]
 /// Count what a crash kept from being reported: entries of Envoy's JSON access log, at most 1000. Each event id counts once,
 /// whoever reports it and however late. The import is in the audit log.
 pub(super) async fn import(
     State(service): State<Arc<Service>>,
     caller: Caller,
-    Body(entries): Body<Vec<serde_json::Value>>,
+    Foreign(entries): Foreign,
 ) -> Result<Json<Ingested>, ApiError> {
     let by = caller.must_be_admin()?;
     if entries.len() > MAX_IMPORT {

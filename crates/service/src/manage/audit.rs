@@ -2,7 +2,7 @@
 
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::manage::teams;
+use crate::manage::{fields, teams};
 use crate::service::Service;
 use crate::store::{AuditEntry, AuditFilter, Head, Page, PageRequest, Proxy};
 use crate::sync::receipts;
@@ -18,6 +18,9 @@ pub async fn log(
     subject: Option<String>,
     page: &PageRequest,
 ) -> Result<Page<AuditEntry>, ApiError> {
+    if let Some(subject) = &subject {
+        fields::id("subject", subject)?;
+    }
     let filter = AuditFilter {
         team: teams::narrow(service, caller, team).await?,
         subject,

@@ -53,13 +53,31 @@ pub(crate) fn optional_text(param: &str, text: &str) -> Result<String, ApiError>
     }
 }
 
+/// An address of a person, as HTML's `<input type=email>` takes it, with a domain of two names or more
+/// (<https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address>).
 pub(crate) fn email(param: &str, text: &str) -> Result<String, ApiError> {
-    let plain = text.len() <= 254
-        && text.bytes().all(|b| b.is_ascii_graphic())
-        && secret::redact(text) == text;
+    const MARKS: &[u8] = b".!#$%&'*+/=?^_`{|}~-";
+    let is_local = |local: &str| {
+        (1..=64).contains(&local.len())
+            && local
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || MARKS.contains(&b))
+    };
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_domain = |domain: &str| domain.contains('.') && domain.split('.').all(is_label);
     match text.split_once('@') {
         Some((local, domain))
-            if plain && !local.is_empty() && domain.contains('.') && !domain.contains('@') =>
+            if text.len() <= 254
+                && is_local(local)
+                && is_domain(domain)
+                && secret::redact(text) == text =>
         {
             Ok(text.into())
         }
@@ -73,6 +91,14 @@ pub(crate) fn email(param: &str, text: &str) -> Result<String, ApiError> {
 pub(crate) fn team(param: &str, text: &str) -> Result<TeamId, ApiError> {
     no_key(param, text)?;
     TeamId::new(text).map_err(|why| ApiError::invalid(param, format!("{param} {why}.")))
+}
+
+/// An id of a key, a team, a token or whatever else the audit log names.
+pub(crate) fn id(param: &str, text: &str) -> Result<(), ApiError> {
+    no_key(param, text)?;
+    TeamId::new(text)
+        .map(drop)
+        .map_err(|why| ApiError::invalid(param, format!("{param} {why}.")))
 }
 
 /// A key's id in a path: what is none cannot exist.

@@ -10,7 +10,7 @@ use gmtech_core::sync::events::Label;
 use crate::caller::Caller;
 use crate::clock::{DAY_MINUTES, HOUR_MINUTES, MINUTE_MS, Millis, parse_day};
 use crate::error::ApiError;
-use crate::manage::fields;
+use crate::manage::{fields, marks};
 use crate::service::Service;
 use crate::store::{
     Dimension, Every, Kept, Page, RequestRecord, Rollup, UsageCursor, UsageQuery, UsageRow,
@@ -81,14 +81,10 @@ pub async fn query(
             format!("limit must be 1 to {MAX_GROUPS}."),
         ));
     }
-    let after = asked.after.as_deref().map(|text| {
-        UsageCursor::decode(text, &by, every).ok_or_else(|| {
-            ApiError::invalid(
-                "after",
-                "after must be the next of a page of the same query.",
-            )
-        })
-    });
+    let after = asked
+        .after
+        .as_deref()
+        .map(|text| UsageCursor::decode(text, &by, every).ok_or_else(ApiError::no_page));
     let after = after.transpose()?;
     let span = Span::read(&asked, every, now)?;
     let only = only(service, caller, &asked).await?;
@@ -320,16 +316,17 @@ async fn only(
         }
         put(Dimension::Decision, decision);
     }
-    for (param, dimension, value) in [
-        ("owner", Dimension::Owner, &asked.owner),
-        ("tag", Dimension::Tag, &asked.tag),
-    ] {
-        let Some(value) = value else { continue };
-        if value.chars().count() > 254 || value.chars().any(char::is_control) {
-            let message = format!("{param} must be at most 254 printable characters.");
-            return Err(ApiError::invalid(param, message));
+    if let Some(owner) = &asked.owner {
+        if !owner.is_empty() {
+            fields::email("owner", owner)?;
         }
-        put(dimension, value);
+        put(Dimension::Owner, owner);
+    }
+    if let Some(tag) = &asked.tag {
+        if !tag.is_empty() {
+            marks::tag("tag", tag.clone())?;
+        }
+        put(Dimension::Tag, tag);
     }
     Ok(only)
 }

@@ -34,8 +34,8 @@ async fn a_team_stays_within_what_an_administrator_lets_it() {
         ("a policy", &patch, "teams/acme", policy.clone(), [403, 0]),
         (
             "an end",
-            &Method::DELETE,
-            "teams/acme",
+            &Method::POST,
+            "teams/acme/close",
             Value::Null,
             [403, 0],
         ),

@@ -326,7 +326,9 @@ fn object(row: &AnyRow) -> Result<Object> {
     };
     let key = rows::key_id(row.try_get("key_id")?)?;
     let lineage: String = row.try_get("lineage")?;
-    let lineage = (!lineage.is_empty()).then(|| rows::key_id(lineage)).transpose()?;
+    let lineage = (!lineage.is_empty())
+        .then(|| rows::key_id(lineage))
+        .transpose()?;
     Ok(Object {
         key: key.clone(),
         team: rows::team_id(row.try_get("team_id")?)?,
