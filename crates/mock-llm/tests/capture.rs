@@ -17,6 +17,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request};
 use common::{chat, mock, post};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -207,7 +208,7 @@ fn ask(address: &str, path: &str) -> std::net::TcpStream {
 
 #[test]
 fn the_program_says_its_port_first_and_ends_at_once_when_told() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let mut program = Command::new(env!("CARGO_BIN_EXE_mock-llm"))
             .args([
                 "--models",
@@ -237,11 +238,7 @@ fn the_program_says_its_port_first_and_ends_at_once_when_told() {
                 .read_to_string(&mut requests)
                 .unwrap();
         }
-        let killed = Command::new("kill")
-            .args([signal, &program.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(killed.success());
+        kill_process(Pid::from_child(&program), signal).unwrap();
         // The connection closes because the program ends, long before the delay is over.
         let mut rest = Vec::new();
         let _ = hanging.read_to_end(&mut rest);

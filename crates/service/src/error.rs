@@ -97,13 +97,19 @@ impl ApiError {
         )
     }
 
+    /// The same, with the field that is wrong.
+    #[must_use]
+    pub fn of(mut self, param: &str) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
     /// 404: there is no page that begins there.
     pub fn no_page() -> Self {
-        let mut error = Self::missing(
+        Self::missing(
             "There is no such page: after must be what the page before gave as next, with the same filters and order.",
-        );
-        error.param = Some("after".into());
-        error
+        )
+        .of("after")
     }
 
     /// 404: there is none, for a reason that the caller should know.

@@ -116,8 +116,13 @@ impl Follower {
         loop {
             let note = until_note == 0;
             until_note = if note { LOOKS_A_NOTE } else { until_note - 1 };
-            if let Err(error) = self.catch_up(note).await {
-                tracing::debug!(%error, "the journal does not follow; it is tried again");
+            match self.catch_up(note).await {
+                // A log that was busy is folded in at the next look.
+                Ok(noted) if note && !noted => until_note = 0,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the journal does not follow; it is tried again");
+                }
             }
             tokio::select! {
                 _ = timeout(LOOK, changed.changed()) => {}
@@ -126,8 +131,8 @@ impl Follower {
         }
     }
 
-    /// Copies what has changed; with `note` also what the database's file has by itself.
-    async fn catch_up(&mut self, note: bool) -> Result<(), StoreError> {
+    /// Copies what has changed; with `note` also what the database's file has by itself. Gives whether that was noted.
+    async fn catch_up(&mut self, note: bool) -> Result<bool, StoreError> {
         let by = By::service(Millis::now());
         // A server's database can be restored while this service runs.
         restored::look(self.store.as_ref(), &mut self.file, &by).await?;
@@ -156,8 +161,9 @@ impl Follower {
             true => self.store.checkpoint().await.unwrap_or(None),
             false => None,
         };
+        let noted = kept.is_some();
         let moved = self.file.last().is_none_or(|last| last.place != place);
-        if moved || kept.is_some() {
+        if moved || noted {
             new.push(Entry::reached(place, kept));
         }
         self.file.append(new).await;
@@ -165,6 +171,6 @@ impl Follower {
             epoch: place.epoch,
             version: place.version,
         }));
-        Ok(())
+        Ok(noted)
     }
 }

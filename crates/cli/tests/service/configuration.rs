@@ -131,7 +131,7 @@ fn tokens_tiers_and_prices_are_read_again_at_sighup_and_a_broken_file_changes_no
     );
     change("prices.json", "{\"fallback\": 1}");
     change("state/admin.token", "the-next-administrators-token\n");
-    service.signal("-HUP");
+    service.signal(rustix::process::Signal::HUP);
     let refused = "not read again: tokens, prices and tiers stay as they were";
     wait_until("the refusal", || !service.logged(refused).is_empty());
     let why = &service.logged(refused)[0]["fields"]["why"];
@@ -145,7 +145,7 @@ fn tokens_tiers_and_prices_are_read_again_at_sighup_and_a_broken_file_changes_no
 
     change("prices.json", prices);
     change("state/sync.token", "the-next-token-of-the-proxies\n");
-    service.signal("-HUP");
+    service.signal(rustix::process::Signal::HUP);
     wait_until("the new tiers", || {
         let output = service.gmtech(&["tiers"]);
         output.status.success() && text(&output.stdout) == "gold\n"
@@ -201,7 +201,7 @@ fn the_first_line_says_where_everything_is_and_the_last_that_it_has_ended() {
     assert_eq!(field(line, "version"), env!("CARGO_PKG_VERSION"));
     let host = format!("http://{}", field(line, "management"));
     assert_eq!(host, service.url);
-    service.signal("-TERM");
+    service.signal(rustix::process::Signal::TERM);
     assert!(service.process.wait().unwrap().success());
     let log = service.log();
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();

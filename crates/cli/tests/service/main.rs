@@ -14,6 +14,7 @@ use std::time::Duration;
 use gmtech_core::model::ModelId;
 use gmtech_core::sync::events::{Label, UsageEvent, encode_batch};
 use gmtech_core::usage::{Tokens, Usage};
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
 mod configuration;
@@ -258,11 +259,14 @@ fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() 
     };
     let mut acknowledged: u64 = 0;
     for round in 0..10u64 {
-        let pid = service.process.id().to_string();
+        // Each round has something acknowledged, however slow the machine is.
+        assert!(report(&service, &token, &batch(acknowledged)));
+        acknowledged += 1;
+        let pid = service.pid();
         let killer = std::thread::spawn(move || {
             // Moments spread over the work of several batches.
             std::thread::sleep(Duration::from_millis(3 + round * 7 % 40));
-            Command::new("kill").args(["-KILL", &pid]).status().unwrap()
+            kill_process(pid, Signal::KILL).unwrap();
         });
         while report(&service, &token, &batch(acknowledged)) {
             acknowledged += 1;
@@ -301,14 +305,7 @@ fn the_state_is_private_and_the_service_stops_when_told() {
             .mode();
         assert_eq!(mode & 0o077, 0, "{file} is open to others");
     }
-    let pid = service.process.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    service.signal(Signal::TERM);
     assert!(service.process.wait().unwrap().success());
     let log = read(&service.dir.path().join("log"));
     for file in ["admin.token", "sync.token"] {

@@ -62,12 +62,12 @@ pub(super) async fn check(
                 return Err(unknown(name, names));
             }
             if seen.contains(&name.as_str()) {
-                return Err(ApiError::query(format!("{name} must be given once.")));
+                return Err(ApiError::query(format!("{name} must be given once.")).of(name));
             }
             if value.contains('\0') {
-                return Err(ApiError::query(format!(
-                    "{name} must not hold a NUL character."
-                )));
+                return Err(
+                    ApiError::query(format!("{name} must not hold a NUL character.")).of(name),
+                );
             }
             seen.push(name);
         }
