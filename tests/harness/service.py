@@ -161,8 +161,16 @@ class Service:
         return self.ask("POST", f"/keys/{key.id}/{what}", params=params)
 
     def usage(self, **query) -> dict[str, dict]:
-        """Rows by the group's name."""
-        return {row["group"]: row for row in self.ask("GET", "/usage", params=query)["data"]}
+        """Rows by the group's name, of all pages."""
+        rows: dict[str, dict] = {}
+        after = None
+        while True:
+            more = {"after": after} if after else {}
+            page = self.ask("GET", "/usage", params={"limit": 10_000, **query, **more})
+            rows |= {row["group"]: row for row in page["data"]}
+            after = page["next"]
+            if not after:
+                return rows
 
     def cli(self, *args: str, code: int = 0) -> str:
         """`gmtech …` as an administrator runs it; its output."""

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::SqlStore;
 use crate::clock::Millis;
-use crate::store::{HealthStore, Result, SyncStore};
+use crate::store::{Failure, FailureKind, HealthStore, Result, SyncStore};
 
 #[async_trait]
 impl HealthStore for SqlStore {
@@ -14,6 +14,10 @@ impl HealthStore for SqlStore {
         tokio::select! {
             Ok(()) = committed.changed() => Ok(()),
             done = self.write_proof(now) => done,
+        }?;
+        match self.writer.has_room() {
+            true => Ok(()),
+            false => Err(Failure::new(FailureKind::DiskFull, "there is no room for more").into()),
         }
     }
 

@@ -115,6 +115,17 @@ impl Reserve {
         file.flush()
     }
 
+    /// Whether there is room for more than what is kept. A log that is used again lets small writes succeed on a disk on
+    /// which larger ones fail, so that none of them proves it.
+    pub(super) fn has_room(&self) -> bool {
+        let directory = match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => std::path::Path::new("."),
+        };
+        rustix::fs::statvfs(directory)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= PART)
+    }
+
     fn len(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |file| file.len())
     }
@@ -155,6 +166,13 @@ mod tests {
         assert!(!reserve.give_up_part(now));
         assert!(reserve.restore(now + PAUSE) && reserve.is_whole());
         assert_eq!(length(), SIZE);
+    }
+
+    #[test]
+    fn a_disk_that_is_not_there_has_no_room() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Reserve::of(&dir.path().join("db")).has_room());
+        assert!(!Reserve::of(&dir.path().join("nowhere/db")).has_room());
     }
 
     #[cfg(unix)]

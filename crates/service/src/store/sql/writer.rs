@@ -65,6 +65,13 @@ struct Turn {
 }
 
 impl Writer {
+    /// Whether the disk has room, where it is this program's to look after.
+    pub(super) fn has_room(&self) -> bool {
+        self.reserve
+            .as_ref()
+            .is_none_or(|reserve| reserve.has_room())
+    }
+
     pub(super) fn new(connector: Connector, reserve: Option<Reserve>) -> Self {
         Self {
             connector,
