@@ -17,10 +17,10 @@ import os
 import random
 import secrets
 import shutil
+import signal
 import socket
 import sqlite3
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -45,6 +45,19 @@ DAY = 86_400
 
 # 1,000 + 100 tokens of a model with this price are a whole number of nano-dollars.
 MODEL, TOKENS = "gpt-4o", (1_000, 0, 100)
+
+
+def family(first: int) -> list[int]:
+    """A process and its children."""
+    found = [first]
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(file.read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue  # it has ended
+        if parent == first:
+            found.append(int(file.parent.name))
+    return found
 
 
 class Clock:
@@ -249,12 +262,15 @@ class World:
 
     def frozen(self) -> None:
         """It keeps its connections and answers nothing."""
-        first = self.server.process.pid
-        children = subprocess.run(["pgrep", "-P", str(first)], capture_output=True, text=True, check=True).stdout.split()
-        pids = [str(first), *children]
-        subprocess.run(["kill", "-STOP", *pids], check=False)
+        pids = family(self.server.process.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         self.pause(0.5, 8)
-        subprocess.run(["kill", "-CONT", *pids], check=False)
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass  # it had ended before
 
     def run(self, seconds: float) -> tuple[Counter[str], dict[str, float]]:
         """How often each cause came, and the longest time from its end until the service was ready."""

@@ -110,5 +110,9 @@ def test_the_proxies_token_is_replaced_under_load(tmp_path):
         # Without any valid token the doctor finds out why nothing new is learned, from both sides.
         service.cli("tokens", "revoke", made["id"])
         wait_until("the Envoys to be refused", lambda: rejected(service, "revoked") > 2)
-        found = doctor(service, one, code=1)
-        assert (found["tokens"], found["sync"], found["filter"], found["service"]) == ("fail", "fail", "ok", "ok")
+        found = wait_until(
+            "a poll to fail while the doctor looks",
+            lambda: (found := doctor(service, one, code=1))["sync"] == "fail" and found,
+            deadline=20,
+        )
+        assert (found["tokens"], found["filter"], found["service"]) == ("fail", "ok", "ok")
