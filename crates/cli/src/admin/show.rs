@@ -63,7 +63,7 @@ pub(super) fn format_fields(value: &Value, names: &[&str]) -> String {
     let lines = names.iter().filter_map(|name| {
         let shown = cell(value, name);
         let label = name.trim_end_matches("_nano_usd");
-        (shown != NOTHING).then(|| format!("{label:<16}{shown}\n"))
+        (shown != NOTHING).then(|| format!("{label:<15} {shown}\n"))
     });
     lines.collect()
 }
