@@ -167,7 +167,7 @@ class World:
         self.seed, self.server = seed, server
         self.moments = random.Random(seed)
         self.ending = False
-        self.disk = None if server else SmallDisk(directory / "disk", 160 << 20)
+        self.disk = None if server else SmallDisk(directory / "disk", 1 << 30)
         self.clock = Clock(directory)
         database = server.database(f"chaos_{secrets.token_hex(4)}") if server else str(self.disk.path / "gmtech.db")
         within = self.disk.within if self.disk else []
