@@ -160,7 +160,6 @@ fn created(replayed: bool) -> StatusCode {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageParams {
     /// What the page before gave as `next`.
-    #[param(max_length = 2048)]
     after: Option<String>,
     /// At most this many, 1 to 500; 50 by default.
     #[param(minimum = 1, maximum = 500)]

@@ -35,7 +35,7 @@ fn shape(name: &str) -> Option<Value> {
     Some(match name {
         "id" | "team" | "key" | "subject" => json!({"pattern": ID}),
         "request_id" => json!({"pattern": "^[!-~]{1,128}$"}),
-        "name" | "search" => json!({"pattern": NAME, "maxLength": 100}),
+        "name" | "search" => json!({"pattern": NAME, "minLength": 1, "maxLength": 100}),
         "note" => json!({"pattern": PRINTABLE, "maxLength": 100}),
         "owner" | "email" => json!({"pattern": EMAIL, "maxLength": 254}),
         "model" => json!({"pattern": MODEL}),
@@ -63,7 +63,7 @@ fn shape_of_items(name: &str) -> Option<Value> {
 }
 
 /// The bodies that are asked with, and their parts.
-const ASKED: [&str; 14] = [
+const ASKED: [&str; 13] = [
     "Amounts",
     "Budgets",
     "CreateKey",
@@ -77,7 +77,6 @@ const ASKED: [&str; 14] = [
     "Rotate",
     "TeamPatch",
     "UpdateKey",
-    "UpdateTeam",
 ];
 
 /// Gives each field of the document its shape. Answers are left as they are: they are the service's own.

@@ -19,11 +19,9 @@ use crate::store::{
 #[serde(deny_unknown_fields)]
 pub struct CreateTeam {
     /// Its id: 1 to 64 letters, digits, `_`, `.` or `-`.
-    #[schema(pattern = "^[A-Za-z0-9_.-]{1,64}$")]
     pub id: String,
     /// What people call it; its id by default.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Whether it may only spend what it has topped up. Otherwise the first top-up makes it so.
     #[serde(default)]
@@ -47,7 +45,6 @@ pub struct Credit {
     pub amount_nano_usd: Option<i64>,
     /// What for.
     #[serde(default)]
-    #[schema(max_length = 100)]
     pub note: String,
 }
 

@@ -14,7 +14,6 @@ use crate::store::{AdminToken, NewAdminToken, Role};
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// What it is for.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// What it allows.
     pub role: Role,

@@ -13,10 +13,8 @@ use crate::store::{Budgets, KeySort, LimitsSchema, Standing};
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
     /// The team that it is billed with; must exist.
-    #[schema(pattern = "^[A-Za-z0-9_.-]{1,64}$")]
     pub team: String,
     /// What its owner calls it: printable characters.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// `free` by default.
     #[serde(default)]
@@ -46,7 +44,6 @@ pub struct CreateKey {
     pub endpoints: Option<Vec<String>>,
     /// The member of the team who answers for it, by address.
     #[serde(default)]
-    #[schema(max_length = 254)]
     pub owner: Option<String>,
     /// Texts by name, for your own use: at most 16; names to 64 characters, texts to 512.
     #[serde(default)]
@@ -72,7 +69,6 @@ pub struct CreateKeys {
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateKey {
     /// What its owner calls it.
-    #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// The tier whose limits apply.
     pub tier: Option<String>,
@@ -99,7 +95,7 @@ pub struct UpdateKey {
     pub endpoints: Option<Option<Vec<String>>>,
     /// A member's address; null is nobody.
     #[serde(deserialize_with = "json::present")]
-    #[schema(value_type = Option<String>, max_length = 254)]
+    #[schema(value_type = Option<String>)]
     pub owner: Option<Option<String>>,
     /// All texts at once.
     pub metadata: Option<BTreeMap<String, String>>,
@@ -122,21 +118,17 @@ pub struct Rotate {
 #[into_params(parameter_in = Query)]
 pub struct ListKeys {
     /// Only of this team.
-    #[param(pattern = "^[A-Za-z0-9_.-]{1,64}$")]
     pub team: Option<String>,
     /// Only those that are so now; each key is one of these.
     #[param(inline)]
     pub status: Option<Standing>,
     /// Only with this tag.
-    #[param(pattern = "^[A-Za-z0-9_.:/-]{1,64}$")]
     pub tag: Option<String>,
     /// Only of this member, by address.
-    #[param(max_length = 254)]
     pub owner: Option<String>,
     /// Only of this tier.
     pub tier: Option<String>,
     /// Only with this text in their name or id, or at the beginning of what is shown of the key. Capitals do not matter.
-    #[param(min_length = 1, max_length = 100)]
     pub search: Option<String>,
     /// Only those that expire before this instant, in RFC 3339.
     #[param(format = DateTime)]

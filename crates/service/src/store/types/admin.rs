@@ -92,7 +92,6 @@ pub struct Team {
 pub struct TeamPatch {
     /// The name.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Whether it may only spend what it has topped up.
     #[serde(default)]
@@ -108,7 +107,6 @@ pub struct TeamPatch {
 #[serde(deny_unknown_fields)]
 pub struct NewMember {
     /// The address that names the person.
-    #[schema(min_length = 3, max_length = 254)]
     pub email: String,
     /// What the person is to the team: `owner` or `member`.
     pub role: MemberRole,
