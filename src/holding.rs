@@ -7,7 +7,7 @@ use gmtech_core::exchange::{Exchange, Step};
 use gmtech_core::holding::{Body, Holding};
 
 use crate::host::shared_data::SharedCounters;
-use crate::host::{Status, clock};
+use crate::host::{Status, system};
 
 thread_local! {
     static HELD: RefCell<Holding> = RefCell::default();
@@ -20,7 +20,7 @@ pub(crate) fn hold(
     exchange: &mut Exchange,
     policy: &Policy,
 ) -> Result<Option<Step>, Status> {
-    let now = clock::now()?;
+    let now = system::now()?;
     Ok(HELD.with(|held| {
         let mut held = held.try_borrow_mut().ok()?;
         exchange.hold((&mut held, stream), body, policy, &SharedCounters, now)

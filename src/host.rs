@@ -6,14 +6,12 @@
 mod abi;
 pub(crate) mod body;
 pub(crate) mod callout;
-pub(crate) mod clock;
-pub(crate) mod flow;
 pub(crate) mod headers;
 pub(crate) mod metrics;
-pub(crate) mod random;
 pub(crate) mod reply;
 pub(crate) mod shared_data;
-pub(crate) mod state;
+pub(crate) mod stream;
+pub(crate) mod system;
 
 /// A status other than OK, as the host gave it (proxy-wasm ABI 0.2.1, `proxy_status_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,13 +14,13 @@
 mod faults;
 mod holding;
 mod host;
-mod leases;
 mod model_list;
 mod refusal;
 mod report;
 mod request_body;
 mod root;
 mod services;
+mod slots;
 mod stream;
 mod sync;
 mod usage;

@@ -4,7 +4,7 @@ use gmtech_core::denial::Reply;
 use gmtech_core::drain::Drain;
 
 use crate::host::body::{self, Buffer};
-use crate::host::{Status, reply, state};
+use crate::host::{Status, reply, stream};
 
 /// A reply that waits while the rest of its request is dropped.
 pub(crate) struct Refusal {
@@ -16,7 +16,7 @@ impl Refusal {
     /// Answers the request. `ended` says whether all of it is here; `held` bytes of its body are held, and dropped where the
     /// reply has to wait.
     pub(crate) fn begin(reply: Reply, ended: bool, held: usize) -> Result<Option<Self>, Status> {
-        let drain = || Drain::new(&state::protocol().ok()?);
+        let drain = || Drain::new(&stream::protocol().ok()?);
         match (!ended).then(drain).flatten() {
             None => reply::send(&reply).map(|()| None),
             Some(drain) => {

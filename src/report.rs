@@ -2,7 +2,7 @@
 
 use gmtech_core::exchange::{Exchange, Settlement};
 
-use crate::host::{metrics, state};
+use crate::host::{metrics, stream};
 
 fn tier(exchange: &Exchange) -> &str {
     exchange
@@ -99,7 +99,7 @@ pub(crate) fn settled(exchange: &Exchange, settlement: &Settlement) {
 }
 
 fn set(name: &str, value: &str) {
-    if let Err(status) = state::set(name, value) {
+    if let Err(status) = stream::set(name, value) {
         log::warn!("gmtech: the host refused filter state {name}: {status:?}");
     }
 }

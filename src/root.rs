@@ -9,7 +9,7 @@ use proxy_wasm::types::ContextType;
 
 use crate::host::{self, Status};
 use crate::stream::Stream;
-use crate::{leases, services, sync, usage};
+use crate::{services, slots, sync, usage};
 
 /// The root context. It comes and goes with its configuration; all that has to outlive it belongs to the VM.
 pub(crate) struct Root {
@@ -67,7 +67,7 @@ impl RootContext for Root {
                 log::debug!("gmtech: configured with {} inline keys", policy.key_count());
                 services::configured(self.id, policy.service());
                 self.policy = Some(Rc::new(policy));
-                if let Err(status) = host::clock::tick_every(sync::TICK) {
+                if let Err(status) = host::system::tick_every(sync::TICK) {
                     log::error!("gmtech: the host refused to tick: {status:?}");
                 }
                 true
@@ -85,8 +85,8 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         self.ticks = self.ticks.wrapping_add(1);
-        if self.ticks.is_multiple_of(leases::RENEWAL / sync::TICK) {
-            leases::renew_all();
+        if self.ticks.is_multiple_of(slots::RENEWAL / sync::TICK) {
+            slots::renew_all();
         }
         if let Err(status) = sync::tick(self.id, self).and(usage::tick(self.id, self)) {
             log::error!("gmtech: the host refused a call on a tick: {status:?}");

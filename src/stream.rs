@@ -14,11 +14,11 @@ use proxy_wasm::types::Action;
 use crate::host::callout;
 use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
-use crate::host::{Status, clock, flow, reply, state};
+use crate::host::{self, Status, reply, system};
 use crate::model_list::ModelList;
 use crate::refusal::Refusal;
 use crate::request_body::HeldBody;
-use crate::{holding, leases, report, usage};
+use crate::{holding, report, slots, usage};
 
 mod answer;
 mod question;
@@ -63,7 +63,7 @@ impl Stream {
         let pairs = headers::read(Map::Request)?;
         let head = pairs.head();
         let (exchange, step) =
-            Exchange::start(&head, ends, &policy, &SharedCounters, clock::now()?);
+            Exchange::start(&head, ends, &policy, &SharedCounters, system::now()?);
         self.request = HeldBody::new(head.get("content-length"));
         self.request.arrived(0, ends);
         for (name, value) in exchange.redacted() {
@@ -88,8 +88,8 @@ impl Stream {
         else {
             return Ok(step);
         };
-        exchange.locate(address::of_peer(&state::client_address()?));
-        Ok(exchange.resume(head, self.ends, policy, &SharedCounters, clock::now()?))
+        exchange.locate(address::of_peer(&host::stream::client_address()?));
+        Ok(exchange.resume(head, self.ends, policy, &SharedCounters, system::now()?))
     }
 
     /// The step itself, or the refusal where it would have Envoy hold too much.
@@ -125,7 +125,7 @@ impl Stream {
             return Ok(Action::Pause);
         }
         let chunk = self.request.read_new(size)?;
-        let step = exchange.request_body(&chunk, ends, &policy, &SharedCounters, clock::now()?);
+        let step = exchange.request_body(&chunk, ends, &policy, &SharedCounters, system::now()?);
         let front = match &step {
             Step::ReadBody => exchange.open_brace(&policy),
             Step::Forward(Forward {
@@ -144,7 +144,7 @@ impl Stream {
         };
         match step {
             Step::ReadBody => {
-                leases::hold(self.id, exchange.lease());
+                slots::hold(self.id, exchange.slot());
                 Ok(Action::Pause)
             }
             // It was asked for once, and answered.
@@ -157,7 +157,7 @@ impl Stream {
                 if reports && exchange.attributed().is_some() {
                     report::named(&self.event_id);
                 }
-                leases::hold(self.id, exchange.lease());
+                slots::hold(self.id, exchange.slot());
                 holding::release(self.id);
                 headers::apply(Map::Request, &forward.head)?;
                 self.request.release(forward.body)?;
@@ -165,7 +165,7 @@ impl Stream {
             }
             Step::Reply(answer) => {
                 report::decided(exchange);
-                leases::release(self.id);
+                slots::release(self.id);
                 holding::release(self.id);
                 self.request.give_up();
                 let (held, ended) = self.request.state();
@@ -205,7 +205,7 @@ impl Context for Stream {
             .resolved(answer)
             .unwrap_or_else(|s| self.refuse_after("the key service's answer", s));
         if action == Action::Continue
-            && let Err(status) = flow::continue_request()
+            && let Err(status) = host::stream::continue_request()
         {
             log::error!("gmtech: the host refused to let a request go on: {status:?}");
         }
@@ -253,12 +253,12 @@ impl HttpContext for Stream {
     }
 
     fn on_log(&mut self) {
-        leases::release(self.id);
+        slots::release(self.id);
         holding::release(self.id);
         let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
             return;
         };
-        match clock::now() {
+        match system::now() {
             Ok(now) => {
                 let before = exchange.decision();
                 let settlement = exchange.finish(policy, &SharedCounters, now);

@@ -9,13 +9,13 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use gmtech_core::config::ServicePolicy;
-use gmtech_core::directory::{self, turns};
+use gmtech_core::directory::{self, poll_lease};
 use gmtech_core::sync::Frame;
 use proxy_wasm::traits::Context;
 
 use crate::host::callout::{self, Call};
 use crate::host::shared_data::SharedCounters;
-use crate::host::{Status, clock, metrics, random};
+use crate::host::{Status, metrics, system};
 use crate::services;
 
 /// How often a root context looks what there is to do.
@@ -109,14 +109,14 @@ impl Poller {
         service: &ServicePolicy,
     ) -> Result<(), Status> {
         if self.holder == 0 {
-            self.holder = random::u64()?.max(1);
+            self.holder = system::random_u64()?.max(1);
         }
-        let now = clock::now()?.monotonic;
+        let now = system::now()?.monotonic;
         if self.under_way.as_ref().is_some_and(|u| u.lost_at <= now) {
             self.under_way = None;
             self.rest()?;
         }
-        let held = turns::lease(&SharedCounters, self.holder, LEASE, now).unwrap_or(false);
+        let held = poll_lease::take(&SharedCounters, self.holder, LEASE, now).unwrap_or(false);
         if held && self.under_way.is_none() && now >= self.not_before {
             self.poll(root, from, service)?;
         }
@@ -152,7 +152,7 @@ impl Poller {
             body: None,
             timeout: WAIT + PATIENCE,
         };
-        let lost_at = clock::now()?.monotonic.saturating_add(LOST_AFTER);
+        let lost_at = system::now()?.monotonic.saturating_add(LOST_AFTER);
         self.under_way = callout::send(from, service, &call).map(|token| UnderWay {
             token,
             root,
@@ -176,7 +176,7 @@ impl Poller {
         }
         self.under_way = None;
         let frame = callout::answer(size)?.map(|bytes| Frame::decode(&bytes));
-        let now = clock::now()?.monotonic;
+        let now = system::now()?.monotonic;
         let applied = match frame {
             Some(Ok(frame)) => directory::apply(&SharedCounters, &frame, now).unwrap_or(false),
             Some(Err(error)) => {
@@ -207,21 +207,21 @@ impl Poller {
             .pause
             .saturating_mul(2)
             .clamp(FIRST_PAUSE, LONGEST_PAUSE);
-        self.not_before = clock::now()?.monotonic.saturating_add(self.pause);
+        self.not_before = system::now()?.monotonic.saturating_add(self.pause);
         Ok(())
     }
 }
 
 /// This process's name in receipts: drawn once, kept in shared data.
 fn proxy_name() -> Result<String, Status> {
-    use gmtech_core::ledger::CounterStore;
+    use gmtech_core::limiter::CounterStore;
     const NAME: &[u8] = b"d/proxy";
     let known = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
     for _ in 0..3 {
         if let Ok(Some((bytes, _))) = SharedCounters.get(NAME) {
             return Ok(known(bytes).unwrap_or_default());
         }
-        let drawn = format!("&proxy=envoy-{:016x}", random::u64()?);
+        let drawn = format!("&proxy=envoy-{:016x}", system::random_u64()?);
         let _ = SharedCounters.swap(NAME, drawn.as_bytes(), None);
     }
     Ok(String::new())

@@ -14,7 +14,7 @@ use gmtech_core::sync::events::UsageEvent;
 use proxy_wasm::traits::Context;
 
 use crate::host::callout::{self, Call};
-use crate::host::{Status, clock, metrics, random};
+use crate::host::{Status, metrics, system};
 use crate::services;
 
 thread_local! {
@@ -27,7 +27,7 @@ thread_local! {
 pub(crate) fn new_id() -> Result<[u8; 16], Status> {
     let (mut drawn, count) = IDS.get();
     if drawn == 0 {
-        drawn = random::u64()?.max(1);
+        drawn = system::random_u64()?.max(1);
     }
     let count = count.wrapping_add(1);
     IDS.set((drawn, count));
@@ -46,7 +46,7 @@ pub(crate) fn retired(root: u32) {
 
 /// Posts what there is, and counts what has happened.
 pub(crate) fn tick(root: u32, from: &dyn Context) -> Result<(), Status> {
-    let now = clock::now()?.monotonic;
+    let now = system::now()?.monotonic;
     with(|outbox, services| outbox.tick(services, now));
     post(root, from, true, now);
     let counts = with(|outbox, _| outbox.take_counts()).unwrap_or_default();
@@ -64,7 +64,7 @@ pub(crate) fn answered(
     size: usize,
     from: &dyn Context,
 ) -> Result<bool, Status> {
-    let now = clock::now()?.monotonic;
+    let now = system::now()?.monotonic;
     // Whatever cannot be read of an answer is none: the batch is posted again.
     let taken = callout::answer(size).is_ok_and(|answer| answer.is_some());
     let ours = with(|outbox, _| outbox.answered(token, taken, now)) == Some(true);

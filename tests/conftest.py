@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from harness import told
+from harness import measurements
 from harness.canned import Canned
 from harness.gate import Gate
 
@@ -83,17 +83,17 @@ def pytest_runtest_makereport(item, call):
 def pytest_sessionfinish(session):
     """What a worker of several measured goes to the process that reports."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["told"] = told.lines
+        session.config.workeroutput["told"] = measurements.lines
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    told.lines.extend(getattr(node, "workeroutput", {}).get("told", []))
+    measurements.lines.extend(getattr(node, "workeroutput", {}).get("told", []))
 
 
 def pytest_terminal_summary(terminalreporter):
     """What was measured."""
-    if told.lines:
+    if measurements.lines:
         terminalreporter.section("measured")
-        for line in told.lines:
+        for line in measurements.lines:
             terminalreporter.write_line(line)

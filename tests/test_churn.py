@@ -15,7 +15,7 @@ from harness import service as services
 from harness.books import agree, counted, events, truth
 from harness.dynamic import Ecds, Lds
 from harness.gate import Gate
-from harness.meddler import Meddler
+from harness.fault_proxy import FaultProxy
 from harness.waiting import free_port, wait_until
 
 UPDATES = 20
@@ -70,21 +70,21 @@ def loaded(service, ports: list[int]):
 
 @pytest.fixture
 def slow(tmp_path):
-    """A service whose answers to usage come late: (service, meddler)."""
+    """A service whose answers to usage come late: (service, fault_proxy)."""
     service = services.Service(tmp_path)
-    meddler = Meddler(service.sync_port)
-    meddler.delay("usage", SLOW)
-    yield service, meddler
-    meddler.stop()
+    fault_proxy = FaultProxy(service.sync_port)
+    fault_proxy.delay("usage", SLOW)
+    yield service, fault_proxy
+    fault_proxy.stop()
     service.stop()
 
 
 @contextmanager
-def running(directory, meddler, **options):
-    with services.gate(directory, meddler.port, **options) as gate:
+def running(directory, fault_proxy, **options):
+    with services.gate(directory, fault_proxy.port, **options) as gate:
         services.ready(gate)
         yield gate
-        meddler.behave()
+        fault_proxy.behave()
 
 
 def changed(gate: Gate, turn: int) -> str:
@@ -107,9 +107,9 @@ class Remembering:
 
 @pytest.mark.parametrize("watch", [Lds, Ecds])
 def test_twenty_updates_under_load_lose_and_double_nothing(slow, tmp_path, watch):
-    service, meddler = slow
+    service, fault_proxy = slow
     overlay = Remembering(watch(tmp_path / "watch"))
-    with running(tmp_path / "gate", meddler, overlay=overlay) as gate:
+    with running(tmp_path / "gate", fault_proxy, overlay=overlay) as gate:
         gate.rendered = overlay.rendered
         with loaded(service, [gate.port]) as loads:
             for turn in range(UPDATES):
@@ -138,8 +138,8 @@ def two_listeners(bootstrap: dict) -> dict:
 
 
 def test_two_listeners_whose_configurations_differ_lose_nothing(slow, tmp_path):
-    service, meddler = slow
-    with running(tmp_path / "gate", meddler, overlay=two_listeners) as gate:
+    service, fault_proxy = slow
+    with running(tmp_path / "gate", fault_proxy, overlay=two_listeners) as gate:
         _, second = gate.bootstrap["static_resources"]["listeners"]
         with loaded(service, [gate.port, second["address"]["socket_address"]["port_value"]]) as loads:
             wait_until("requests", lambda: sum(load.answered for load in loads) >= 600, 30)
@@ -148,32 +148,32 @@ def test_two_listeners_whose_configurations_differ_lose_nothing(slow, tmp_path):
 
 def test_what_is_under_way_when_its_configuration_ends_goes_from_the_next(slow, tmp_path):
     """The root context that sent a batch ends before the answer comes."""
-    service, meddler = slow
+    service, fault_proxy = slow
     overlay = Remembering(Ecds(tmp_path / "watch"))
-    with running(tmp_path / "gate", meddler, overlay=overlay) as gate:
+    with running(tmp_path / "gate", fault_proxy, overlay=overlay) as gate:
         gate.rendered = overlay.rendered
         key = service.key()
-        meddler.hold("usage")
+        fault_proxy.hold("usage")
         assert metered.post(gate, key).status == 200
-        meddler.wait_held("usage")
+        fault_proxy.wait_held("usage")
         assert overlay.overlay.update(gate, changed(gate, 1))
         assert metered.post(gate, key).status == 200
-        meddler.release("usage")
+        fault_proxy.release("usage")
         agree(service, gate)
         assert len(events(service)) == 2
 
 
 def test_a_service_that_is_no_longer_configured_gets_what_was_used_under_it(slow, tmp_path):
-    service, meddler = slow
+    service, fault_proxy = slow
     overlay = Remembering(Ecds(tmp_path / "watch"))
-    with running(tmp_path / "gate", meddler, overlay=overlay) as gate:
+    with running(tmp_path / "gate", fault_proxy, overlay=overlay) as gate:
         gate.rendered = overlay.rendered
         key = service.key()
-        meddler.instead("usage", lambda: (503, b""))
+        fault_proxy.instead("usage", lambda: (503, b""))
         assert metered.post(gate, key).status == 200
-        wait_until("a refused post", lambda: meddler.count("usage") >= 1)
+        wait_until("a refused post", lambda: fault_proxy.count("usage") >= 1)
         assert overlay.overlay.update(gate, "{}")
         wait_until("a gate without keys", lambda: gate.models(key).status == 401)
-        meddler.behave()
+        fault_proxy.behave()
         wait_until("the event", lambda: counted(service).get(key.id, {}).get("requests") == 1)
         agree(service, gate)

@@ -7,7 +7,7 @@ import pytest
 from harness import http1, metered, paths
 from harness import service as services
 from harness.gate import Gate
-from harness.meddler import Meddler
+from harness.fault_proxy import FaultProxy
 from harness.metered import body, charges, limits, post, stream
 from harness.waiting import wait_until
 
@@ -171,17 +171,17 @@ def test_a_tier_that_is_not_configured_is_a_503(stack):
 def test_polls_that_fail_pause_for_longer_and_longer(tmp_path):
     """For 0.2 s, doubled up to two: a service that is down is not beaten."""
     with services.stack(tmp_path) as (service, (behind,)):
-        meddler = Meddler(service.sync_port)
-        meddler.instead("changes", lambda: (500, b""))
-        gate = services.gate(tmp_path / "beaten", meddler.port)
+        fault_proxy = FaultProxy(service.sync_port)
+        fault_proxy.instead("changes", lambda: (500, b""))
+        gate = services.gate(tmp_path / "beaten", fault_proxy.port)
         try:
-            wait_until("six polls", lambda: meddler.count("changes") >= 6, deadline=30)
-            at = [c.at for c in meddler.calls if c.kind == "changes"][:6]
+            wait_until("six polls", lambda: fault_proxy.count("changes") >= 6, deadline=30)
+            at = [c.at for c in fault_proxy.calls if c.kind == "changes"][:6]
             pauses = [b - a for a, b in zip(at, at[1:], strict=False)]
             # Each is at least as long as promised, however slow the machine; less what a tick is late by.
             for pause, promised in zip(pauses, [0.2, 0.4, 0.8, 1.6, 2.0], strict=True):
                 assert pause >= promised - 0.1, pauses
-            meddler.behave()
+            fault_proxy.behave()
             wait_until("the first sync", lambda: services.applied(gate) > 0, deadline=10)
         finally:
             gate.stop()

@@ -11,7 +11,7 @@ import pytest
 
 from harness import http1, keys, metered
 from harness import service as services
-from harness.meddler import Meddler
+from harness.fault_proxy import FaultProxy
 from harness.waiting import wait_until
 
 MIB = 1 << 20
@@ -227,22 +227,22 @@ def test_an_upstream_that_does_not_read(start):
 def slow(tmp_path):
     """A service whose answers can be held back, and a gate of one worker."""
     service = services.Service(tmp_path)
-    meddler = Meddler(service.sync_port)
-    gate = services.gate(tmp_path / "gate", meddler.port, concurrency=1)
+    fault_proxy = FaultProxy(service.sync_port)
+    gate = services.gate(tmp_path / "gate", fault_proxy.port, concurrency=1)
     services.ready(gate)
-    yield service, meddler, gate
+    yield service, fault_proxy, gate
     gate.check()
-    meddler.behave()
+    fault_proxy.behave()
     gate.stop()
-    meddler.stop()
+    fault_proxy.stop()
     service.stop()
 
 
 def test_bodies_that_wait_for_a_key(slow):
     """Keys of one's own invention and large bodies, while the service takes its time."""
-    service, meddler, gate = slow
+    service, fault_proxy, gate = slow
     before = resident(gate)
-    meddler.hold("resolve", "changes")
+    fault_proxy.hold("resolve", "changes")
     uploads = [Upload(gate, keys.make(), size=8 * MIB) for _ in range(12)]
     send_all(uploads, 8 * MIB - 1)
     held = resident(gate) - before
@@ -252,26 +252,26 @@ def test_bodies_that_wait_for_a_key(slow):
     assert all(a.header("retry-after") and a.header("x-should-retry") != "false" for a in answers)
     for upload in uploads:
         upload.close()
-    meddler.behave()
+    fault_proxy.behave()
     assert metered.post(gate, service.key()).status == 200
 
 
 def test_clients_that_leave_while_their_keys_are_asked_about(slow):
     """The VM is told of every answer, also of those that nobody waits for any more, and so forgets the questions: one that
     it heard nothing of would stay in the SDK's table for ever."""
-    service, meddler, gate = slow
+    service, fault_proxy, gate = slow
     asked = services.resolves(gate)
     rows = len(gate.rows())
-    meddler.hold("resolve", "changes")
+    fault_proxy.hold("resolve", "changes")
     gone = 10
     for number in range(gone):
         with http1.connect(gate.port) as s:
             s.sendall(http1.request("GET", "/api/v1/models", metered.headers(keys.make())))
-            meddler.wait_held("resolve", number + 1)
+            fault_proxy.wait_held("resolve", number + 1)
     wait_until("their rows", lambda: len(gate.rows()) == rows + gone)
     # So detailed a log names each call of the VM.
     gate.envoy.log_level("wasm", "trace")
-    meddler.behave()
+    fault_proxy.behave()
 
     def told() -> int:
         return gate.log().count("[host->vm] proxy_on_http_call_response(")

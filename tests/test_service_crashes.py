@@ -17,7 +17,7 @@ from pathlib import Path
 
 import h11
 
-from harness import http1, metered, told
+from harness import http1, metered, measurements
 from harness import service as services
 from harness.waiting import wait_until
 
@@ -26,7 +26,7 @@ KILLS = int(os.environ.get("GMTECH_KILLS", "6"))
 CLIENTS = 4
 
 # What becomes of a line of a log that is imported: one of these.
-COUNTS = ("accepted", "duplicate", "unknown_key", "malformed", "summed", "nobodys")
+COUNTS = ("accepted", "duplicate", "unknown_key", "malformed", "summed", "unattributed")
 
 
 class Load(threading.Thread):
@@ -127,7 +127,7 @@ def test_kill_9_at_random_moments_charges_every_answered_request_once(tmp_path):
         answered = sum(load.answered for load in loads) + len(keys)
         received = sum(sum(s["requests"] for s in sums.values()) for sums in metered.all_truth(gate).values())
         missing = answered - len(ids)
-        told.tell(
+        measurements.tell(
             f"{killed['service']} kills of the service, {killed['envoy']} of Envoy (seed {seed}): {answered} answered requests, "
             f"{len(logged)} logged, {len(ids)} charged once each, {received} seen by the upstream; "
             f"{max(0, missing)} died with an Envoy's unwritten log"

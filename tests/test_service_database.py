@@ -13,7 +13,7 @@ import time
 import httpx
 import pytest
 
-from harness import paths, told
+from harness import paths, measurements
 from harness import service as services
 from harness.disk import NoDisk, SmallDisk
 from harness.postgres import Postgres
@@ -76,7 +76,7 @@ def disk(tmp_path):
     try:
         disk = SmallDisk(tmp_path / "disk")
     except (NoDisk, FileNotFoundError) as error:
-        told.tell(f"a full disk was NOT tested: this machine mounts nothing ({error})")
+        measurements.tell(f"a full disk was NOT tested: this machine mounts nothing ({error})")
         pytest.skip("this machine lets nobody mount a file system")
     yield disk
     disk.stop()
@@ -124,7 +124,7 @@ def test_a_full_disk_stops_everything_but_revocations_and_only_while_it_is_full(
         disk.empty()
         freed = time.monotonic()
         wait_until("the service to be well again", lambda: readiness(service)["ready"], WELL_WITHIN)
-        told.tell(f"ready {time.monotonic() - freed:.2f} s after a full disk was emptied")
+        measurements.tell(f"ready {time.monotonic() - freed:.2f} s after a full disk was emptied")
         service.top_up(team, "5")
         assert service.balance(team) <= 105 * 10**9
         for key in ended[1:6]:
@@ -191,7 +191,7 @@ def test_a_server_that_stops_and_comes_back_loses_nothing(tmp_path):
             worst = max(worst, time.monotonic() - back)
             made = [len(maker.made) for maker in makers]
             wait_until("work", lambda: all(len(m.made) > before for m, before in zip(makers, made, strict=True)))
-        told.tell(f"ready {worst:.2f} s after PostgreSQL came back")
+        measurements.tell(f"ready {worst:.2f} s after PostgreSQL came back")
         for maker in makers:
             maker.ending = True
         for maker in makers:

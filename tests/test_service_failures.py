@@ -8,7 +8,7 @@ import pytest
 
 from harness import keys as made_here
 from harness import service as services
-from harness.meddler import Meddler
+from harness.fault_proxy import FaultProxy
 from harness.waiting import free_port, wait_until
 
 # From when on answers say that the service is silent, as envoy/README.md tells.
@@ -30,8 +30,8 @@ class Outage:
     def __init__(self, directory, fail, mend, meddled=False, **options):
         directory.mkdir(exist_ok=True)
         self.service = services.Service(directory)
-        self.meddler = Meddler(self.service.sync_port) if meddled else None
-        self.gate = services.gate(directory, self.meddler.port if self.meddler else self.service, **options)
+        self.fault_proxy = FaultProxy(self.service.sync_port) if meddled else None
+        self.gate = services.gate(directory, self.fault_proxy.port if self.fault_proxy else self.service, **options)
         self._fail, self._mend = fail, mend
         services.ready(self.gate)
 
@@ -43,11 +43,11 @@ class Outage:
         self._mend(self)
 
     def stop(self):
-        if self.meddler:
-            self.meddler.behave()
+        if self.fault_proxy:
+            self.fault_proxy.behave()
         self.gate.stop()
-        if self.meddler:
-            self.meddler.stop()
+        if self.fault_proxy:
+            self.fault_proxy.stop()
         self.service.stop()
 
 
@@ -56,12 +56,12 @@ def always(reply):
 
     def fail(outage):
         for kind in ("changes", "resolve", "usage"):
-            outage.meddler.instead(kind, lambda: reply)
+            outage.fault_proxy.instead(kind, lambda: reply)
 
     return fail
 
 
-MEND = {"mend": lambda o: o.meddler.behave(), "meddled": True}
+MEND = {"mend": lambda o: o.fault_proxy.behave(), "meddled": True}
 OUTAGES = {
     "killed": {"fail": lambda o: o.service.kill(), "mend": lambda o: o.service.start()},
     "hanging": {"fail": lambda o: o.service.pause(), "mend": lambda o: o.service.resume()},
@@ -113,7 +113,7 @@ def test_what_is_known_goes_on_and_the_rest_is_told_to_try_again(outages):
         assert is_retryable(gate.models(made_here.make())), name
 
     for name, outage in outages.items():
-        if outage.meddler:
+        if outage.fault_proxy:
             # The service is well; only the gate cannot hear of it.
             outage.service.change(keys[name][4], "revoke")
 
@@ -131,7 +131,7 @@ def test_what_is_known_goes_on_and_the_rest_is_told_to_try_again(outages):
         outage.mend()
         mended = time.monotonic()
         gate, changed = outage.gate, keys[name][4]
-        if not outage.meddler:
+        if not outage.fault_proxy:
             outage.service.change(changed, "revoke")
         # A poll that hangs is given up after five seconds.
         patience = BACK_WITHIN + (5 if name == "hanging" else 0)

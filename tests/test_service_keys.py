@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import http1, told
+from harness import http1, measurements
 from harness import keys as made_here
 from harness import service as services
 from harness.waiting import wait_until
@@ -92,7 +92,7 @@ def test_a_revoked_key_is_refused_by_every_worker_within_a_second(service, gates
         for s in workers:
             s.sendall(raw)
             assert http1.receive(s).status == 403
-    told.distribution("revocation to refusal by 2 Envoys of 2 workers", everywhere)
+    measurements.distribution("revocation to refusal by 2 Envoys of 2 workers", everywhere)
     assert max(everywhere) < 1.0, sorted(everywhere)[-5:]
 
 
@@ -107,7 +107,7 @@ def test_the_receipt_of_a_revocation_comes_when_all_proxies_have_it(service, gat
         assert (receipt["live"], receipt["applied"], receipt["complete"], receipt["pending"]) == (2, 2, True, []), receipt
         assert told_back["status"] == "revoked"
         times.append(receipt["took_ms"] / 1000)
-    told.distribution("receipts of both Envoys after a revocation", times)
+    measurements.distribution("receipts of both Envoys after a revocation", times)
     assert max(times) < 1.0
 
 
@@ -179,14 +179,14 @@ def test_a_flood_of_unknown_keys_asks_the_service_at_a_bounded_rate(service, gat
             thread.result()
     took = time.monotonic() - began
     asked = services.resolves(gate) - asked
-    told.distribution("a known key during a flood of unknown ones", passed)
-    told.tell(f"a flood of {sum(statuses.values())} unknown keys in {took:.1f} s: the service was asked {asked} times")
+    measurements.distribution("a known key during a flood of unknown ones", passed)
+    measurements.tell(f"a flood of {sum(statuses.values())} unknown keys in {took:.1f} s: the service was asked {asked} times")
     assert statuses == {401: 2000}
     assert 1 <= asked <= PER_SECOND * took + PER_SECOND
     # With no question left, a new key works as soon as the poll has brought it.
     new, made = service.key(), time.monotonic()
     wait_until("the new key", lambda: gate.models(new).status == 200, deadline=1)
-    told.tell(f"a new key in a flood worked {1000 * (time.monotonic() - made):.0f} ms after it was made")
+    measurements.tell(f"a new key in a flood worked {1000 * (time.monotonic() - made):.0f} ms after it was made")
 
 
 def test_an_unknown_key_is_asked_about_once_in_a_while(gates):

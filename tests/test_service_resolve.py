@@ -10,7 +10,7 @@ import pytest
 from harness import http1, http2, metered
 from harness.http1 import Answer
 from harness import service as services
-from harness.meddler import Meddler
+from harness.fault_proxy import FaultProxy
 from harness.waiting import wait_until
 
 CHAT = metered.CHAT_PATH
@@ -18,17 +18,17 @@ CHAT = metered.CHAT_PATH
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    """Service, gate, and between them a meddler that can hold answers back."""
+    """Service, gate, and between them a fault_proxy that can hold answers back."""
     directory = tmp_path_factory.mktemp("resolve")
     service = services.Service(directory)
-    meddler = Meddler(service.sync_port)
+    fault_proxy = FaultProxy(service.sync_port)
     # The budget for questions is the concern of other tests.
-    gate = services.gate(directory, meddler.port, settings={"resolves_per_second": 1000})
+    gate = services.gate(directory, fault_proxy.port, settings={"resolves_per_second": 1000})
     services.ready(gate)
-    yield service, meddler, gate
-    meddler.behave()
+    yield service, fault_proxy, gate
+    fault_proxy.behave()
     gate.stop()
-    meddler.stop()
+    fault_proxy.stop()
     service.stop()
 
 
@@ -36,16 +36,16 @@ class Asked:
     """Requests are sent while their key is asked about; `answer()` lets the question be answered."""
 
     def __init__(self, stack):
-        self.service, self.meddler, self.gate = stack
+        self.service, self.fault_proxy, self.gate = stack
         # Otherwise the key could become known by the poll before the request is there.
-        self.meddler.hold("resolve", "changes")
+        self.fault_proxy.hold("resolve", "changes")
 
     def received(self) -> int:
         return self.gate.envoy.stat("http.api.downstream_cx_rx_bytes_total")
 
     def held(self, raw: bytes, count: int = 1) -> None:
         """Until Envoy has read `raw` and the question waits."""
-        self.meddler.wait_held("resolve", count)
+        self.fault_proxy.wait_held("resolve", count)
         wait_until("Envoy to read it", lambda: self.received() >= self.before + len(raw))
 
     def mark(self) -> None:
@@ -60,7 +60,7 @@ class Asked:
                 s.sendall(piece)
                 sent += piece
                 self.held(sent)
-            self.meddler.release("resolve")
+            self.fault_proxy.release("resolve")
             for piece in after:
                 s.sendall(piece)
                 sent += piece
@@ -74,7 +74,7 @@ class Asked:
         asking = threading.Thread(target=lambda: answers.append(http2.exchange(self.gate.port, *args, body=body, **options)))
         asking.start()
         self.held(body)
-        self.meddler.release("resolve")
+        self.fault_proxy.release("resolve")
         asking.join()
         return answers[0]
 
@@ -192,8 +192,8 @@ def test_a_large_body_waits_where_it_is(asked, streamed):
     with http1.connect(asked.gate.port) as s:
         sender = threading.Thread(target=lambda: s.sendall(head(key, len(data), ("x-mock", "output_tokens=5")) + data))
         sender.start()
-        asked.meddler.wait_held("resolve")
-        asked.meddler.release("resolve")
+        asked.fault_proxy.wait_held("resolve")
+        asked.fault_proxy.release("resolve")
         answer = http1.receive(s)
         sender.join()
     assert answer.status == 200, answer.everything()[:2000]
@@ -206,18 +206,18 @@ def test_a_large_body_waits_where_it_is(asked, streamed):
 def test_a_client_that_hangs_up_meanwhile(asked):
     key = asked.service.key()
     for raw in (http1.request("GET", "/api/v1/models", metered.headers(key)), head(key, len(BODY)) + PIECES[0]):
-        asked.meddler.hold("resolve", "changes")
+        asked.fault_proxy.hold("resolve", "changes")
         rows = len(asked.gate.rows())
         with http1.connect(asked.gate.port) as s:
             s.sendall(raw)
-            asked.meddler.wait_held("resolve")
+            asked.fault_proxy.wait_held("resolve")
         (row,) = wait_until("its row", lambda: asked.gate.rows()[rows:])
         assert row.get("response_code", 0) == 0, row
-        asked.meddler.release("resolve")
+        asked.fault_proxy.release("resolve")
         # The answer comes for a stream that is gone; the worker lives on and has forgotten nothing.
         assert asked.gate.send("GET", "/healthz").status == 200
     assert not asked.gate.seen()
-    asked.meddler.release()
+    asked.fault_proxy.release()
     assert asked.gate.models(key).status == 200
 
 
@@ -227,8 +227,8 @@ def test_many_at_once_with_one_new_key(asked):
     sockets = [http1.connect(asked.gate.port) for _ in range(10)]
     for s in sockets:
         s.sendall(raw)
-    asked.meddler.wait_held("resolve", len(sockets))
-    asked.meddler.release("resolve")
+    asked.fault_proxy.wait_held("resolve", len(sockets))
+    asked.fault_proxy.release("resolve")
     assert [http1.receive(s).status for s in sockets] == [200] * len(sockets)
     for s in sockets:
         s.close()
@@ -253,14 +253,14 @@ FAILURES = {
 @pytest.mark.parametrize("body", [b"", BODY], ids=["no body", "body"])
 def test_a_question_that_fails_is_a_503_to_try_again(asked, failure, body):
     key = asked.service.key()
-    asked.meddler.instead("resolve", FAILURES[failure])
-    asked.meddler.release("resolve")
+    asked.fault_proxy.instead("resolve", FAILURES[failure])
+    asked.fault_proxy.release("resolve")
     method, path = ("POST", CHAT) if body else ("GET", "/api/v1/models")
     answer = asked.gate.send(method, path, metered.headers(key), body)
     assert answer.status == 503, answer.everything()
     assert answer.header("x-should-retry") != "false" and answer.header("retry-after"), answer.headers
     assert answer.error["type"] == "server_error"
-    asked.meddler.behave()
+    asked.fault_proxy.behave()
     assert asked.gate.models(key).status == 200
 
 
@@ -272,5 +272,5 @@ def test_a_question_that_is_never_answered_is_a_503_after_a_second(asked, body):
     assert answer.status == 503, answer.everything()
     (row,) = [r for r in asked.gate.rows() if r.get("response_code") == 503]
     assert 900 <= int(row["duration_ms"]) <= 2000, row
-    asked.meddler.behave()
+    asked.fault_proxy.behave()
     assert asked.gate.models(key).status == 200

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import http1, told
+from harness import http1, measurements
 from harness import service as services
 from harness.waiting import wait_until
 
@@ -63,7 +63,7 @@ def crowd(tmp_path_factory):
             began = time.monotonic()
             try:
                 wait_until("all keys", lambda: has(large, version), 120, every=0.005)
-                told.tell(f"{MANY} keys learned by an empty Envoy in {time.monotonic() - began:.2f} s")
+                measurements.tell(f"{MANY} keys learned by an empty Envoy in {time.monotonic() - began:.2f} s")
                 yield few, few_keys, many, many_keys, large
                 many.check()
             finally:
@@ -81,7 +81,7 @@ def has(service, version: int) -> bool:
 def test_what_many_keys_weigh(crowd):
     few, _, many, many_keys, _ = crowd
     extra = resident(many) - resident(few)
-    told.tell(f"{MANY} keys weigh {extra:.1f} MiB more than {FEW}, {extra * 2**20 / MANY:.0f} bytes each")
+    measurements.tell(f"{MANY} keys weigh {extra:.1f} MiB more than {FEW}, {extra * 2**20 / MANY:.0f} bytes each")
     # Below some thousand keys the difference of two processes says nothing.
     if MANY >= 50_000:
         assert extra < MIB_FOR_100K * MANY / 100_000
@@ -102,7 +102,7 @@ def test_a_lookup_costs_the_same_among_many(crowd):
             costs[name].append((cpu(gate) - before) / requests)
     ratios = [m / f for m, f in zip(costs["many"], costs["few"], strict=True)]
     ratio = statistics.median(ratios)
-    told.tell(
+    measurements.tell(
         f"CPU of a request among {MANY} keys against {FEW}: {ratio:.2f} (median of {turns} interleaved pairs, "
         f"{min(ratios):.2f} to {max(ratios):.2f}; {1e6 * statistics.median(costs['many']):.0f} µs)"
     )
@@ -139,7 +139,7 @@ def test_requests_keep_their_latency_while_a_thousand_keys_a_second_change(crowd
     changing.join()
     ratio = statistics.median(busy) / statistics.median(calm)
     p99 = statistics.quantiles(busy, n=100)[98] / statistics.quantiles(calm, n=100)[98]
-    told.tell(
+    measurements.tell(
         f"latency with {rate:.0f} changes a second against none: median {ratio:.2f}, 99th percentile {p99:.2f} times "
         f"({1000 * statistics.median(busy):.2f} ms against {1000 * statistics.median(calm):.2f} ms)"
     )

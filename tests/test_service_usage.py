@@ -9,7 +9,7 @@ from collections import Counter
 import openai
 import pytest
 
-from harness import metered, told
+from harness import metered, measurements
 from harness.books import agree, events, truth
 from harness import service as services
 from harness.waiting import wait_until
@@ -174,7 +174,7 @@ def test_a_team_without_credit_is_refused_until_it_is_topped_up(service, gate):
     assert spent == passed * COST
     assert service.balance(team) == credit - spent
     over = passed - 20
-    told.tell(
+    measurements.tell(
         f"overspend of an exhausted pool, one client without pause: {over} requests "
         f"({passed} passed in {time.monotonic() - began:.2f} s with credit for 20)"
     )
@@ -200,7 +200,7 @@ def test_overspending_ends_within_half_a_second_of_the_last_cent(service, gate):
         spend(gate, key, 5000)
         times.append(time.monotonic() - began)
         wait_until("its usage", lambda: len(events(service)) == truth(gate)[key.id]["requests"], every=0.05)
-    told.distribution("from the last cent's answer to the first refusal", times)
+    measurements.distribution("from the last cent's answer to the first refusal", times)
     assert max(times) < OVERSPEND_SECONDS
 
 

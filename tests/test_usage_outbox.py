@@ -10,7 +10,7 @@ import pytest
 from harness import http1, metered
 from harness import service as services
 from harness.books import agree, counted, events, truth
-from harness.meddler import Meddler
+from harness.fault_proxy import FaultProxy
 from harness.waiting import wait_until
 
 pytestmark = pytest.mark.alone
@@ -22,12 +22,12 @@ ENDLESS = {"requests_per_minute": 1_000_000, "tokens_per_minute": 100_000_000}
 def stand(tmp_path):
     """A service, what stands before it, and a gate with one worker that holds a MiB of usage."""
     service = services.Service(tmp_path)
-    meddler = Meddler(service.sync_port)
-    with services.gate(tmp_path / "gate", meddler.port, settings={"usage_memory_mib": 1}, concurrency=1) as gate:
+    fault_proxy = FaultProxy(service.sync_port)
+    with services.gate(tmp_path / "gate", fault_proxy.port, settings={"usage_memory_mib": 1}, concurrency=1) as gate:
         services.ready(gate)
-        yield service, meddler, gate
-        meddler.behave()
-    meddler.stop()
+        yield service, fault_proxy, gate
+        fault_proxy.behave()
+    fault_proxy.stop()
     service.stop()
 
 
@@ -55,12 +55,12 @@ LONG_MODEL = "m" * 256
 
 
 def test_a_full_outbox_drops_refusals_first_and_counts_what_it_drops(stand):
-    service, meddler, gate = stand
+    service, fault_proxy, gate = stand
     key, revoked = service.key(limits=ENDLESS), service.key()
     wait_until("the keys", lambda: gate.models(revoked).status == 200)
     service.change(revoked, "revoke")
     wait_until("the revocation", lambda: gate.models(revoked).status == 403)
-    meddler.hold("usage")
+    fault_proxy.hold("usage")
     before = counter(gate, "refusals_dropped")
     assert gate.models(revoked).status == 403
     # About 470 bytes an event: more than a MiB of them.
@@ -70,7 +70,7 @@ def test_a_full_outbox_drops_refusals_first_and_counts_what_it_drops(stand):
     flood(gate, raw, asked, 200)
     wait_until("events that found no room", lambda: counter(gate, "dropped"))
     assert counter(gate, "refusals_dropped") - before >= 1, "refusals are given up first"
-    meddler.behave()
+    fault_proxy.behave()
 
     def arrived() -> int:
         return counted(service).get(key.id, {}).get("requests", 0)
@@ -85,18 +85,18 @@ def test_a_full_outbox_drops_refusals_first_and_counts_what_it_drops(stand):
 
 
 def test_posts_pause_longer_after_each_failure_and_nothing_is_lost(stand):
-    service, meddler, gate = stand
+    service, fault_proxy, gate = stand
     key = service.key(limits=ENDLESS)
-    meddler.instead("usage", lambda: (503, b""))
+    fault_proxy.instead("usage", lambda: (503, b""))
     for _ in range(5):
         assert metered.post(gate, key).status == 200
-    wait_until("failures", lambda: meddler.count("usage") >= 5, 15)
-    at = [call.at for call in meddler.calls if call.kind == "usage"]
+    wait_until("failures", lambda: fault_proxy.count("usage") >= 5, 15)
+    at = [call.at for call in fault_proxy.calls if call.kind == "usage"]
     gaps = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
     for gap, pause in zip(gaps, (0.2, 0.4, 0.8, 1.6), strict=False):
         assert gap >= pause, gaps
     assert counter(gate, "retries") >= 4
-    meddler.behave()
+    fault_proxy.behave()
     agree(service, gate)
     assert counter(gate, "dropped") == 0
 

@@ -1,6 +1,6 @@
 //! Shared data: one map for all workers of the process, under this filter's `vm_id`.
 
-use gmtech_core::ledger::{CounterStore, StoreError, SwapError, Version};
+use gmtech_core::limiter::{CounterStore, StoreError, SwapError, Version};
 
 use super::{Status, abi};
 

@@ -6,15 +6,15 @@ use gmtech_core::directory;
 use gmtech_core::exchange::Step;
 use gmtech_core::key::KeyDigest;
 use gmtech_core::objects::{ObjectId, registry};
-use gmtech_core::quota::Nanos;
 use gmtech_core::sync::{Frame, objects};
+use gmtech_core::time::Nanos;
 use proxy_wasm::types::Action;
 
 use super::Stream;
 use crate::host::callout::{self, Call};
 use crate::host::headers::{self, Map};
 use crate::host::shared_data::SharedCounters;
-use crate::host::{Status, clock, metrics};
+use crate::host::{Status, metrics, system};
 
 /// How long a request waits for the key service to know its key.
 const RESOLVE_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -81,7 +81,7 @@ impl Stream {
             return Ok(self.refuse());
         };
         let question = self.asked.take();
-        let now = clock::now()?;
+        let now = system::now()?;
         if let Some((bytes, question)) = answer.zip(question) {
             learn(question, &bytes, now.monotonic);
         }

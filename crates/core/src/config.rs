@@ -17,12 +17,14 @@ use crate::auth::CredentialHeader;
 use crate::holding::Bounds;
 use crate::ident::TierName;
 use crate::key::KeyDigest;
-use crate::ledger::Limits;
+use crate::limiter::Limits;
+use crate::limiter::gcra::Limit;
+use crate::limits::{LimitOverrides, MAX_IN_FLIGHT};
 use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
-use crate::quota::{Limit, LimitOverrides, MAX_IN_FLIGHT, Nanos};
 use crate::record::KeyRecord;
 use crate::request::{EndpointGroup, EndpointSet};
+use crate::time::Nanos;
 use crate::usage::Weights;
 
 mod place;

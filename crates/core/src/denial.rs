@@ -23,11 +23,12 @@ use std::net::IpAddr;
 
 use crate::auth::{InvalidKey, Refused};
 use crate::ident::{KeyId, TeamId};
-use crate::ledger::Dimension;
+use crate::limiter::Dimension;
+use crate::limiter::gcra::Exceeded;
 use crate::model::ModelId;
 use crate::objects;
-use crate::quota::{Exceeded, SECOND};
 use crate::request::{BodyError, EndpointGroup, Names};
+use crate::time::SECOND;
 
 /// The methods that pass.
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -323,7 +324,7 @@ impl Denial {
                 headers.push(("www-authenticate", "Bearer".into()));
             }
             Self::Limit(hit) => {
-                headers.extend(audience.dialect.limit_headers(&hit.standings, wall_millis))
+                headers.extend(audience.dialect.limit_headers(&hit.snapshot, wall_millis))
             }
             Self::Method { .. } => headers.push(("allow", METHODS.into())),
             _ => {}

@@ -13,14 +13,15 @@
 
 use crate::ident::TeamId;
 use crate::key::KeyDigest;
-use crate::ledger::{CounterStore, StoreError, SwapError, Version};
-use crate::quota::Nanos;
+use crate::limiter::{CounterStore, StoreError, SwapError, Version};
 use crate::record::KeyRecord;
 use crate::sync::{Frame, FrameKind, KeyEntry, TeamEntry};
+use crate::time::Nanos;
 
 mod codec;
 mod denied;
-pub mod turns;
+pub mod poll_lease;
+pub mod resolve_budget;
 
 use codec::{Reader, words};
 

@@ -2,7 +2,7 @@
 //!
 //! An [`Exchange`] is made when the head of a request arrives and ends when Envoy logs the stream. It
 //! owns the order of decisions and nothing else: who may pass is judged in [`crate::auth`], how much
-//! in [`crate::ledger`], what was asked in [`crate::request`], what it used in [`crate::usage`], what an
+//! in [`crate::limiter`], what was asked in [`crate::request`], what it used in [`crate::usage`], what an
 //! answer looks like in [`crate::denial`].
 //!
 //! # Failure policy
@@ -19,12 +19,12 @@ use crate::decision;
 use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
-use crate::ledger::{self, Account, Admission, CounterStore, Reservation, Slot, Standings};
+use crate::limiter::{self, Account, Admission, CounterStore, LimitSnapshot, Reservation, Slot};
 use crate::model::ModelId;
 use crate::objects::ObjectId;
-use crate::quota::Nanos;
 use crate::record::KeyRecord;
 use crate::request::{BodyReader, EndpointGroup, EndpointKind, UsageEdit};
+use crate::time::Now;
 
 mod admission;
 mod answer;
@@ -40,15 +40,6 @@ pub use answer::Answer;
 use answer::{AnswerState, Known};
 use objects::{Asking, Objects};
 pub use settlement::Settlement;
-
-/// The present, by both clocks.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// For limits: monotonic, the same for all workers of a process.
-    pub monotonic: Nanos,
-    /// For expiry and for people: milliseconds since the Unix epoch.
-    pub wall_millis: u64,
-}
 
 /// What the filter does next.
 #[derive(Debug)]
@@ -146,7 +137,7 @@ pub struct Exchange {
     status: u16,
     degraded: bool,
     /// How the limits stood after its reservation, and when that was (milliseconds since the Unix epoch).
-    standings: Option<(Standings, u64)>,
+    snapshot: Option<(LimitSnapshot, u64)>,
     audience: Audience,
     /// What must stand in the log in place of a pseudo-header that holds a key.
     redacted: Vec<(&'static str, String)>,
@@ -176,7 +167,7 @@ impl Exchange {
             started: now,
             status: 0,
             degraded: lookup::degraded(policy, store, now),
-            standings: None,
+            snapshot: None,
             audience: Audience::of(head),
             redacted: redacted(head),
             logged_path: printable(head.path()),
@@ -259,7 +250,7 @@ impl Exchange {
         let _ = match (self.admission.take(), &self.account) {
             (Some(admission), _) if counts => admission.leave(store, now),
             (Some(admission), _) => admission.withdraw(store, now),
-            (None, Some(account)) if counts => ledger::charge_refused(store, account, now),
+            (None, Some(account)) if counts => limiter::charge_refused(store, account, now),
             (None, _) => Ok(()),
         };
     }
@@ -316,10 +307,10 @@ impl Exchange {
 
     /// The place in flight to be renewed while the request is under way.
     #[must_use]
-    pub fn lease(&self) -> Option<(&Account, Slot)> {
+    pub fn slot(&self) -> Option<(&Account, Slot)> {
         match &self.phase {
-            Phase::Forwarded(Some(forwarded)) => forwarded.reservation.lease(),
-            _ => self.admission.as_ref().and_then(Admission::lease),
+            Phase::Forwarded(Some(forwarded)) => forwarded.reservation.slot(),
+            _ => self.admission.as_ref().and_then(Admission::slot),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Spans written as Go writes a `time.Duration`, which is what OpenAI puts into its `x-ratelimit-reset-*`
 //! headers and its messages: `12ms`, `1s`, `6m0s`, `2m59.56s`.
 
-use crate::quota::Nanos;
+use crate::time::Nanos;
 
 const MILLI: Nanos = 1_000_000;
 

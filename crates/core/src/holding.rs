@@ -2,7 +2,7 @@
 //! together may make it hold.
 //!
 //! What it is: a count a VM, so a count a worker. It dies with the VM, as the streams that it counts do, and so cannot leak.
-//! What it is not: a limit of requests ([`crate::ledger`]), nor of what Envoy holds once a request has gone on.
+//! What it is not: a limit of requests ([`crate::limiter`]), nor of what Envoy holds once a request has gone on.
 //!
 //! A key's bodies count at the length that they announce, so that those that will not fit are refused before they are
 //! sent; for all together only what has arrived counts, since an announcement costs a client nothing.

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ident::{KeyId, TeamId, TierName};
+use crate::limits::LimitOverrides;
 use crate::model::ModelId;
-use crate::quota::LimitOverrides;
 use crate::usage::Tokens;
 
 pub mod path;

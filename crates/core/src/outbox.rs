@@ -24,8 +24,8 @@
 use std::rc::Rc;
 
 use crate::config::ServicePolicy;
-use crate::quota::{Nanos, SECOND};
 use crate::sync::events::UsageEvent;
+use crate::time::{Nanos, SECOND};
 
 mod lane;
 mod services;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::AddressSet;
 use crate::ident::{KeyId, TeamId, TierName};
+use crate::limits::LimitOverrides;
 use crate::model::ModelSet;
-use crate::quota::LimitOverrides;
 use crate::request::EndpointSet;
 
 /// The newest version of the wire form; this code reads every version up to it.

@@ -3,7 +3,7 @@
 //! What it is: readers of JSON and SSE answers in the shapes of many providers, told apart by their own keys;
 //! the tokens they report, and an estimate of what was streamed where they report none.
 //!
-//! What it is not: no reservation and no price ([`crate::quota`] charges, the key service prices), and no
+//! What it is not: no reservation and no price ([`crate::limiter::gcra`] charges, the key service prices), and no
 //! buffer: bytes are forwarded as they come, but for the one event that nobody asked for.
 //!
 //! # Failure policy
@@ -39,9 +39,9 @@ mod json;
 mod lines;
 mod meter;
 mod number;
-mod place;
 mod report;
 mod responses;
+mod schema;
 mod shown;
 mod sse;
 mod tokens;

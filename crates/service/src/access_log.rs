@@ -24,7 +24,7 @@ pub enum Entry {
     /// A request of a key.
     Event(Box<UsageEvent>),
     /// A request that no key was known for: nobody's usage.
-    Nobodys,
+    Unattributed,
     /// A refused request, which cost nothing: the proxies report it in a sum with others, so that its line names no
     /// event, and to count the line would count it twice.
     Summed,
@@ -50,7 +50,7 @@ pub fn read_all(entries: &[Value]) -> (Vec<UsageEvent>, Ingested) {
     for entry in entries {
         match read(entry) {
             Entry::Event(event) => events.push(*event),
-            Entry::Nobodys => rest.nobodys += 1,
+            Entry::Unattributed => rest.unattributed += 1,
             Entry::Summed => rest.summed += 1,
             Entry::Malformed => rest.malformed += 1,
         }
@@ -62,7 +62,7 @@ pub fn read_all(entries: &[Value]) -> (Vec<UsageEvent>, Ingested) {
 #[must_use]
 pub fn read(entry: &Value) -> Entry {
     if text(entry, "key_id").is_empty() {
-        return Entry::Nobodys;
+        return Entry::Unattributed;
     }
     let decision = text(entry, "decision");
     if text(entry, "event_id").is_empty() && !decision.is_empty() && decision != ALLOWED {
@@ -232,8 +232,8 @@ mod tests {
     #[test]
     fn each_field_is_needed_or_has_a_meaning_when_absent() {
         for (field, value, means) in [
-            ("key_id", json!("-"), "nobody's"),
-            ("key_id", json!(null), "nobody's"),
+            ("key_id", json!("-"), "unattributed"),
+            ("key_id", json!(null), "unattributed"),
             ("key_id", json!("two words"), "malformed"),
             ("event_id", json!("-"), "malformed"),
             ("event_id", json!("xyz"), "malformed"),
@@ -271,13 +271,13 @@ mod tests {
             changed[field] = value.clone();
             let is = match read(&changed) {
                 Entry::Event(_) => "event",
-                Entry::Nobodys => "nobody's",
+                Entry::Unattributed => "unattributed",
                 Entry::Summed => "summed",
                 Entry::Malformed => "malformed",
             };
             assert_eq!(is, means, "{field} = {value}");
         }
-        assert_eq!(read(&json!("text")), Entry::Nobodys);
+        assert_eq!(read(&json!("text")), Entry::Unattributed);
         for (decision, event_id, is_summed) in [
             ("key_revoked", "-", true),
             ("limits", "-", true),

@@ -16,7 +16,8 @@ use std::time::Instant;
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use gmtech_core::quota::{Limit, Nanos, Tat};
+use gmtech_core::limiter::gcra::{Limit, Tat};
+use gmtech_core::time::Nanos;
 
 use crate::clock::Millis;
 use crate::error::ApiError;
@@ -270,7 +271,7 @@ fn clock() -> Instant {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
-    use gmtech_core::quota::SECOND;
+    use gmtech_core::time::SECOND;
 
     use super::*;
 

@@ -157,7 +157,7 @@ impl Metrics {
             ("unknown_key", done.unknown_key),
             ("malformed", done.malformed),
             ("summed", done.summed),
-            ("nobodys", done.nobodys),
+            ("unattributed", done.unattributed),
         ] {
             self.taken.get_or_create(&Taken { result }).inc_by(count);
         }

@@ -10,8 +10,8 @@
 //! Whatever a team's administrator sets is as it was, or tighter than it was, or within the policy.
 
 use gmtech_core::ident::TierName;
+use gmtech_core::limits::LimitOverrides;
 use gmtech_core::model::ModelSet;
-use gmtech_core::quota::LimitOverrides;
 use gmtech_core::request::EndpointSet;
 use serde::{Deserialize, Serialize};
 

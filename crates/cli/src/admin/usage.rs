@@ -252,7 +252,7 @@ const COUNTS: [&str; 8] = [
     "unknown_key",
     "malformed",
     "summed",
-    "nobodys",
+    "unattributed",
     "cost_nano_usd",
 ];
 

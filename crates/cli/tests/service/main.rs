@@ -179,7 +179,7 @@ fn a_log_is_imported_once_also_after_the_service_was_killed() {
     assert_eq!(
         done,
         json!({"lines": 1206, "accepted": 1203, "late": 0, "duplicate": 0, "unknown_key": 0, "malformed": 2, "summed": 0,
-            "nobodys": 1, "cost_nano_usd": 4_210_500_000_u64})
+            "unattributed": 1, "cost_nano_usd": 4_210_500_000_u64})
     );
 
     let service = service.killed_and_started();

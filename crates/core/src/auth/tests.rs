@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::quota::LimitOverrides;
+use crate::limits::LimitOverrides;
 
 const KEY: &str = "gmtech_abcdefgh12345678";
 

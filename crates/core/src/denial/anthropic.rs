@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::dialect::{Told, json};
-use crate::ledger::Standings;
-use crate::quota::{Nanos, SECOND};
+use crate::limiter::LimitSnapshot;
+use crate::time::{Nanos, SECOND};
 
 #[derive(Serialize)]
 struct Envelope<'a> {
@@ -63,12 +63,12 @@ fn error_type(status: u16, code: &str) -> &'static str {
 /// limit is fully restored, counted from `wall_millis`. Its limit of tokens is the one of input and output
 /// together, as the gate's is.
 pub(super) fn limit_headers(
-    standings: &Standings,
+    snapshot: &LimitSnapshot,
     wall_millis: u64,
 ) -> [(&'static str, String); 6] {
-    let Standings {
+    let LimitSnapshot {
         requests, tokens, ..
-    } = standings;
+    } = snapshot;
     [
         (
             "anthropic-ratelimit-requests-limit",

@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::{Kind, anthropic, gemini, openai};
 use crate::auth;
 use crate::head::Head;
-use crate::ledger::Standings;
-use crate::quota::Exceeded;
+use crate::limiter::LimitSnapshot;
+use crate::limiter::gcra::Exceeded;
 
 /// Whose shape errors and limit headers have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,12 +102,12 @@ impl Dialect {
     #[must_use]
     pub fn limit_headers(
         self,
-        standings: &Standings,
+        snapshot: &LimitSnapshot,
         wall_millis: u64,
     ) -> [(&'static str, String); 6] {
         match self {
-            Self::OpenAi | Self::Gemini => openai::limit_headers(standings),
-            Self::Anthropic => anthropic::limit_headers(standings, wall_millis),
+            Self::OpenAi | Self::Gemini => openai::limit_headers(snapshot),
+            Self::Anthropic => anthropic::limit_headers(snapshot, wall_millis),
         }
     }
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::dialect::{Told, json};
-use crate::quota::{Exceeded, Nanos, SECOND};
+use crate::limiter::gcra::Exceeded;
+use crate::time::{Nanos, SECOND};
 
 #[derive(Serialize)]
 struct Envelope<'a> {

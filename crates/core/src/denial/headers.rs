@@ -1,6 +1,7 @@
 //! The headers by which SDKs learn when to try again. All dialects read the same.
 
-use crate::quota::{Exceeded, Nanos, SECOND};
+use crate::limiter::gcra::Exceeded;
+use crate::time::{Nanos, SECOND};
 
 /// Waits up to this are honoured by every SDK; at 60 s some retry at once instead (openai-node 4).
 const LONGEST_PROMISED_WAIT: Nanos = 59_999_000_000;

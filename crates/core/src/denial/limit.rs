@@ -2,8 +2,8 @@
 
 use crate::go_duration::go_duration;
 use crate::ident::{KeyId, TeamId};
-use crate::ledger::{Dimension, Standings};
-use crate::quota::Exceeded;
+use crate::limiter::gcra::Exceeded;
+use crate::limiter::{Dimension, LimitSnapshot};
 
 /// A limit that was reached, and whose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,17 +19,17 @@ pub struct LimitHit {
     /// Units asked for.
     pub requested: u64,
     /// All limits as they stand.
-    pub standings: Standings,
+    pub snapshot: LimitSnapshot,
 }
 
 impl LimitHit {
     /// OpenAI's sentence first, since clients look for its words; then ours.
     pub(super) fn message(&self) -> String {
-        let Standings {
+        let LimitSnapshot {
             requests,
             tokens,
             in_flight,
-        } = self.standings;
+        } = self.snapshot;
         let (name, limit, used) = match self.dimension {
             Dimension::Requests => ("requests per min (RPM)", requests.limit, requests.used),
             Dimension::Tokens => ("tokens per min (TPM)", tokens.limit, tokens.used),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::dialect::{Told, json};
 use crate::go_duration::go_duration;
-use crate::ledger::Standings;
+use crate::limiter::LimitSnapshot;
 
 #[derive(Serialize)]
 struct Envelope<'a> {
@@ -32,10 +32,10 @@ pub(super) fn body(told: &Told<'_>) -> String {
 
 /// By the names and in the units of <https://platform.openai.com/docs/guides/rate-limits>: resets are the time
 /// until fully restored.
-pub(super) fn limit_headers(standings: &Standings) -> [(&'static str, String); 6] {
-    let Standings {
+pub(super) fn limit_headers(snapshot: &LimitSnapshot) -> [(&'static str, String); 6] {
+    let LimitSnapshot {
         requests, tokens, ..
-    } = standings;
+    } = snapshot;
     [
         ("x-ratelimit-limit-requests", requests.limit.to_string()),
         ("x-ratelimit-limit-tokens", tokens.limit.to_string()),

@@ -1,11 +1,12 @@
 use super::*;
 use crate::ident::TeamId;
-use crate::ledger::{InFlight, Standings};
-use crate::quota::{Nanos, Standing};
+use crate::limiter::gcra::Standing;
+use crate::limiter::{InFlight, LimitSnapshot};
+use crate::time::Nanos;
 
 mod dialects;
 
-const STANDINGS: Standings = Standings {
+const SNAPSHOT: LimitSnapshot = LimitSnapshot {
     requests: Standing {
         limit: 60,
         used: 60,
@@ -28,7 +29,7 @@ fn hit(dimension: Dimension, exceeded: Exceeded, requested: u64) -> Denial {
         dimension,
         exceeded,
         requested,
-        standings: STANDINGS,
+        snapshot: SNAPSHOT,
     }))
 }
 

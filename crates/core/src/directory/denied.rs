@@ -6,8 +6,8 @@
 
 use super::codec::{Reader, words};
 use crate::key::KeyDigest;
-use crate::ledger::{CounterStore, StoreError, SwapError};
-use crate::quota::Nanos;
+use crate::limiter::{CounterStore, StoreError, SwapError};
+use crate::time::Nanos;
 
 /// 65,536 places.
 fn name(digest: &KeyDigest) -> Vec<u8> {

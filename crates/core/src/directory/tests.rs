@@ -2,10 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ident::{KeyId, TierName};
-use crate::ledger::memory::MemoryStore;
-use crate::quota::{LimitOverrides, SECOND};
+use crate::limiter::memory::MemoryStore;
+use crate::limits::LimitOverrides;
 use crate::record::Status;
 use crate::sync::KeyState;
+use crate::time::SECOND;
 
 const T0: Nanos = 100 * SECOND;
 

@@ -14,9 +14,9 @@ use crate::config::Policy;
 use crate::decision;
 use crate::denial::{Denial, LimitHit};
 use crate::head::{Head, HeadEdits};
-use crate::learned;
-use crate::ledger::{self, Account, Bid, Cost, CounterStore, NotReserved};
+use crate::limiter::{self, Account, Cost, CounterStore, NotReserved, TokenBounds};
 use crate::model::ModelId;
+use crate::output_forecast;
 use crate::path::PathAction;
 use crate::request::{
     BodyError, BodyForm, BodyReader, Endpoint, EndpointKind, PartCosts, Progress, RequestFacts,
@@ -168,7 +168,7 @@ impl Exchange {
         let account = self.account()?.clone();
         // Where no token is left, the body would be read for nothing.
         let least = u64::from(endpoint.charges_tokens());
-        let admission = ledger::admit(store, account, least, now.monotonic)
+        let admission = limiter::admit(store, account, least, now.monotonic)
             .map_err(|e| self.not_reserved(e))?;
         self.admission = Some(admission);
         Ok(())
@@ -235,7 +235,7 @@ impl Exchange {
         let account = self.account()?.clone();
         let tokens = match facts {
             Some(facts) if charges => self.bid(endpoint, facts, &account, policy, store)?,
-            _ => Bid::default(),
+            _ => TokenBounds::default(),
         };
         let reserved = match self.admission.take() {
             Some(admission) => admission.reserve(store, tokens, now.monotonic),
@@ -244,12 +244,12 @@ impl Exchange {
                     requests: 1,
                     tokens,
                 };
-                ledger::reserve(store, account, cost, now.monotonic)
+                limiter::reserve(store, account, cost, now.monotonic)
             }
         };
         let reservation = reserved.map_err(|e| self.not_reserved(e))?;
         self.decision = decision::ALLOWED;
-        self.standings = Some((reservation.standings(), now.wall_millis));
+        self.snapshot = Some((reservation.snapshot(), now.wall_millis));
         let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f, policy));
         self.phase = Phase::Forwarded(Some(Box::new(Forwarded {
             kind: endpoint.kind(),
@@ -271,22 +271,21 @@ impl Exchange {
         account: &Account,
         policy: &Policy,
         store: &impl CounterStore,
-    ) -> Result<Bid, Denial> {
+    ) -> Result<TokenBounds, Denial> {
         let limit = &account.limits().tokens;
         if endpoint.kind() == EndpointKind::Embeddings {
-            return Ok(Bid::new(facts.prompt_tokens, 0, 0, limit));
+            return Ok(TokenBounds::new(facts.prompt_tokens, 0, 0, limit));
         }
         let usual = usual_output(endpoint.kind(), policy);
         let learned = match (&self.principal, &facts.model) {
-            (Some(p), Some(model)) => {
-                learned::expected(store, p.account(), model).map_err(|_| Denial::Unavailable)?
-            }
+            (Some(p), Some(model)) => output_forecast::expected(store, p.account(), model)
+                .map_err(|_| Denial::Unavailable)?,
             _ => None,
         };
         let expected = learned.unwrap_or(usual);
         let most = facts.declared_cap.unwrap_or(expected);
         let all = |each: u64| each.saturating_mul(answers(facts));
-        Ok(Bid::new(
+        Ok(TokenBounds::new(
             facts.prompt_tokens,
             all(expected),
             all(most),
@@ -328,7 +327,7 @@ impl Exchange {
                     dimension,
                     exceeded,
                     requested,
-                    standings,
+                    snapshot,
                 },
                 Some(principal),
             ) => Denial::Limit(Box::new(LimitHit {
@@ -337,7 +336,7 @@ impl Exchange {
                 dimension,
                 exceeded,
                 requested,
-                standings,
+                snapshot,
             })),
             _ => Denial::Unavailable,
         }

@@ -78,8 +78,8 @@ impl Exchange {
             return answer;
         };
         answer.head.remove = foreign(head);
-        if let Some((standings, wall_millis)) = &self.standings {
-            let limits = self.audience.dialect.limit_headers(standings, *wall_millis);
+        if let Some((snapshot, wall_millis)) = &self.snapshot {
+            let limits = self.audience.dialect.limit_headers(snapshot, *wall_millis);
             answer.head.set.extend(limits);
         }
         let Some(forwarded) = forwarded else {

@@ -5,7 +5,7 @@ use crate::auth::Principal;
 use crate::config::Policy;
 use crate::denial::Denial;
 use crate::holding::{Body, Full, Holding};
-use crate::ledger::CounterStore;
+use crate::limiter::CounterStore;
 use crate::request::BodyError;
 
 impl Exchange {

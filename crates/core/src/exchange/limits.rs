@@ -6,8 +6,8 @@ use super::Now;
 use crate::auth::Principal;
 use crate::denial::{Denial, Dialect, Reply};
 use crate::head::Head;
-use crate::ledger::{self, Account, CounterStore};
-use crate::quota::Standing;
+use crate::limiter::gcra::Standing;
+use crate::limiter::{self, Account, CounterStore};
 
 #[derive(Serialize)]
 struct List<'a> {
@@ -48,8 +48,8 @@ pub(super) fn reply(
     now: Now,
 ) -> Result<Reply, Denial> {
     let principal = principal.ok_or(Denial::Unavailable)?;
-    let standings =
-        ledger::standings(store, account, now.monotonic).map_err(|_| Denial::Unavailable)?;
+    let snapshot =
+        limiter::snapshot(store, account, now.monotonic).map_err(|_| Denial::Unavailable)?;
     let id = principal.account().as_str();
     let bucket = |name, standing: Standing| Limit {
         object: "limit",
@@ -62,10 +62,10 @@ pub(super) fn reply(
         reset_ms: Some(standing.reset.div_ceil(1_000_000)),
     };
     let mut data = vec![
-        bucket("requests_per_minute", standings.requests),
-        bucket("tokens_per_minute", standings.tokens),
+        bucket("requests_per_minute", snapshot.requests),
+        bucket("tokens_per_minute", snapshot.tokens),
     ];
-    data.extend(standings.in_flight.map(|f| Limit {
+    data.extend(snapshot.in_flight.map(|f| Limit {
         object: "limit",
         name: "max_in_flight",
         scope: "key",
@@ -86,7 +86,7 @@ pub(super) fn reply(
         ("content-type", "application/json".to_owned()),
         ("cache-control", "no-store".to_owned()),
     ];
-    headers.extend(dialect.limit_headers(&standings, now.wall_millis));
+    headers.extend(dialect.limit_headers(&snapshot, now.wall_millis));
     Ok(Reply {
         status: 200,
         headers,

@@ -3,11 +3,11 @@
 use super::Now;
 use crate::config::{Policy, ServicePolicy, WhenStale};
 use crate::denial::Denial;
-use crate::directory::{self, Found, State, turns};
+use crate::directory::{self, Found, State, resolve_budget};
 use crate::key::ApiKey;
-use crate::ledger::CounterStore;
-use crate::quota::{Nanos, SECOND};
+use crate::limiter::CounterStore;
 use crate::record::KeyRecord;
+use crate::time::{Nanos, SECOND};
 
 /// After this long without an answer of the service, answers say that the gate is degraded. A poll without
 /// news comes back well within it.
@@ -65,7 +65,7 @@ pub(super) fn look_up(
         _ if state.is_complete() && !key.is_well_formed() => Ok(Lookup::Unknown),
         // Asked and nothing learned: the service gave no answer, so that nobody can say that the key is wrong.
         _ if asked => Err(Denial::NotReady),
-        _ => match turns::may_ask(store, &service.resolves, now) {
+        _ => match resolve_budget::may_ask(store, &service.resolves, now) {
             Ok(true) => Ok(Lookup::Ask),
             // A flood of questions: what a complete and fresh directory does not know is no key.
             Ok(false) if state.is_complete() && !is_degraded(&state, now) => Ok(Lookup::Unknown),

@@ -16,9 +16,9 @@ use super::{Exchange, Now, Phase, Step, permission};
 use crate::auth::Principal;
 use crate::config::Policy;
 use crate::denial::Denial;
-use crate::directory::turns;
+use crate::directory::resolve_budget;
 use crate::head::HeadEdits;
-use crate::ledger::CounterStore;
+use crate::limiter::CounterStore;
 use crate::model::ModelId;
 use crate::objects::path::{Place, View};
 use crate::objects::registry::{self, Found};
@@ -199,7 +199,7 @@ impl Exchange {
             return Ok(unknown);
         }
         let service = policy.service().ok_or(Denial::Unavailable)?;
-        match turns::may_ask(store, &service.resolves, now.monotonic) {
+        match resolve_budget::may_ask(store, &service.resolves, now.monotonic) {
             Ok(true) => Ok(unknown),
             Ok(false) => Err(Denial::NotReady),
             Err(_) => Err(Denial::Unavailable),
@@ -226,7 +226,7 @@ impl Exchange {
                 Whose::Ours(Some(object))
             }
             (Some(Found::Object(_)), _) => Whose::NotOurs,
-            (Some(Found::Nobodys { asked_at }), Some(service))
+            (Some(Found::Unknown { asked_at }), Some(service))
                 if asked.contains(id)
                     || now.monotonic.saturating_sub(asked_at) < service.unknown_for =>
             {

@@ -3,8 +3,8 @@
 use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::config::Policy;
 use crate::decision;
-use crate::learned::{self, Lesson};
-use crate::ledger::CounterStore;
+use crate::limiter::CounterStore;
+use crate::output_forecast::{self, Lesson};
 use crate::request::EndpointGroup;
 use crate::sync::events::{Label, UsageEvent};
 use crate::usage::{Ending, Shown, Tokens, Usage};
@@ -146,7 +146,7 @@ impl Exchange {
                 cap,
                 usual: usual_output,
             };
-            let _ = learned::learn(store, principal.account(), model, &lesson);
+            let _ = output_forecast::learn(store, principal.account(), model, &lesson);
         }
         Some(Settlement {
             usage,

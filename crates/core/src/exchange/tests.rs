@@ -1,7 +1,7 @@
 use super::*;
 use crate::key::ApiKey;
-use crate::ledger::memory::MemoryStore;
-use crate::quota::SECOND;
+use crate::limiter::memory::MemoryStore;
+use crate::time::SECOND;
 
 mod admission;
 mod dialects;

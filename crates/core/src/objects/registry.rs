@@ -6,13 +6,13 @@
 //! it is lost.
 
 use super::{Object, ObjectId};
-use crate::ledger::{CounterStore, MAX_SWAPS, StoreError, SwapError};
-use crate::quota::Nanos;
+use crate::limiter::{CounterStore, MAX_SWAPS, StoreError, SwapError};
+use crate::time::Nanos;
 
 /// The version of the places' form.
 const VERSION: u8 = 1;
 
-const NOBODYS: u8 = 0;
+const UNKNOWN: u8 = 0;
 const OWNED: u8 = 1;
 
 /// What the registry says of an object.
@@ -21,7 +21,7 @@ pub enum Found {
     /// Who made it, and more.
     Object(Box<Object>),
     /// The key service said that it does not know it.
-    Nobodys {
+    Unknown {
         /// When it said so, monotonic.
         asked_at: Nanos,
     },
@@ -44,7 +44,7 @@ fn read(bytes: &[u8], id: &ObjectId) -> Option<Found> {
         (&OWNED, object) => Object::from_wire(object)
             .ok()
             .map(|o| Found::Object(Box::new(o))),
-        (&NOBODYS, at) => Some(Found::Nobodys {
+        (&UNKNOWN, at) => Some(Found::Unknown {
             asked_at: u64::from_le_bytes(at.try_into().ok()?),
         }),
         _ => None,
@@ -121,7 +121,7 @@ pub fn note_unknown(
 ) -> Result<(), StoreError> {
     update(store, id, |known| match known {
         Some(Found::Object(_)) => None,
-        _ => Some(written(id, NOBODYS, &now.to_le_bytes())),
+        _ => Some(written(id, UNKNOWN, &now.to_le_bytes())),
     })
     .map(|_| ())
 }

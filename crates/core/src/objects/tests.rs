@@ -1,6 +1,6 @@
 use super::registry::{Found, find, note, note_unknown, settle};
 use super::*;
-use crate::ledger::memory::MemoryStore;
+use crate::limiter::memory::MemoryStore;
 
 fn object(key: &str) -> Object {
     Object {
@@ -102,7 +102,7 @@ fn one_caller_settles_and_a_later_note_does_not_undo_it() {
 fn what_nobody_made_is_remembered_until_somebody_has() {
     let (store, id) = (MemoryStore::default(), ObjectId::of(b"resp_1"));
     note_unknown(&store, &id, 7).unwrap();
-    assert_eq!(find(&store, &id), Ok(Some(Found::Nobodys { asked_at: 7 })));
+    assert_eq!(find(&store, &id), Ok(Some(Found::Unknown { asked_at: 7 })));
     note(&store, &id, &object("key_1")).unwrap();
     note_unknown(&store, &id, 8).unwrap();
     assert_eq!(known(&store, &id), object("key_1"));

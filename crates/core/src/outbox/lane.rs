@@ -6,9 +6,9 @@ use std::rc::Rc;
 use super::PARALLEL;
 use super::tallies::{TALLY_BYTES, Tallies};
 use crate::config::ServicePolicy;
-use crate::quota::{Nanos, SECOND};
 use crate::sync::SyncError;
 use crate::sync::events::BatchWriter;
+use crate::time::{Nanos, SECOND};
 
 /// A batch is closed before it is larger, so that the service takes it whatever its events are.
 const MAX_BATCH_BYTES: usize = 256 << 10;

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::quota::{Nanos, SECOND};
 use crate::sync::events::{BatchWriter, Label, UsageEvent};
+use crate::time::{Nanos, SECOND};
 
 /// How long refusals are summed before the sum is reported.
 const WINDOW: Nanos = 5 * SECOND;

@@ -64,8 +64,8 @@ pub fn decode(bytes: &[u8]) -> Result<Answers, SyncError> {
 mod tests {
     use super::*;
     use crate::ident::{KeyId, TeamId, TierName};
+    use crate::limits::LimitOverrides;
     use crate::objects::Kind;
-    use crate::quota::LimitOverrides;
 
     #[test]
     fn answers_come_back_and_anything_else_is_refused() {

@@ -3,9 +3,9 @@ use proptest::prelude::*;
 use super::events::{EVENTS_VERSION, Label, UsageEvent, decode_batch, encode_batch};
 use super::*;
 use crate::ident::{KeyId, TierName};
+use crate::limits::LimitOverrides;
 use crate::model::{ModelId, ModelPattern, ModelSet};
 use crate::objects::{BatchWork, Kind, ObjectId, ObjectNote};
-use crate::quota::LimitOverrides;
 use crate::record::Status;
 use crate::usage::{Tokens, Usage};
 

@@ -3,40 +3,40 @@
 //! A stream reports in `message_start.message.usage` and, cumulatively, in `message_delta.usage`; the
 //! walker keeps the largest of each field.
 
-use super::place::{Members, Place, USAGE};
 use super::report::{Field, Report};
+use super::schema::{Members, Schema, USAGE};
 use super::tokens::Tokens;
 
 /// The `message` of `message_start`, whose content is still empty.
-pub(super) const MESSAGE_START: Place = Place::Part(&[("usage", Place::Object(USAGE))]);
+pub(super) const MESSAGE_START: Schema = Schema::Part(&[("usage", Schema::Object(USAGE))]);
 
 /// `content_block` of `content_block_start`: the name of a tool, the rest comes in deltas.
-pub(super) const CONTENT_BLOCK_START: Place =
-    Place::Part(&[("text", Place::Text), ("name", Place::Text)]);
+pub(super) const CONTENT_BLOCK_START: Schema =
+    Schema::Part(&[("text", Schema::Text), ("name", Schema::Text)]);
 
 /// `delta` of a `content_block_delta`; a signature is none of the model's output, and a citation quotes the
 /// prompt. Also Cohere's.
-pub(super) const DELTA: Place = Place::Open(&[
-    ("type", Place::Nothing),
-    ("signature", Place::Nothing),
-    ("citation", Place::Nothing),
-    ("stop_reason", Place::Nothing),
-    ("stop_sequence", Place::Nothing),
-    ("finish_reason", Place::Nothing),
-    ("container", Place::Nothing),
-    ("text", Place::Text),
-    ("partial_json", Place::Text),
-    ("thinking", Place::Text),
-    ("usage", Place::Object(USAGE)),
+pub(super) const DELTA: Schema = Schema::Open(&[
+    ("type", Schema::Nothing),
+    ("signature", Schema::Nothing),
+    ("citation", Schema::Nothing),
+    ("stop_reason", Schema::Nothing),
+    ("stop_sequence", Schema::Nothing),
+    ("finish_reason", Schema::Nothing),
+    ("container", Schema::Nothing),
+    ("text", Schema::Text),
+    ("partial_json", Schema::Text),
+    ("thinking", Schema::Text),
+    ("usage", Schema::Object(USAGE)),
     ("message", super::cohere::MESSAGE_DELTA),
 ]);
 
 /// A block of a whole message's `content`.
 pub(super) const CONTENT_BLOCK: Members = &[
-    ("text", Place::Text),
-    ("thinking", Place::Text),
-    ("name", Place::Text),
-    ("input", Place::Text),
+    ("text", Schema::Text),
+    ("thinking", Schema::Text),
+    ("name", Schema::Text),
+    ("input", Schema::Text),
 ];
 
 /// What such a report says; nothing if it is of another shape.

@@ -3,88 +3,88 @@
 //! `usage.{prompt,completion,total}_tokens`; details are *of* these, except that xAI leaves reasoning out
 //! of the completion but in the total. Moonshot reports within the choice, Groq under `x_groq` too.
 
-use super::place::{Members, Place, USAGE};
 use super::report::{Field, Report};
+use super::schema::{Members, Schema, USAGE};
 use super::tokens::Tokens;
 
 /// `choices` of a chunk.
-pub(super) const CHOICES_STREAMED: Place = Place::Choices(&Place::Object(&[
-    ("delta", Place::Open(MESSAGE)),
-    ("text", Place::Text),
+pub(super) const CHOICES_STREAMED: Schema = Schema::Choices(&Schema::Object(&[
+    ("delta", Schema::Open(MESSAGE)),
+    ("text", Schema::Text),
     ("logprobs", LOGPROBS),
-    ("usage", Place::Object(USAGE)),
+    ("usage", Schema::Object(USAGE)),
 ]));
 
 /// `choices` of a whole answer.
-pub(super) const CHOICES_WHOLE: Place = Place::Choices(&Place::Object(&[
-    ("message", Place::Open(MESSAGE)),
-    ("text", Place::Text),
+pub(super) const CHOICES_WHOLE: Schema = Schema::Choices(&Schema::Object(&[
+    ("message", Schema::Open(MESSAGE)),
+    ("text", Schema::Text),
     ("logprobs", LOGPROBS),
-    ("usage", Place::Object(USAGE)),
+    ("usage", Schema::Object(USAGE)),
 ]));
 
 /// Groq's last chunk.
-pub(super) const X_GROQ: Place = Place::Object(&[("usage", Place::Object(USAGE))]);
+pub(super) const X_GROQ: Schema = Schema::Object(&[("usage", Schema::Object(USAGE))]);
 
 /// Of chat completions, then of the older completions.
-const LOGPROBS: Place = Place::Object(&[
-    ("content", Place::Tokens),
-    ("refusal", Place::Tokens),
-    ("tokens", Place::Tokens),
+const LOGPROBS: Schema = Schema::Object(&[
+    ("content", Schema::Tokens),
+    ("refusal", Schema::Tokens),
+    ("tokens", Schema::Tokens),
 ]);
 
 /// A message or a part of one. `reasoning_details` repeats `reasoning`, LiteLLM's `thinking_blocks` and
 /// `provider_specific_fields` too; annotations quote what was found.
 const MESSAGE: Members = &[
-    ("role", Place::Nothing),
-    ("id", Place::Nothing),
-    ("name", Place::Nothing),
-    ("type", Place::Nothing),
-    ("tool_call_id", Place::Nothing),
-    ("reasoning_details", Place::Nothing),
-    ("reasoning_signature", Place::Nothing),
-    ("thinking_blocks", Place::Nothing),
-    ("provider_specific_fields", Place::Nothing),
-    ("annotations", Place::Nothing),
-    ("images", Place::Blob),
-    ("usage", Place::Nothing),
+    ("role", Schema::Nothing),
+    ("id", Schema::Nothing),
+    ("name", Schema::Nothing),
+    ("type", Schema::Nothing),
+    ("tool_call_id", Schema::Nothing),
+    ("reasoning_details", Schema::Nothing),
+    ("reasoning_signature", Schema::Nothing),
+    ("thinking_blocks", Schema::Nothing),
+    ("provider_specific_fields", Schema::Nothing),
+    ("annotations", Schema::Nothing),
+    ("images", Schema::Blob),
+    ("usage", Schema::Nothing),
     ("content", CONTENT),
-    ("reasoning_content", Place::Text),
-    ("reasoning", Place::Text),
-    ("refusal", Place::Text),
+    ("reasoning_content", Schema::Text),
+    ("reasoning", Schema::Text),
+    ("refusal", Schema::Text),
     (
         "tool_calls",
-        Place::List(&Place::Object(&[
-            ("function", Place::Object(FUNCTION)),
+        Schema::List(&Schema::Object(&[
+            ("function", Schema::Object(FUNCTION)),
             (
                 "custom",
-                Place::Object(&[("name", Place::Text), ("input", Place::Text)]),
+                Schema::Object(&[("name", Schema::Text), ("input", Schema::Text)]),
             ),
         ])),
     ),
-    ("function_call", Place::Object(FUNCTION)),
+    ("function_call", Schema::Object(FUNCTION)),
     (
         "audio",
-        Place::Object(&[("transcript", Place::Text), ("data", Place::Blob)]),
+        Schema::Object(&[("transcript", Schema::Text), ("data", Schema::Blob)]),
     ),
 ];
 
 /// Text, or (Mistral) parts of it.
-const CONTENT: Place = Place::Any(&[
-    Place::Text,
-    Place::List(&Place::Object(&[
-        ("text", Place::Text),
+const CONTENT: Schema = Schema::Any(&[
+    Schema::Text,
+    Schema::List(&Schema::Object(&[
+        ("text", Schema::Text),
         (
             "thinking",
-            Place::Any(&[
-                Place::Text,
-                Place::List(&Place::Object(&[("text", Place::Text)])),
+            Schema::Any(&[
+                Schema::Text,
+                Schema::List(&Schema::Object(&[("text", Schema::Text)])),
             ]),
         ),
     ])),
 ]);
 
-const FUNCTION: Members = &[("name", Place::Text), ("arguments", Place::Text)];
+const FUNCTION: Members = &[("name", Schema::Text), ("arguments", Schema::Text)];
 
 /// What such a report says; nothing if it is of another shape.
 pub(super) fn tokens(report: &Report) -> Option<Tokens> {

@@ -2,38 +2,38 @@
 //!
 //! Rerank bills search units, which are no tokens: without token counts it is estimated.
 
-use super::place::{Members, Place};
 use super::report::{Field, Report};
+use super::schema::{Members, Schema};
 use super::tokens::Tokens;
 
 /// `meta` of a rerank or an embedding.
-pub(super) const META: Place = Place::Object(&[("billed_units", Place::Object(BILLED_UNITS))]);
+pub(super) const META: Schema = Schema::Object(&[("billed_units", Schema::Object(BILLED_UNITS))]);
 
 /// What is billed.
 pub(super) const BILLED_UNITS: Members = &[
-    ("input_tokens", Place::Count(Field::BilledInput)),
-    ("output_tokens", Place::Count(Field::BilledOutput)),
+    ("input_tokens", Schema::Count(Field::BilledInput)),
+    ("output_tokens", Schema::Count(Field::BilledOutput)),
 ];
 
 /// `message` of a whole answer.
-pub(super) const MESSAGE: Place = Place::Part(&[
-    ("content", Place::List(&Place::Object(TEXT))),
-    ("tool_plan", Place::Text),
-    ("tool_calls", Place::List(&TOOL_CALL)),
+pub(super) const MESSAGE: Schema = Schema::Part(&[
+    ("content", Schema::List(&Schema::Object(TEXT))),
+    ("tool_plan", Schema::Text),
+    ("tool_calls", Schema::List(&TOOL_CALL)),
 ]);
 
 /// `delta.message` of an event.
-pub(super) const MESSAGE_DELTA: Place = Place::Object(&[
-    ("content", Place::Object(TEXT)),
-    ("tool_plan", Place::Text),
+pub(super) const MESSAGE_DELTA: Schema = Schema::Object(&[
+    ("content", Schema::Object(TEXT)),
+    ("tool_plan", Schema::Text),
     ("tool_calls", TOOL_CALL),
 ]);
 
-const TEXT: Members = &[("text", Place::Text), ("thinking", Place::Text)];
+const TEXT: Members = &[("text", Schema::Text), ("thinking", Schema::Text)];
 
-const TOOL_CALL: Place = Place::Object(&[(
+const TOOL_CALL: Schema = Schema::Object(&[(
     "function",
-    Place::Object(&[("name", Place::Text), ("arguments", Place::Text)]),
+    Schema::Object(&[("name", Schema::Text), ("arguments", Schema::Text)]),
 )]);
 
 /// What such a report says; nothing if it is of another shape.

@@ -4,8 +4,8 @@ use crate::estimate::TextEstimator;
 
 use super::json::Sink;
 use super::meter::MeterPlan;
-use super::place::{Kind, Names, Place, Tag};
 use super::report::Report;
+use super::schema::{Kind, Names, Schema, Tag};
 use super::shown::{Gathered, Shown};
 use super::tokens::{Tokens, Usage};
 use super::unread::Strings;
@@ -193,24 +193,24 @@ pub(super) fn at_least_one(tokens: Tokens) -> Tokens {
 }
 
 impl Sink for Findings {
-    fn value(&mut self, place: &'static Place, kind: Kind) {
+    fn value(&mut self, schema: &'static Schema, kind: Kind) {
         let document = &mut self.document;
-        match place {
-            Place::Usage(_) => document.usage |= kind != Kind::Null,
-            Place::List(_) | Place::Part(_) | Place::Open(_) | Place::Nothing => {
+        match schema {
+            Schema::Usage(_) => document.usage |= kind != Kind::Null,
+            Schema::List(_) | Schema::Part(_) | Schema::Open(_) | Schema::Nothing => {
                 document.known = true;
             }
-            Place::Id(names) if kind == Kind::Str => self.objects.begin(*names),
-            Place::Error => {
+            Schema::Id(names) if kind == Kind::Str => self.objects.begin(*names),
+            Schema::Error => {
                 let failed = !matches!(kind, Kind::Null | Kind::Literal);
                 document.error |= failed;
                 document.known |= failed;
             }
-            Place::Blob if kind != Kind::Null => {
+            Schema::Blob if kind != Kind::Null => {
                 document.known = true;
                 document.generated = true;
             }
-            Place::Choices(_) => {
+            Schema::Choices(_) => {
                 document.known = true;
                 document.choices = match (document.choices, kind) {
                     (Choices::Unseen | Choices::Empty, Kind::Array) => Choices::Empty,
@@ -221,10 +221,10 @@ impl Sink for Findings {
         }
     }
 
-    fn item(&mut self, array: &'static Place) {
+    fn item(&mut self, array: &'static Schema) {
         match array {
-            Place::Choices(_) => self.document.choices = Choices::Other,
-            Place::Tokens => self.listed = self.listed.saturating_add(1),
+            Schema::Choices(_) => self.document.choices = Choices::Other,
+            Schema::Tokens => self.listed = self.listed.saturating_add(1),
             _ => {}
         }
     }
@@ -264,10 +264,10 @@ impl Sink for Findings {
         self.document.unknown.end();
     }
 
-    fn tag(&mut self, place: &'static Place, tag: &[u8]) {
-        match place {
-            Place::Tag(Tag::Type) => {}
-            Place::Tag(Tag::Status) => {
+    fn tag(&mut self, schema: &'static Schema, tag: &[u8]) {
+        match schema {
+            Schema::Tag(Tag::Type) => {}
+            Schema::Tag(Tag::Status) => {
                 self.unknown(tag);
                 self.end_string();
                 return self.objects.status(tag);
@@ -293,8 +293,8 @@ impl Sink for Findings {
         self.document.known |= tag.starts_with(b"response.") || tag.ends_with(b".done");
     }
 
-    fn count(&mut self, place: &'static Place, count: u64) {
-        if let Place::Count(field) = place {
+    fn count(&mut self, schema: &'static Schema, count: u64) {
+        if let Schema::Count(field) = schema {
             self.document.report.note(*field, count);
         }
     }

@@ -3,37 +3,40 @@
 //! Thoughts stand beside the candidates, and what tools put into the prompt beside the prompt; both
 //! are added here. Cached content is *of* the prompt.
 
-use super::place::{Members, Place};
 use super::report::{Field, Report};
+use super::schema::{Members, Schema};
 use super::tokens::Tokens;
 
 /// `usageMetadata`.
-pub(super) const USAGE_METADATA: Place = Place::Object(&[
-    ("promptTokenCount", Place::Count(Field::GeminiPrompt)),
+pub(super) const USAGE_METADATA: Schema = Schema::Object(&[
+    ("promptTokenCount", Schema::Count(Field::GeminiPrompt)),
     (
         "toolUsePromptTokenCount",
-        Place::Count(Field::GeminiToolPrompt),
+        Schema::Count(Field::GeminiToolPrompt),
     ),
-    ("cachedContentTokenCount", Place::Count(Field::GeminiCached)),
+    (
+        "cachedContentTokenCount",
+        Schema::Count(Field::GeminiCached),
+    ),
     (
         "candidatesTokenCount",
-        Place::Count(Field::GeminiCandidates),
+        Schema::Count(Field::GeminiCandidates),
     ),
-    ("thoughtsTokenCount", Place::Count(Field::GeminiThoughts)),
-    ("totalTokenCount", Place::Count(Field::Total)),
+    ("thoughtsTokenCount", Schema::Count(Field::GeminiThoughts)),
+    ("totalTokenCount", Schema::Count(Field::Total)),
 ]);
 
 /// `candidates`: in a stream each chunk has the next parts.
-pub(super) const CANDIDATES: Place = Place::List(&Place::Object(&[(
+pub(super) const CANDIDATES: Schema = Schema::List(&Schema::Object(&[(
     "content",
-    Place::Object(&[("parts", Place::List(&Place::Object(PART)))]),
+    Schema::Object(&[("parts", Schema::List(&Schema::Object(PART)))]),
 )]));
 
 const PART: Members = &[
-    ("text", Place::Text),
-    ("functionCall", Place::Text),
-    ("executableCode", Place::Object(&[("code", Place::Text)])),
-    ("inlineData", Place::Blob),
+    ("text", Schema::Text),
+    ("functionCall", Schema::Text),
+    ("executableCode", Schema::Object(&[("code", Schema::Text)])),
+    ("inlineData", Schema::Blob),
 ];
 
 /// What such a report says; nothing if it is of another shape.

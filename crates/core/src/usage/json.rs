@@ -1,7 +1,7 @@
 //! An incremental JSON walker: bytes in any split, findings at known places out.
 //!
 //! What it is: a push lexer that carries its position between calls and follows a tree of known
-//! [`Place`]s. What stands at no known place is skipped by counting brackets, so that a value is only ever
+//! [`Schema`]s. What stands at no known place is skipped by counting brackets, so that a value is only ever
 //! found where a provider documents it: a `usage` inside a string, or in a tool's arguments, is not one.
 //!
 //! What it is not: a validator. Pull parsers cannot suspend between chunks, and an answer that the
@@ -13,7 +13,7 @@
 
 use super::escape::Escape;
 use super::number::Number;
-use super::place::{Kind, Names, Place};
+use super::schema::{Kind, Names, Schema};
 
 mod scalar;
 
@@ -26,9 +26,9 @@ const MAX_FRAMES: usize = 16;
 /// Who is told what the walker finds.
 pub(super) trait Sink {
     /// A value begins at a known place.
-    fn value(&mut self, place: &'static Place, kind: Kind);
+    fn value(&mut self, schema: &'static Schema, kind: Kind);
     /// The array at a known place has an item.
-    fn item(&mut self, array: &'static Place);
+    fn item(&mut self, array: &'static Schema);
     /// A piece of a decoded string of generated text.
     fn text(&mut self, piece: &[u8]);
     /// A piece of a decoded id.
@@ -36,9 +36,9 @@ pub(super) trait Sink {
     /// The id is complete.
     fn end_id(&mut self, names: Names);
     /// A short string, whole.
-    fn tag(&mut self, place: &'static Place, tag: &[u8]);
+    fn tag(&mut self, schema: &'static Schema, tag: &[u8]);
     /// A number that is a plausible count.
-    fn count(&mut self, place: &'static Place, count: u64);
+    fn count(&mut self, schema: &'static Schema, count: u64);
     /// A piece of base64 that was generated.
     fn blob(&mut self, letters: usize);
     /// A piece of a decoded string that counts where nothing else does.
@@ -75,13 +75,13 @@ enum Want {
 
 impl Want {
     /// What the strings of a value at this place are read for.
-    fn of(place: Option<&'static Place>) -> Self {
-        match place {
-            Some(Place::Text) => Self::Text,
-            Some(Place::Blob) => Self::Blob,
-            Some(Place::Loose) => Self::Loose,
-            Some(Place::Tag(_)) => Self::Tag,
-            Some(Place::Id(names)) => Self::Id(*names),
+    fn of(schema: Option<&'static Schema>) -> Self {
+        match schema {
+            Some(Schema::Text) => Self::Text,
+            Some(Schema::Blob) => Self::Blob,
+            Some(Schema::Loose) => Self::Loose,
+            Some(Schema::Tag(_)) => Self::Tag,
+            Some(Schema::Id(names)) => Self::Id(*names),
             _ => Self::Nothing,
         }
     }
@@ -89,13 +89,13 @@ impl Want {
 
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    place: &'static Place,
+    schema: &'static Schema,
     object: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Walker {
-    root: &'static Place,
+    root: &'static Schema,
     /// Whether another document may follow the first (NDJSON).
     many: bool,
     state: State,
@@ -106,7 +106,7 @@ pub(super) struct Walker {
     deep: Want,
     expect_key: bool,
     /// The place of the value that comes next, or of the scalar under way.
-    pending: Option<&'static Place>,
+    pending: Option<&'static Schema>,
     short: Vec<u8>,
     short_fits: bool,
     escape: Escape,
@@ -116,7 +116,7 @@ pub(super) struct Walker {
 
 impl Walker {
     /// A walker for one event's data: one document until it is reset.
-    pub(super) fn of_events(root: &'static Place) -> Self {
+    pub(super) fn of_events(root: &'static Schema) -> Self {
         Self {
             root,
             many: false,
@@ -135,7 +135,7 @@ impl Walker {
     }
 
     /// A walker for a body: a document, or several one after another.
-    pub(super) fn of_body(root: &'static Place) -> Self {
+    pub(super) fn of_body(root: &'static Schema) -> Self {
         Self {
             many: true,
             ..Self::of_events(root)
@@ -239,9 +239,9 @@ impl Walker {
         }
     }
 
-    /// A value begins: its place, if that is known.
-    fn begin(&mut self, kind: Kind, sink: &mut impl Sink) -> Option<&'static Place> {
-        let place = match self.frames.last() {
+    /// A value begins: its schema, if one is known.
+    fn begin(&mut self, kind: Kind, sink: &mut impl Sink) -> Option<&'static Schema> {
+        let schema = match self.frames.last() {
             None if self.closed && !self.many => {
                 self.state = State::Dead;
                 return None;
@@ -258,24 +258,24 @@ impl Walker {
                 self.pending.take()
             }
             Some(frame) => {
-                sink.item(frame.place);
-                frame.place.items()
+                sink.item(frame.schema);
+                frame.schema.items()
             }
         }?
         .form(kind);
-        sink.value(place, kind);
-        Some(place)
+        sink.value(schema, kind);
+        Some(schema)
     }
 
     fn open(&mut self, object: bool, sink: &mut impl Sink) {
         let kind = if object { Kind::Object } else { Kind::Array };
-        let place = self.begin(kind, sink);
+        let schema = self.begin(kind, sink);
         if self.state == State::Dead {
             return;
         }
-        match place {
-            Some(place) if place.holds(kind) && self.frames.len() < MAX_FRAMES => {
-                self.frames.push(Frame { place, object });
+        match schema {
+            Some(schema) if schema.holds(kind) && self.frames.len() < MAX_FRAMES => {
+                self.frames.push(Frame { schema, object });
                 self.expect_key = object;
                 self.pending = None;
             }

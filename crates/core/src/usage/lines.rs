@@ -7,18 +7,21 @@
 //! What was cut, or is no JSON, is no sum: [`Usage::LowerBound`].
 
 use super::json::{Sink, Walker};
-use super::place::{Kind, Names, Place, USAGE};
 use super::report::Report;
+use super::schema::{Kind, Names, Schema, USAGE};
 use super::tokens::{Tokens, Usage};
 
-static LINE: Place = Place::Object(&[
+static LINE: Schema = Schema::Object(&[
     (
         "response",
-        Place::Object(&[("body", Place::Object(&[("usage", Place::Object(USAGE))]))]),
+        Schema::Object(&[("body", Schema::Object(&[("usage", Schema::Object(USAGE))]))]),
     ),
     (
         "result",
-        Place::Object(&[("message", Place::Object(&[("usage", Place::Object(USAGE))]))]),
+        Schema::Object(&[(
+            "message",
+            Schema::Object(&[("usage", Schema::Object(USAGE))]),
+        )]),
     ),
 ]);
 
@@ -69,19 +72,19 @@ impl LinesMeter {
 }
 
 impl Sink for Sums {
-    fn value(&mut self, _: &'static Place, _: Kind) {}
-    fn item(&mut self, _: &'static Place) {}
+    fn value(&mut self, _: &'static Schema, _: Kind) {}
+    fn item(&mut self, _: &'static Schema) {}
     fn text(&mut self, _: &[u8]) {}
     fn id(&mut self, _: &[u8]) {}
     fn end_id(&mut self, _: Names) {}
-    fn tag(&mut self, _: &'static Place, _: &[u8]) {}
+    fn tag(&mut self, _: &'static Schema, _: &[u8]) {}
     fn blob(&mut self, _: usize) {}
     fn loose(&mut self, _: &[u8]) {}
     fn unknown(&mut self, _: &[u8]) {}
     fn end_string(&mut self) {}
 
-    fn count(&mut self, place: &'static Place, count: u64) {
-        if let Place::Count(field) = place {
+    fn count(&mut self, place: &'static Schema, count: u64) {
+        if let Schema::Count(field) = place {
             self.line.note(*field, count);
         }
     }

@@ -9,7 +9,7 @@
 
 use super::findings::{Findings, at_least_one};
 use super::json::Walker;
-use super::place;
+use super::schema;
 use super::shown::Shown;
 use super::sse::SseReader;
 use super::tokens::{Tokens, Usage};
@@ -234,7 +234,7 @@ impl ResponseMeter {
 
 fn json() -> Reader {
     Reader::Json(Box::new((
-        Walker::of_body(&place::BODY),
+        Walker::of_body(&schema::BODY),
         Findings::of_body(),
     )))
 }

@@ -3,30 +3,30 @@
 //! A stream's text comes in `delta` strings and is repeated by `…done` events and the final response; only
 //! the deltas count as streamed. The report stands in `response.usage` of the last event.
 
-use super::place::{Members, Names, Place, USAGE};
 use super::report::{Field, Report};
+use super::schema::{Members, Names, Schema, USAGE};
 use super::tokens::Tokens;
 
 /// The response that an event carries: its report and its end, not the text that it repeats.
-pub(super) const RESPONSE: Place = Place::Part(&[
-    ("id", Place::Id(Names::Itself)),
-    ("usage", Place::Object(USAGE)),
-    ("error", Place::Error),
+pub(super) const RESPONSE: Schema = Schema::Part(&[
+    ("id", Schema::Id(Names::Itself)),
+    ("usage", Schema::Object(USAGE)),
+    ("error", Schema::Error),
 ]);
 
 /// `output` of a whole response.
-pub(super) const OUTPUT: Place = Place::List(&Place::Object(&[
-    ("content", Place::List(&Place::Object(PART))),
-    ("summary", Place::List(&Place::Object(PART))),
+pub(super) const OUTPUT: Schema = Schema::List(&Schema::Object(&[
+    ("content", Schema::List(&Schema::Object(PART))),
+    ("summary", Schema::List(&Schema::Object(PART))),
     // A tool call's.
-    ("name", Place::Text),
-    ("arguments", Place::Text),
-    ("input", Place::Text),
+    ("name", Schema::Text),
+    ("arguments", Schema::Text),
+    ("input", Schema::Text),
     // An image's.
-    ("result", Place::Blob),
+    ("result", Schema::Blob),
 ]));
 
-const PART: Members = &[("text", Place::Text), ("refusal", Place::Text)];
+const PART: Members = &[("text", Schema::Text), ("refusal", Schema::Text)];
 
 /// What such a report says; nothing if it is of another shape.
 pub(super) fn tokens(report: &Report) -> Option<Tokens> {

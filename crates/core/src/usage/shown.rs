@@ -1,6 +1,6 @@
 //! What an answer shows of the objects that the provider keeps: their ids, as digests, and how far they are.
 
-use super::place::Names;
+use super::schema::Names;
 use crate::objects::{IdHasher, ObjectId};
 
 /// How far the work on an object is.

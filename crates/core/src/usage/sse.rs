@@ -14,7 +14,7 @@
 use super::findings::{Findings, Verdict};
 use super::json::{Sink, Walker};
 use super::meter::Output;
-use super::place;
+use super::schema;
 use super::shown::Shown;
 
 /// The most bytes held back, and the longest event that is dropped.
@@ -104,7 +104,7 @@ impl Cut<'_> {
 impl SseReader {
     pub(super) fn new(drops: bool) -> Self {
         Self {
-            walker: Walker::of_events(&place::EVENT),
+            walker: Walker::of_events(&schema::EVENT),
             findings: Findings::default(),
             drops,
             line: Line::Start,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gmtech_core::limits::LimitOverrides;
 use gmtech_core::model::ModelPattern;
-use gmtech_core::quota::LimitOverrides;
 use gmtech_core::request::EndpointGroup;
 use serde::Serialize;
 

@@ -2,8 +2,8 @@
 
 use gmtech_core::address::{AddressSet, Network};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::limits::LimitOverrides;
 use gmtech_core::model::{ModelPattern, ModelSet};
-use gmtech_core::quota::LimitOverrides;
 use gmtech_core::request::{EndpointGroup, EndpointSet};
 use sha2::{Digest, Sha256};
 

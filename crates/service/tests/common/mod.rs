@@ -17,8 +17,8 @@ pub mod log;
 use std::sync::Arc;
 
 use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::limits::LimitOverrides;
 use gmtech_core::model::ModelId;
-use gmtech_core::quota::LimitOverrides;
 use gmtech_core::sync::events::{Label, UsageEvent};
 use gmtech_core::usage::{Tokens, Usage};
 use gmtech_service::clock::Millis;

@@ -131,7 +131,7 @@ async fn an_import_is_audited_with_what_became_of_it(stand: &Stand) {
         rest: Ingested {
             malformed: 3,
             summed: 4,
-            nobodys: 5,
+            unattributed: 5,
             ..Ingested::default()
         },
     };
@@ -156,7 +156,7 @@ async fn an_import_is_audited_with_what_became_of_it(stand: &Stand) {
             is("duplicate"),
             is("malformed"),
             is("summed"),
-            is("nobodys")
+            is("unattributed")
         ),
         (1, 1, 3, 4, 5)
     );

@@ -99,7 +99,7 @@ async fn usage_becomes_money_once_and_exhausts_the_pool() {
     for (accepted, duplicate, cost) in [(1, 1, 13_000_000), (0, 2, 0)] {
         let done = api.post("/admin/v1/usage/import", entries.clone()).await;
         let expected = json!({"accepted": accepted, "late": 0, "duplicate": duplicate, "unknown_key": 1, "malformed": 2,
-            "summed": 1, "nobodys": 1, "cost_nano_usd": cost});
+            "summed": 1, "unattributed": 1, "cost_nano_usd": cost});
         assert_eq!(done, expected);
     }
     let audit = api.get("/admin/v1/audit?subject=usage").await;
@@ -173,7 +173,7 @@ async fn an_event_that_cannot_be_counted_does_not_cost_the_others() {
     let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
     let done: Value = serde_json::from_slice(&body).unwrap();
     let expected = json!({"accepted": 2, "late": 1, "duplicate": 0, "unknown_key": 1, "malformed": 1, "summed": 0,
-        "nobodys": 0, "cost_nano_usd": 7_000_000});
+        "unattributed": 0, "cost_nano_usd": 7_000_000});
     assert_eq!((status, done), (StatusCode::OK, expected));
 }
 

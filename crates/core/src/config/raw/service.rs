@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use super::super::{ConfigError, ServicePolicy, SyncToken, WhenStale};
 use super::error;
-use crate::quota::{Limit, LimitOverrides, SECOND};
+use crate::limiter::gcra::Limit;
+use crate::limits::LimitOverrides;
+use crate::time::SECOND;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

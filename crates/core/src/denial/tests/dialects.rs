@@ -161,7 +161,7 @@ fn geminis_clients_read_googles_errors() {
 #[test]
 fn the_six_headers_carry_limit_rest_and_time_to_full() {
     let shown = |dialect: Dialect| {
-        let headers = dialect.limit_headers(&STANDINGS, WALL_MILLIS);
+        let headers = dialect.limit_headers(&SNAPSHOT, WALL_MILLIS);
         headers.map(|(n, v)| format!("{n}: {v}"))
     };
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::super::{Exchange, Now, Phase};
 use crate::config::Policy;
-use crate::ledger::{self, Account, CounterStore};
+use crate::limiter::{self, Account, CounterStore};
 use crate::objects::path::View;
 use crate::objects::registry;
 use crate::objects::{Kind, Object, ObjectId, ObjectNote, Told};
@@ -257,6 +257,6 @@ fn charge_maker(
     let beyond = used.saturating_sub(object.charged);
     if let (Some(tier), true) = (policy.tier(&object.tier), beyond > 0) {
         let account = Account::of(object.account(), tier.limits(&object.limits));
-        let _ = ledger::charge_later(store, &account, beyond, now.monotonic);
+        let _ = limiter::charge_later(store, &account, beyond, now.monotonic);
     }
 }

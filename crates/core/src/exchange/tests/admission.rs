@@ -23,14 +23,14 @@ fn a_request_is_charged_and_in_flight_before_its_body() {
     let store = MemoryStore::default();
     let (first, step) = send_body(&store, &BUSY, "");
     assert!(matches!(step, Step::ReadBody));
-    assert!(first.lease().is_some());
+    assert!(first.slot().is_some());
     assert_eq!(state(&store), (59, 40_000, 1));
     let (second, step) = send_body(&store, &BUSY, "");
     assert_eq!(
         (status(&step), second.decision()),
         (Some(429), "rate_limit_in_flight")
     );
-    assert!(second.lease().is_none());
+    assert!(second.slot().is_none());
     assert_eq!(state(&store), (59, 40_000, 1));
 }
 
@@ -48,7 +48,7 @@ fn every_ending_gives_back_what_it_should() {
         let (mut exchange, _) = send_body(&store, &BUSY, body);
         let ended = exchange.finish(&policy(), &store, NOW);
         assert_eq!((ended, exchange.decision()), (None, decision), "{what}");
-        assert!(exchange.lease().is_none(), "{what}");
+        assert!(exchange.slot().is_none(), "{what}");
         assert_eq!(state(&store), (requests, 40_000, 0), "{what}");
     }
 }
@@ -59,7 +59,7 @@ fn a_forbidden_model_gives_the_place_back_at_once() {
     let request = ["POST /v1/chat/completions", "authorization: Bearer {8}"];
     let (exchange, step) = send_body(&store, &request, r#"{"model":"gpt-4o","#);
     assert_eq!(status(&step), Some(403));
-    assert!(exchange.lease().is_none());
+    assert!(exchange.slot().is_none());
     let (_, step) = send_body(&store, &request, "");
     assert!(matches!(step, Step::ReadBody), "the place is free");
 }
@@ -80,7 +80,7 @@ fn what_goes_on_keeps_its_place_until_it_ends() {
 fn one_swap_charges_what_has_no_body() {
     let store = MemoryStore::default();
     let (mut exchange, _) = send(&store, &["GET /v1/models", BUSY[1]]);
-    assert!(exchange.lease().is_some());
+    assert!(exchange.slot().is_some());
     assert_eq!(store.swaps.get(), 1);
     exchange.finish(&policy(), &store, NOW);
     assert_eq!(store.swaps.get(), 2);

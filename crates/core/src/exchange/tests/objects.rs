@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::ident::{KeyId, TeamId, TierName};
+use crate::limits::LimitOverrides;
 use crate::objects::registry::{self, Found};
 use crate::objects::{BatchWork, Kind, Object, ObjectId, ObjectNote};
-use crate::quota::LimitOverrides;
 use crate::sync::events::UsageEvent;
 use crate::usage::Usage;
 

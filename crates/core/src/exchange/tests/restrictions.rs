@@ -3,9 +3,9 @@
 use super::*;
 use crate::holding::{Body, Holding};
 use crate::ident::{KeyId, TeamId, TierName};
-use crate::ledger::Account;
+use crate::limiter::Account;
+use crate::limits::LimitOverrides;
 use crate::objects::{Kind, Object, ObjectId, registry};
-use crate::quota::LimitOverrides;
 
 /// Key 1 with these fields, key 2 that continues it, key 3 that continues it too, and key 9, which nobody knows.
 fn policy_of(fields: &str, more: &str) -> Policy {
@@ -298,7 +298,7 @@ fn what_an_object_used_later_is_charged_to_the_chain_of_its_maker() {
             .unwrap()
             .limits(&LimitOverrides::default()),
     );
-    let used = ledger::standings(&store, &chain, NOW.monotonic)
+    let used = limiter::snapshot(&store, &chain, NOW.monotonic)
         .unwrap()
         .tokens
         .used;

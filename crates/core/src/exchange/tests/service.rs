@@ -4,7 +4,7 @@ use super::*;
 use crate::directory;
 use crate::holding::{Body, Holding};
 use crate::ident::{KeyId, TeamId, TierName};
-use crate::quota::LimitOverrides;
+use crate::limits::LimitOverrides;
 use crate::record::{KeyRecord, Status};
 use crate::sync::{Frame, FrameKind, KeyEntry, KeyState, TeamEntry};
 

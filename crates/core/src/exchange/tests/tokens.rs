@@ -212,7 +212,7 @@ fn a_key_has_no_more_requests_in_flight_than_it_may() {
     let store = MemoryStore::default();
     let request = ["GET /v1/models", "authorization: Bearer {7}"];
     let (mut first, _) = send(&store, &request);
-    assert!(first.lease().is_some());
+    assert!(first.slot().is_some());
     assert_eq!(send(&store, &request).0.decision(), "rate_limit_in_flight");
     first.finish(&policy(), &store, NOW);
     assert_eq!(send(&store, &request).0.decision(), "allowed");

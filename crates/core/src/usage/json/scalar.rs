@@ -1,7 +1,7 @@
 //! The walker inside strings, numbers and literals.
 
 use super::super::escape::{Escape, Step};
-use super::super::place::Kind;
+use super::super::schema::Kind;
 use super::{SHORT, Sink, State, Walker, Want};
 
 impl Walker {
@@ -83,13 +83,13 @@ impl Walker {
             Want::Key => {
                 self.expect_key = false;
                 self.pending = match self.frames.last() {
-                    Some(frame) if self.short_fits => frame.place.member(&self.short),
+                    Some(frame) if self.short_fits => frame.schema.member(&self.short),
                     _ => None,
                 };
             }
             Want::Tag => {
-                if let (Some(place), true) = (self.pending.take(), self.short_fits) {
-                    sink.tag(place, &self.short);
+                if let (Some(schema), true) = (self.pending.take(), self.short_fits) {
+                    sink.tag(schema, &self.short);
                 }
             }
             Want::Id(names) => {
@@ -110,8 +110,8 @@ impl Walker {
     pub(super) fn number<'a>(&mut self, mut rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         while let Some((&byte, tail)) = rest.split_first() {
             if !self.number.push(byte) {
-                if let (Some(place), Some(count)) = (self.pending.take(), self.number.count()) {
-                    sink.count(place, count);
+                if let (Some(schema), Some(count)) = (self.pending.take(), self.number.count()) {
+                    sink.count(schema, count);
                 }
                 self.state = State::Between;
                 break;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gmtech_core::quota::LimitOverrides;
+use gmtech_core::limits::LimitOverrides;
 use serde::{Deserialize, Serialize};
 
 use crate::json;

@@ -124,7 +124,7 @@ pub(super) async fn count(tx: &mut Tx, batches: &[Batch], now: Millis) -> Result
     for (of, batch) in done.iter_mut().zip(batches) {
         if let Some(import) = &batch.import {
             of.malformed = import.rest.malformed;
-            (of.summed, of.nobodys) = (import.rest.summed, import.rest.nobodys);
+            (of.summed, of.unattributed) = (import.rest.summed, import.rest.unattributed);
             audit(tx, import, of).await?;
         }
     }

@@ -2,7 +2,7 @@
 
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::key::KeyDigest;
-use gmtech_core::quota::LimitOverrides;
+use gmtech_core::limits::LimitOverrides;
 use gmtech_core::record::{KeyRecord, Status};
 use gmtech_core::sync::{KeyEntry, KeyState, TeamEntry};
 use serde::Serialize;

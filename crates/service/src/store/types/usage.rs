@@ -63,7 +63,7 @@ pub struct Ingested {
     /// Lines of refusals, which the proxies report in sums.
     pub summed: u64,
     /// Lines of requests that no key was known for.
-    pub nobodys: u64,
+    pub unattributed: u64,
     /// What the accepted ones cost, in nano-dollars.
     pub cost_nano_usd: i64,
 }
@@ -77,7 +77,7 @@ impl Ingested {
             + self.unknown_key
             + self.malformed
             + self.summed
-            + self.nobodys
+            + self.unattributed
     }
 }
 

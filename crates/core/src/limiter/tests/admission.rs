@@ -4,7 +4,7 @@ use super::*;
 
 /// Requests left, tokens left, places taken.
 fn state(store: &MemoryStore, a: &Account, now: Nanos) -> (u32, u32, u32) {
-    let s = standings(store, a, now).unwrap();
+    let s = snapshot(store, a, now).unwrap();
     let in_flight = s.in_flight.map_or(0, |f| f.used);
     (s.requests.remaining, s.tokens.remaining, in_flight)
 }
@@ -19,20 +19,20 @@ fn key(requests: u32, tokens: u32, in_flight: u32) -> Account {
 fn each_ending_leaves_what_it_should() {
     type End = fn(Admission, &MemoryStore);
     let reserve: End = |a, s| {
-        let held = a.reserve(s, Bid::exactly(400), T0).unwrap();
+        let held = a.reserve(s, TokenBounds::exactly(400), T0).unwrap();
         assert_eq!(
-            (held.tokens(), held.standings().tokens.remaining),
+            (held.tokens(), held.snapshot().tokens.remaining),
             (400, 600)
         );
-        assert!(held.lease().is_some());
+        assert!(held.slot().is_some());
     };
     let refused: End = |a, s| {
-        let refused = a.reserve(s, Bid::exactly(1_001), T0).unwrap_err();
+        let refused = a.reserve(s, TokenBounds::exactly(1_001), T0).unwrap_err();
         let NotReserved::Limit {
             dimension,
             exceeded,
             requested,
-            standings,
+            snapshot,
         } = refused
         else {
             panic!("{refused:?}")
@@ -42,8 +42,8 @@ fn each_ending_leaves_what_it_should() {
             (Dimension::Tokens, Exceeded::Never, 1_001)
         );
         // What the client is shown is what it has once everything is given back.
-        assert_eq!(standings.requests.remaining, 3);
-        assert_eq!(standings.in_flight.unwrap().used, 0);
+        assert_eq!(snapshot.requests.remaining, 3);
+        assert_eq!(snapshot.in_flight.unwrap().used, 0);
     };
     let leave: End = |a, s| a.leave(s, T0).unwrap();
     let withdraw: End = |a, s| a.withdraw(s, T0).unwrap();
@@ -80,7 +80,9 @@ fn what_is_exhausted_refuses_before_the_body_and_spends_nothing() {
     ] {
         let store = MemoryStore::default();
         let first = admit(&store, a.clone(), 1, T0).unwrap();
-        let _held = first.reserve(&store, Bid::exactly(500), T0).unwrap();
+        let _held = first
+            .reserve(&store, TokenBounds::exactly(500), T0)
+            .unwrap();
         let before = state(&store, &a, T0);
         let refused = admit(&store, a.clone(), 1, T0).unwrap_err();
         assert!(
@@ -95,10 +97,14 @@ fn what_is_exhausted_refuses_before_the_body_and_spends_nothing() {
 fn no_tokens_are_asked_for_where_none_are_charged() {
     let (store, a) = (MemoryStore::default(), key(9, 500, 9));
     let first = admit(&store, a.clone(), 0, T0).unwrap();
-    let _held = first.reserve(&store, Bid::exactly(500), T0).unwrap();
+    let _held = first
+        .reserve(&store, TokenBounds::exactly(500), T0)
+        .unwrap();
     let free = admit(&store, a, 0, T0).unwrap();
     assert_eq!(
-        free.reserve(&store, Bid::default(), T0).unwrap().tokens(),
+        free.reserve(&store, TokenBounds::default(), T0)
+            .unwrap()
+            .tokens(),
         0
     );
 }
@@ -107,13 +113,15 @@ fn no_tokens_are_asked_for_where_none_are_charged() {
 fn a_place_is_held_by_renewing_while_the_body_is_read() {
     let (store, a) = (MemoryStore::default(), key(9, 1_000, 1));
     let slow = admit(&store, a.clone(), 1, T0).unwrap();
-    let (of, slot) = slow.lease().unwrap();
-    renew(&store, of, slot, T0 + LEASE / 2).unwrap();
-    assert!(admit(&store, a.clone(), 1, T0 + LEASE).is_err());
-    let held = slow.reserve(&store, Bid::exactly(10), T0 + LEASE).unwrap();
-    assert_eq!(state(&store, &a, T0 + LEASE).2, 1);
-    held.settle(&store, 10, T0 + LEASE).unwrap();
-    assert_eq!(state(&store, &a, T0 + LEASE).2, 0);
+    let (of, slot) = slow.slot().unwrap();
+    renew(&store, of, slot, T0 + SLOT_LIFETIME / 2).unwrap();
+    assert!(admit(&store, a.clone(), 1, T0 + SLOT_LIFETIME).is_err());
+    let held = slow
+        .reserve(&store, TokenBounds::exactly(10), T0 + SLOT_LIFETIME)
+        .unwrap();
+    assert_eq!(state(&store, &a, T0 + SLOT_LIFETIME).2, 1);
+    held.settle(&store, 10, T0 + SLOT_LIFETIME).unwrap();
+    assert_eq!(state(&store, &a, T0 + SLOT_LIFETIME).2, 0);
 }
 
 #[test]
@@ -125,7 +133,7 @@ fn a_store_that_fails_keeps_the_charge() {
     assert_eq!(admit(&store, a, 1, T0), Err(NotReserved::Store));
     let [one, two, three] = three;
     assert_eq!(
-        one.reserve(&store, Bid::exactly(1), T0),
+        one.reserve(&store, TokenBounds::exactly(1), T0),
         Err(NotReserved::Store)
     );
     assert_eq!(two.withdraw(&store, T0), Err(StoreError));

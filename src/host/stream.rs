@@ -1,4 +1,5 @@
-//! Filter state, which Envoy's access log, RBAC and other filters read as `wasm.NAME`, and what Envoy knows of a request.
+//! One stream, as Envoy has it: its filter state (which the access log, RBAC and other filters read as `wasm.NAME`), what
+//! Envoy knows of its request, and letting it go on.
 
 use super::{Status, abi};
 
@@ -19,4 +20,9 @@ pub(crate) fn client_address() -> Result<Vec<u8>, Status> {
 /// The request's protocol as Envoy names it, such as `HTTP/2`.
 pub(crate) fn protocol() -> Result<Vec<u8>, Status> {
     abi::get_property(b"request\0protocol")
+}
+
+/// Lets a request go on that was held for a callout.
+pub(crate) fn continue_request() -> Result<(), Status> {
+    abi::continue_request()
 }

@@ -5,13 +5,13 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use gmtech_core::ledger::{Account, LEASE, Slot, renew};
+use gmtech_core::limiter::{Account, SLOT_LIFETIME, Slot, renew};
 
-use crate::host::clock;
 use crate::host::shared_data::SharedCounters;
+use crate::host::system;
 
 /// How often to renew, in nanoseconds: three chances a lease.
-pub(crate) const RENEWAL: u64 = LEASE / 3;
+pub(crate) const RENEWAL: u64 = SLOT_LIFETIME / 3;
 
 thread_local! {
     static HELD: RefCell<HashMap<u32, (Account, Slot)>> = RefCell::default();
@@ -40,7 +40,7 @@ pub(crate) fn release(stream: u32) {
 
 /// Renews every place.
 pub(crate) fn renew_all() {
-    let Ok(now) = clock::now() else {
+    let Ok(now) = system::now() else {
         return;
     };
     HELD.with(|held| {

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::Limit;
+use crate::limiter::gcra::Limit;
 
-/// A rate above this, in units a minute, would be rounded by more than 2 % (see [`super`]).
+/// A rate above this, in units a minute, would be rounded by more than 2 % (see [`crate::limiter::gcra`]).
 const MAX_RATE: u32 = 1_000_000_000;
 
 /// The most requests under way that can be counted: their places are read and written whole with every request.

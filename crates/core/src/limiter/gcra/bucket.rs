@@ -17,7 +17,7 @@
 //! `owed` is never before now, and no step moves `actual` further than `owed`: `actual ≤ owed ≤ state`. What is
 //! admitted in this state would have been admitted in `actual`.
 //!
-//! Instants must not run backwards; [`crate::ledger`] sees to it.
+//! Instants must not run backwards; [`crate::limiter`] sees to it.
 
 use super::{Exceeded, Limit, Nanos, Tat};
 

@@ -1,6 +1,6 @@
-//! Envoy's clocks. The standard library's trap on this target.
+//! Envoy's clocks and randomness. The standard library's trap on this target.
 
-use gmtech_core::exchange::Now;
+use gmtech_core::time::Now;
 
 use super::{Status, abi};
 
@@ -17,4 +17,9 @@ pub(crate) fn now() -> Result<Now, Status> {
         monotonic: abi::monotonic_nanos()?,
         wall_millis: abi::wall_nanos()? / MILLI,
     })
+}
+
+/// Eight random bytes.
+pub(crate) fn random_u64() -> Result<u64, Status> {
+    abi::random_u64()
 }

@@ -12,7 +12,7 @@
 //! so that no number of names makes the store grow. Models that share a place have a worse forecast, no more.
 
 use crate::ident::KeyId;
-use crate::ledger::{CounterStore, StoreError, SwapError, Version};
+use crate::limiter::{CounterStore, StoreError, SwapError, Version};
 use crate::model::ModelId;
 
 /// Places of a key, 8 bytes each.
@@ -131,7 +131,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ledger::memory::MemoryStore;
+    use crate::limiter::memory::MemoryStore;
 
     const USUAL: u64 = 1_000;
 

@@ -1,7 +1,10 @@
 //! A request between its head and its body: charged as a request, in flight, its tokens not yet known.
 
-use super::{Account, Bid, CounterStore, NotReserved, Reservation, Slot, StoreError, update};
-use crate::quota::{Hold, Nanos};
+use super::{
+    Account, CounterStore, NotReserved, Reservation, Slot, StoreError, TokenBounds, update,
+};
+use crate::limiter::gcra::Hold;
+use crate::time::Nanos;
 
 /// A request that was charged and has its place in flight, while its body is read.
 ///
@@ -40,7 +43,7 @@ pub fn admit(
 impl Admission {
     /// The place in flight that must be renewed while the body is read.
     #[must_use]
-    pub fn lease(&self) -> Option<(&Account, Slot)> {
+    pub fn slot(&self) -> Option<(&Account, Slot)> {
         self.slot.map(|slot| (&self.account, slot))
     }
 
@@ -52,7 +55,7 @@ impl Admission {
     pub fn reserve(
         self,
         store: &impl CounterStore,
-        tokens: Bid,
+        tokens: TokenBounds,
         now: Nanos,
     ) -> Result<Reservation, NotReserved> {
         let Self {
@@ -60,16 +63,16 @@ impl Admission {
             request,
             slot,
         } = self;
-        let (tokens, standings) = update(store, &account, now, |spent, now| {
+        let (tokens, snapshot) = update(store, &account, now, |spent, now| {
             let charged = spent.complete(&account.limits, tokens, (request, slot), now);
-            let standings = spent.standings(&account.limits, now);
-            Ok(charged.map(|tokens| (tokens, standings)))
+            let snapshot = spent.snapshot(&account.limits, now);
+            Ok(charged.map(|tokens| (tokens, snapshot)))
         })??;
         Ok(Reservation {
             account,
             tokens,
             slot,
-            standings,
+            snapshot,
         })
     }
 

@@ -1,7 +1,10 @@
 //! What a key has spent, as one value of the store.
 
-use super::{Bid, Cost, Dimension, InFlight, LEASE, Limits, NotReserved, Slot, Standings};
-use crate::quota::{Bucket, Exceeded, Hold, Nanos, SECOND, Tat, Worth};
+use super::{
+    Cost, Dimension, InFlight, LimitSnapshot, Limits, NotReserved, SLOT_LIFETIME, Slot, TokenBounds,
+};
+use crate::limiter::gcra::{Bucket, Exceeded, Hold, Tat, Worth};
+use crate::time::{Nanos, SECOND};
 
 /// Both buckets, and the places in flight with the instants at which they come free by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,9 +67,9 @@ impl Spent {
         self.at
     }
 
-    pub(super) fn standings(&self, limits: &Limits, now: Nanos) -> Standings {
+    pub(super) fn snapshot(&self, limits: &Limits, now: Nanos) -> LimitSnapshot {
         let used = self.slots.iter().filter(|(_, end)| *end > now).count();
-        Standings {
+        LimitSnapshot {
             requests: limits.requests.standing(self.requests.tat, now),
             tokens: limits.tokens.standing(self.tokens.tat, now),
             in_flight: limits.max_in_flight.map(|limit| InFlight {
@@ -81,7 +84,7 @@ impl Spent {
         let requests = self.requests.hold(&limits.requests, cost.requests, now);
         let (amount, tokens) = self.hold_tokens(limits, cost.tokens, now);
         let full = self
-            .standings(limits, now)
+            .snapshot(limits, now)
             .in_flight
             .is_some_and(|f| f.used >= f.limit);
         let refusals = [
@@ -99,12 +102,12 @@ impl Spent {
             .rev()
             .max_by_key(|(_, refusal, _)| refusal.map(wait));
         if let Some((dimension, Some(exceeded), requested)) = longest {
-            let standings = self.standings(limits, now);
+            let snapshot = self.snapshot(limits, now);
             return Err(NotReserved::Limit {
                 dimension,
                 exceeded,
                 requested,
-                standings,
+                snapshot,
             });
         }
         let (Ok((requests, request)), Ok((tokens, held))) = (requests, tokens) else {
@@ -140,7 +143,7 @@ impl Spent {
         let tokens = self.tokens;
         let cost = Cost {
             requests: 1,
-            tokens: Bid::exactly(least),
+            tokens: TokenBounds::exactly(least),
         };
         let charged = self.hold(limits, cost, now)?;
         self.tokens = tokens;
@@ -152,7 +155,7 @@ impl Spent {
     pub(super) fn complete(
         &mut self,
         limits: &Limits,
-        tokens: Bid,
+        tokens: TokenBounds,
         (request, slot): (Hold, Option<Slot>),
         now: Nanos,
     ) -> Result<Hold, NotReserved> {
@@ -169,7 +172,7 @@ impl Spent {
                     dimension: Dimension::Tokens,
                     exceeded,
                     requested: amount,
-                    standings: self.standings(limits, now),
+                    snapshot: self.snapshot(limits, now),
                 })
             }
         }
@@ -208,7 +211,7 @@ impl Spent {
     fn hold_tokens(
         &self,
         limits: &Limits,
-        bid: Bid,
+        bid: TokenBounds,
         now: Nanos,
     ) -> (u64, Result<(Bucket, Hold), Exceeded>) {
         let there = u64::from(limits.tokens.standing(self.tokens.tat, now).remaining);
@@ -235,7 +238,7 @@ impl Spent {
 
     pub(super) fn renew(&mut self, slot: Slot, now: Nanos) {
         self.slots.retain(|(taken, _)| *taken != slot);
-        self.slots.push((slot, now.saturating_add(LEASE)));
+        self.slots.push((slot, now.saturating_add(SLOT_LIFETIME)));
     }
 
     /// The instant numbers the place; where two workers meet in one, the later takes the next number.
@@ -245,7 +248,7 @@ impl Spent {
         while self.slots.iter().any(|(taken, _)| *taken == slot) {
             slot = Slot(slot.0.wrapping_add(1));
         }
-        self.slots.push((slot, now.saturating_add(LEASE)));
+        self.slots.push((slot, now.saturating_add(SLOT_LIFETIME)));
         slot
     }
 }

@@ -44,11 +44,11 @@ pub(super) enum Names {
 }
 
 /// The members of an object that mean something.
-pub(super) type Members = &'static [(&'static str, Place)];
+pub(super) type Members = &'static [(&'static str, Schema)];
 
 /// What a value at some path means.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Schema {
     /// A number of the usage report.
     Count(Field),
     /// Generated text: a string, or all strings of a container.
@@ -72,22 +72,22 @@ pub(super) enum Place {
     /// The same, and whatever else it holds is [`Self::Loose`]: what a model says under a name that is new.
     Open(Members),
     /// An array whose items mean this.
-    List(&'static Place),
+    List(&'static Schema),
     /// The same, where its presence tells nothing.
-    Items(&'static Place),
+    Items(&'static Schema),
     /// An array with an item for every token that was generated.
     Tokens,
     /// The top level's `usage`: an object of counts whose mere presence tells the usage event.
     Usage(Members),
     /// The top level's `choices`, whose emptiness tells the usage event.
-    Choices(&'static Place),
+    Choices(&'static Schema),
     /// One meaning a form of the value.
-    Any(&'static [Place]),
+    Any(&'static [Schema]),
 }
 
-impl Place {
+impl Schema {
     /// What a value of this kind means here.
-    pub(super) fn form(&'static self, kind: Kind) -> &'static Place {
+    pub(super) fn form(&'static self, kind: Kind) -> &'static Schema {
         match self {
             Self::Any(forms) => forms.iter().find(|f| f.holds(kind)).unwrap_or(self),
             _ => self,
@@ -107,7 +107,7 @@ impl Place {
     }
 
     /// The place of an object's member.
-    pub(super) fn member(&'static self, key: &[u8]) -> Option<&'static Place> {
+    pub(super) fn member(&'static self, key: &[u8]) -> Option<&'static Schema> {
         match self {
             Self::Object(members) | Self::Part(members) | Self::Usage(members) => {
                 find(members, key)
@@ -118,7 +118,7 @@ impl Place {
     }
 
     /// The place of an array's items.
-    pub(super) fn items(&'static self) -> Option<&'static Place> {
+    pub(super) fn items(&'static self) -> Option<&'static Schema> {
         match self {
             Self::List(item) | Self::Items(item) | Self::Choices(item) => Some(item),
             _ => None,
@@ -126,7 +126,7 @@ impl Place {
     }
 }
 
-fn find(members: Members, key: &[u8]) -> Option<&'static Place> {
+fn find(members: Members, key: &[u8]) -> Option<&'static Schema> {
     members
         .iter()
         .find(|(name, _)| name.as_bytes() == key)
@@ -135,83 +135,83 @@ fn find(members: Members, key: &[u8]) -> Option<&'static Place> {
 
 /// A usage report's members, of OpenAI's two shapes, Anthropic's and Cohere's.
 pub(super) const USAGE: Members = &[
-    ("prompt_tokens", Place::Count(Field::Prompt)),
-    ("completion_tokens", Place::Count(Field::Completion)),
-    ("input_tokens", Place::Count(Field::Input)),
-    ("output_tokens", Place::Count(Field::Output)),
-    ("total_tokens", Place::Count(Field::Total)),
-    ("prompt_tokens_details", Place::Object(INPUT_DETAILS)),
-    ("input_tokens_details", Place::Object(INPUT_DETAILS)),
+    ("prompt_tokens", Schema::Count(Field::Prompt)),
+    ("completion_tokens", Schema::Count(Field::Completion)),
+    ("input_tokens", Schema::Count(Field::Input)),
+    ("output_tokens", Schema::Count(Field::Output)),
+    ("total_tokens", Schema::Count(Field::Total)),
+    ("prompt_tokens_details", Schema::Object(INPUT_DETAILS)),
+    ("input_tokens_details", Schema::Object(INPUT_DETAILS)),
     // As audio transcriptions spell it.
-    ("input_token_details", Place::Object(INPUT_DETAILS)),
-    ("completion_tokens_details", Place::Object(OUTPUT_DETAILS)),
-    ("output_tokens_details", Place::Object(OUTPUT_DETAILS)),
-    ("output_token_details", Place::Object(OUTPUT_DETAILS)),
+    ("input_token_details", Schema::Object(INPUT_DETAILS)),
+    ("completion_tokens_details", Schema::Object(OUTPUT_DETAILS)),
+    ("output_tokens_details", Schema::Object(OUTPUT_DETAILS)),
+    ("output_token_details", Schema::Object(OUTPUT_DETAILS)),
     // DeepSeek, Moonshot; SGLang, xAI.
-    ("prompt_cache_hit_tokens", Place::Count(Field::Cached)),
-    ("cached_tokens", Place::Count(Field::Cached)),
-    ("reasoning_tokens", Place::Count(Field::Reasoning)),
-    ("cache_read_input_tokens", Place::Count(Field::CacheRead)),
+    ("prompt_cache_hit_tokens", Schema::Count(Field::Cached)),
+    ("cached_tokens", Schema::Count(Field::Cached)),
+    ("reasoning_tokens", Schema::Count(Field::Reasoning)),
+    ("cache_read_input_tokens", Schema::Count(Field::CacheRead)),
     (
         "cache_creation_input_tokens",
-        Place::Count(Field::CacheCreation),
+        Schema::Count(Field::CacheCreation),
     ),
-    ("billed_units", Place::Object(cohere::BILLED_UNITS)),
+    ("billed_units", Schema::Object(cohere::BILLED_UNITS)),
 ];
 
 const INPUT_DETAILS: Members = &[
-    ("cached_tokens", Place::Count(Field::Cached)),
-    ("cache_write_tokens", Place::Count(Field::CacheWrite)),
-    ("audio_tokens", Place::Count(Field::AudioInput)),
+    ("cached_tokens", Schema::Count(Field::Cached)),
+    ("cache_write_tokens", Schema::Count(Field::CacheWrite)),
+    ("audio_tokens", Schema::Count(Field::AudioInput)),
 ];
 
 const OUTPUT_DETAILS: Members = &[
-    ("reasoning_tokens", Place::Count(Field::Reasoning)),
-    ("audio_tokens", Place::Count(Field::AudioOutput)),
+    ("reasoning_tokens", Schema::Count(Field::Reasoning)),
+    ("audio_tokens", Schema::Count(Field::AudioOutput)),
 ];
 
 /// An event's data: what it adds to the answer, never what it repeats of it.
-pub(super) static EVENT: Place = Place::Object(&[
-    ("type", Place::Tag(Tag::Type)),
-    ("id", Place::Id(Names::Itself)),
-    ("error", Place::Error),
-    ("usage", Place::Usage(USAGE)),
+pub(super) static EVENT: Schema = Schema::Object(&[
+    ("type", Schema::Tag(Tag::Type)),
+    ("id", Schema::Id(Names::Itself)),
+    ("error", Schema::Error),
+    ("usage", Schema::Usage(USAGE)),
     ("choices", chat::CHOICES_STREAMED),
     ("x_groq", chat::X_GROQ),
     ("response", responses::RESPONSE),
     ("message", anthropic::MESSAGE_START),
     ("content_block", anthropic::CONTENT_BLOCK_START),
     // A string in OpenAI's typed events, an object in Anthropic's and Cohere's.
-    ("delta", Place::Any(&[Place::Text, anthropic::DELTA])),
+    ("delta", Schema::Any(&[Schema::Text, anthropic::DELTA])),
     ("usageMetadata", gemini::USAGE_METADATA),
     ("candidates", gemini::CANDIDATES),
-    ("audio", Place::Blob),
-    ("b64_json", Place::Blob),
-    ("partial_image_b64", Place::Blob),
+    ("audio", Schema::Blob),
+    ("b64_json", Schema::Blob),
+    ("partial_image_b64", Schema::Blob),
 ]);
 
 /// A whole answer, or an array of answers (Gemini's stream without `alt=sse`).
-pub(super) static BODY: Place = Place::Any(&[
-    Place::Object(BODY_MEMBERS),
-    Place::List(&Place::Object(BODY_MEMBERS)),
+pub(super) static BODY: Schema = Schema::Any(&[
+    Schema::Object(BODY_MEMBERS),
+    Schema::List(&Schema::Object(BODY_MEMBERS)),
 ]);
 
 const BODY_MEMBERS: Members = &[
-    ("error", Place::Error),
-    ("id", Place::Id(Names::Itself)),
-    ("request_id", Place::Id(Names::Deferred)),
-    ("output_file_id", Place::Id(Names::Output)),
-    ("error_file_id", Place::Id(Names::Failures)),
-    ("results_url", Place::Id(Names::Results)),
-    ("status", Place::Tag(Tag::Status)),
+    ("error", Schema::Error),
+    ("id", Schema::Id(Names::Itself)),
+    ("request_id", Schema::Id(Names::Deferred)),
+    ("output_file_id", Schema::Id(Names::Output)),
+    ("error_file_id", Schema::Id(Names::Failures)),
+    ("results_url", Schema::Id(Names::Results)),
+    ("status", Schema::Tag(Tag::Status)),
     // Anthropic's batches.
-    ("processing_status", Place::Tag(Tag::Status)),
-    ("usage", Place::Usage(USAGE)),
+    ("processing_status", Schema::Tag(Tag::Status)),
+    ("usage", Schema::Usage(USAGE)),
     ("choices", chat::CHOICES_WHOLE),
     ("output", responses::OUTPUT),
     (
         "content",
-        Place::List(&Place::Object(anthropic::CONTENT_BLOCK)),
+        Schema::List(&Schema::Object(anthropic::CONTENT_BLOCK)),
     ),
     // Cohere's chat.
     ("message", cohere::MESSAGE),
@@ -219,13 +219,13 @@ const BODY_MEMBERS: Members = &[
     ("candidates", gemini::CANDIDATES),
     ("meta", cohere::META),
     // A transcription.
-    ("text", Place::Text),
+    ("text", Schema::Text),
     // Images, embeddings.
     (
         "data",
-        Place::Items(&Place::Object(&[
-            ("b64_json", Place::Blob),
-            ("embedding", Place::Nothing),
+        Schema::Items(&Schema::Object(&[
+            ("b64_json", Schema::Blob),
+            ("embedding", Schema::Nothing),
         ])),
     ),
 ];

@@ -11,16 +11,18 @@
 //! # Failure policy
 //! The reservation is in the store before the request leaves. If the VM that holds it dies, its tokens are
 //! not given back; the bucket refills over them. Its place among the requests in flight is a lease that
-//! [`renew`] prolongs, so that a dead VM's places come free after [`LEASE`]. A store that fails, or swaps lost [`MAX_SWAPS`] times in a
+//! [`renew`] prolongs, so that a dead VM's places come free after [`SLOT_LIFETIME`]. A store that fails, or swaps lost [`MAX_SWAPS`] times in a
 //! row, is [`StoreError`]: the caller refuses with a retryable 503 and lets nothing pass unmetered.
 
-use crate::quota::{Exceeded, Hold, Nanos, SECOND};
+use crate::limiter::gcra::{Exceeded, Hold};
+use crate::time::{Nanos, SECOND};
 
 mod account;
 mod admission;
+pub mod gcra;
 mod spent;
 
-pub use account::{Account, Bid, Cost, Dimension, InFlight, Limits, Standings};
+pub use account::{Account, Cost, Dimension, InFlight, LimitSnapshot, Limits, TokenBounds};
 pub use admission::{Admission, admit};
 use spent::Spent;
 
@@ -29,7 +31,7 @@ use spent::Spent;
 pub const MAX_SWAPS: u32 = 1_000;
 
 /// How long a place in flight is held without being renewed.
-pub const LEASE: Nanos = 30 * SECOND;
+pub const SLOT_LIFETIME: Nanos = 30 * SECOND;
 
 /// A token for compare-and-swap: the version of a value that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ pub enum NotReserved {
         /// Units asked of that limit.
         requested: u64,
         /// All limits as they stand.
-        standings: Standings,
+        snapshot: LimitSnapshot,
     },
     /// The store failed.
     Store,
@@ -95,7 +97,7 @@ pub struct Reservation {
     account: Account,
     tokens: Hold,
     slot: Option<Slot>,
-    standings: Standings,
+    snapshot: LimitSnapshot,
 }
 
 /// Reads, decides and writes until nobody was in between. What was decided later, by a worker whose clock was read
@@ -145,16 +147,16 @@ pub fn reserve(
     cost: Cost,
     now: Nanos,
 ) -> Result<Reservation, NotReserved> {
-    let (tokens, slot, standings) = update(store, &account, now, |spent, now| {
+    let (tokens, slot, snapshot) = update(store, &account, now, |spent, now| {
         let (tokens, slot) = spent.charge(&account.limits, cost, now)?;
-        let standings = spent.standings(&account.limits, now);
-        Ok((tokens, slot, standings))
+        let snapshot = spent.snapshot(&account.limits, now);
+        Ok((tokens, slot, snapshot))
     })?;
     Ok(Reservation {
         account,
         tokens,
         slot,
-        standings,
+        snapshot,
     })
 }
 
@@ -196,16 +198,16 @@ pub fn charge_later(
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
-pub fn standings(
+pub fn snapshot(
     store: &impl CounterStore,
     account: &Account,
     now: Nanos,
-) -> Result<Standings, StoreError> {
+) -> Result<LimitSnapshot, StoreError> {
     let (spent, now) = read(store, account, now)?;
-    Ok(spent.standings(&account.limits, now))
+    Ok(spent.snapshot(&account.limits, now))
 }
 
-/// Prolongs a place in flight by [`LEASE`] from now.
+/// Prolongs a place in flight by [`SLOT_LIFETIME`] from now.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -225,8 +227,8 @@ pub fn renew(
 impl Reservation {
     /// All limits as they stood right after the reservation.
     #[must_use]
-    pub fn standings(&self) -> Standings {
-        self.standings
+    pub fn snapshot(&self) -> LimitSnapshot {
+        self.snapshot
     }
 
     /// The tokens reserved.
@@ -237,7 +239,7 @@ impl Reservation {
 
     /// The place in flight that must be renewed while the request is under way.
     #[must_use]
-    pub fn lease(&self) -> Option<(&Account, Slot)> {
+    pub fn slot(&self) -> Option<(&Account, Slot)> {
         self.slot.map(|slot| (&self.account, slot))
     }
 

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::memory::MemoryStore;
 use super::*;
 use crate::ident::KeyId;
-use crate::quota::{Limit, SECOND};
+use crate::limiter::gcra::Limit;
+use crate::time::SECOND;
 
 mod admission;
 
@@ -26,7 +27,7 @@ fn account(name: &str, requests: u32, tokens: u32) -> Account {
 fn cost(requests: u64, tokens: u64) -> Cost {
     Cost {
         requests,
-        tokens: Bid::exactly(tokens),
+        tokens: TokenBounds::exactly(tokens),
     }
 }
 
@@ -35,15 +36,15 @@ fn all_limits_are_charged_or_none() {
     let store = MemoryStore::default();
     let a = account("a", 2, 1_000);
     let first = reserve(&store, a.clone(), cost(1, 900), T0).unwrap();
-    assert_eq!(first.standings().requests.remaining, 1);
-    assert_eq!(first.standings().tokens.remaining, 100);
+    assert_eq!(first.snapshot().requests.remaining, 1);
+    assert_eq!(first.snapshot().tokens.remaining, 100);
 
     let refused = reserve(&store, a.clone(), cost(1, 200), T0).unwrap_err();
     assert!(matches!(
         refused,
         NotReserved::Limit { dimension: Dimension::Tokens, exceeded: Exceeded::Wait(w), requested: 200, .. } if w == 6 * SECOND
     ));
-    assert_eq!(standings(&store, &a, T0).unwrap().requests.remaining, 1);
+    assert_eq!(snapshot(&store, &a, T0).unwrap().requests.remaining, 1);
 
     let second = reserve(&store, a.clone(), cost(1, 100), T0).unwrap();
     let refused = reserve(&store, a.clone(), cost(1, 1), T0).unwrap_err();
@@ -56,8 +57,8 @@ fn all_limits_are_charged_or_none() {
     ));
     first.settle(&store, 0, T0).unwrap();
     second.settle(&store, 100, T0).unwrap();
-    assert_eq!(standings(&store, &a, T0).unwrap().tokens.remaining, 900);
-    assert_eq!(standings(&store, &a, T0).unwrap().requests.remaining, 0);
+    assert_eq!(snapshot(&store, &a, T0).unwrap().tokens.remaining, 900);
+    assert_eq!(snapshot(&store, &a, T0).unwrap().requests.remaining, 0);
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn a_generous_cap_is_held_to_what_is_there() {
             100,
             200,
             200,
-            Bid {
+            TokenBounds {
                 least: 300,
                 most: 300,
             },
@@ -119,7 +120,7 @@ fn a_generous_cap_is_held_to_what_is_there() {
             100,
             200,
             5_000,
-            Bid {
+            TokenBounds {
                 least: 300,
                 most: 1_000,
             },
@@ -128,7 +129,7 @@ fn a_generous_cap_is_held_to_what_is_there() {
             100,
             200,
             50,
-            Bid {
+            TokenBounds {
                 least: 150,
                 most: 150,
             },
@@ -137,7 +138,7 @@ fn a_generous_cap_is_held_to_what_is_there() {
             100,
             2_000,
             5_000,
-            Bid {
+            TokenBounds {
                 least: 1_000,
                 most: 1_000,
             },
@@ -146,7 +147,7 @@ fn a_generous_cap_is_held_to_what_is_there() {
             1_000,
             1,
             1,
-            Bid {
+            TokenBounds {
                 least: 1_000,
                 most: 1_000,
             },
@@ -155,24 +156,24 @@ fn a_generous_cap_is_held_to_what_is_there() {
             1_001,
             1,
             1,
-            Bid {
+            TokenBounds {
                 least: 1_001,
                 most: 1_001,
             },
         ),
-        (0, 0, 0, Bid { least: 0, most: 0 }),
+        (0, 0, 0, TokenBounds { least: 0, most: 0 }),
         (
             u64::MAX,
             u64::MAX,
             u64::MAX,
-            Bid {
+            TokenBounds {
                 least: u64::MAX,
                 most: u64::MAX,
             },
         ),
     ] {
         assert_eq!(
-            Bid::new(prompt, expected, most, &limit),
+            TokenBounds::new(prompt, expected, most, &limit),
             bid,
             "{prompt} {expected} {most}"
         );
@@ -181,7 +182,7 @@ fn a_generous_cap_is_held_to_what_is_there() {
     let ask = |least, most| {
         let cost = Cost {
             requests: 1,
-            tokens: Bid { least, most },
+            tokens: TokenBounds { least, most },
         };
         reserve(&store, account("a", 100, 1_000), cost, T0)
     };
@@ -211,7 +212,7 @@ fn places_in_flight_come_free_by_settling_and_by_themselves() {
     let store = MemoryStore::default();
     let enter = |now| reserve(&store, capped(2), cost(1, 0), now);
     let used = |now| {
-        standings(&store, &capped(2), now)
+        snapshot(&store, &capped(2), now)
             .unwrap()
             .in_flight
             .unwrap()
@@ -233,12 +234,12 @@ fn places_in_flight_come_free_by_settling_and_by_themselves() {
     let _third = enter(T0).unwrap();
 
     // The third's VM dies; the second's goes on and renews.
-    let (account, slot) = second.lease().unwrap();
-    renew(&store, account, slot, T0 + LEASE / 2).unwrap();
-    assert_eq!(used(T0 + LEASE), 1);
-    assert!(enter(T0 + LEASE).is_ok());
-    second.settle(&store, 0, T0 + LEASE).unwrap();
-    assert_eq!(used(T0 + LEASE), 1);
+    let (account, slot) = second.slot().unwrap();
+    renew(&store, account, slot, T0 + SLOT_LIFETIME / 2).unwrap();
+    assert_eq!(used(T0 + SLOT_LIFETIME), 1);
+    assert!(enter(T0 + SLOT_LIFETIME).is_ok());
+    second.settle(&store, 0, T0 + SLOT_LIFETIME).unwrap();
+    assert_eq!(used(T0 + SLOT_LIFETIME), 1);
 }
 
 #[test]
@@ -247,7 +248,7 @@ fn a_refused_request_costs_a_request() {
     let a = account("a", 2, 1_000);
     for left in [1, 0, 0] {
         charge_refused(&store, &a, T0).unwrap();
-        assert_eq!(standings(&store, &a, T0).unwrap().requests.remaining, left);
+        assert_eq!(snapshot(&store, &a, T0).unwrap().requests.remaining, left);
     }
 }
 
@@ -270,7 +271,7 @@ proptest! {
             }
             let charged = settled + open.iter().map(Reservation::tokens).sum::<u64>();
             prop_assert!(charged <= 1_000 + debt);
-            let left = standings(&store, &a, T0).unwrap().tokens.remaining;
+            let left = snapshot(&store, &a, T0).unwrap().tokens.remaining;
             prop_assert_eq!(u64::from(left), 1_000u64.saturating_sub(charged));
         }
     }
@@ -289,16 +290,14 @@ fn a_worker_that_read_its_clock_earlier_decides_by_what_was_decided_since() {
     for behind in [0, 1, SECOND / 1_000, SECOND] {
         let refused = reserve(&store, burst.clone(), cost(1, 0), T0 - behind).unwrap_err();
         let NotReserved::Limit {
-            exceeded,
-            standings,
-            ..
+            exceeded, snapshot, ..
         } = refused
         else {
             panic!("{refused:?}")
         };
         assert_eq!(exceeded, Exceeded::Wait(SECOND), "{behind}");
-        assert_eq!(standings.requests.reset, 3 * SECOND, "{behind}");
-        assert_eq!(standings.requests.used, 3, "{behind}");
+        assert_eq!(snapshot.requests.reset, 3 * SECOND, "{behind}");
+        assert_eq!(snapshot.requests.used, 3, "{behind}");
     }
 }
 
@@ -316,7 +315,7 @@ fn what_was_held_for_long_is_not_given_back_over_what_has_refilled() {
         reservation.settle(&store, 0, now).unwrap();
         let ask = Cost {
             requests: 0,
-            tokens: Bid {
+            tokens: TokenBounds {
                 least: 0,
                 most: 1_000,
             },

@@ -26,7 +26,7 @@ class Call:
     answered: bool = False
 
 
-class Meddler:
+class FaultProxy:
     """Forwards to the service's port; each kind of call can be told to behave otherwise."""
 
     def __init__(self, to_port: int):
@@ -37,7 +37,7 @@ class Meddler:
         self._delay: dict[str, float] = {}
         for event in self._open.values():
             event.set()
-        meddler = self
+        fault_proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -46,7 +46,7 @@ class Meddler:
             wbufsize = -1
 
             def handle_any(self):
-                meddler.handle(self)
+                fault_proxy.handle(self)
 
             do_GET = do_POST = handle_any
 

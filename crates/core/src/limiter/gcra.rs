@@ -6,7 +6,7 @@
 //! within `burst` intervals of now. It is what OpenAI's published numbers show, and a client that waits
 //! the promised time always gets through if nobody else spends in between.
 //!
-//! What it is not: no store and no clock. [`crate::ledger`] keeps the state, `now` is an argument.
+//! What it is not: no store and no clock. [`super`] keeps the state, `now` is an argument.
 //!
 //! # Laws (held by the properties below)
 //! - From a full bucket exactly `burst` units pass at one instant, however they are cut into requests.
@@ -18,20 +18,12 @@
 
 use std::num::NonZeroU32;
 
+use crate::time::{MINUTE, Nanos, SECOND};
+
 mod bucket;
-mod overrides;
 
 pub(crate) use bucket::Worth;
 pub use bucket::{Bucket, Hold};
-pub use overrides::{LimitOverrides, MAX_IN_FLIGHT, OutOfRange};
-
-/// A monotonic instant or a span, in nanoseconds.
-pub type Nanos = u64;
-
-/// Nanoseconds in a second.
-pub const SECOND: Nanos = 1_000_000_000;
-
-const MINUTE: Nanos = 60 * SECOND;
 
 /// The longest time in which a burst refills, about 31 years. Beyond, instants would not fit into their 64 bits,
 /// and a limit that saturates limits nothing.

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::ident::KeyId;
-use crate::quota::{Limit, Standing};
+use crate::limiter::gcra::{Limit, Standing};
 
 /// The limits of one key, compiled from its tier and its overrides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,14 +43,14 @@ impl Account {
 /// Tokens asked for: as many as are there, between the least that will do and the most that it could
 /// need. A generous cap of the client's is thus never by itself a reason to refuse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bid {
+pub struct TokenBounds {
     /// Without these it is refused.
     pub least: u64,
     /// Not more than these are held.
     pub most: u64,
 }
 
-impl Bid {
+impl TokenBounds {
     /// Exactly `tokens`.
     #[must_use]
     pub fn exactly(tokens: u64) -> Self {
@@ -79,12 +79,12 @@ pub struct Cost {
     /// Requests, normally one.
     pub requests: u64,
     /// Tokens to hold until it is settled.
-    pub tokens: Bid,
+    pub tokens: TokenBounds,
 }
 
 /// What an account shows at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standings {
+pub struct LimitSnapshot {
     /// The requests limit.
     pub requests: Standing,
     /// The tokens limit.
