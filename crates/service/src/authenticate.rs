@@ -1,7 +1,7 @@
 //! Which token opens which listener: administrators' the management API, proxies' the listener for proxies, and no other
 //! way round.
 //!
-//! What it is not: what a caller may do once it is in is decided in [`crate::admin::caller`].
+//! What it is not: what a caller may do once it is in is decided in [`crate::caller`].
 //!
 //! # Failure policy
 //! A refusal is counted by its reason and logged, at most once a second in the long run. The log names the token by the first

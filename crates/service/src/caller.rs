@@ -46,7 +46,7 @@ impl Caller {
     }
 
     /// Narrows what was asked for to what this caller may see. Whether there is such a team is not looked at:
-    /// [`crate::manage::teams::narrow`] does.
+    /// [`crate::ops::teams::narrow`] does.
     pub(crate) fn narrow(&self, asked: Option<TeamId>) -> Result<Option<TeamId>, ApiError> {
         match (asked, self.only_team()) {
             (Some(team), _) => self.may_see(&team).map(|()| Some(team)),

@@ -150,7 +150,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::manage::keys::{CreateKey, UpdateKey};
+    use crate::ops::keys::{CreateKey, UpdateKey};
     use crate::store::NewMember;
 
     #[test]

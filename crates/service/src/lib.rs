@@ -14,7 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_log;
-pub mod admin;
+pub mod api;
 mod authenticate;
 pub mod caller;
 pub mod clock;
@@ -27,10 +27,10 @@ pub mod health;
 pub mod intake;
 pub mod journal;
 pub mod json;
-pub mod manage;
 pub mod metrics;
 pub mod money;
 mod observe;
+pub mod ops;
 pub mod policy;
 pub mod price;
 mod proven;

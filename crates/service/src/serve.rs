@@ -15,7 +15,7 @@ use crate::clock::Reading;
 use crate::config::Config;
 use crate::service::Service;
 use crate::store::StoreError;
-use crate::{admin, sync};
+use crate::{api, sync};
 
 /// How often the clocks are looked at; what has to be done now and then is due each 30 seconds.
 const TICK: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ pub async fn serve(config: &Config) -> Result<Running, StartError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(answer(
         admin_listener,
-        admin::app(service.clone()),
+        api::app(service.clone()),
         service.clone(),
     ));
     tasks.spawn(answer(

@@ -36,7 +36,7 @@ use gmtech_core::sync::{Frame, FrameKind, KeyEntry, SyncError};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
-use crate::admin::{Path, Query};
+use crate::api::{Path, Query};
 use crate::authenticate::{Listener, authenticate};
 use crate::clock::Millis;
 use crate::detached::detached;

@@ -11,25 +11,20 @@
 //! acknowledged survives a loss of power too. Whatever failed heals by itself: no failure is remembered.
 
 mod audit;
-mod booking;
 mod budgets;
 mod bulk;
 mod connect;
-mod counted;
 mod cursor;
-mod events;
 mod health;
-mod ingest;
 mod keys;
 mod objects;
 mod pools;
 mod readers;
-mod reports;
 mod reserve;
 mod restored;
-mod rollups;
 mod rows;
 mod session;
+mod sums;
 mod sync;
 mod teams;
 mod time;
@@ -43,10 +38,10 @@ use sqlx::Row;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub(crate) use self::booking::sum_of;
 use self::connect::{Connector, Dialect, file_name};
 use self::readers::Readers;
 use self::reserve::Reserve;
+pub(crate) use self::sums::sum_of;
 use self::writer::{Tx, Urgency, Writer};
 use super::failure::Failure;
 use super::{By, Once, Result, StoreError};

@@ -9,7 +9,7 @@ use gmtech_core::sync::Frame;
 use gmtech_service::config::Config;
 use gmtech_service::secret::Token;
 use gmtech_service::service::Service;
-use gmtech_service::{admin, sync};
+use gmtech_service::{api, sync};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -42,7 +42,7 @@ impl Api {
 
     pub async fn open(config: Config, dir: tempfile::TempDir) -> Self {
         let service = Service::open(&config).await.unwrap();
-        let (admin, sync) = (admin::app(service.clone()), sync::app(service.clone()));
+        let (admin, sync) = (api::app(service.clone()), sync::app(service.clone()));
         Self {
             service,
             config,

@@ -9,7 +9,7 @@ use gmtech_core::model::{ModelPattern, ModelSet};
 use serde_json::json;
 use sqlx::Row;
 
-use super::booking::sum_of;
+use super::sums::sum_of;
 use super::{Tx, keys, next_version, note, rows, unsigned};
 use crate::clock::{Millis, month_start, week_start};
 use crate::store::{Amounts, Budgets, By, KeyInfo, Result, StoreError};

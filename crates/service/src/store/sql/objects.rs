@@ -14,8 +14,7 @@ use gmtech_core::objects::{BatchWork, Kind, Object, ObjectId, ObjectNote};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::booking::{SUMS, Sums};
-use super::rollups::{Slot, minute_of};
+use super::sums::{SUMS, Slot, Sums, minute_of};
 use super::{SqlStore, Tx, rows, signed, unsigned};
 use crate::clock::{DAY_MINUTES, Millis};
 use crate::store::{ObjectStore, Priced, Result, StoreError};

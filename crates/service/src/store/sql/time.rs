@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use sqlx::Row;
 
+use super::SqlStore;
 use super::budgets::judge_budget;
-use super::{SqlStore, counted, rollups};
+use super::usage::{counted, events, rollups};
 use crate::clock::Millis;
 use crate::store::{Budgeted, Result, StoreError, TimeStore};
 
@@ -76,7 +77,7 @@ impl TimeStore for SqlStore {
                 ids.push(id.try_into().map_err(|_| StoreError::Corrupt("event id"))?);
             }
             counted::keep(&mut tx, &ids).await?;
-            super::events::drop_events(&mut tx, &ids).await?;
+            events::drop_events(&mut tx, &ids).await?;
             self.commit(tx).await?;
             dropped += u64::try_from(ids.len()).unwrap_or(u64::MAX);
             if ids.is_empty() {

@@ -1,12 +1,19 @@
 //! Usage and money: taken in, credited, asked for.
 
+mod booking;
+pub(super) mod counted;
+pub(super) mod events;
+mod ingest;
+mod reports;
+pub(super) mod rollups;
+
 use async_trait::async_trait;
 use gmtech_core::ident::TeamId;
 use serde_json::json;
 
 use super::keys::cut;
 use super::teams::judge_credit;
-use super::{SqlStore, cursor, ingest, note, remember, replay, reports, rows};
+use super::{SqlStore, cursor, note, remember, replay, rows};
 use crate::clock::Millis;
 use crate::money::{DOLLAR, MAX_BALANCE};
 use crate::store::{

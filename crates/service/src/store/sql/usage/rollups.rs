@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 
 use sqlx::Row;
 
-use super::booking::{LARGEST, SUMS, Sums};
-use super::bulk::Bulk;
-use super::{SqlStore, Tx};
-use crate::clock::{DAY_MINUTES, HOUR_MINUTES, MINUTE_MS, Millis};
+use crate::clock::{DAY_MINUTES, HOUR_MINUTES};
+use crate::store::sql::bulk::Bulk;
+use crate::store::sql::sums::{LARGEST, SUMS, Slot, Sums};
+use crate::store::sql::{SqlStore, Tx};
 use crate::store::{Result, Rollup};
 
 /// For how many days longer than single events and minutes the hours are kept.
@@ -17,24 +17,6 @@ pub(super) const HOURS_BEYOND: i64 = 60;
 
 /// How many minutes or hours one transaction drops.
 const AT_ONCE: i64 = 60;
-
-/// What one row of sums by the minute is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Slot<'a> {
-    /// Minutes since the Unix epoch.
-    pub(super) minute: i64,
-    pub(super) team: &'a str,
-    pub(super) key: &'a str,
-    pub(super) model: &'a str,
-    /// A group of endpoints.
-    pub(super) endpoint: &'a str,
-    pub(super) decision: &'a str,
-}
-
-/// The minute of an instant, counted from the Unix epoch.
-pub(super) fn minute_of(at: Millis) -> i64 {
-    at.0.div_euclid(MINUTE_MS)
-}
 
 impl Rollup {
     /// Its table, and the column of its time.
@@ -121,7 +103,7 @@ fn adding(rollup: Rollup) -> Bulk {
 
 /// Drops the sums of minutes and hours that are no longer kept, once the days before `day` are closed, a part in each
 /// transaction: others write in between. Those of days stay.
-pub(super) async fn prune(store: &SqlStore, day: i64) -> Result<()> {
+pub(in crate::store::sql) async fn prune(store: &SqlStore, day: i64) -> Result<()> {
     for (rollup, from) in [(Rollup::Minutes, day), (Rollup::Hours, day - HOURS_BEYOND)] {
         let (table, time) = rollup.names();
         let per_day = DAY_MINUTES / rollup.minutes();

@@ -1,7 +1,7 @@
 //! What a text must look like, by the name of its field: bounds and patterns that the API description gives.
 //!
 //! A field means the same wherever it stands, in a path, a query or a body, so it has one shape. The rules themselves
-//! are held by [`crate::manage::fields`] and the types of core; what is described here is tested against them by a
+//! are held by [`crate::ops::fields`] and the types of core; what is described here is tested against them by a
 //! fuzzer.
 
 use gmtech_core::address::MAX_NETWORKS;

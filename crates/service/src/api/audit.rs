@@ -10,7 +10,7 @@ use super::{List, PageParams, Query};
 use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{ApiError, ErrorBody};
-use crate::manage::audit;
+use crate::ops::audit;
 use crate::service::Service;
 use crate::store::{AuditEntry, Proxy};
 

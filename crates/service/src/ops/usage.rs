@@ -10,7 +10,7 @@ use gmtech_core::sync::events::Label;
 use crate::caller::Caller;
 use crate::clock::{DAY_MINUTES, HOUR_MINUTES, MINUTE_MS, Millis, parse_day};
 use crate::error::ApiError;
-use crate::manage::{fields, marks};
+use crate::ops::{fields, marks};
 use crate::service::Service;
 use crate::store::{
     Dimension, Every, Kept, Page, RequestRecord, Rollup, UsageCursor, UsageQuery, UsageRow,

@@ -14,7 +14,7 @@ use crate::access_log;
 use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{ApiError, ErrorBody};
-use crate::manage::usage::{self as manage, AskUsage};
+use crate::ops::usage::{self as ops, AskUsage};
 use crate::service::Service;
 use crate::store::{Batch, Import, Ingested, RequestRecord, UsageRow};
 
@@ -88,7 +88,7 @@ pub(super) async fn query(
         after: params.after,
         limit: params.limit,
     };
-    let usage = manage::query(&service, &caller, question, Millis::now()).await?;
+    let usage = ops::query(&service, &caller, question, Millis::now()).await?;
     export::render(format, usage, asked.as_deref().unwrap_or_default())
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn request(
     caller: Caller,
     Path(request_id): Path<String>,
 ) -> Result<Json<List<RequestRecord>>, ApiError> {
-    let records = manage::request(&service, &caller, &request_id).await?;
+    let records = ops::request(&service, &caller, &request_id).await?;
     Ok(Json(List::all(records)))
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::manage::fields;
+use crate::ops::fields;
 use crate::secret::{self, Token};
 use crate::service::Service;
 use crate::store::{AdminToken, NewAdminToken, Role};

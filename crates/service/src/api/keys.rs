@@ -13,7 +13,7 @@ use super::views::{ChangedKey, KeyView, NewKeyView, RotatedView};
 use super::{Body, IdempotencyKey, List, PageParams, Path, Query, created};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::manage::keys::{self, CreateKey, CreateKeys, ListKeys, Made, Rotate, UpdateKey};
+use crate::ops::keys::{self, CreateKey, CreateKeys, ListKeys, Made, Rotate, UpdateKey};
 use crate::service::Service;
 use crate::sync::receipts;
 

@@ -11,7 +11,7 @@ use super::List;
 use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{ApiError, ErrorBody};
-use crate::manage::restored;
+use crate::ops::restored;
 use crate::service::Service;
 use crate::store::Restored;
 

@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use sqlx::Row;
 
-use super::booking::{Sums, charge};
+use super::booking::charge;
+use super::counted;
 use super::events::{Fresh, accounts, insert_events};
-use super::rollups::{Slot, minute_of};
-use super::{Tx, counted, note, objects, signed};
 use crate::clock::{DAY_MS, Millis};
+use crate::store::sql::sums::{Slot, Sums, minute_of};
+use crate::store::sql::{Tx, note, objects, signed};
 use crate::store::{Batch, Import, Ingested, Result};
 
 /// 2020-01-01: no event is older.

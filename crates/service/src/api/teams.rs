@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use super::{Body, IdempotencyKey, List, PageParams, Path, Query, created};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::manage::teams::{self, CreateTeam, Credit};
+use crate::ops::teams::{self, CreateTeam, Credit};
 use crate::service::Service;
 use crate::store::{LedgerRow, Member, NewMember, Team, TeamPatch};
 

@@ -11,7 +11,7 @@ pub use asked::{CreateKey, CreateKeys, ListKeys, Rotate, UpdateKey};
 use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::ApiError;
-use crate::manage::{fields, marks, teams};
+use crate::ops::{fields, marks, teams};
 use crate::policy::DEFAULT_TIER;
 use crate::secret;
 use crate::service::Service;

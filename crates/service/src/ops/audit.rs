@@ -2,7 +2,7 @@
 
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::manage::{fields, teams};
+use crate::ops::{fields, teams};
 use crate::service::Service;
 use crate::store::{AuditEntry, AuditFilter, Head, Page, PageRequest, Proxy};
 use crate::sync::receipts;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::manage::fields;
 use crate::money::{MAX_AMOUNT, parse_usd};
+use crate::ops::fields;
 use crate::policy::Policy;
 use crate::service::Service;
 use crate::store::{

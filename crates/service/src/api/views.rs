@@ -8,7 +8,7 @@ use gmtech_core::request::EndpointGroup;
 use serde::Serialize;
 
 use crate::clock::Millis;
-use crate::manage::keys::Made;
+use crate::ops::keys::Made;
 use crate::store::{Budgets, KeyInfo, LimitsSchema, Role, Standing};
 use crate::sync::receipts::Receipt;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::List;
 use crate::error::ApiError;
 use crate::export;
-use crate::manage::usage::Usage;
+use crate::ops::usage::Usage;
 use crate::store::UsageRow;
 
 /// How an answer is written.

@@ -1,4 +1,4 @@
-//! What is asked of keys. Fields are as a person wrote them; [`crate::manage::fields`] says what they must be.
+//! What is asked of keys. Fields are as a person wrote them; [`crate::ops::fields`] says what they must be.
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Body, IdempotencyKey, List, Path, created};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::manage::tokens::{self, CreateToken, Made};
+use crate::ops::tokens::{self, CreateToken, Made};
 use crate::service::Service;
 use crate::store::AdminToken;
 

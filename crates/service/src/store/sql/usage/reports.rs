@@ -5,11 +5,11 @@ use gmtech_core::ident::TeamId;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::booking::{SUMS, sum_of};
-use super::connect::Dialect;
 use super::rollups::HOURS_BEYOND;
-use super::{SqlStore, rows};
 use crate::clock::{DAY_MINUTES, DAY_MS, HOUR_MINUTES, MINUTE_MS, Millis, day_name};
+use crate::store::sql::connect::Dialect;
+use crate::store::sql::sums::{SUMS, sum_of};
+use crate::store::sql::{SqlStore, rows};
 use crate::store::{
     Dimension, Every, Kept, Page, RequestRecord, Result, UsageCursor, UsageQuery, UsageRow,
 };

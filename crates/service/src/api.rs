@@ -1,6 +1,6 @@
 //! The management API, `/admin/v1`: its routes, and the OpenAPI description made from the same declarations.
 //!
-//! Handlers parse and render. What may be done, by whom and what is recorded of it is in [`crate::manage`]; who calls is told
+//! Handlers parse and render. What may be done, by whom and what is recorded of it is in [`crate::ops`]; who calls is told
 //! by [`crate::caller`]. Every route but the description, the metrics and the health checks needs a token.
 
 mod audit;

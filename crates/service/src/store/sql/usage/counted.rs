@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 
 use sqlx::Row;
 
-use super::Tx;
-use super::bulk::Bulk;
 use crate::store::Result;
+use crate::store::sql::Tx;
+use crate::store::sql::bulk::Bulk;
 
 /// An event's id.
 type Id = [u8; 16];
@@ -83,7 +83,7 @@ pub(super) async fn among(tx: &mut Tx, ids: &[Id]) -> Result<HashSet<Id>> {
 }
 
 /// Keeps the ids of events that are about to go.
-pub(super) async fn keep(tx: &mut Tx, ids: &[Id]) -> Result<()> {
+pub(in crate::store::sql) async fn keep(tx: &mut Tx, ids: &[Id]) -> Result<()> {
     for range in ranges(ids.iter().map(place).collect()) {
         join(tx, range).await?;
     }

@@ -4,121 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use gmtech_core::usage::Usage;
-
-use super::budgets::judge_budget;
-use super::bulk::Bulk;
 use super::events::KeyAccount;
-use super::pools::pools;
-use super::rollups::{self, Slot};
-use super::teams::judge_credit;
-use super::{Tx, signed};
+use super::rollups;
 use crate::clock::Millis;
-use crate::store::{Priced, Result};
-
-/// The columns of sums, in the order of [`Sums`].
-pub(super) const SUMS: [&str; 11] = [
-    "requests",
-    "input",
-    "cached_input",
-    "cache_write",
-    "audio_input",
-    "output",
-    "reasoning",
-    "audio_output",
-    "total",
-    "not_exact",
-    "cost",
-];
-
-/// The largest that a sum becomes; two of them can still be added.
-pub(super) const LARGEST: i64 = 4_000_000_000_000_000_000;
-
-/// The sum of a column over any rows, as a `BIGINT`: exact up to 8·10¹⁸ either way, and that beyond it. A plain `SUM`
-/// fails where the result does not fit, and with it whoever asks.
-pub(crate) fn sum_of(column: &str) -> String {
-    let (high, low) = (
-        format!("SUM({column} / 1000000000)"),
-        format!("SUM({column} % 1000000000)"),
-    );
-    format!(
-        "CAST(CASE WHEN {high} >= 8000000000 THEN 8000000000000000000
-                   WHEN {high} <= -8000000000 THEN -8000000000000000000
-                   ELSE {high} * 1000000000 + {low} END AS BIGINT)"
-    )
-}
-
-#[derive(Default)]
-pub(super) struct Sums {
-    columns: [i64; 11],
-    last_used: i64,
-}
-
-impl Sums {
-    /// Of these columns.
-    pub(super) fn of(columns: [i64; 11], last_used: Millis) -> Self {
-        Self {
-            columns,
-            last_used: last_used.0,
-        }
-    }
-
-    /// What an event adds, besides its requests.
-    pub(super) fn columns_of(priced: &Priced) -> [i64; 10] {
-        let t = priced.event.usage.tokens();
-        let exact = matches!(priced.event.usage, Usage::Exact(_));
-        [
-            signed(t.input),
-            signed(t.cached_input),
-            signed(t.cache_write),
-            signed(t.audio_input),
-            signed(t.output),
-            signed(t.reasoning),
-            signed(t.audio_output),
-            signed(t.billable_total()),
-            if exact {
-                0
-            } else {
-                i64::from(priced.event.requests)
-            },
-            priced.cost,
-        ]
-    }
-
-    pub(super) fn add(&mut self, priced: &Priced, started: Millis) {
-        let row = std::iter::once(i64::from(priced.event.requests)).chain(Self::columns_of(priced));
-        for (sum, value) in self.columns.iter_mut().zip(row) {
-            *sum = sum.saturating_add(value);
-        }
-        self.last_used = self.last_used.max(started.0);
-    }
-
-    /// Adds other sums.
-    pub(super) fn merge(&mut self, other: &Self) {
-        for (sum, value) in self.columns.iter_mut().zip(other.columns) {
-            *sum = sum.saturating_add(value);
-        }
-        self.last_used = self.last_used.max(other.last_used);
-    }
-
-    /// Its columns, in the order of [`SUMS`].
-    pub(super) fn columns(&self) -> [i64; 11] {
-        self.columns
-    }
-
-    /// The start of the last request in it.
-    pub(super) fn last_used(&self) -> i64 {
-        self.last_used
-    }
-
-    fn requests(&self) -> i64 {
-        self.columns.first().copied().unwrap_or(0)
-    }
-
-    fn cost(&self) -> i64 {
-        self.columns.last().copied().unwrap_or(0)
-    }
-}
+use crate::store::Result;
+use crate::store::sql::Tx;
+use crate::store::sql::budgets::judge_budget;
+use crate::store::sql::bulk::Bulk;
+use crate::store::sql::pools::pools;
+use crate::store::sql::sums::{Slot, Sums};
+use crate::store::sql::teams::judge_credit;
 
 /// What one key's new events come to.
 #[derive(Default)]
@@ -145,7 +40,7 @@ pub(super) async fn charge(
         if sums.cost() > 0 {
             charge.requests = charge.requests.saturating_add(sums.requests());
         }
-        charge.last_used = charge.last_used.max(sums.last_used);
+        charge.last_used = charge.last_used.max(sums.last_used());
     }
     let mut charges: Vec<_> = charges.into_iter().collect();
     rollups::add(tx, slots).await?;

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use sqlx::Row;
 
-use super::bulk::Bulk;
-use super::{Tx, signed};
 use crate::clock::Millis;
+use crate::store::sql::bulk::Bulk;
+use crate::store::sql::{Tx, signed};
 use crate::store::{Priced, Result, StoreError};
 
 /// What booking needs to know of a key.
@@ -68,7 +68,7 @@ impl Fresh<'_> {
 }
 
 /// Removes events.
-pub(super) async fn drop_events(tx: &mut Tx, ids: &[[u8; 16]]) -> Result<()> {
+pub(in crate::store::sql) async fn drop_events(tx: &mut Tx, ids: &[[u8; 16]]) -> Result<()> {
     static DROP: LazyLock<Bulk> =
         LazyLock::new(|| Bulk::new("DELETE FROM events WHERE id IN (VALUES", 1, ")"));
     for (sql, part) in DROP.statements(tx, ids) {
