@@ -34,7 +34,7 @@ pub(crate) fn named(event_id: &[u8; 16]) {
 /// Counts the decision and leaves it in filter state for the access log and for other filters.
 pub(crate) fn decided(exchange: &Exchange) {
     let tier = tier(exchange);
-    let decision = exchange.decision();
+    let decision = exchange.decision().name();
     metrics::count(
         &format!("gmtech_requests.tier.{tier}.decision.{decision}"),
         1,

@@ -1,42 +1,120 @@
-//! What the gate's decisions are called in logs, metrics and the ledger, as far as others must tell them apart.
-//!
-//! A refusal is called by its reason ([`crate::denial::Denial::decision`]). The rest is listed here, so that a
-//! new refusal is one without anybody's being told.
+//! The decisions of the gate: one for each request. Their names stand in the access log, in metrics, in usage events and
+//! in the sums of the key service.
 
-/// Passed on to the upstream.
-pub const ALLOWED: &str = "allowed";
+use crate::vocabulary::vocabulary;
 
-/// Passed on, on a path that needs no key.
-pub const FREE: &str = "free";
+vocabulary! {
+    /// What the gate decided about a request.
+    ///
+    /// A refusal's status and message are its [`crate::denial::Denial`]'s; several of those can share a decision.
+    ///
+    /// ```
+    /// use gmtech_core::decision::{Decision, Outcome};
+    ///
+    /// assert_eq!(Decision::named("key_revoked"), Some(Decision::KeyRevoked));
+    /// assert_eq!(Decision::KeyRevoked.outcome(), Outcome::Refuses);
+    /// ```
+    pub enum Decision {
+        /// Passed on to the upstream.
+        Allowed = "allowed",
+        /// Passed on, on a path that needs no key.
+        Free = "free",
+        /// `GET /limits`, answered by the gate.
+        Limits = "limits",
+        /// OPTIONS, answered by the gate.
+        Preflight = "preflight",
+        /// The client left before its request was decided, or Envoy refused its body.
+        Incomplete = "incomplete",
+        /// Not a request: an event that tells what an object of the provider's has used in the end.
+        Settled = "settled",
+        /// Not a request: an event that tells of an object that another object has named.
+        Found = "found",
+        /// No key, or none that is active.
+        InvalidApiKey = "invalid_api_key",
+        /// The key was revoked.
+        KeyRevoked = "key_revoked",
+        /// The key may not be used from the client's address.
+        IpNotAuthorized = "ip_not_authorized",
+        /// The key may not use the group of endpoints.
+        EndpointNotAllowed = "endpoint_not_allowed",
+        /// The key or its tier may not use the model.
+        ModelNotFound = "model_not_found",
+        /// The body is too large, can be read in two ways, or cannot be read.
+        BadRequest = "bad_request",
+        /// The limit of requests a minute is reached.
+        RateLimitRequests = "rate_limit_requests",
+        /// The limit of tokens a minute is reached.
+        RateLimitTokens = "rate_limit_tokens",
+        /// The limit of requests in flight is reached.
+        RateLimitInFlight = "rate_limit_in_flight",
+        /// The gate holds as many bytes of the key's bodies as it may.
+        RateLimitBodies = "rate_limit_bodies",
+        /// The team's credit or a budget of the key is spent.
+        InsufficientQuota = "insufficient_quota",
+        /// No such path, or an endpoint that the operator has not opened.
+        UnknownUrl = "unknown_url",
+        /// The team has made no such object.
+        ObjectNotFound = "object_not_found",
+        /// A list of what all teams have made.
+        ListRefused = "list_refused",
+        /// A method that no LLM API has.
+        MethodNotAllowed = "method_not_allowed",
+        /// WebSocket or another upgrade.
+        UpgradeRefused = "upgrade_refused",
+        /// The upstream's list of models cannot be read.
+        UnreadableModels = "unreadable_models",
+        /// The key service has not said yet, or not for too long, which keys there are.
+        NotReady = "not_ready",
+        /// The gate holds as many bytes of bodies as it may.
+        Overloaded = "overloaded",
+        /// The gate itself cannot decide.
+        Unavailable = "unavailable",
+    }
+}
 
-/// `GET /limits`, answered by the gate.
-pub const LIMITS: &str = "limits";
+/// What a decision does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It goes on to the upstream.
+    Admits,
+    /// The gate refuses it.
+    Refuses,
+    /// Neither: the gate answers it, or it ends before it is decided, or it is no request.
+    Neither,
+}
 
-/// OPTIONS, answered by the gate.
-pub const PREFLIGHT: &str = "preflight";
+impl Decision {
+    /// Whether it admits or refuses.
+    #[must_use]
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Allowed | Self::Free => Outcome::Admits,
+            Self::Limits | Self::Preflight | Self::Incomplete | Self::Settled | Self::Found => {
+                Outcome::Neither
+            }
+            _ => Outcome::Refuses,
+        }
+    }
 
-/// The client left before its request was decided, or Envoy refused its body: neither admitted nor refused by the gate.
-pub const INCOMPLETE: &str = "incomplete";
-
-/// Whether a request with this decision was refused by the gate.
-#[must_use]
-pub fn refuses(decision: &str) -> bool {
-    !matches!(decision, ALLOWED | FREE | LIMITS | PREFLIGHT | INCOMPLETE)
+    /// What Envoy logs as `%RESPONSE_CODE_DETAILS%` where the gate answers: the name behind `gmtech_`.
+    #[must_use]
+    pub fn details(self) -> String {
+        format!("gmtech_{}", self.name())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::denial::Denial;
 
     #[test]
-    fn what_is_no_denial_refuses_nothing() {
-        for decision in [ALLOWED, FREE, LIMITS, PREFLIGHT, INCOMPLETE] {
-            assert!(!refuses(decision), "{decision}");
+    fn every_name_is_a_word_of_its_own_that_leads_back() {
+        for decision in Decision::ALL {
+            assert_eq!(Decision::named(decision.name()), Some(decision));
+            let is_word = |b: u8| b.is_ascii_lowercase() || b == b'_';
+            assert!(decision.name().bytes().all(is_word), "{decision:?}");
+            assert!(decision.meaning().ends_with('.'), "{decision:?}");
         }
-        for denial in [Denial::KeyRevoked, Denial::Credit, Denial::Unavailable] {
-            assert!(refuses(denial.decision()), "{denial:?}");
-        }
-        assert!(refuses("a_reason_to_come"));
+        assert_eq!(Decision::named("a_reason_to_come"), None);
     }
 }

@@ -22,6 +22,7 @@ use headers::retry_headers;
 use std::net::IpAddr;
 
 use crate::auth::{InvalidKey, Refused};
+use crate::decision::Decision;
 use crate::ident::{KeyId, TeamId};
 use crate::limiter::Dimension;
 use crate::limiter::gcra::Exceeded;
@@ -45,7 +46,7 @@ pub struct Reply {
     /// The body.
     pub body: String,
     /// For Envoy's `%RESPONSE_CODE_DETAILS%`.
-    pub details: &'static str,
+    pub details: String,
 }
 
 /// Why a request is refused.
@@ -159,10 +160,9 @@ impl From<Refused> for Denial {
     }
 }
 
-/// What a refusal is called in logs and metrics, and its fixed parts.
+/// A refusal's decision and its fixed parts.
 struct Kind {
-    decision: &'static str,
-    details: &'static str,
+    decision: Decision,
     status: u16,
     error_type: &'static str,
     code: &'static str,
@@ -170,10 +170,9 @@ struct Kind {
 }
 
 macro_rules! kind {
-    ($decision:literal, $status:literal, $error_type:literal, $code:literal $(, param $param:literal)?) => {
+    ($decision:ident, $status:literal, $error_type:literal, $code:literal $(, param $param:literal)?) => {
         Kind {
-            decision: $decision,
-            details: concat!("gmtech_", $decision),
+            decision: Decision::$decision,
             status: $status,
             error_type: $error_type,
             code: $code,
@@ -187,16 +186,16 @@ impl Denial {
         match self {
             Self::InvalidKey(_) => {
                 kind!(
-                    "invalid_api_key",
+                    InvalidApiKey,
                     401,
                     "invalid_request_error",
                     "invalid_api_key"
                 )
             }
-            Self::KeyRevoked => kind!("key_revoked", 403, "invalid_request_error", "key_revoked"),
+            Self::KeyRevoked => kind!(KeyRevoked, 403, "invalid_request_error", "key_revoked"),
             Self::AddressNotAllowed { .. } => {
                 kind!(
-                    "ip_not_authorized",
+                    IpNotAuthorized,
                     401,
                     "invalid_request_error",
                     "ip_not_authorized"
@@ -204,68 +203,52 @@ impl Denial {
             }
             Self::EndpointNotAllowed { .. } => {
                 kind!(
-                    "endpoint_not_allowed",
+                    EndpointNotAllowed,
                     403,
                     "invalid_request_error",
                     "permission_denied"
                 )
             }
             Self::ModelNotAllowed { .. } => {
-                kind!("model_not_found", 403, "invalid_request_error", "model_not_found", param "model")
+                kind!(ModelNotFound, 403, "invalid_request_error", "model_not_found", param "model")
             }
             Self::Limit(hit) => match hit.dimension {
                 Dimension::Requests => {
-                    kind!(
-                        "rate_limit_requests",
-                        429,
-                        "requests",
-                        "rate_limit_exceeded"
-                    )
+                    kind!(RateLimitRequests, 429, "requests", "rate_limit_exceeded")
                 }
                 Dimension::Tokens => {
-                    kind!("rate_limit_tokens", 429, "tokens", "rate_limit_exceeded")
+                    kind!(RateLimitTokens, 429, "tokens", "rate_limit_exceeded")
                 }
                 Dimension::InFlight => {
-                    kind!(
-                        "rate_limit_in_flight",
-                        429,
-                        "requests",
-                        "rate_limit_exceeded"
-                    )
+                    kind!(RateLimitInFlight, 429, "requests", "rate_limit_exceeded")
                 }
             },
             Self::BodiesOfKey { .. } => {
-                kind!("rate_limit_bodies", 429, "requests", "rate_limit_exceeded")
+                kind!(RateLimitBodies, 429, "requests", "rate_limit_exceeded")
             }
             Self::Body(error) => Kind {
-                decision: "bad_request",
-                details: "gmtech_bad_request",
+                decision: Decision::BadRequest,
                 status: error.status(),
                 error_type: error.kind(),
                 code: error.code(),
                 param: error.param(),
             },
             Self::UnknownUrl { .. } | Self::ClosedEndpoint { .. } => {
-                kind!("unknown_url", 404, "invalid_request_error", "unknown_url")
+                kind!(UnknownUrl, 404, "invalid_request_error", "unknown_url")
             }
             Self::NoSuchObject { .. } => {
-                kind!("object_not_found", 404, "invalid_request_error", "not_found", param "id")
+                kind!(ObjectNotFound, 404, "invalid_request_error", "not_found", param "id")
             }
             Self::NoSuchReference(names) => Kind {
                 param: Some(words::named_by(*names)),
-                ..kind!(
-                    "object_not_found",
-                    400,
-                    "invalid_request_error",
-                    "not_found"
-                )
+                ..kind!(ObjectNotFound, 400, "invalid_request_error", "not_found")
             },
             Self::ObjectList { .. } => {
-                kind!("list_refused", 404, "invalid_request_error", "unknown_url")
+                kind!(ListRefused, 404, "invalid_request_error", "unknown_url")
             }
             Self::Method { .. } => {
                 kind!(
-                    "method_not_allowed",
+                    MethodNotAllowed,
                     405,
                     "invalid_request_error",
                     "method_not_allowed"
@@ -273,32 +256,32 @@ impl Denial {
             }
             Self::Upgrade => {
                 kind!(
-                    "upgrade_refused",
+                    UpgradeRefused,
                     400,
                     "invalid_request_error",
                     "upgrade_not_supported"
                 )
             }
             Self::UnreadableModels => {
-                kind!("unreadable_models", 502, "server_error", "bad_gateway")
+                kind!(UnreadableModels, 502, "server_error", "bad_gateway")
             }
             Self::Credit | Self::ModelBudget { .. } => {
                 kind!(
-                    "insufficient_quota",
+                    InsufficientQuota,
                     429,
                     "insufficient_quota",
                     "insufficient_quota"
                 )
             }
-            Self::NotReady => kind!("not_ready", 503, "server_error", "gate_not_ready"),
-            Self::Overloaded => kind!("overloaded", 503, "server_error", "gate_overloaded"),
-            Self::Unavailable => kind!("unavailable", 503, "server_error", "gate_unavailable"),
+            Self::NotReady => kind!(NotReady, 503, "server_error", "gate_not_ready"),
+            Self::Overloaded => kind!(Overloaded, 503, "server_error", "gate_overloaded"),
+            Self::Unavailable => kind!(Unavailable, 503, "server_error", "gate_unavailable"),
         }
     }
 
-    /// The decision's name in logs and metrics.
+    /// The decision that it is.
     #[must_use]
-    pub fn decision(&self) -> &'static str {
+    pub fn decision(&self) -> Decision {
         self.kind().decision
     }
 
@@ -339,7 +322,7 @@ impl Denial {
                 message: &self.message(),
                 wait: self.wait(),
             }),
-            details: kind.details,
+            details: kind.decision.details(),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use crate::attribution;
 use crate::auth::{self, Principal};
 use crate::config::Policy;
-use crate::decision;
+use crate::decision::Decision;
 use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
@@ -131,7 +131,7 @@ pub struct Exchange {
     admission: Option<Admission>,
     model: Option<ModelId>,
     objects: Objects,
-    decision: &'static str,
+    decision: Decision,
     started: Now,
     /// The status of the answer, whoever gave it; 0 before.
     status: u16,
@@ -162,7 +162,7 @@ impl Exchange {
             account: None,
             admission: None,
             model: None,
-            decision: decision::PREFLIGHT,
+            decision: Decision::Preflight,
             objects: Objects::default(),
             started: now,
             status: 0,
@@ -267,9 +267,9 @@ impl Exchange {
         reading.reader.open_brace().filter(|_| may_ask)
     }
 
-    /// The decision's name in logs and metrics.
+    /// What was decided so far.
     #[must_use]
-    pub fn decision(&self) -> &'static str {
+    pub fn decision(&self) -> Decision {
         self.decision
     }
 
@@ -330,7 +330,7 @@ fn preflight() -> Reply {
         status: 204,
         headers: vec![("allow", METHODS.into())],
         body: String::new(),
-        details: "gmtech_preflight",
+        details: Decision::Preflight.details(),
     }
 }
 

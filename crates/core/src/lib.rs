@@ -41,3 +41,4 @@ pub mod request;
 pub mod sync;
 pub mod time;
 pub mod usage;
+mod vocabulary;

@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
-use gmtech_core::decision::ALLOWED;
+use gmtech_core::decision::Decision;
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::ModelId;
 use gmtech_core::request::Endpoint;
-use gmtech_core::sync::events::{Label, UsageEvent};
+use gmtech_core::sync::events::{Label, NamedDecision, UsageEvent};
 use gmtech_core::usage::{Tokens, Usage};
 use serde_json::Value;
 
@@ -64,8 +64,9 @@ pub fn read(entry: &Value) -> Entry {
     if text(entry, "key_id").is_empty() {
         return Entry::Unattributed;
     }
-    let decision = text(entry, "decision");
-    if text(entry, "event_id").is_empty() && !decision.is_empty() && decision != ALLOWED {
+    let decision = decision(entry);
+    let is_named = !decision.as_str().is_empty();
+    if text(entry, "event_id").is_empty() && is_named && decision != Decision::Allowed.into() {
         return Entry::Summed;
     }
     event(entry)
@@ -99,7 +100,7 @@ fn event(entry: &Value) -> Option<UsageEvent> {
                 .next()
                 .unwrap_or(""),
         ),
-        decision: Label::clip(&text(entry, "decision")),
+        decision: decision(entry),
         status: first(entry, ["status", "response_code"])
             .parse()
             .unwrap_or(0),
@@ -120,6 +121,10 @@ fn event(entry: &Value) -> Option<UsageEvent> {
         request_id: request_id(&text(entry, "request_id")),
         endpoint_group: group(entry),
     })
+}
+
+fn decision(entry: &Value) -> NamedDecision {
+    Label::clip(&text(entry, "decision")).into()
 }
 
 /// One that holds a key, which a client may have put there, is left out.

@@ -210,7 +210,7 @@ mod tests {
             tier: TierName::new("free").unwrap(),
             model: ModelId::new(model).ok(),
             endpoint: Label::clip("/v1/chat/completions"),
-            decision: Label::clip("allowed"),
+            decision: Label::clip("allowed").into(),
             status: 200,
             duration_ms: 1,
             // 2026-10-01

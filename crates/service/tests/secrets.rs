@@ -149,7 +149,7 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
         tier: "free".parse().unwrap(),
         model: gmtech_core::model::ModelId::new(key).ok(),
         endpoint: Label::clip(&format!("/{key}")),
-        decision: Label::clip("allowed"),
+        decision: Label::clip("allowed").into(),
         status: 200,
         duration_ms: 1,
         started_unix_ms: u64::try_from(common::NOON.0).unwrap(),

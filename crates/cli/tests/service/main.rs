@@ -241,7 +241,7 @@ fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() 
             tier: "free".parse().unwrap(),
             model: ModelId::new("gpt-4o").ok(),
             endpoint: Label::clip("/v1/chat/completions"),
-            decision: Label::clip("allowed"),
+            decision: Label::clip("allowed").into(),
             status: 200,
             duration_ms: 1,
             started_unix_ms,

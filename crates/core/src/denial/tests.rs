@@ -1,4 +1,5 @@
 use super::*;
+use crate::decision::Outcome;
 use crate::ident::TeamId;
 use crate::limiter::gcra::Standing;
 use crate::limiter::{InFlight, LimitSnapshot};
@@ -264,7 +265,8 @@ fn every_refusal_has_openais_shape() {
         let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
         assert_eq!(reply.status, status);
         assert_eq!(reply.details, details);
-        assert_eq!(reply.details, format!("gmtech_{}", denial.decision()));
+        assert_eq!(reply.details, denial.decision().details());
+        assert_eq!(denial.decision().outcome(), Outcome::Refuses, "{denial:?}");
         assert_eq!(header(&reply, "content-type").unwrap(), "application/json");
         assert_eq!(
             body,

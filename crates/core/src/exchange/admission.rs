@@ -11,7 +11,7 @@ use super::{
 };
 use crate::auth::{self, InvalidKey, Principal};
 use crate::config::Policy;
-use crate::decision;
+use crate::decision::Decision;
 use crate::denial::{Denial, LimitHit};
 use crate::head::{Head, HeadEdits};
 use crate::limiter::{self, Account, Cost, CounterStore, NotReserved, TokenBounds};
@@ -44,7 +44,7 @@ impl Exchange {
         }
         match policy.path_action(head.path()) {
             PathAction::Free => {
-                self.decision = decision::FREE;
+                self.decision = Decision::Free;
                 self.phase = Phase::Forwarded(None);
                 let head = self.forward_edits(head);
                 return Ok(Step::Forward(Forward {
@@ -65,7 +65,7 @@ impl Exchange {
             return Ok(step);
         }
         if limits::is_asked(head) {
-            self.decision = decision::LIMITS;
+            self.decision = Decision::Limits;
             let reply = limits::reply(
                 self.principal.as_ref(),
                 self.account()?,
@@ -248,7 +248,7 @@ impl Exchange {
             }
         };
         let reservation = reserved.map_err(|e| self.not_reserved(e))?;
-        self.decision = decision::ALLOWED;
+        self.decision = Decision::Allowed;
         self.snapshot = Some((reservation.snapshot(), now.wall_millis));
         let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f, policy));
         self.phase = Phase::Forwarded(Some(Box::new(Forwarded {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Now;
 use crate::auth::Principal;
+use crate::decision::Decision;
 use crate::denial::{Denial, Dialect, Reply};
 use crate::head::Head;
 use crate::limiter::gcra::Standing;
@@ -92,6 +93,6 @@ pub(super) fn reply(
         headers,
         // Strings and integers always serialise.
         body: serde_json::to_string(&list).unwrap_or_default(),
-        details: "gmtech_limits",
+        details: Decision::Limits.details(),
     })
 }

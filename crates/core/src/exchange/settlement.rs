@@ -2,7 +2,7 @@
 
 use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::config::Policy;
-use crate::decision;
+use crate::decision::Decision;
 use crate::limiter::CounterStore;
 use crate::output_forecast::{self, Lesson};
 use crate::request::EndpointGroup;
@@ -36,12 +36,12 @@ impl Exchange {
             Phase::Forwarded(Some(forwarded)) => self.settle(*forwarded, policy, store, now),
             Phase::ReadingBody(_) | Phase::Asking(_) => {
                 // The client left, or Envoy refused a body that was too large: it was a request all the same.
-                self.decision = decision::INCOMPLETE;
+                self.decision = Decision::Incomplete;
                 self.end_admission(true, store, now);
                 None
             }
             Phase::Resolving => {
-                self.decision = decision::INCOMPLETE;
+                self.decision = Decision::Incomplete;
                 None
             }
             Phase::Forwarded(None) | Phase::Refused | Phase::Settled => None,
@@ -66,7 +66,7 @@ impl Exchange {
             tier: record.tier.clone(),
             model: self.model.clone(),
             endpoint: Label::clip(&self.logged_path),
-            decision: Label::clip(self.decision),
+            decision: self.decision.into(),
             status: self.status,
             duration_ms: u32::try_from(millis).unwrap_or(u32::MAX),
             started_unix_ms: started.wall_millis,

@@ -3,7 +3,7 @@
 use super::tallies::MAX_TALLIES;
 use super::*;
 use crate::config::Policy;
-use crate::decision::ALLOWED;
+use crate::decision::Decision;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
 use crate::sync::events::{Label, MAX_BATCH_EVENTS, decode_batch};
@@ -30,7 +30,7 @@ fn event(n: u64, key: &str, decision: &str) -> UsageEvent {
         tier: TierName::new("free").unwrap(),
         model: ModelId::new("gpt-4o").ok(),
         endpoint: Label::clip("/v1/chat/completions"),
-        decision: Label::clip(decision),
+        decision: Label::clip(decision).into(),
         status: 200,
         duration_ms: 5,
         started_unix_ms: 1_790_000_000_000 + n,
@@ -43,7 +43,7 @@ fn event(n: u64, key: &str, decision: &str) -> UsageEvent {
 }
 
 fn admitted(n: u64) -> UsageEvent {
-    event(n, "key_1", ALLOWED)
+    event(n, "key_1", Decision::Allowed.name())
 }
 
 fn refusal(n: u64) -> UsageEvent {
@@ -153,7 +153,7 @@ fn a_batch_goes_out_when_it_is_full_or_time_has_come() {
 fn a_batch_of_the_largest_events_is_one_that_the_service_takes() {
     let mut stand = Stand::new();
     for n in 0..2_000 {
-        let mut large = event(n, &"k".repeat(64), ALLOWED);
+        let mut large = event(n, &"k".repeat(64), Decision::Allowed.name());
         large.model = ModelId::new(&"m".repeat(256)).ok();
         stand.push(large, 0);
     }

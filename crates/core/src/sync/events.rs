@@ -14,9 +14,13 @@
 //! in what an older writer does not send, and skips what a newer one sends beyond what it knows. Only a change
 //! that an older reader would misunderstand takes a new version. Version 1 ended with the decision.
 
+mod label;
+
+pub use label::{Label, MAX_LABEL_LEN, NamedDecision};
+
 use super::SyncError;
 use super::bytes::{Reader, put_block};
-use crate::decision::ALLOWED;
+use crate::decision::Decision;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
 use crate::objects::ObjectNote;
@@ -28,9 +32,6 @@ pub const EVENTS_VERSION: u8 = 2;
 /// The most events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 1_000;
 
-/// The longest label, in bytes.
-pub const MAX_LABEL_LEN: usize = 64;
-
 /// The most tokens of one kind that an event may say: a million million. The largest real ones, batches of 50,000
 /// requests, use a hundredth of it, and sums of millions of such events still fit 64 bits. On the wire a count ends at
 /// `u32::MAX` anyway; this bounds what comes another way, such as a log.
@@ -39,39 +40,6 @@ pub const MAX_EVENT_TOKENS: u64 = 1_000_000_000_000;
 /// The latest start that any clock tells, however wrong: 2200-01-01, in milliseconds since the Unix epoch. Beyond it a
 /// number is no time.
 pub const MAX_STARTED_UNIX_MS: u64 = 7_258_118_400_000;
-
-/// A short text for logs and queries, such as an endpoint or a decision: at most 64 visible ASCII
-/// characters, so that it needs no escaping anywhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Label(Box<str>);
-
-impl Label {
-    /// Keeps what of `text` a label may hold, cut at 64 bytes.
-    #[must_use]
-    pub fn clip(text: &str) -> Self {
-        let kept: String = text
-            .chars()
-            .filter(char::is_ascii_graphic)
-            .take(MAX_LABEL_LEN)
-            .collect();
-        Self(kept.into())
-    }
-
-    fn checked(text: &str) -> Result<Self, SyncError> {
-        let label = Self::clip(text);
-        if label.as_str() == text {
-            Ok(label)
-        } else {
-            Err(SyncError::Malformed)
-        }
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// One settled request of a known key, or several refused ones that only differ in their time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +56,8 @@ pub struct UsageEvent {
     pub model: Option<ModelId>,
     /// The route, without a query.
     pub endpoint: Label,
-    /// `allowed`, `free`, or the refusal's decision.
-    pub decision: Label,
+    /// What was decided.
+    pub decision: NamedDecision,
     /// The status that the client got; 0 if it got none.
     pub status: u16,
     /// From the first byte of the request to the last of the response, in milliseconds.
@@ -229,7 +197,9 @@ impl UsageEvent {
     /// Whether it may cost money: the request went on to the upstream, or used tokens, or tells of an object.
     #[must_use]
     pub fn is_admitted(&self) -> bool {
-        self.decision.as_str() == ALLOWED || !self.usage.tokens().is_zero() || self.object.is_some()
+        self.decision == Decision::Allowed.into()
+            || !self.usage.tokens().is_zero()
+            || self.object.is_some()
     }
 
     /// The event as it stands in a batch, with its length before it.
@@ -320,7 +290,7 @@ impl UsageEvent {
                 name => Some(ModelId::new(name).map_err(|_| SyncError::Malformed)?),
             },
             endpoint: Label::checked(r.text()?)?,
-            decision: Label::checked(r.text()?)?,
+            decision: Label::checked(r.text()?)?.into(),
             requests: match r.appended(Reader::u32)? {
                 None => 1,
                 Some(0) => return Err(SyncError::Malformed),

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::events::{EVENTS_VERSION, Label, UsageEvent, decode_batch, encode_batch};
 use super::*;
+use crate::decision::Decision;
 use crate::ident::{KeyId, TierName};
 use crate::limits::LimitOverrides;
 use crate::model::{ModelId, ModelPattern, ModelSet};
@@ -58,7 +59,7 @@ fn event(n: u8) -> UsageEvent {
         tier: TierName::new("free").unwrap(),
         model: n.is_multiple_of(2).then(|| ModelId::new("gpt-4o").unwrap()),
         endpoint: Label::clip("/v1/chat/completions"),
-        decision: Label::clip("allowed"),
+        decision: Decision::Allowed.into(),
         status: 200,
         duration_ms: 1_250,
         started_unix_ms: 1_790_000_000_000,

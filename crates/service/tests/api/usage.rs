@@ -23,7 +23,7 @@ async fn used(api: &Api, models: [&str; 2]) -> String {
             tier: TierName::new("free").unwrap(),
             model: ModelId::new(model).ok(),
             endpoint: Label::clip("/v1/chat/completions"),
-            decision: Label::clip("allowed"),
+            decision: Label::clip("allowed").into(),
             status: 200,
             duration_ms: 12,
             started_unix_ms: u64::try_from(now.0 - ago * MINUTE_MS).unwrap(),

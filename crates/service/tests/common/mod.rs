@@ -199,7 +199,7 @@ pub fn event(key: &KeyInfo, n: u64, cost: i64) -> Priced {
             tier: key.record.tier.clone(),
             model: Some(ModelId::new("gpt-4o").unwrap()),
             endpoint: Label::clip("/v1/chat/completions"),
-            decision: Label::clip("allowed"),
+            decision: Label::clip("allowed").into(),
             status: 200,
             duration_ms: 12,
             started_unix_ms: NOON.0 as u64,

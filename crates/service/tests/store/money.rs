@@ -273,7 +273,7 @@ async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
         (6, "limits"),
         (7, "incomplete"),
     ] {
-        events[at].event.decision = Label::clip(decision);
+        events[at].event.decision = Label::clip(decision).into();
         events[at].event.usage = Usage::Exact(Tokens::default());
         events[at].cost = 0;
     }
@@ -339,7 +339,7 @@ async fn batches_of_one_transaction_are_answered_each(stand: &Stand) {
 async fn a_sum_of_refusals_counts_as_so_many(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let mut sum = event(&key, 1, 0);
-    sum.event.decision = Label::clip("key_revoked");
+    sum.event.decision = Label::clip("key_revoked").into();
     sum.event.usage = Usage::Exact(Tokens::default());
     (sum.event.model, sum.event.endpoint) = (None, Label::clip(""));
     sum.event.requests = 40_000;

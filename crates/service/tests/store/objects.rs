@@ -50,7 +50,7 @@ fn made(key: &KeyInfo, settled: bool) -> Priced {
 fn settled(key: &KeyInfo, output: u64, cost: i64, at: Millis) -> Priced {
     let mut settled = event(key, 2, cost);
     settled.event.id = id().event(Told::Settled);
-    settled.event.decision = Label::clip("settled");
+    settled.event.decision = Label::clip("settled").into();
     settled.event.started_unix_ms = at.0 as u64;
     settled.event.usage = Usage::Exact(tokens(100, output));
     settled.event.object = Some(ObjectNote::Settled { id: id() });

@@ -36,7 +36,7 @@ async fn used(stand: &Stand) -> [KeyInfo; 2] {
         .unwrap();
     let second = made.key;
     let mut refused = at(&second, 6, 90, "", "embeddings", 0);
-    refused.event.decision = Label::clip("key_revoked");
+    refused.event.decision = Label::clip("key_revoked").into();
     refused.event.usage = Usage::Exact(Tokens::default());
     let events = [
         at(&first, 1, 0, "gpt-4o", "chat_completions", 100),

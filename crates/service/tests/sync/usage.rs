@@ -22,7 +22,7 @@ fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
         tier: TierName::new("free").unwrap(),
         model: ModelId::new(model).ok(),
         endpoint: Label::clip("/v1/chat/completions"),
-        decision: Label::clip("allowed"),
+        decision: Label::clip("allowed").into(),
         status: 200,
         duration_ms: 5,
         started_unix_ms: Millis::now().0 as u64,

@@ -2,12 +2,13 @@
 
 use super::super::{Exchange, Now, Phase};
 use crate::config::Policy;
+use crate::decision::Decision;
 use crate::limiter::{self, Account, CounterStore};
 use crate::objects::path::View;
 use crate::objects::registry;
 use crate::objects::{Kind, Object, ObjectId, ObjectNote, Told};
 use crate::request::Param;
-use crate::sync::events::{Label, UsageEvent};
+use crate::sync::events::{Label, NamedDecision, UsageEvent};
 use crate::usage::{Progress, Shown, Tokens, Usage};
 
 /// What an object has used in the end.
@@ -175,7 +176,7 @@ impl Exchange {
             tier: of.tier.clone(),
             model: of.model.clone(),
             endpoint: Label::clip(&self.logged_path),
-            decision: Label::clip(decision),
+            decision: NamedDecision::Known(decision),
             status: self.status,
             duration_ms: 0,
             started_unix_ms: now.wall_millis,
@@ -190,13 +191,19 @@ impl Exchange {
         if let Some(owner) = &self.objects.known {
             events.extend(self.objects.found.iter().map(|(id, of)| {
                 let note = ObjectNote::Found { id: *id, of: *of };
-                event(id.event(Told::Found), owner, "found", nothing, note)
+                event(id.event(Told::Found), owner, Decision::Found, nothing, note)
             }));
         }
         events.extend(self.objects.settled.as_ref().map(|settled| {
             let Settled { id, object, usage } = &**settled;
             let note = ObjectNote::Settled { id: *id };
-            event(id.event(Told::Settled), object, "settled", *usage, note)
+            event(
+                id.event(Told::Settled),
+                object,
+                Decision::Settled,
+                *usage,
+                note,
+            )
         }));
         events
     }

@@ -210,12 +210,12 @@ fn a_closed_endpoint_counts_as_a_request() {
     let store = MemoryStore::default();
     let (exchange, step) = send(&store, &["DELETE /v1/files/x", "authorization: Bearer {4}"]);
     assert_eq!(
-        (status(&step), exchange.decision()),
+        (status(&step), exchange.decision().name()),
         (Some(404), "unknown_url")
     );
     assert_eq!(exchange.attributed().unwrap().id.as_str(), "key_4");
     let (exchange, _) = send(&store, &["GET /v1/models", "authorization: Bearer {4}"]);
-    assert_eq!(exchange.decision(), "rate_limit_requests");
+    assert_eq!(exchange.decision().name(), "rate_limit_requests");
 }
 
 /// Key 5's view of a list of models.

@@ -94,7 +94,10 @@ fn a_key_that_is_known_passes_until_it_is_revoked() {
         vec![(1, Some(record(1, Status::Active)))],
         at(10),
     );
-    assert_eq!(ask(&store, 1, &policy, at(11)).0.decision(), "allowed");
+    assert_eq!(
+        ask(&store, 1, &policy, at(11)).0.decision().name(),
+        "allowed"
+    );
     learn(
         &store,
         FrameKind::Delta,
@@ -104,7 +107,7 @@ fn a_key_that_is_known_passes_until_it_is_revoked() {
     );
     let (exchange, step) = ask(&store, 1, &policy, at(12));
     assert_eq!(
-        (exchange.decision(), status(&step)),
+        (exchange.decision().name(), status(&step)),
         ("key_revoked", Some(403))
     );
 }
@@ -118,11 +121,11 @@ fn an_unknown_key_is_asked_about_once_and_then_remembered() {
     learn(&store, FrameKind::Resolved, (1, 1), vec![(1, None)], at(11));
     let step = resume(&mut exchange, &store, 1, &policy, at(11));
     assert_eq!(
-        (exchange.decision(), status(&step)),
+        (exchange.decision().name(), status(&step)),
         ("invalid_api_key", Some(401))
     );
     assert_eq!(
-        ask(&store, 1, &policy, at(12)).0.decision(),
+        ask(&store, 1, &policy, at(12)).0.decision().name(),
         "invalid_api_key"
     );
     assert!(matches!(
@@ -159,7 +162,10 @@ fn a_key_made_a_moment_ago_works_at_once() {
         at(11),
     );
     let step = resume(&mut exchange, &store, 1, &policy, at(11));
-    assert_eq!((exchange.decision(), status(&step)), ("allowed", None));
+    assert_eq!(
+        (exchange.decision().name(), status(&step)),
+        ("allowed", None)
+    );
 }
 
 #[test]
@@ -168,7 +174,7 @@ fn a_service_that_does_not_answer_is_a_503_and_never_a_401() {
     let (mut exchange, _) = ask(&store, 1, &policy, at(11));
     let step = resume(&mut exchange, &store, 1, &policy, at(11));
     assert_eq!(
-        (exchange.decision(), status(&step)),
+        (exchange.decision().name(), status(&step)),
         ("not_ready", Some(503))
     );
 }
@@ -185,7 +191,7 @@ fn bodies_that_wait_for_a_key_have_a_bound_of_their_own() {
     let (mut second, _) = ask(&store, 2, &policy, at(11));
     let mut hold = |exchange: &mut Exchange, stream, bytes| {
         let step = exchange.hold((&mut holding, stream), body(bytes), &policy, &store, at(11));
-        step.map(|step| (status(&step), exchange.decision()))
+        step.map(|step| (status(&step), exchange.decision().name()))
     };
     assert_eq!(hold(&mut first, 1, 20), None);
     assert_eq!(hold(&mut second, 2, 12), None);
@@ -235,7 +241,11 @@ fn a_silent_service_is_relied_on_for_as_long_as_configured() {
     ] {
         let policy = policy(when_stale);
         let (mut exchange, _) = ask(&store, 1, &policy, at(seconds));
-        assert_eq!(exchange.decision(), decision, "{seconds} {when_stale}");
+        assert_eq!(
+            exchange.decision().name(),
+            decision,
+            "{seconds} {when_stale}"
+        );
         let answer = exchange.response_head(&Head::default(), &policy);
         let says = answer
             .head
@@ -296,7 +306,7 @@ fn a_model_whose_budget_is_spent_is_refused_and_others_pass() {
             ],
             body,
         );
-        assert_eq!(exchange.decision(), decision, "{target} {body}");
+        assert_eq!(exchange.decision().name(), decision, "{target} {body}");
         if decision == "insufficient_quota" {
             let Step::Reply(reply) = step else {
                 panic!("passed")
@@ -337,7 +347,7 @@ fn spent_credit_is_hopeless_and_attributed() {
         panic!("passed")
     };
     assert_eq!(
-        (reply.status, exchange.decision()),
+        (reply.status, exchange.decision().name()),
         (429, "insufficient_quota")
     );
     assert!(reply.headers.contains(&("x-should-retry", "false".into())));

@@ -109,8 +109,11 @@ fn a_request_that_was_never_complete_costs_a_request() {
     let (mut exchange, step) = send_body(&store, &request, "");
     assert!(matches!(step, Step::ReadBody));
     assert_eq!(exchange.finish(&policy(), &store, NOW), None);
-    assert_eq!(exchange.decision(), "incomplete");
-    assert_eq!(send(&store, &request).0.decision(), "rate_limit_requests");
+    assert_eq!(exchange.decision().name(), "incomplete");
+    assert_eq!(
+        send(&store, &request).0.decision().name(),
+        "rate_limit_requests"
+    );
 }
 
 #[test]
@@ -194,7 +197,7 @@ fn a_prompt_beyond_the_limit_is_hopeless_and_a_generous_cap_is_not() {
     let (exchange, Step::Reply(reply)) = send_body(&store, &request, &long) else {
         panic!("passed")
     };
-    assert_eq!(exchange.decision(), "rate_limit_tokens");
+    assert_eq!(exchange.decision().name(), "rate_limit_tokens");
     assert!(reply.body.contains("Request too large"), "{}", reply.body);
     assert!(reply.headers.contains(&("x-should-retry", "false".into())));
     let generous = CHAT.replace(r#""messages""#, r#""max_tokens":100000,"messages""#);
@@ -204,7 +207,7 @@ fn a_prompt_beyond_the_limit_is_hopeless_and_a_generous_cap_is_not() {
     ));
     assert_eq!(tokens_left(&store, "6"), 0);
     let (exchange, _) = send_body(&store, &request, CHAT);
-    assert_eq!(exchange.decision(), "rate_limit_tokens");
+    assert_eq!(exchange.decision().name(), "rate_limit_tokens");
 }
 
 #[test]
@@ -213,7 +216,10 @@ fn a_key_has_no_more_requests_in_flight_than_it_may() {
     let request = ["GET /v1/models", "authorization: Bearer {7}"];
     let (mut first, _) = send(&store, &request);
     assert!(first.slot().is_some());
-    assert_eq!(send(&store, &request).0.decision(), "rate_limit_in_flight");
+    assert_eq!(
+        send(&store, &request).0.decision().name(),
+        "rate_limit_in_flight"
+    );
     first.finish(&policy(), &store, NOW);
-    assert_eq!(send(&store, &request).0.decision(), "allowed");
+    assert_eq!(send(&store, &request).0.decision().name(), "allowed");
 }

@@ -143,7 +143,11 @@ impl World {
     fn push(&mut self, lane: usize, refused: bool, key: u8, count: u16) {
         for _ in 0..count {
             self.next_id += 1;
-            let decision = if refused { "key_revoked" } else { ALLOWED };
+            let decision = if refused {
+                "key_revoked"
+            } else {
+                Decision::Allowed.name()
+            };
             let event = event(self.next_id, &format!("key_{key}"), decision);
             if refused {
                 self.refused += 1;

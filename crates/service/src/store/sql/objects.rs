@@ -7,7 +7,7 @@
 //! booked, so that no day's sum falls below zero.
 
 use async_trait::async_trait;
-use gmtech_core::decision::ALLOWED;
+use gmtech_core::decision::Decision;
 use gmtech_core::ident::TierName;
 use gmtech_core::model::ModelId;
 use gmtech_core::objects::{BatchWork, Kind, Object, ObjectId, ObjectNote};
@@ -44,7 +44,7 @@ impl Booked {
             key: &self.key,
             model: &self.model,
             endpoint: &self.endpoint,
-            decision: ALLOWED,
+            decision: Decision::Allowed.name(),
         };
         let mut columns = [0; 11];
         let values = std::iter::once(self.requests).chain(self.columns);

@@ -1,7 +1,8 @@
 //! What was used, asked for in groups, and single requests.
 
-use gmtech_core::decision::refuses;
+use gmtech_core::decision::Outcome;
 use gmtech_core::ident::TeamId;
+use gmtech_core::sync::events::{Label, NamedDecision};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -244,8 +245,12 @@ fn add(group: &mut UsageRow, row: &AnyRow) -> Result<()> {
     let decision: String = row.try_get("decision")?;
     let requests: i64 = row.try_get("requests")?;
     group.requests = group.requests.saturating_add(requests);
-    if refuses(&decision) {
-        let sum = group.refusals.entry(decision).or_default();
+    let decision = NamedDecision::from(Label::clip(&decision));
+    if decision.outcome() == Outcome::Refuses {
+        let sum = group
+            .refusals
+            .entry(decision.as_str().to_owned())
+            .or_default();
         *sum = sum.saturating_add(requests);
     }
     for (sum, column) in [

@@ -1,0 +1,45 @@
+//! Words that events, JSON, SQL, metrics, logs and documents share: an enum whose declaration is the only list of them.
+
+/// Declares an enum whose variants have names.
+///
+/// It makes `ALL` (every variant in order), `name`, `meaning` (the variant's doc comment) and `named` (the way back).
+/// What lists the words iterates over `ALL` or is tested against it.
+macro_rules! vocabulary {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis enum $Name:ident {
+            $( $(#[doc = $doc:literal])+ $Variant:ident = $text:literal ),+ $(,)?
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        $visibility enum $Name {
+            $( $(#[doc = $doc])+ $Variant ),+
+        }
+
+        impl $Name {
+            /// All of them, in the order of their declaration.
+            pub const ALL: [Self; [$($text),+].len()] = [$(Self::$Variant),+];
+
+            /// The name, as it stands in events, JSON, SQL, metrics and logs.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$Variant => $text),+ }
+            }
+
+            /// What it means, in a sentence: for documents.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$Variant => concat!($($doc),+).trim_ascii()),+ }
+            }
+
+            /// The one with this name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|one| one.name() == name)
+            }
+        }
+    };
+}
+
+pub(crate) use vocabulary;
