@@ -10,7 +10,7 @@ use gmtech_core::limiter::{Account, SLOT_LIFETIME, Slot, renew};
 use crate::host::shared_data::SharedCounters;
 use crate::host::system;
 
-/// How often to renew, in nanoseconds: three chances a lease.
+/// How often to renew, in nanoseconds: three chances in a lifetime.
 pub(crate) const RENEWAL: u64 = SLOT_LIFETIME / 3;
 
 thread_local! {
@@ -18,8 +18,8 @@ thread_local! {
 }
 
 /// Holds a stream's place, if it has one. It is the same one from its head to its end.
-pub(crate) fn hold(stream: u32, lease: Option<(&Account, Slot)>) {
-    if let Some((account, slot)) = lease {
+pub(crate) fn hold(stream: u32, place: Option<(&Account, Slot)>) {
+    if let Some((account, slot)) = place {
         HELD.with(|held| {
             if let Ok(mut held) = held.try_borrow_mut() {
                 held.entry(stream)

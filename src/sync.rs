@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use gmtech_core::config::ServicePolicy;
-use gmtech_core::directory::{self, poll_lease};
+use gmtech_core::directory::{self, poll_lease, proxy_name};
 use gmtech_core::sync::Frame;
 use proxy_wasm::traits::Context;
 
@@ -136,7 +136,7 @@ impl Poller {
         let wait = if self.pause == 0 { WAIT.as_millis() } else { 0 };
         // While a snapshot is under way its next page is asked for without a receipt: it is not applied yet.
         let proxy = if state.writing == state.generation {
-            proxy_name()?
+            proxy_name::parameter(&SharedCounters, self.holder).unwrap_or_default()
         } else {
             String::new()
         };
@@ -210,19 +210,4 @@ impl Poller {
         self.not_before = system::now()?.monotonic.saturating_add(self.pause);
         Ok(())
     }
-}
-
-/// This process's name in receipts: drawn once, kept in shared data.
-fn proxy_name() -> Result<String, Status> {
-    use gmtech_core::limiter::CounterStore;
-    const NAME: &[u8] = b"d/proxy";
-    let known = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
-    for _ in 0..3 {
-        if let Ok(Some((bytes, _))) = SharedCounters.get(NAME) {
-            return Ok(known(bytes).unwrap_or_default());
-        }
-        let drawn = format!("&proxy=envoy-{:016x}", system::random_u64()?);
-        let _ = SharedCounters.swap(NAME, drawn.as_bytes(), None);
-    }
-    Ok(String::new())
 }

@@ -1,10 +1,10 @@
 //! Shared data: one map for all workers of the process, under this filter's `vm_id`.
 
-use gmtech_core::limiter::{CounterStore, StoreError, SwapError, Version};
+use gmtech_core::shared::{CounterStore, StoreError, SwapError, Version};
 
 use super::{Status, abi};
 
-/// The counters of the ledger, kept in shared data.
+/// The shared counters, kept in shared data.
 pub(crate) struct SharedCounters;
 
 /// No value ever has this version, and a set on a missing key succeeds with any: together, an atomic

@@ -13,25 +13,21 @@
 
 use crate::ident::TeamId;
 use crate::key::KeyDigest;
-use crate::limiter::{CounterStore, StoreError, SwapError, Version};
 use crate::record::KeyRecord;
+use crate::shared::codec::{Reader, words};
+use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 use crate::sync::{Frame, FrameKind, KeyEntry, TeamEntry};
 use crate::time::Nanos;
 
-mod codec;
 mod denied;
 pub mod poll_lease;
+pub mod proxy_name;
 pub mod resolve_budget;
 
-use codec::{Reader, words};
+/// The version of the directory's values.
+const VERSION: u8 = 1;
 
-const STATE: &[u8] = b"d/state";
-const SEEN: &[u8] = b"d/seen";
-
-/// A lost swap means that another worker resolved the same key; after a few the entry is as good as written.
-const TRIES: u32 = 8;
-
-/// How far the directory is.
+/// Sync progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// The history that the version belongs to; 0 before the first snapshot.
@@ -54,7 +50,7 @@ impl State {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut r = Reader::new(bytes)?;
+        let mut r = Reader::new(VERSION, bytes)?;
         let state = Self {
             epoch: r.u64()?,
             version: r.u64()?,
@@ -66,13 +62,16 @@ impl State {
     }
 
     fn to_bytes(self) -> Vec<u8> {
-        words([
-            self.epoch,
-            self.version,
-            self.generation,
-            self.writing,
-            self.synced_at,
-        ])
+        words(
+            VERSION,
+            [
+                self.epoch,
+                self.version,
+                self.generation,
+                self.writing,
+                self.synced_at,
+            ],
+        )
     }
 }
 
@@ -93,13 +92,13 @@ pub enum Found {
     },
 }
 
-/// How far the directory is.
+/// Sync progress.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
 pub fn state(store: &impl CounterStore) -> Result<State, StoreError> {
     Ok(store
-        .get(STATE)?
+        .get(names::SYNC_STATE)?
         .and_then(|(bytes, _)| State::from_bytes(&bytes))
         .unwrap_or_default())
 }
@@ -110,44 +109,36 @@ pub fn state(store: &impl CounterStore) -> Result<State, StoreError> {
 /// # Errors
 /// [`StoreError`] if the store fails.
 pub fn seen(store: &impl CounterStore, state: &State) -> Result<u64, StoreError> {
-    let noted = read_seen(store)?.and_then(|(seen, _)| seen);
+    let noted = store.get(names::SEEN_VERSION)?;
     let version = noted
+        .and_then(|(bytes, _)| read_seen(&bytes))
         .filter(|(epoch, _)| *epoch == state.epoch)
         .map_or(0, |(_, version)| version);
     Ok(version.max(state.version))
 }
 
-/// Epoch and version, if they can be read, and the version of the store's value.
-type Seen = (Option<(u64, u64)>, Version);
-
-fn read_seen(store: &impl CounterStore) -> Result<Option<Seen>, StoreError> {
-    let decode = |bytes: &[u8]| {
-        let mut r = Reader::new(bytes)?;
-        Some((r.u64()?, r.u64()?))
-    };
-    Ok(store
-        .get(SEEN)?
-        .map(|(bytes, version)| (decode(&bytes), version)))
+/// Epoch and version.
+fn read_seen(bytes: &[u8]) -> Option<(u64, u64)> {
+    let mut r = Reader::new(VERSION, bytes)?;
+    Some((r.u64()?, r.u64()?))
 }
 
 /// Keeps the highest version of an epoch. That of another epoch replaces it.
 fn note_seen(store: &impl CounterStore, epoch: u64, version: u64) -> Result<(), StoreError> {
-    for _ in 0..TRIES {
-        let read = read_seen(store)?;
-        if let Some((Some(known), _)) = &read
-            && known.0 == epoch
-            && known.1 >= version
-        {
-            return Ok(());
-        }
-        match store.swap(SEEN, &words([epoch, version]), read.map(|(_, at)| at)) {
-            Ok(()) => return Ok(()),
-            Err(SwapError::Lost) => {}
-            Err(SwapError::Store(e)) => return Err(e),
-        }
+    let noted = update(
+        store,
+        names::SEEN_VERSION,
+        Retry::Briefly,
+        |known| match known.and_then(read_seen) {
+            Some((e, v)) if e == epoch && v >= version => Change::Keep(()),
+            _ => Change::Write(words(VERSION, [epoch, version]), ()),
+        },
+    );
+    match noted {
+        // Others write it as fast as that: the next answer notes it.
+        Err(SwapError::Lost) => Ok(()),
+        other => Ok(other?),
     }
-    // Others write it as fast as that: the next answer notes it.
-    Ok(())
 }
 
 /// What is known of a key; `Ok(None)` where nothing is.
@@ -159,7 +150,7 @@ pub fn key(
     digest: &KeyDigest,
     state: &State,
 ) -> Result<Option<Found>, StoreError> {
-    let read = store.get(&key_name(digest))?;
+    let read = store.get(&names::key(digest))?;
     let entry = read.and_then(|(bytes, _)| Entry::from_bytes(&bytes));
     let Some(entry) = entry.filter(|e| e.generation >= state.generation) else {
         return denied::asked_at(store, digest)
@@ -184,7 +175,7 @@ pub fn is_exhausted(
     team: &TeamId,
     state: &State,
 ) -> Result<bool, StoreError> {
-    let read = store.get(&team_name(team))?;
+    let read = store.get(&names::team(team))?;
     let entry = read.and_then(|(bytes, _)| Entry::from_bytes(&bytes));
     Ok(entry.is_some_and(|e| e.generation >= state.generation && e.flags & SPENT != 0))
 }
@@ -224,12 +215,13 @@ pub fn apply(store: &impl CounterStore, frame: &Frame, now: Nanos) -> Result<boo
     if !frame.more {
         next.generation = next.writing;
     }
-    // One poller writes this, by lease; two of them for a moment only apply the same frames twice.
-    let at = store.get(STATE)?.map(|(_, version)| version);
-    match store.swap(STATE, &next.to_bytes(), at) {
-        Ok(()) => Ok(true),
+    // The holder of the poll lease writes this; two of them for a moment only apply the same frames twice.
+    let moved = update(store, names::SYNC_STATE, Retry::Never, |_| {
+        Change::Write(next.to_bytes(), true)
+    });
+    match moved {
         Err(SwapError::Lost) => Ok(false),
-        Err(SwapError::Store(e)) => Err(e),
+        other => Ok(other?),
     }
 }
 
@@ -240,7 +232,7 @@ fn put(
     now: Nanos,
 ) -> Result<(), StoreError> {
     for entry in &frame.keys {
-        let name = key_name(&entry.digest);
+        let name = names::key(&entry.digest);
         let of_nobody = frame.kind == FrameKind::Resolved && entry.state.is_none();
         if of_nobody && store.get(&name)?.is_none() {
             denied::note(store, &entry.digest, now)?;
@@ -251,7 +243,7 @@ fn put(
     for entry in &frame.teams {
         write(
             store,
-            &team_name(&entry.team),
+            &names::team(&entry.team),
             &Entry::of_team(entry, generation, now),
         )?;
     }
@@ -260,22 +252,14 @@ fn put(
 
 /// Writes an entry unless a newer one stands there.
 fn write(store: &impl CounterStore, name: &[u8], entry: &Entry) -> Result<(), StoreError> {
-    for _ in 0..TRIES {
-        let read = store.get(name)?;
-        let known = read
-            .as_ref()
-            .and_then(|(bytes, _)| Entry::from_bytes(bytes));
-        let newer = |k: &Entry| (k.generation, k.version) > (entry.generation, entry.version);
-        if known.as_ref().is_some_and(newer) {
-            return Ok(());
+    let newer = |k: &Entry| (k.generation, k.version) > (entry.generation, entry.version);
+    update(store, name, Retry::Briefly, |known| {
+        if known.and_then(Entry::from_bytes).is_some_and(|k| newer(&k)) {
+            return Change::Keep(());
         }
-        match store.swap(name, &entry.to_bytes(), read.map(|(_, v)| v)) {
-            Ok(()) => return Ok(()),
-            Err(SwapError::Lost) => {}
-            Err(SwapError::Store(e)) => return Err(e),
-        }
-    }
-    Err(StoreError)
+        Change::Write(entry.to_bytes(), ())
+    })?;
+    Ok(())
 }
 
 const HAS_RECORD: u64 = 1;
@@ -323,7 +307,7 @@ impl Entry {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut r = Reader::new(bytes)?;
+        let mut r = Reader::new(VERSION, bytes)?;
         Some(Self {
             generation: r.u64()?,
             version: r.u64()?,
@@ -334,18 +318,13 @@ impl Entry {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = words([self.generation, self.version, self.at, self.flags]);
+        let mut out = words(
+            VERSION,
+            [self.generation, self.version, self.at, self.flags],
+        );
         out.extend_from_slice(&self.record);
         out
     }
-}
-
-fn key_name(digest: &KeyDigest) -> Vec<u8> {
-    [b"k/", digest.as_bytes().as_slice()].concat()
-}
-
-fn team_name(team: &TeamId) -> Vec<u8> {
-    [b"t/", team.as_str().as_bytes()].concat()
 }
 
 #[cfg(test)]

@@ -19,11 +19,12 @@ use crate::decision::Decision;
 use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
-use crate::limiter::{self, Account, Admission, CounterStore, LimitSnapshot, Reservation, Slot};
+use crate::limiter::{self, Account, Admission, LimitSnapshot, Reservation, Slot};
 use crate::model::ModelId;
 use crate::objects::ObjectId;
 use crate::record::KeyRecord;
 use crate::request::{BodyReader, EndpointGroup, EndpointKind, UsageEdit};
+use crate::shared::CounterStore;
 use crate::time::Now;
 
 mod admission;

@@ -38,6 +38,7 @@ pub mod output_forecast;
 pub mod path;
 pub mod record;
 pub mod request;
+pub mod shared;
 pub mod sync;
 pub mod time;
 pub mod usage;

@@ -10,11 +10,12 @@
 //!
 //! # Failure policy
 //! The reservation is in the store before the request leaves. If the VM that holds it dies, its tokens are
-//! not given back; the bucket refills over them. Its place among the requests in flight is a lease that
-//! [`renew`] prolongs, so that a dead VM's places come free after [`SLOT_LIFETIME`]. A store that fails, or swaps lost [`MAX_SWAPS`] times in a
-//! row, is [`StoreError`]: the caller refuses with a retryable 503 and lets nothing pass unmetered.
+//! not given back; the bucket refills over them. Its place among the requests in flight lasts for
+//! [`SLOT_LIFETIME`] and [`renew`] prolongs it, so that a dead VM's places come free by themselves. A store that fails, or
+//! every swap lost, is [`StoreError`]: the caller refuses with a retryable 503 and lets nothing pass unmetered.
 
 use crate::limiter::gcra::{Exceeded, Hold};
+use crate::shared::{self, Change, CounterStore, Retry, StoreError};
 use crate::time::{Nanos, SECOND};
 
 mod account;
@@ -26,47 +27,8 @@ pub use account::{Account, Cost, Dimension, InFlight, LimitSnapshot, Limits, Tok
 pub use admission::{Admission, admit};
 use spent::Spent;
 
-/// How often a lost swap is tried again. A swap takes about a microsecond, and each loss means that another worker got
-/// through, so that this is never reached by load alone.
-pub const MAX_SWAPS: u32 = 1_000;
-
 /// How long a place in flight is held without being renewed.
 pub const SLOT_LIFETIME: Nanos = 30 * SECOND;
-
-/// A token for compare-and-swap: the version of a value that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version(pub u32);
-
-/// What a failed swap means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SwapError {
-    /// Another writer was first.
-    #[error("the value was changed meanwhile")]
-    Lost,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// The store cannot serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the counter store cannot serve")]
-pub struct StoreError;
-
-/// Shared counters with compare-and-swap, as Envoy's shared data offers them.
-pub trait CounterStore {
-    /// The value under `key` and its version; `None` if it was never written.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError>;
-
-    /// Writes `value` if the value is still at `expected`, or still absent for `None`.
-    ///
-    /// # Errors
-    /// [`SwapError::Lost`] if it is not.
-    fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError>;
-}
 
 /// Why a cost was not reserved. Nothing was spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,29 +62,23 @@ pub struct Reservation {
     snapshot: LimitSnapshot,
 }
 
-/// Reads, decides and writes until nobody was in between. What was decided later, by a worker whose clock was read
-/// later, is not judged by an earlier instant: `decide` gets the one to decide at.
+/// Changes what is spent. `decide` gets the instant to decide at: what was decided by a worker whose clock was read
+/// later is not judged by an earlier one.
 fn update<T>(
     store: &impl CounterStore,
     account: &Account,
     now: Nanos,
     mut decide: impl FnMut(&mut Spent, Nanos) -> Result<T, NotReserved>,
 ) -> Result<T, NotReserved> {
-    for _ in 0..MAX_SWAPS {
-        let read = store.get(&account.key).map_err(|_| NotReserved::Store)?;
-        let mut spent = read
-            .as_ref()
-            .map(|(v, _)| Spent::from_bytes(v))
-            .unwrap_or_default();
+    let updated = shared::update(store, &account.key, Retry::UntilWritten, |bytes| {
+        let mut spent = bytes.map(Spent::from_bytes).unwrap_or_default();
         let now = spent.move_to(now);
-        let out = decide(&mut spent, now)?;
-        match store.swap(&account.key, &spent.to_bytes(), read.map(|(_, v)| v)) {
-            Ok(()) => return Ok(out),
-            Err(SwapError::Lost) => {}
-            Err(SwapError::Store(_)) => break,
+        match decide(&mut spent, now) {
+            Ok(outcome) => Change::Write(spent.to_bytes(), Ok(outcome)),
+            Err(refused) => Change::Keep(Err(refused)),
         }
-    }
-    Err(NotReserved::Store)
+    });
+    updated.unwrap_or(Err(NotReserved::Store))
 }
 
 /// What is spent, and the instant to look at it.
@@ -265,7 +221,5 @@ impl Reservation {
     }
 }
 
-#[cfg(test)]
-pub(crate) mod memory;
 #[cfg(test)]
 mod tests;

@@ -12,14 +12,11 @@
 //! so that no number of names makes the store grow. Models that share a place have a worse forecast, no more.
 
 use crate::ident::KeyId;
-use crate::limiter::{CounterStore, StoreError, SwapError, Version};
 use crate::model::ModelId;
+use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 
 /// Places of a key, 8 bytes each.
 pub const PLACES: usize = 16;
-
-/// Lost swaps are not worth more than this: the other worker has learned.
-const TRIES: u32 = 3;
 
 /// What an answer has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +31,6 @@ pub struct Lesson {
     pub usual: u64,
 }
 
-fn name(key: &KeyId) -> Vec<u8> {
-    [b"o/", key.as_str().as_bytes()].concat()
-}
-
 fn place(model: &ModelId) -> usize {
     let places = u32::try_from(PLACES).unwrap_or(u32::MAX);
     let hash = crc32fast::hash(model.as_str().as_bytes());
@@ -45,14 +38,8 @@ fn place(model: &ModelId) -> usize {
 }
 
 /// All places of a key; zero where nothing was learned. Foreign bytes count as nothing learned.
-fn read(
-    store: &impl CounterStore,
-    name: &[u8],
-) -> Result<([u64; PLACES], Option<Version>), StoreError> {
+fn read(bytes: &[u8]) -> [u64; PLACES] {
     let mut places = [0; PLACES];
-    let Some((bytes, version)) = store.get(name)? else {
-        return Ok((places, None));
-    };
     if let (words, []) = bytes.as_chunks::<8>()
         && words.len() == PLACES
     {
@@ -60,7 +47,7 @@ fn read(
             *place = u64::from_le_bytes(*word);
         }
     }
-    Ok((places, Some(version)))
+    places
 }
 
 /// The output, in tokens, to expect of one answer; `None` where nothing was learned.
@@ -72,7 +59,8 @@ pub fn expected(
     key: &KeyId,
     model: &ModelId,
 ) -> Result<Option<u64>, StoreError> {
-    let (places, _) = read(store, &name(key))?;
+    let learned = store.get(&names::output_forecast(key))?;
+    let places = learned.map(|(bytes, _)| read(&bytes)).unwrap_or_default();
     Ok(places.get(place(model)).copied().filter(|known| *known > 0))
 }
 
@@ -86,28 +74,24 @@ pub fn learn(
     model: &ModelId,
     lesson: &Lesson,
 ) -> Result<(), StoreError> {
-    let name = name(key);
-    for _ in 0..TRIES {
-        let (mut places, version) = read(store, &name)?;
+    let name = names::output_forecast(key);
+    let learned = update(store, &name, Retry::Briefly, |bytes| {
+        let mut places = bytes.map(read).unwrap_or_default();
         let Some(known) = places.get_mut(place(model)) else {
-            return Ok(());
+            return Change::Keep(());
         };
         let next = lesson.follow(if *known > 0 { *known } else { lesson.usual });
         if *known == next {
-            return Ok(());
+            return Change::Keep(());
         }
         *known = next;
-        let value: Vec<u8> = places
-            .iter()
-            .flat_map(|place| place.to_le_bytes())
-            .collect();
-        match store.swap(&name, &value, version) {
-            Ok(()) => return Ok(()),
-            Err(SwapError::Lost) => {}
-            Err(SwapError::Store(e)) => return Err(e),
-        }
+        Change::Write(places.into_iter().flat_map(u64::to_le_bytes).collect(), ())
+    });
+    match learned {
+        // Other workers learn from the same answers.
+        Err(SwapError::Lost) => Ok(()),
+        other => Ok(other?),
     }
-    Ok(())
 }
 
 impl Lesson {
@@ -131,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::limiter::memory::MemoryStore;
+    use crate::shared::memory::MemoryStore;
 
     const USUAL: u64 = 1_000;
 

@@ -4,20 +4,11 @@
 //! places, by the first bytes of the digest, and a later one takes the place of an earlier. What is forgotten so
 //! is asked about again.
 
-use super::codec::{Reader, words};
+use super::VERSION;
 use crate::key::KeyDigest;
-use crate::limiter::{CounterStore, StoreError, SwapError};
+use crate::shared::codec::{Reader, words};
+use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 use crate::time::Nanos;
-
-/// 65,536 places.
-fn name(digest: &KeyDigest) -> Vec<u8> {
-    let place = digest
-        .as_bytes()
-        .first_chunk::<2>()
-        .copied()
-        .unwrap_or_default();
-    [b"n/", place.as_slice()].concat()
-}
 
 /// Remembers that the service said at `now` that there is no such key.
 pub(super) fn note(
@@ -25,13 +16,15 @@ pub(super) fn note(
     digest: &KeyDigest,
     now: Nanos,
 ) -> Result<(), StoreError> {
-    let mut value = words([now]);
-    value.extend_from_slice(digest.as_bytes());
-    let at = store.get(&name(digest))?.map(|(_, version)| version);
-    match store.swap(&name(digest), &value, at) {
+    let noted = update(store, &names::unknown_key(digest), Retry::Never, |_| {
+        let mut value = words(VERSION, [now]);
+        value.extend_from_slice(digest.as_bytes());
+        Change::Write(value, ())
+    });
+    match noted {
         // Another worker has just noted a key in this place.
-        Ok(()) | Err(SwapError::Lost) => Ok(()),
-        Err(SwapError::Store(e)) => Err(e),
+        Err(SwapError::Lost) => Ok(()),
+        other => Ok(other?),
     }
 }
 
@@ -40,9 +33,9 @@ pub(super) fn asked_at(
     store: &impl CounterStore,
     digest: &KeyDigest,
 ) -> Result<Option<Nanos>, StoreError> {
-    let read = store.get(&name(digest))?;
+    let read = store.get(&names::unknown_key(digest))?;
     Ok(read.and_then(|(bytes, _)| {
-        let mut r = Reader::new(&bytes)?;
+        let mut r = Reader::new(VERSION, &bytes)?;
         let at = r.u64()?;
         (r.rest() == digest.as_bytes()).then_some(at)
     }))

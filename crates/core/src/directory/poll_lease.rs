@@ -3,11 +3,10 @@
 //! It is one value of the shared store, so that it holds over all workers and outlives a VM that traps: a lease that is not
 //! renewed comes free.
 
-use super::codec::{Reader, words};
-use crate::limiter::{CounterStore, StoreError, SwapError};
+use super::VERSION;
+use crate::shared::codec::{Reader, words};
+use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 use crate::time::Nanos;
-
-const LEASE: &[u8] = b"d/lease";
 
 /// Takes or renews the lease for `holder`, until `span` from now. Whether it is held.
 ///
@@ -19,29 +18,31 @@ pub fn take(
     span: Nanos,
     now: Nanos,
 ) -> Result<bool, StoreError> {
-    let read = store.get(LEASE)?;
     let decode = |bytes: &[u8]| {
-        let mut r = Reader::new(bytes)?;
+        let mut r = Reader::new(VERSION, bytes)?;
         Some((r.u64()?, r.u64()?))
     };
-    if let Some((other, until)) = read.as_ref().and_then(|(bytes, _)| decode(bytes))
-        && other != holder
-        && until > now
-    {
-        return Ok(false);
-    }
-    let value = words([holder, now.saturating_add(span)]);
-    match store.swap(LEASE, &value, read.map(|(_, v)| v)) {
-        Ok(()) => Ok(true),
+    let taken = update(store, names::POLL_LEASE, Retry::Never, |held| {
+        if let Some((other, until)) = held.and_then(decode)
+            && other != holder
+            && until > now
+        {
+            return Change::Keep(false);
+        }
+        let until = now.saturating_add(span);
+        Change::Write(words(VERSION, [holder, until]), true)
+    });
+    match taken {
+        // Another worker has just taken it.
         Err(SwapError::Lost) => Ok(false),
-        Err(SwapError::Store(e)) => Err(e),
+        other => Ok(other?),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limiter::memory::MemoryStore;
+    use crate::shared::memory::MemoryStore;
     use crate::time::SECOND;
 
     #[test]

@@ -2,34 +2,30 @@
 //!
 //! It is one bucket in the shared store, so that it holds over all workers.
 
-use super::codec::{Reader, words};
+use super::VERSION;
 use crate::limiter::gcra::{Limit, Tat};
-use crate::limiter::{CounterStore, StoreError, SwapError};
+use crate::shared::codec::{Reader, words};
+use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 use crate::time::Nanos;
-
-const RESOLVES: &[u8] = b"d/resolves";
 
 /// Whether one more question about a key may be asked now, within `budget`.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
 pub fn may_ask(store: &impl CounterStore, budget: &Limit, now: Nanos) -> Result<bool, StoreError> {
-    const TRIES: u32 = 8;
-    for _ in 0..TRIES {
-        let read = store.get(RESOLVES)?;
-        let tat = read
-            .as_ref()
-            .and_then(|(bytes, _)| Reader::new(bytes)?.u64());
-        let Ok(next) = budget.take(Tat(tat.unwrap_or(0)), 1, now) else {
-            return Ok(false);
-        };
-        match store.swap(RESOLVES, &words([next.0]), read.map(|(_, v)| v)) {
-            Ok(()) => return Ok(true),
-            Err(SwapError::Lost) => {}
-            Err(SwapError::Store(e)) => return Err(e),
+    let decode = |bytes: &[u8]| Reader::new(VERSION, bytes)?.u64();
+    let asked = update(store, names::RESOLVE_BUDGET, Retry::Briefly, |spent| {
+        let tat = Tat(spent.and_then(decode).unwrap_or(0));
+        match budget.take(tat, 1, now) {
+            Ok(next) => Change::Write(words(VERSION, [next.0]), true),
+            Err(_) => Change::Keep(false),
         }
+    });
+    match asked {
+        // So many ask at once that the budget is about to be spent.
+        Err(SwapError::Lost) => Ok(false),
+        other => Ok(other?),
     }
-    Ok(false)
 }
 
 #[cfg(test)]
@@ -37,7 +33,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::limiter::memory::MemoryStore;
+    use crate::shared::memory::MemoryStore;
     use crate::time::SECOND;
 
     #[test]

@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ident::{KeyId, TierName};
-use crate::limiter::memory::MemoryStore;
 use crate::limits::LimitOverrides;
 use crate::record::Status;
+use crate::shared::memory::MemoryStore;
 use crate::sync::KeyState;
 use crate::time::SECOND;
 

@@ -14,7 +14,7 @@ use crate::config::Policy;
 use crate::decision::Decision;
 use crate::denial::{Denial, LimitHit};
 use crate::head::{Head, HeadEdits};
-use crate::limiter::{self, Account, Cost, CounterStore, NotReserved, TokenBounds};
+use crate::limiter::{self, Account, Cost, NotReserved, TokenBounds};
 use crate::model::ModelId;
 use crate::output_forecast;
 use crate::path::PathAction;
@@ -22,6 +22,7 @@ use crate::request::{
     BodyError, BodyForm, BodyReader, Endpoint, EndpointKind, PartCosts, Progress, RequestFacts,
     UsageEdit,
 };
+use crate::shared::CounterStore;
 
 /// OpenAI's default for `max_tokens` of the old completions API.
 pub(super) const COMPLETIONS_OUTPUT: u64 = 16;

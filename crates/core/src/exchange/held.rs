@@ -5,8 +5,8 @@ use crate::auth::Principal;
 use crate::config::Policy;
 use crate::denial::Denial;
 use crate::holding::{Body, Full, Holding};
-use crate::limiter::CounterStore;
 use crate::request::BodyError;
+use crate::shared::CounterStore;
 
 impl Exchange {
     /// Counts what is held of the body of `stream`, this exchange's number in `holding`. The step that refuses the

@@ -8,7 +8,8 @@ use crate::decision::Decision;
 use crate::denial::{Denial, Dialect, Reply};
 use crate::head::Head;
 use crate::limiter::gcra::Standing;
-use crate::limiter::{self, Account, CounterStore};
+use crate::limiter::{self, Account};
+use crate::shared::CounterStore;
 
 #[derive(Serialize)]
 struct List<'a> {

@@ -5,8 +5,8 @@ use crate::config::{Policy, ServicePolicy, WhenStale};
 use crate::denial::Denial;
 use crate::directory::{self, Found, State, resolve_budget};
 use crate::key::ApiKey;
-use crate::limiter::CounterStore;
 use crate::record::KeyRecord;
+use crate::shared::CounterStore;
 use crate::time::{Nanos, SECOND};
 
 /// After this long without an answer of the service, answers say that the gate is degraded. A poll without

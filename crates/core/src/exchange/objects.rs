@@ -18,7 +18,6 @@ use crate::config::Policy;
 use crate::denial::Denial;
 use crate::directory::resolve_budget;
 use crate::head::HeadEdits;
-use crate::limiter::CounterStore;
 use crate::model::ModelId;
 use crate::objects::path::{Place, View};
 use crate::objects::registry::{self, Found};
@@ -27,6 +26,7 @@ use crate::request::{
     BatchFault, Batched, BodyError, Endpoint, EndpointGroup, EndpointKind, Names, Param,
     RequestFacts,
 };
+use crate::shared::CounterStore;
 use crate::usage::{LinesMeter, Tokens};
 
 mod ending;

@@ -3,9 +3,9 @@
 use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::config::Policy;
 use crate::decision::Decision;
-use crate::limiter::CounterStore;
 use crate::output_forecast::{self, Lesson};
 use crate::request::EndpointGroup;
+use crate::shared::CounterStore;
 use crate::sync::events::{Label, UsageEvent};
 use crate::usage::{Ending, Shown, Tokens, Usage};
 

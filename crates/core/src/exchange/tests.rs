@@ -1,6 +1,6 @@
 use super::*;
 use crate::key::ApiKey;
-use crate::limiter::memory::MemoryStore;
+use crate::shared::memory::MemoryStore;
 use crate::time::SECOND;
 
 mod admission;

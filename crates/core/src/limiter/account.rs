@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use crate::ident::KeyId;
 use crate::limiter::gcra::{Limit, Standing};
+use crate::shared::names;
 
 /// The limits of one key, compiled from its tier and its overrides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl Account {
     #[must_use]
     pub fn of(key: &KeyId, limits: Limits) -> Self {
         Self {
-            key: [b"q/", key.as_str().as_bytes()].concat(),
+            key: names::spent(key),
             limits,
         }
     }

@@ -1,9 +1,8 @@
 //! A request between its head and its body: charged as a request, in flight, its tokens not yet known.
 
-use super::{
-    Account, CounterStore, NotReserved, Reservation, Slot, StoreError, TokenBounds, update,
-};
+use super::{Account, NotReserved, Reservation, Slot, TokenBounds, update};
 use crate::limiter::gcra::Hold;
+use crate::shared::{CounterStore, StoreError};
 use crate::time::Nanos;
 
 /// A request that was charged and has its place in flight, while its body is read.

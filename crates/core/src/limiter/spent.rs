@@ -4,6 +4,7 @@ use super::{
     Cost, Dimension, InFlight, LimitSnapshot, Limits, NotReserved, SLOT_LIFETIME, Slot, TokenBounds,
 };
 use crate::limiter::gcra::{Bucket, Exceeded, Hold, Tat, Worth};
+use crate::shared::codec::{Reader, words};
 use crate::time::{Nanos, SECOND};
 
 /// Both buckets, and the places in flight with the instants at which they come free by themselves.
@@ -30,16 +31,14 @@ impl Spent {
     /// refusal that cannot end would be worse.
     pub(super) fn from_bytes(bytes: &[u8]) -> Self {
         let read = || {
-            let body = bytes.strip_prefix(&[Self::VERSION])?;
-            let (words, rest) = body.as_chunks::<8>();
-            let mut words = words.iter().map(|w| u64::from_le_bytes(*w));
-            let at = words.next()?;
+            let mut words = Reader::new(Self::VERSION, bytes)?;
+            let at = words.u64()?;
             let (requests, tokens) = (bucket(&mut words)?, bucket(&mut words)?);
             let mut slots = Vec::new();
-            while let Some(slot) = words.next() {
-                slots.push((Slot(slot), words.next()?));
+            while let Some(slot) = words.u64() {
+                slots.push((Slot(slot), words.u64()?));
             }
-            rest.is_empty().then_some(Self {
+            words.rest().is_empty().then_some(Self {
                 at,
                 requests,
                 tokens,
@@ -53,11 +52,9 @@ impl Spent {
     /// place.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let slots = self.slots.iter().flat_map(|(slot, end)| [slot.0, *end]);
-        let words = [self.at].into_iter().chain(words_of(&self.requests));
-        let words = words.chain(words_of(&self.tokens)).chain(slots);
-        let mut out = vec![Self::VERSION];
-        out.extend(words.flat_map(u64::to_le_bytes));
-        out
+        let buckets = [&self.requests, &self.tokens].map(words_of);
+        let numbers = [self.at].into_iter().chain(buckets.into_iter().flatten());
+        words(Self::VERSION, numbers.chain(slots))
     }
 
     /// Moves to `now`, or stays where it is if a worker whose clock was read later has been here: time never runs
@@ -253,11 +250,11 @@ impl Spent {
     }
 }
 
-fn bucket(words: &mut impl Iterator<Item = u64>) -> Option<Bucket> {
+fn bucket(words: &mut Reader<'_>) -> Option<Bucket> {
     Some(Bucket {
-        tat: Tat(words.next()?),
-        lent: words.next()?,
-        worth: Worth::new(words.next()?, words.next()?)?,
+        tat: Tat(words.u64()?),
+        lent: words.u64()?,
+        worth: Worth::new(words.u64()?, words.u64()?)?,
     })
 }
 

@@ -2,10 +2,10 @@ use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 
-use super::memory::MemoryStore;
 use super::*;
 use crate::ident::KeyId;
 use crate::limiter::gcra::Limit;
+use crate::shared::memory::MemoryStore;
 use crate::time::SECOND;
 
 mod admission;
@@ -88,9 +88,9 @@ fn keys_do_not_touch_each_other() {
 #[test]
 fn a_lost_swap_is_tried_again_and_a_broken_store_refuses() {
     let store = MemoryStore::default();
-    store.lose_next.set(MAX_SWAPS - 1);
+    store.lose_next.set(999);
     let held = reserve(&store, account("a", 2, 10), cost(1, 1), T0).unwrap();
-    store.lose_next.set(MAX_SWAPS);
+    store.lose_next.set(1_000);
     assert_eq!(
         reserve(&store, account("a", 2, 10), cost(1, 1), T0),
         Err(NotReserved::Store)

@@ -6,7 +6,7 @@
 //! it is lost.
 
 use super::{Object, ObjectId};
-use crate::limiter::{CounterStore, MAX_SWAPS, StoreError, SwapError};
+use crate::shared::{self, Change, CounterStore, Retry, StoreError, names};
 use crate::time::Nanos;
 
 /// The version of the places' form.
@@ -25,12 +25,6 @@ pub enum Found {
         /// When it said so, monotonic.
         asked_at: Nanos,
     },
-}
-
-/// 65,536 places of some 150 bytes.
-fn place(id: &ObjectId) -> Vec<u8> {
-    let number = id.as_bytes().first_chunk::<2>().copied();
-    [b"b/", number.unwrap_or_default().as_slice()].concat()
 }
 
 /// Reads a place that holds this object.
@@ -60,30 +54,24 @@ fn written(id: &ObjectId, what: u8, body: &[u8]) -> Vec<u8> {
 /// # Errors
 /// [`StoreError`] if the store fails.
 pub fn find(store: &impl CounterStore, id: &ObjectId) -> Result<Option<Found>, StoreError> {
-    let found = store.get(&place(id))?;
+    let found = store.get(&names::object(id.as_bytes()))?;
     Ok(found.and_then(|(bytes, _)| read(&bytes, id)))
 }
 
-/// Writes what `change` makes of what is known, until nobody was in between; whether it made something of it.
+/// Writes what `change` makes of what is known; whether it made something of it.
 fn update(
     store: &impl CounterStore,
     id: &ObjectId,
     mut change: impl FnMut(Option<Found>) -> Option<Vec<u8>>,
 ) -> Result<bool, StoreError> {
-    let place = place(id);
-    for _ in 0..MAX_SWAPS {
-        let found = store.get(&place)?;
-        let known = found.as_ref().and_then(|(bytes, _)| read(bytes, id));
-        let Some(next) = change(known) else {
-            return Ok(false);
-        };
-        match store.swap(&place, &next, found.map(|(_, version)| version)) {
-            Ok(()) => return Ok(true),
-            Err(SwapError::Lost) => {}
-            Err(SwapError::Store(e)) => return Err(e),
+    let place = names::object(id.as_bytes());
+    let changed = shared::update(store, &place, Retry::UntilWritten, |bytes| {
+        match change(bytes.and_then(|bytes| read(bytes, id))) {
+            Some(next) => Change::Write(next, true),
+            None => Change::Keep(false),
         }
-    }
-    Err(StoreError)
+    });
+    Ok(changed?)
 }
 
 /// Notes an object, or what is newly known of it. It keeps its first maker, and stays settled: an id belongs to who

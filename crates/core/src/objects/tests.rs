@@ -1,6 +1,6 @@
 use super::registry::{Found, find, note, note_unknown, settle};
 use super::*;
-use crate::limiter::memory::MemoryStore;
+use crate::shared::memory::MemoryStore;
 
 fn object(key: &str) -> Object {
     Object {

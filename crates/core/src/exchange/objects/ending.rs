@@ -3,11 +3,12 @@
 use super::super::{Exchange, Now, Phase};
 use crate::config::Policy;
 use crate::decision::Decision;
-use crate::limiter::{self, Account, CounterStore};
+use crate::limiter::{self, Account};
 use crate::objects::path::View;
 use crate::objects::registry;
 use crate::objects::{Kind, Object, ObjectId, ObjectNote, Told};
 use crate::request::Param;
+use crate::shared::CounterStore;
 use crate::sync::events::{Label, NamedDecision, UsageEvent};
 use crate::usage::{Progress, Shown, Tokens, Usage};
 

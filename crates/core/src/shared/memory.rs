@@ -37,6 +37,9 @@ impl CounterStore for MemoryStore {
     }
 
     fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
+        if self.broken.get() {
+            return Err(SwapError::Store(StoreError));
+        }
         let mut values = self.values.borrow_mut();
         if self.lose_next.get() > 0 {
             self.lose_next.set(self.lose_next.get() - 1);

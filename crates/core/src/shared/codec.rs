@@ -1,0 +1,32 @@
+//! The form of most values: a version byte, then little-endian u64s, then what follows.
+//!
+//! Bytes of another version count as absent.
+
+/// Reads what [`words`] wrote.
+pub(crate) struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// `None` for bytes of another version.
+    pub(crate) fn new(version: u8, bytes: &'a [u8]) -> Option<Self> {
+        bytes.strip_prefix(&[version]).map(Self)
+    }
+
+    /// The next word; `None` at the end.
+    pub(crate) fn u64(&mut self) -> Option<u64> {
+        let (word, rest) = self.0.split_first_chunk::<8>()?;
+        self.0 = rest;
+        Some(u64::from_le_bytes(*word))
+    }
+
+    /// What was not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// A version byte and `numbers`, little-endian.
+pub(crate) fn words(version: u8, numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    let mut out = vec![version];
+    out.extend(numbers.into_iter().flat_map(u64::to_le_bytes));
+    out
+}

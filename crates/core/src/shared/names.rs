@@ -1,0 +1,57 @@
+//! The name of every value in the store. A room that stores something gets its name here, so that no two share one.
+//!
+//! ARCHITECTURE.md lists them under *Shared data*; a test compares the two.
+
+use crate::ident::{KeyId, TeamId};
+use crate::key::KeyDigest;
+
+/// How far the directory is synchronised.
+pub(crate) const SYNC_STATE: &[u8] = b"d/state";
+/// The highest version that the key service has told of.
+pub(crate) const SEEN_VERSION: &[u8] = b"d/seen";
+/// Which worker polls, and until when.
+pub(crate) const POLL_LEASE: &[u8] = b"d/lease";
+/// The budget of questions to the key service.
+pub(crate) const RESOLVE_BUDGET: &[u8] = b"d/resolves";
+/// The process's name in receipts.
+pub(crate) const PROXY_NAME: &[u8] = b"d/proxy";
+
+/// What was spent of a key's limits.
+pub(crate) fn spent(key: &KeyId) -> Vec<u8> {
+    named(b"q/", key.as_str().as_bytes())
+}
+
+/// The output that is expected of a key's models.
+pub(crate) fn output_forecast(key: &KeyId) -> Vec<u8> {
+    named(b"o/", key.as_str().as_bytes())
+}
+
+/// The place of an object of the provider's, by the digest of its id.
+pub(crate) fn object(digest: &[u8; 16]) -> Vec<u8> {
+    named(b"b/", &place(digest))
+}
+
+/// A key's record.
+pub(crate) fn key(digest: &KeyDigest) -> Vec<u8> {
+    named(b"k/", digest.as_bytes())
+}
+
+/// The place of a key that the service does not know.
+pub(crate) fn unknown_key(digest: &KeyDigest) -> Vec<u8> {
+    named(b"n/", &place(digest.as_bytes()))
+}
+
+/// A team's credit.
+pub(crate) fn team(team: &TeamId) -> Vec<u8> {
+    named(b"t/", team.as_str().as_bytes())
+}
+
+/// The first two bytes: one of 65,536 places. Anybody can ask about names that do not exist and the store cannot
+/// delete, so a later name takes the place of an earlier one.
+fn place(digest: &[u8]) -> [u8; 2] {
+    digest.first_chunk::<2>().copied().unwrap_or_default()
+}
+
+fn named(room: &[u8; 2], id: &[u8]) -> Vec<u8> {
+    [room.as_slice(), id].concat()
+}
