@@ -27,7 +27,6 @@
 //! unknown (a parameter, a part) is never an error: it counts as text.
 
 mod batch;
-mod bounded;
 mod edit;
 mod enclosed;
 mod endpoint;
@@ -41,17 +40,16 @@ mod media;
 mod meter;
 mod multipart;
 mod nested;
-mod number;
 mod others;
 mod part;
 mod reader;
 mod references;
 mod route;
-mod text;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::json::MAX_COUNT;
 pub use batch::{BatchFault, Batched};
 pub use edit::{INSERT_AT_OPEN, UsageEdit, apply};
 pub use endpoint::{BodyForm, Endpoint, EndpointKind};
@@ -60,7 +58,6 @@ pub use group::{EndpointGroup, EndpointSet, UnknownGroup};
 pub use lexer::{MAX_DEPTH, MAX_LEADING_SPACE};
 pub use meter::{PartCosts, PartCounts};
 pub use multipart::MultipartFault;
-pub use number::MAX_COUNT;
 pub use others::OtherModels;
 pub use reader::{BodyReader, Progress, RequestFacts};
 pub use references::{MAX_REFERENCES, Names, Reference};

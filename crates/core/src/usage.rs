@@ -32,10 +32,8 @@
 mod anthropic;
 mod chat;
 mod cohere;
-mod escape;
 mod findings;
 mod gemini;
-mod json;
 mod lines;
 mod meter;
 mod number;
@@ -46,6 +44,7 @@ mod shown;
 mod sse;
 mod tokens;
 mod unread;
+mod walker;
 
 pub use lines::LinesMeter;
 pub use meter::{Ending, MeterPlan, Metered, Output, ResponseFacts, ResponseMeter};

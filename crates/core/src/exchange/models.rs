@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::permission::allows_model;
 use crate::auth::Principal;
 use crate::config::Policy;
-use crate::entries::Entries;
+use crate::json::Entries;
 use crate::model::ModelId;
 
 /// The list without the models that the key may not use: OpenAI's and Anthropic's `data[].id`, Gemini's

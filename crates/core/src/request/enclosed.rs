@@ -4,11 +4,11 @@
 //! goes.
 
 use super::batch::{BatchFault, Batched};
-use super::bounded::Bounded;
 use super::error::BodyError;
 use super::fields::Fields;
 use super::lexer::{Begin, Scalar, Visitor};
 use super::meter::PartCosts;
+use crate::json::Bounded;
 
 /// The longest `url` of a line.
 const MAX_URL: usize = 128;

@@ -1,14 +1,14 @@
 //! The parameters of a JSON body, gathered as it passes by.
 
-use super::bounded::Bounded;
 use super::edit::StreamOptions;
 use super::error::{BodyError, Param};
 use super::keys::{self, Key, Section};
 use super::lexer::{Begin, MAX_DEPTH, Scalar, Visitor};
 use super::meter::{Meter, PartCosts};
-use super::number::Count;
 use super::others::Nesting;
 use super::references::References;
+use crate::json::Bounded;
+use crate::json::Count;
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
 /// Longer keys are none that the gate knows.

@@ -1,15 +1,15 @@
 //! The fields of a form, gathered as they pass by.
 
 use super::batch::{Batched, Lines};
-use super::bounded::Bounded;
 use super::endpoint::EndpointKind;
 use super::error::{BodyError, Param};
 use super::keys::Key;
 use super::meter::{Meter, PartCosts};
 use super::nested::{self, Names};
-use super::number::{Count, Number};
 use super::others::OtherModels;
 use super::part::Part;
+use crate::json::Bounded;
+use crate::json::{Count, Number};
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
 /// What the present part is.

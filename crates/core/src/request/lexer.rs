@@ -6,8 +6,8 @@
 //! what passes by.
 
 use super::error::{BodyError, JsonFault};
-use super::number::{Count, Number};
-use super::text::{Step, Text, TextError};
+use crate::json::{Count, Number};
+use crate::json::{Step, Text, TextError};
 
 /// The most arrays and objects inside one another.
 pub const MAX_DEPTH: usize = 128;

@@ -6,10 +6,10 @@
 //! lines end in CRLF, nothing stands before the first boundary or after the last, and a boundary in any other
 //! place is refused.
 
-use super::bounded::Bounded;
 use super::error::BodyError;
 use super::form::Form;
 use super::part;
+use crate::json::Bounded;
 
 /// What is wrong with a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! The models that a body names beside its own, gathered as it passes by. Where they can stand is said in
 //! [`super::nested`].
 
-use super::bounded::Bounded;
 use super::lexer::{Begin, MAX_DEPTH};
 use super::nested::{Names, Zone};
+use crate::json::Bounded;
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
 /// More models than any request names; beyond them they cannot all be judged.

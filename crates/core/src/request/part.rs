@@ -1,9 +1,9 @@
 //! The headers of one part of a form.
 
-use super::bounded::Bounded;
 use super::error::BodyError;
 use super::media;
 use super::multipart::MultipartFault;
+use crate::json::Bounded;
 
 /// Longer names are none that the gate knows.
 pub(super) const MAX_NAME: usize = 64;

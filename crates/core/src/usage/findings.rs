@@ -2,13 +2,13 @@
 
 use crate::estimate::TextEstimator;
 
-use super::json::Sink;
 use super::meter::MeterPlan;
 use super::report::Report;
 use super::schema::{Kind, Names, Schema, Tag};
 use super::shown::{Gathered, Shown};
 use super::tokens::{Tokens, Usage};
 use super::unread::Strings;
+use super::walker::Sink;
 
 /// Bytes of names and ids that a body of a known shape may begin with: a body that was cut within them has generated
 /// nothing.

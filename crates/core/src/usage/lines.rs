@@ -6,10 +6,10 @@
 //! # Failure policy
 //! What was cut, or is no JSON, is no sum: [`Usage::LowerBound`].
 
-use super::json::{Sink, Walker};
 use super::report::Report;
 use super::schema::{Kind, Names, Schema, USAGE};
 use super::tokens::{Tokens, Usage};
+use super::walker::{Sink, Walker};
 
 static LINE: Schema = Schema::Object(&[
     (

@@ -8,12 +8,12 @@
 //! from below, and the bytes pass.
 
 use super::findings::{Findings, at_least_one};
-use super::json::Walker;
 use super::schema;
 use super::shown::Shown;
 use super::sse::SseReader;
 use super::tokens::{Tokens, Usage};
 use super::unread::Opaque;
+use super::walker::Walker;
 
 /// What the head of an answer says.
 #[derive(Clone, Copy, Debug, Default)]

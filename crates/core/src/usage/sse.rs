@@ -12,10 +12,10 @@
 //! before an event, a BOM.
 
 use super::findings::{Findings, Verdict};
-use super::json::{Sink, Walker};
 use super::meter::Output;
 use super::schema;
 use super::shown::Shown;
+use super::walker::{Sink, Walker};
 
 /// The most bytes held back, and the longest event that is dropped.
 pub(super) const HOLD_MAX: usize = 16 * 1024;

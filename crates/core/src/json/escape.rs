@@ -14,7 +14,7 @@ enum State {
 
 /// What a byte within an escape comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// The escape goes on, or meant no character by itself.
     More,
     /// The escape meant this character.
@@ -25,24 +25,24 @@ pub(super) enum Step {
 
 /// The escape under way in a string.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Escape {
+pub(crate) struct Escape {
     state: State,
     high_surrogate: Option<u32>,
 }
 
 impl Escape {
     /// A backslash came.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.state = State::Begun;
     }
 
     /// Whether the next byte belongs to an escape.
-    pub(super) fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         self.state != State::Outside
     }
 
     /// Takes the next byte of the escape under way.
-    pub(super) fn push(&mut self, byte: u8) -> Step {
+    pub(crate) fn push(&mut self, byte: u8) -> Step {
         let (state, step) = match (self.state, byte) {
             (State::Outside, _) => (State::Outside, Step::NotMine),
             (State::Begun, b'u') => (State::Unicode { left: 4, unit: 0 }, Step::More),

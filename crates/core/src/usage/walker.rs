@@ -11,9 +11,9 @@
 //! It never fails. On what cannot be JSON it stops reporting; the bytes are forwarded by others.
 //! Memory is bounded whatever arrives: one frame a known level, and [`SHORT`] bytes of a key.
 
-use super::escape::Escape;
 use super::number::Number;
 use super::schema::{Kind, Names, Schema};
+use crate::json::Escape;
 
 mod scalar;
 

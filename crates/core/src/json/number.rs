@@ -6,7 +6,7 @@ pub const MAX_COUNT: u64 = u32::MAX as u64;
 
 /// What a number is when it is to count something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Count {
+pub(crate) enum Count {
     /// A whole number of zero or more; `1e3` and `1.0` are whole. At most [`MAX_COUNT`].
     Whole(u64),
     /// Less than zero.
@@ -30,7 +30,7 @@ enum Part {
 /// The grammar of RFC 8259 §6, and enough of the value to judge it exactly whatever its length:
 /// `significand × 10^(exponent + zeros − fraction_digits)`, the significand without its trailing zeros.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Number {
+pub(crate) struct Number {
     part: Part,
     negative: bool,
     significand: u64,
@@ -42,7 +42,7 @@ pub(super) struct Number {
 
 impl Number {
     /// Begins with the first byte of a number, `-` or a digit; nothing else begins one.
-    pub(super) fn begin(first: u8) -> Option<Self> {
+    pub(crate) fn begin(first: u8) -> Option<Self> {
         let mut number = Self {
             part: Part::Sign,
             negative: false,
@@ -60,7 +60,7 @@ impl Number {
     }
 
     /// Takes the next byte where the grammar allows it; `false` where the number does not go on with it.
-    pub(super) fn push(&mut self, byte: u8) -> bool {
+    pub(crate) fn push(&mut self, byte: u8) -> bool {
         use Part::{E, Exponent, ExponentSign, Fraction, Integer, Point, Sign, Zero};
         let next = match (self.part, byte) {
             (Sign, b'0') => Zero,
@@ -98,7 +98,7 @@ impl Number {
     }
 
     /// The number as a count; nothing where it stops before it is complete (`-`, `1.`, `1e`).
-    pub(super) fn end(self) -> Option<Count> {
+    pub(crate) fn end(self) -> Option<Count> {
         use Part::{Exponent, Fraction, Integer, Zero};
         if !matches!(self.part, Zero | Integer | Fraction | Exponent) {
             return None;

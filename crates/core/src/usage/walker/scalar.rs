@@ -1,8 +1,8 @@
 //! The walker inside strings, numbers and literals.
 
-use super::super::escape::{Escape, Step};
 use super::super::schema::Kind;
 use super::{SHORT, Sink, State, Walker, Want};
+use crate::json::{Escape, EscapeStep as Step};
 
 impl Walker {
     pub(super) fn begin_string(&mut self, sink: &mut impl Sink) {

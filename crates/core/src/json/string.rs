@@ -1,6 +1,6 @@
 //! The inside of a JSON string, decoded in pieces of any split.
 
-use super::error::JsonFault;
+use crate::request::JsonFault;
 
 /// Where in a string the reader stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,7 +14,7 @@ enum Escape {
 }
 
 /// What one step over a string found.
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     /// The chunk is used up.
     More,
     /// The closing quote was passed; the bytes after it.
@@ -24,7 +24,7 @@ pub(super) enum Step<'a> {
 /// Decodes the text of a string: escapes resolved, UTF-8 checked. A surrogate escape without its partner is
 /// valid JSON (RFC 8259 §8.2), which Python and JavaScript both write; it is passed on as U+FFFD.
 #[derive(Debug, Default)]
-pub(super) struct Text {
+pub(crate) struct Text {
     escape: Escape,
     /// A high surrogate that waits for its low one.
     high: Option<u16>,
@@ -36,7 +36,7 @@ pub(super) struct Text {
 impl Text {
     /// Passes over `bytes`, the first of which is number `base` of the body, up to the closing quote, giving
     /// decoded text to `out`.
-    pub(super) fn push<'a, E>(
+    pub(crate) fn push<'a, E>(
         &mut self,
         bytes: &'a [u8],
         base: u64,
@@ -202,7 +202,7 @@ impl Text {
 }
 
 /// What stops the decoding of a string.
-pub(super) enum TextError<E> {
+pub(crate) enum TextError<E> {
     /// The string is faulty at this offset of the body.
     Fault(JsonFault, u64),
     /// The receiver of the text refused.

@@ -2,14 +2,14 @@
 
 /// Up to `N` bytes; what does not fit is dropped and remembered as missing.
 #[derive(Clone, Debug)]
-pub(super) struct Bounded<const N: usize> {
+pub(crate) struct Bounded<const N: usize> {
     bytes: [u8; N],
     len: usize,
     overflowed: bool,
 }
 
 impl<const N: usize> Bounded<N> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             bytes: [0; N],
             len: 0,
@@ -18,7 +18,7 @@ impl<const N: usize> Bounded<N> {
     }
 
     /// Appends what fits and returns the rest.
-    pub(super) fn push<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn push<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let room = N.saturating_sub(self.len);
         let (fits, rest) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
         let end = self.len.saturating_add(fits.len());
@@ -31,16 +31,16 @@ impl<const N: usize> Bounded<N> {
     }
 
     /// All bytes pushed since the last [`Self::clear`], or nothing where some were dropped.
-    pub(super) fn whole(&self) -> Option<&[u8]> {
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
         (!self.overflowed).then(|| self.held())
     }
 
     /// The bytes that fitted.
-    pub(super) fn held(&self) -> &[u8] {
+    pub(crate) fn held(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.len = 0;
         self.overflowed = false;
     }
