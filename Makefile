@@ -122,7 +122,7 @@ endif
 
 ifneq ($(wildcard bench/run),)
 .PHONY: bench
-bench: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Measure what the filter costs against passthrough.yaml
+bench: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Measure what the filter costs: the deployed configuration against itself without the filter
 	ENVOY_BIN=$(ENVOY) bench/run
 
 .PHONY: bench-intake

@@ -1,7 +1,7 @@
 """CPU of Envoy per request, with the filter against without: one interleaved run on one machine.
 
-What it is not: a promise of any absolute time. The two Envoys differ in nothing but the filter (envoy.yaml and
-passthrough.yaml), run side by side, and are loaded in turns (A B, B A, A B, …), so that whatever the machine does
+What it is not: a promise of any absolute time. The two Envoys differ in nothing but the filter (envoy.yaml, and
+the same with `--no-filter`), run side by side, and are loaded in turns (A B, B A, A B, …), so that whatever the machine does
 meanwhile hits both; what is reported is the ratio of each pair, and its median.
 """
 

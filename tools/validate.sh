@@ -22,6 +22,6 @@ printf %s key >"$dir/upstream.key"
 check envoy --filter-wasm "$wasm"
 printf %s gmadmin_0123456789abcdef >"$dir/sync.token" && chmod 600 "$dir/sync.token"
 check service --filter-wasm "$wasm" --service keys.internal:8082 --service-token-file "$dir/sync.token"
-check passthrough --no-filter
+check no-filter --no-filter
 check provider --filter-wasm "$wasm" --upstream https://api.openai.com/v1 --upstream-key-file "$dir/upstream.key"
-check passthrough-provider --no-filter --upstream https://api.openai.com/v1
+check no-filter-provider --no-filter --upstream https://api.openai.com/v1

@@ -25,10 +25,8 @@ mod upstream;
 pub(crate) use service::ServiceAddress;
 pub(crate) use upstream::Upstream;
 
-/// The template with the filter.
+/// The deployed template, which the program carries.
 const ENVOY_YAML: &str = include_str!("../../../envoy/envoy.yaml");
-/// The template without it.
-const PASSTHROUGH_YAML: &str = include_str!("../../../envoy/passthrough.yaml");
 
 const EXAMPLES: &str = "Examples:
   gmtech envoy-config --api-port 8081 --admin-port 9902 --upstream http://127.0.0.1:8090 \\
@@ -48,7 +46,7 @@ by name, other lists as a whole.";
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The YAML to start from (default: the built-in envoy/envoy.yaml, with --no-filter passthrough.yaml)
+    /// The YAML to start from (default: the built-in envoy/envoy.yaml)
     #[arg(long, value_name = "PATH")]
     pub(crate) template: Option<PathBuf>,
     /// Where the API listens (0 lets the system choose; ask the admin page's /listeners)
@@ -90,7 +88,7 @@ pub(crate) struct Args {
     /// Write the access log to this file in place of standard output
     #[arg(long, value_name = "PATH")]
     pub(crate) access_log: Option<PathBuf>,
-    /// Leave the gmtech filter out
+    /// Leave the gmtech filter out, to measure against or to see what Envoy does by itself: everybody passes
     #[arg(long, conflicts_with_all = ["filter_wasm", "filter_config"])]
     pub(crate) no_filter: bool,
     /// A YAML overlay to merge in at the end; repeat it for several
@@ -149,7 +147,6 @@ pub(crate) fn bootstrap(args: &Args) -> Result<Value> {
 fn template(args: &Args) -> Result<Value> {
     match &args.template {
         Some(path) => parse_yaml(&read(path)?).with_context(|| format!("{}", path.display())),
-        None if args.no_filter => parse_yaml(PASSTHROUGH_YAML),
         None => parse_yaml(ENVOY_YAML),
     }
 }
