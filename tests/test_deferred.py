@@ -8,7 +8,7 @@ import json
 import openai
 import pytest
 
-from harness import metered
+from harness import bootstrap, metered
 from harness import service as services
 from harness.waiting import wait_until
 
@@ -132,10 +132,7 @@ def upstream_of(gate):
     """An overlay: the upstream of another gate."""
 
     def overlay(config: dict) -> None:
-        (upstream,) = [c for c in config["static_resources"]["clusters"] if c["name"] == "upstream"]
-        (endpoints,) = upstream["load_assignment"]["endpoints"]
-        (endpoint,) = endpoints["lb_endpoints"]
-        endpoint["endpoint"]["address"]["socket_address"]["port_value"] = gate.mock.port
+        bootstrap.lead_to(bootstrap.upstream(config), gate.mock.port)
 
     return overlay
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from harness import http1, keys, metered
+from harness import bootstrap, http1, keys, metered
 from harness import service as services
 from harness.fault_proxy import FaultProxy
 from harness.waiting import wait_until
@@ -187,20 +187,13 @@ def heap(config: dict, size: int) -> None:
     config["overload_manager"]["refresh_interval"] = "0.02s"
 
 
-def upstream_port(config: dict, port: int) -> None:
-    (cluster,) = [c for c in config["static_resources"]["clusters"] if c["name"] == "upstream"]
-    (locality,) = cluster["load_assignment"]["endpoints"]
-    (endpoint,) = locality["lb_endpoints"]
-    endpoint["endpoint"]["address"]["socket_address"]["port_value"] = port
-
-
 def test_an_upstream_that_does_not_read(start):
     """What went on is held until it is taken. Where that is too much, new requests are asked to come again."""
     with Deaf() as deaf:
 
         def overlay(config):
             heap(config, 160 * MIB)
-            upstream_port(config, deaf.port)
+            bootstrap.lead_to(bootstrap.upstream(config), deaf.port)
 
         gate = start(kinds={"roomy": (1, "team", ROOMY)}, overlay=overlay, mock=False)
         key, before = gate.key("roomy"), resident(gate)

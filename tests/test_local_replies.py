@@ -169,7 +169,7 @@ def test_504_and_413_on_anthropics_and_googles_paths(start):
         little_room(config)
         impatient(config)
         # mock-llm speaks Gemini's dialect under Gemini's version only.
-        (route,) = [r for r in bootstrap.routes(config) if r["name"] == "api-v1"]
+        route = bootstrap.route(config, "api-v1")
         route["route"]["prefix_rewrite"] = "/v1beta/"
 
     gate = start(overlay=overlay, kinds=BOUNDLESS)

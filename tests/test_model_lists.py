@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness import http2
+from harness import bootstrap, http2
 from harness.gate import PROVIDER_KEY, Gate
 from harness.metered import STEADY
 
@@ -33,8 +33,7 @@ def over_http2(tmp_path_factory):
     """A gate that speaks HTTP/2 with its upstream, mock-llm."""
 
     def overlay(config):
-        (upstream,) = [c for c in config["static_resources"]["clusters"] if c["name"] == "upstream"]
-        upstream["typed_extension_protocol_options"] = HTTP2
+        bootstrap.upstream(config)["typed_extension_protocol_options"] = HTTP2
 
     with Gate(tmp_path_factory.mktemp("http2"), kinds=KINDS, overlay=overlay) as gate:
         yield gate

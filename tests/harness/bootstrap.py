@@ -1,5 +1,6 @@
 """Envoy's configuration: what is deployed, rendered by `gmtech envoy-config`, and where things are in it."""
 
+import copy
 import json
 import subprocess
 from pathlib import Path
@@ -61,6 +62,35 @@ def virtual_host(bootstrap: dict) -> dict:
 def routes(bootstrap: dict) -> list[dict]:
     """Its routes."""
     return virtual_host(bootstrap)["routes"]
+
+
+def route(bootstrap: dict, name: str) -> dict:
+    """The route of this name, such as `api-v1`."""
+    (found,) = [r for r in routes(bootstrap) if r["name"] == name]
+    return found
+
+
+def upstream(bootstrap: dict) -> dict:
+    """The cluster of the provider."""
+    (found,) = [c for c in bootstrap["static_resources"]["clusters"] if c["name"] == "upstream"]
+    return found
+
+
+def add_upstream(bootstrap: dict, name: str, port: int | None = None) -> dict:
+    """A second cluster like that of the provider, which leads to `port` if one is given."""
+    added = copy.deepcopy(upstream(bootstrap))
+    added["name"] = added["load_assignment"]["cluster_name"] = name
+    if port is not None:
+        lead_to(added, port)
+    bootstrap["static_resources"]["clusters"].append(added)
+    return added
+
+
+def lead_to(cluster: dict, port: int) -> None:
+    """Lets the cluster's one endpoint listen on this port."""
+    (locality,) = cluster["load_assignment"]["endpoints"]
+    (endpoint,) = locality["lb_endpoints"]
+    endpoint["endpoint"]["address"]["socket_address"]["port_value"] = port
 
 
 def plugin(bootstrap: dict) -> dict:

@@ -4,6 +4,8 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from . import bootstrap
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -54,9 +56,7 @@ class Canned:
 
     def overlay(self, config: dict) -> None:
         """Puts it in the place of a gate's upstream."""
-        (upstream,) = [c for c in config["static_resources"]["clusters"] if c["name"] == "upstream"]
-        (endpoints,) = upstream["load_assignment"]["endpoints"]
-        endpoints["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["port_value"] = self.port
+        bootstrap.lead_to(bootstrap.upstream(config), self.port)
 
     def forget(self) -> None:
         self.asked.clear()

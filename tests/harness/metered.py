@@ -203,18 +203,10 @@ WAYS = ("http2", "dead", "impatient", "redirecting", "retrying")
 def crossroads(config: dict) -> None:
     """An overlay: beside the usual way one over HTTP/2, one to nowhere, one with a timeout of 300 ms, one that follows
     redirects itself, and one that retries once."""
-    clusters = config["static_resources"]["clusters"]
-    (upstream,) = [c for c in clusters if c["name"] == "upstream"]
-    http2, dead = copy.deepcopy(upstream), copy.deepcopy(upstream)
-    http2["name"], dead["name"] = "upstream-http2", "dead"
-    for cluster in (http2, dead):
-        cluster["load_assignment"]["cluster_name"] = cluster["name"]
+    http2 = bootstrap.add_upstream(config, "upstream-http2")
     (options,) = http2["typed_extension_protocol_options"].values()
     options["explicit_http_config"] = {"http2_protocol_options": {}}
-    (endpoints,) = dead["load_assignment"]["endpoints"]
-    (endpoint,) = endpoints["lb_endpoints"]
-    endpoint["endpoint"]["address"]["socket_address"]["port_value"] = free_port()
-    clusters += [http2, dead]
+    bootstrap.add_upstream(config, "dead", free_port())
     changes = {
         "http2": {"cluster": "upstream-http2"},
         "dead": {"cluster": "dead"},
@@ -223,14 +215,13 @@ def crossroads(config: dict) -> None:
         "retrying": {"retry_policy": {"retry_on": "5xx", "num_retries": 1}},
     }
     assert set(changes) == set(WAYS)
-    routes = bootstrap.routes(config)
-    (usual,) = [r for r in routes if r["name"] == "api-v1"]
+    usual = bootstrap.route(config, "api-v1")
     for way, change in changes.items():
         route = copy.deepcopy(usual)
         route["name"] = way
         route["match"]["headers"] = [{"name": "x-way", "string_match": {"exact": way}}]
         route["route"].update(change)
-        routes.insert(0, route)
+        bootstrap.routes(config).insert(0, route)
 
 
 def by(way: str) -> tuple[str, str]:

@@ -66,11 +66,8 @@ def to_prism(port: int, key: keys.Key | None = None):
     place before the filter sees it."""
 
     def overlay(config: dict) -> None:
-        (cluster,) = [c for c in config["static_resources"]["clusters"] if c["name"] == "upstream"]
-        (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
-        endpoint["endpoint"]["address"]["socket_address"]["port_value"] = port
-        (route,) = [r for r in bootstrap.routes(config) if r["name"] == "v1"]
-        route["route"]["prefix_rewrite"] = "/"
+        bootstrap.lead_to(bootstrap.upstream(config), port)
+        bootstrap.route(config, "v1")["route"]["prefix_rewrite"] = "/"
         if key:
             (mutation,) = bootstrap.manager(config)["early_header_mutation_extensions"]
             header = {"header": {"key": "authorization", "value": key.bearer}}
