@@ -23,6 +23,9 @@ ENVOY := $(VENV)/envoy
 ENVOY_STAMP := $(VENV)/.envoy
 WASM_TARGET_STAMP := target/.wasm-target
 POSTGRES_STAMP := target/.postgres
+# Checks deny.toml. Built without optimisation: that takes a minute and a half of CPU, once.
+DENY_VERSION := 0.20.2
+DENY := target/tools/$(DENY_VERSION)/bin/cargo-deny
 # The end-to-end tests' own packages, if the tests are there.
 PYTEST_STAMP := $(if $(wildcard tests/requirements.txt),$(VENV)/.tests)
 # LiteLLM has a venv of its own: it needs an older `openai` than the one that is tested.
@@ -58,7 +61,7 @@ run: build wasm $(ENVOY_STAMP) ## Start the key service, mock-llm and Envoy with
 
 ##@ Build
 .PHONY: setup build wasm faults
-setup: $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(API_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch what the other targets need (they do it by themselves)
+setup: $(DENY) $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(API_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch what the other targets need (they do it by themselves)
 
 build: ## Build the native programs: gmtech, mock-llm
 	cargo build --workspace --bins
@@ -73,8 +76,17 @@ faults: $(WASM_TARGET_STAMP) ## Build the filter that fails on request, for the 
 	@ls -l $(FAULTS)
 
 ##@ Check
-.PHONY: test unit validate e2e soak chaos sdk-suite lint
-test: unit validate e2e ## Run all tests: Rust, Envoy's own check of envoy/, end to end
+.PHONY: test lint unit validate e2e soak chaos sdk-suite advisories
+test: lint unit validate e2e ## Run all checks: lint, Rust tests, Envoy's own check of envoy/, end to end
+
+lint: $(WASM_TARGET_STAMP) $(DENY) ## Check formatting, clippy for both targets, who may depend on what, licences
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo clippy --target wasm32-unknown-unknown --package gmtech-auth-filter -- --deny warnings
+	cargo clippy --target wasm32-unknown-unknown --package gmtech-auth-filter --features faults -- --deny warnings
+	tools/check-proxy-wasm.sh
+	tools/check-commands.sh
+	$(DENY) --workspace --log-level error check bans licenses sources
 
 unit: $(POSTGRES_STAMP) ## Run the Rust tests, the key service's on SQLite and on a PostgreSQL of their own
 	tests/postgres.sh cargo test --workspace
@@ -100,14 +112,8 @@ chaos: build $(PYTEST_STAMP) $(POSTGRES_STAMP) ## Kill, fill, lock, stop and mis
 sdk-suite: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) $(SUITE_STAMP) ## Run openai-python's own tests through the gate, and without it
 	PYTHONPATH=tests $(VENV)/bin/python -m sdk_suite
 
-lint: $(WASM_TARGET_STAMP) ## Check formatting, clippy and who may depend on what
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- --deny warnings
-	cargo clippy --target wasm32-unknown-unknown --package gmtech-auth-filter -- --deny warnings
-	cargo clippy --target wasm32-unknown-unknown --package gmtech-auth-filter --features faults -- --deny warnings
-	tools/check-proxy-wasm.sh
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
-	  else echo 'cargo-deny is not installed: deny.toml not checked beyond the above'; fi
+advisories: $(DENY) ## Check the dependencies against the RustSec database, which is fetched from GitHub
+	$(DENY) --workspace --log-level error check advisories
 
 ifneq ($(wildcard fuzz/Cargo.toml),)
 .PHONY: fuzz
@@ -132,11 +138,23 @@ bench-intake: $(PYTEST_STAMP) $(POSTGRES_STAMP) ## Measure how many usage events
 	tests/postgres.sh $(CURDIR)/$(VENV)/bin/python $(CURDIR)/bench/intake.py
 endif
 
+##@ Release
+.PHONY: release
+RELEASE := target/dist
+release: $(WASM_TARGET_STAMP) ## Build what a release consists of into target/dist, with SHA256SUMS
+	cargo build --locked --profile wasm --target wasm32-unknown-unknown --package gmtech-auth-filter
+	cargo build --locked --release --package gmtech-cli
+	@tools/release.sh $(RELEASE) $(WASM) target/release/gmtech envoy/envoy.yaml
+
 ##@ Other
 .PHONY: clean
 clean: ## Remove everything that was built or fetched, and .local with its keys
 	rm -rf target $(VENV) tests/node_modules .local
 	find tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(DENY):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug --root target/tools/$(DENY_VERSION) \
+	  --version $(DENY_VERSION) cargo-deny
 
 $(POSTGRES_STAMP):
 	@command -v initdb >/dev/null || tools/need.sh pg_ctlcluster postgresql
