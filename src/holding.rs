@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use gmtech_core::config::Policy;
 use gmtech_core::exchange::{Exchange, Step};
 use gmtech_core::holding::{Body, Holding};
 
@@ -18,12 +17,11 @@ pub(crate) fn hold(
     stream: u32,
     body: Body,
     exchange: &mut Exchange,
-    policy: &Policy,
 ) -> Result<Option<Step>, Status> {
     let now = system::now()?;
     Ok(HELD.with(|held| {
         let mut held = held.try_borrow_mut().ok()?;
-        exchange.hold((&mut held, stream), body, policy, &SharedCounters, now)
+        exchange.hold((&mut held, stream), body, &SharedCounters, now)
     }))
 }
 

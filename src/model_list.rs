@@ -4,7 +4,6 @@
 //! A list that cannot be read, or is longer than [`MAX`], is an upstream's fault and must not be shown whole:
 //! it becomes a 502, and nothing of it follows.
 
-use gmtech_core::config::Policy;
 use gmtech_core::denial::{Denial, Reply};
 use gmtech_core::exchange::Exchange;
 use gmtech_core::head::HeadEdits;
@@ -47,7 +46,6 @@ impl ModelList {
         size: usize,
         ends: bool,
         exchange: &Exchange,
-        policy: &Policy,
     ) -> Result<Option<Action>, Status> {
         match self {
             Self::Open => return Ok(None),
@@ -55,24 +53,24 @@ impl ModelList {
                 *held = size;
                 return Ok(Some(Action::Pause));
             }
-            Self::Held { .. } => self.show(size, exchange, policy)?,
+            Self::Held { .. } => self.show(size, exchange)?,
             Self::Replaced => body::replace(Buffer::Response, size, &[])?,
         }
         Ok(Some(Action::Continue))
     }
 
     /// The answer ends here, without a last chunk of its body.
-    pub(crate) fn trailers(&mut self, exchange: &Exchange, policy: &Policy) -> Result<(), Status> {
+    pub(crate) fn trailers(&mut self, exchange: &Exchange) -> Result<(), Status> {
         match *self {
-            Self::Held { size } => self.show(size, exchange, policy),
+            Self::Held { size } => self.show(size, exchange),
             Self::Open | Self::Replaced => Ok(()),
         }
     }
 
-    fn show(&mut self, size: usize, exchange: &Exchange, policy: &Policy) -> Result<(), Status> {
+    fn show(&mut self, size: usize, exchange: &Exchange) -> Result<(), Status> {
         *self = Self::Replaced;
         let listed = if size <= MAX {
-            exchange.listed_models(&body::read(Buffer::Response, 0, size)?, policy)
+            exchange.listed_models(&body::read(Buffer::Response, 0, size)?)
         } else {
             None
         };

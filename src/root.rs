@@ -1,7 +1,7 @@
 //! The root context: one a VM and configuration. Turns the plugin's configuration into a policy and makes
 //! the streams that hold to it.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use gmtech_core::config::Policy;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -14,7 +14,7 @@ use crate::{services, slots, sync, usage};
 /// The root context. It comes and goes with its configuration; all that has to outlive it belongs to the VM.
 pub(crate) struct Root {
     id: u32,
-    policy: Option<Rc<Policy>>,
+    policy: Option<Arc<Policy>>,
     ticks: u64,
 }
 
@@ -66,7 +66,7 @@ impl RootContext for Root {
             Ok(policy) => {
                 log::debug!("gmtech: configured with {} inline keys", policy.key_count());
                 services::configured(self.id, policy.service());
-                self.policy = Some(Rc::new(policy));
+                self.policy = Some(Arc::new(policy));
                 if let Err(status) = host::system::tick_every(sync::TICK) {
                     log::error!("gmtech: the host refused to tick: {status:?}");
                 }

@@ -1,6 +1,6 @@
 //! One HTTP stream: hands Envoy's callbacks to an [`Exchange`] and carries out what it says.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use gmtech_core::address;
 use gmtech_core::config::Policy;
@@ -28,7 +28,7 @@ use question::Question;
 /// One stream.
 pub(crate) struct Stream {
     id: u32,
-    policy: Option<Rc<Policy>>,
+    policy: Option<Arc<Policy>>,
     exchange: Option<Exchange>,
     request: HeldBody,
     /// What the key service is asked about, for this stream.
@@ -42,7 +42,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(id: u32, policy: Option<Rc<Policy>>) -> Self {
+    pub(crate) fn new(id: u32, policy: Option<Arc<Policy>>) -> Self {
         Self {
             id,
             policy,
@@ -83,30 +83,28 @@ impl Stream {
     /// The step itself, or the one that follows once the client's address is known. Only a key that is bound to
     /// addresses costs the call for it.
     fn located(&mut self, step: Step, head: &Head<'_>) -> Result<Step, Status> {
-        let (Step::Locate, Some(policy), Some(exchange)) =
-            (&step, &self.policy, &mut self.exchange)
-        else {
+        let (Step::Locate, Some(exchange)) = (&step, &mut self.exchange) else {
             return Ok(step);
         };
         exchange.locate(address::of_peer(&host::stream::client_address()?));
-        Ok(exchange.resume(head, self.ends, policy, &SharedCounters, system::now()?))
+        Ok(exchange.resume(head, self.ends, &SharedCounters, system::now()?))
     }
 
     /// The step itself, or the refusal where it would have Envoy hold too much.
     fn within_bounds(&mut self, step: Step) -> Result<Step, Status> {
-        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
+        let Some(exchange) = &mut self.exchange else {
             return Ok(step);
         };
         if self.ends || !matches!(step, Step::ReadBody | Step::Resolve(_)) {
             return Ok(step);
         }
-        let refused = holding::hold(self.id, self.request.body(), exchange, policy)?;
+        let refused = holding::hold(self.id, self.request.body(), exchange)?;
         Ok(refused.unwrap_or(step))
     }
 
     /// Hands over what has arrived of the body since the last callback; `size` is that of all of it.
     fn request_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
+        let Some(exchange) = &mut self.exchange else {
             return Ok(Action::Continue);
         };
         if self.refusal.is_some() {
@@ -117,7 +115,7 @@ impl Stream {
             return Ok(Action::Continue);
         }
         self.request.arrived(size, ends);
-        if let Some(refused) = holding::hold(self.id, self.request.body(), exchange, &policy)? {
+        if let Some(refused) = holding::hold(self.id, self.request.body(), exchange)? {
             self.asked = None;
             return self.carry_out(refused);
         }
@@ -125,9 +123,9 @@ impl Stream {
             return Ok(Action::Pause);
         }
         let chunk = self.request.read_new(size)?;
-        let step = exchange.request_body(&chunk, ends, &policy, &SharedCounters, system::now()?);
+        let step = exchange.request_body(&chunk, ends, &SharedCounters, system::now()?);
         let front = match &step {
-            Step::ReadBody => exchange.open_brace(&policy),
+            Step::ReadBody => exchange.open_brace(),
             Step::Forward(Forward {
                 body: UsageEdit::InsertAtOpen { at },
                 ..
@@ -261,19 +259,15 @@ impl HttpContext for Stream {
         match system::now() {
             Ok(now) => {
                 let before = exchange.decision();
-                let settlement = exchange.finish(policy, &SharedCounters, now);
+                let ended = exchange.end(self.event_id, &SharedCounters, now);
                 if exchange.decision() != before {
                     report::decided(exchange);
                 }
-                if let Some(settlement) = &settlement {
+                if let Some(settlement) = &ended.settlement {
                     report::settled(exchange, settlement);
                 }
-                if let Some(service) = policy.service()
-                    && let Some(event) =
-                        exchange.usage_event(self.event_id, settlement.as_ref(), now)
-                {
-                    usage::push(event, service, now.monotonic);
-                    for event in exchange.object_events(now) {
+                if let Some(service) = policy.service() {
+                    for event in ended.events {
                         usage::push(event, service, now.monotonic);
                     }
                 }

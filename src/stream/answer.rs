@@ -1,5 +1,6 @@
 //! The stream's way back: the answer's head, its body past the meter, and its end.
 
+use gmtech_core::exchange::Exchange;
 use gmtech_core::usage::Output;
 use proxy_wasm::types::Action;
 
@@ -11,11 +12,11 @@ use crate::host::shared_data::SharedCounters;
 
 impl Stream {
     pub(super) fn response_head(&mut self, ends: bool) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
+        let Some(exchange) = &mut self.exchange else {
             return Ok(Action::Continue);
         };
         let pairs = headers::read(Map::Response)?;
-        let answer = exchange.response_head(&pairs.head(), &policy);
+        let answer = exchange.response_head(&pairs.head());
         headers::apply(Map::Response, &answer.head)?;
         if answer.hold && !ends {
             self.list.hold();
@@ -33,10 +34,10 @@ impl Stream {
 
     /// The answer ends with trailers, and not with its last bytes.
     pub(super) fn response_trailers(&mut self) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
+        let Some(exchange) = &mut self.exchange else {
             return Ok(Action::Continue);
         };
-        self.list.trailers(exchange, policy)?;
+        self.list.trailers(exchange)?;
         // An event that was never finished cannot go out any more; clients drop such an event anyway.
         let _ = exchange.response_ends();
         exchange.note_objects(&SharedCounters);
@@ -47,11 +48,7 @@ impl Stream {
     /// settled by estimate. A list of models of which a part may be seen must not pass whole.
     pub(super) fn answer_failed(&self, what: &str, status: Status) -> Action {
         let exchange = self.exchange.as_ref();
-        let policy = self.policy.as_deref();
-        let in_part = exchange
-            .zip(policy)
-            .is_some_and(|(e, p)| e.lists_models_in_part(p));
-        if in_part {
+        if exchange.is_some_and(Exchange::lists_models_in_part) {
             return self.refuse_after(what, status);
         }
         log::error!("gmtech: the host refused a call on {what}: {status:?}");
@@ -59,10 +56,10 @@ impl Stream {
     }
 
     pub(super) fn response_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
+        let Some(exchange) = &mut self.exchange else {
             return Ok(Action::Continue);
         };
-        if let Some(action) = self.list.body(size, ends, exchange, policy)? {
+        if let Some(action) = self.list.body(size, ends, exchange)? {
             return Ok(action);
         }
         if !exchange.meters_answer() {

@@ -77,7 +77,7 @@ impl Stream {
 
     /// The key service has answered, or failed to: the request is judged again from its head.
     pub(super) fn resolved(&mut self, answer: Option<Vec<u8>>) -> Result<Action, Status> {
-        let (Some(policy), Some(exchange)) = (self.policy.clone(), &mut self.exchange) else {
+        let Some(exchange) = &mut self.exchange else {
             return Ok(self.refuse());
         };
         let question = self.asked.take();
@@ -87,7 +87,7 @@ impl Stream {
         }
         let pairs = headers::read(Map::Request)?;
         let head = pairs.head();
-        let step = exchange.resume(&head, self.ends, &policy, &SharedCounters, now);
+        let step = exchange.resume(&head, self.ends, &SharedCounters, now);
         let step = self.located(step, &head)?;
         let step = self.within_bounds(step)?;
         let reads = matches!(step, Step::ReadBody);

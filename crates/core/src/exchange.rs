@@ -1,16 +1,29 @@
 //! The story of one request: what the filter is told, and what it then has to do.
 //!
-//! An [`Exchange`] is made when the head of a request arrives and ends when Envoy logs the stream. It
-//! owns the order of decisions and nothing else: who may pass is judged in [`crate::auth`], how much
-//! in [`crate::limiter`], what was asked in [`crate::request`], what it used in [`crate::usage`], what an
-//! answer looks like in [`crate::denial`].
+//! An [`Exchange`] is made when the head of a request arrives and ends with its stream. It owns the order of decisions and
+//! nothing else: who may pass is judged in [`crate::auth`], how much in [`crate::limiter`], what was asked in
+//! [`crate::request`], what it used in [`crate::usage`], what an answer looks like in [`crate::denial`].
+//!
+//! # Order of calls
+//! 1. [`Exchange::start`] with the head. It returns a [`Step`], as all calls of the request do.
+//! 2. While the step asks for something: [`Exchange::locate`] and [`Exchange::resume`] after [`Step::Locate`];
+//!    [`Exchange::resume`] after [`Step::Resolve`] and [`Step::ResolveObjects`], once the directory or the registry holds
+//!    the answer; [`Exchange::request_body`] for each piece of the body after [`Step::ReadBody`]. Before the body is held,
+//!    and each time that more of it is, [`Exchange::hold`] says whether it may be.
+//! 3. [`Step::Forward`] or [`Step::Reply`] ends the request's part.
+//! 4. The answer, whoever gives it: [`Exchange::response_head`], then [`Exchange::response_body`] for each chunk, the last
+//!    one marked, or [`Exchange::response_ends`] where trailers follow. [`Exchange::note_objects`] comes before a chunk
+//!    is passed on. What the host failed to hand over is told by [`Exchange::response_head_lost`] and
+//!    [`Exchange::response_body_lost`].
+//! 5. [`Exchange::end`], once, from whichever of these points.
 //!
 //! # Failure policy
 //! Whatever cannot be decided is refused with a retryable 503; nothing passes undecided. A request with a body is charged,
 //! and has its place in flight, before Envoy holds anything of it ([`Admission`]); a reservation exists only in
-//! [`Phase::Forwarded`]. Whichever way the stream ends, [`Exchange::finish`] settles what is owed, once.
+//! [`Phase::Forwarded`]. Whichever way the stream ends, [`Exchange::end`] settles what is owed, once.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::attribution;
 use crate::auth::{self, Principal};
@@ -34,13 +47,14 @@ mod limits;
 mod lookup;
 mod models;
 mod objects;
+mod output;
 mod permission;
 mod settlement;
 
 pub use answer::Answer;
 use answer::{AnswerState, Known};
 use objects::{Asking, Objects};
-pub use settlement::Settlement;
+pub use settlement::{Ended, Settlement};
 
 /// What the filter does next.
 #[derive(Debug)]
@@ -120,6 +134,7 @@ enum Peer {
 /// One request and its answer.
 #[derive(Debug)]
 pub struct Exchange {
+    policy: Arc<Policy>,
     phase: Phase,
     principal: Option<Principal>,
     /// The record of a key that is known and may not pass.
@@ -146,15 +161,16 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Decides on a request by its head; `ends` if it has no body.
+    /// Decides on a request by its head, under this policy; `ends` if it has no body.
     pub fn start(
         head: &Head<'_>,
         ends: bool,
-        policy: &Policy,
+        policy: &Arc<Policy>,
         store: &impl CounterStore,
         now: Now,
     ) -> (Self, Step) {
         let mut exchange = Self {
+            policy: Arc::clone(policy),
             phase: Phase::Refused,
             principal: None,
             refused: None,
@@ -177,7 +193,7 @@ impl Exchange {
             // Browsers send no credential with a preflight, so that it can never be judged by one.
             return (exchange, Step::Reply(preflight()));
         }
-        let admitted = exchange.admit(head, ends, policy, store, now);
+        let admitted = exchange.admit(head, ends, store, now);
         let step = admitted.unwrap_or_else(|denial| exchange.refuse(&denial, store, now));
         (exchange, step)
     }
@@ -188,14 +204,13 @@ impl Exchange {
         &mut self,
         head: &Head<'_>,
         ends: bool,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Step {
         let admitted = if matches!(self.phase, Phase::Asking(_)) {
-            self.proceed_asked(policy, store, now)
+            self.proceed_asked(store, now)
         } else {
-            self.admit(head, ends, policy, store, now)
+            self.admit(head, ends, store, now)
         };
         admitted.unwrap_or_else(|denial| self.refuse(&denial, store, now))
     }
@@ -211,11 +226,10 @@ impl Exchange {
         &mut self,
         chunk: &[u8],
         ends: bool,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Step {
-        let read = self.read_body(chunk, ends, policy, store, now);
+        let read = self.read_body(chunk, ends, store, now);
         read.unwrap_or_else(|denial| self.refuse(&denial, store, now))
     }
 
@@ -259,12 +273,12 @@ impl Exchange {
     /// Offset just past the body's opening brace, where the body may have to be changed there. The filter
     /// takes these first bytes off a body that comes in several pieces, since it could not reach them later.
     #[must_use]
-    pub fn open_brace(&self, policy: &Policy) -> Option<usize> {
+    pub fn open_brace(&self) -> Option<usize> {
         let Phase::ReadingBody(reading) = &self.phase else {
             return None;
         };
         let endpoint = reading.reader.endpoint();
-        let may_ask = policy.metering().include_usage && endpoint.takes_include_usage();
+        let may_ask = self.policy.metering().include_usage && endpoint.takes_include_usage();
         reading.reader.open_brace().filter(|_| may_ask)
     }
 

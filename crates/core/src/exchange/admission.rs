@@ -7,10 +7,10 @@ use super::lookup::{Lookup, look_up};
 use super::objects::Asking;
 use super::permission::{self, allows_model};
 use super::{
-    AnswerState, Exchange, Forward, Forwarded, Now, Peer, Phase, Reading, Step, limits, printable,
+    AnswerState, Exchange, Forward, Forwarded, Now, Peer, Phase, Reading, Step, limits, output,
+    printable,
 };
 use crate::auth::{self, InvalidKey, Principal};
-use crate::config::Policy;
 use crate::decision::Decision;
 use crate::denial::{Denial, LimitHit};
 use crate::head::{Head, HeadEdits};
@@ -24,26 +24,22 @@ use crate::request::{
 };
 use crate::shared::CounterStore;
 
-/// OpenAI's default for `max_tokens` of the old completions API.
-pub(super) const COMPLETIONS_OUTPUT: u64 = 16;
-
 impl Exchange {
     pub(super) fn admit(
         &mut self,
         head: &Head<'_>,
         ends: bool,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
         permission::check_method(head.method())?;
-        if permission::is_upgrade(head) && !policy.allows_upgrades() {
+        if permission::is_upgrade(head) && !self.policy.allows_upgrades() {
             return Err(Denial::Upgrade);
         }
         if !self.redacted.is_empty() {
             return Err(Denial::InvalidKey(InvalidKey::InUrl));
         }
-        match policy.path_action(head.path()) {
+        match self.policy.path_action(head.path()) {
             PathAction::Free => {
                 self.decision = Decision::Free;
                 self.phase = Phase::Forwarded(None);
@@ -56,7 +52,7 @@ impl Exchange {
             PathAction::Refused => return Err(unknown_url(head)),
             PathAction::Metered => {}
         }
-        let authenticated = self.authenticate(head, policy, store, now);
+        let authenticated = self.authenticate(head, store, now);
         if self.attributed().is_some() {
             self.group = Endpoint::new(head.method(), head.target())
                 .ok()
@@ -78,18 +74,18 @@ impl Exchange {
             return Ok(Step::Reply(reply));
         }
         let endpoint = Endpoint::new(head.method(), head.target()).map_err(Denial::Body)?;
-        permission::open(head, &endpoint, policy)?;
+        permission::open(head, &endpoint, &self.policy)?;
         permission::may_call(self.principal()?, endpoint.group())?;
         if let Some(model) = endpoint.path_model() {
-            self.check_model(model.clone(), policy)?;
+            self.check_model(model.clone())?;
         }
         if endpoint.body() == BodyForm::None || endpoint.query_chooses_a_model() {
-            permission::check(self.principal()?, &endpoint, None, policy)?;
+            permission::check(self.principal()?, &endpoint, None, &self.policy)?;
         }
         let reads_body = !ends && endpoint.body() != BodyForm::None;
         let edits = self.forward_edits(head);
         if !reads_body && endpoint.body() == BodyForm::None {
-            return self.proceed(Asking::new(endpoint, None, edits), policy, store, now);
+            return self.proceed(Asking::new(endpoint, None, edits), store, now);
         }
         let reader = BodyReader::new(
             endpoint,
@@ -108,7 +104,7 @@ impl Exchange {
         if reads_body {
             Ok(Step::ReadBody)
         } else {
-            Ok(self.request_body(&[], true, policy, store, now))
+            Ok(self.request_body(&[], true, store, now))
         }
     }
 
@@ -116,14 +112,13 @@ impl Exchange {
     fn authenticate(
         &mut self,
         head: &Head<'_>,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Option<Step>, Denial> {
         let key =
-            auth::credential(head, policy.credential_headers()).map_err(Denial::InvalidKey)?;
+            auth::credential(head, self.policy.credential_headers()).map_err(Denial::InvalidKey)?;
         let asked = matches!(self.phase, Phase::Resolving);
-        let (record, spent) = match look_up(&key, asked, policy, store, now)? {
+        let (record, spent) = match look_up(&key, asked, &self.policy, store, now)? {
             Lookup::Known(record) => (Some(record), false),
             Lookup::Spent(record) => (Some(record), true),
             Lookup::Unknown => (None, false),
@@ -152,7 +147,10 @@ impl Exchange {
             }
         }
         // A record whose tier nobody configured has no limits to be held to.
-        let tier = policy.tier(principal.tier()).ok_or(Denial::Unavailable)?;
+        let tier = self
+            .policy
+            .tier(principal.tier())
+            .ok_or(Denial::Unavailable)?;
         let limits = tier.limits(&principal.record().limits);
         self.account = Some(Account::of(principal.account(), limits));
         self.principal = Some(principal);
@@ -187,7 +185,6 @@ impl Exchange {
         &mut self,
         chunk: &[u8],
         ends: bool,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
@@ -199,7 +196,7 @@ impl Exchange {
             Progress::Reading => None,
         };
         if let Some(model) = known {
-            self.check_model(model, policy)?;
+            self.check_model(model)?;
         }
         if !ends {
             return Ok(Step::ReadBody);
@@ -210,13 +207,13 @@ impl Exchange {
         let Reading { reader, mut head } = *reading;
         let endpoint = reader.endpoint().clone();
         let facts = reader.finish().map_err(Denial::Body)?;
-        permission::check(self.principal()?, &endpoint, Some(&facts), policy)?;
+        permission::check(self.principal()?, &endpoint, Some(&facts), &self.policy)?;
         // A model that the path names is in these edits already.
         if let (Some(model), None) = (&facts.model, endpoint.path_model()) {
             head.set
                 .push((crate::attribution::MODEL, model.to_string()));
         }
-        self.proceed(Asking::new(endpoint, Some(facts), head), policy, store, now)
+        self.proceed(Asking::new(endpoint, Some(facts), head), store, now)
     }
 
     #[allow(
@@ -228,14 +225,13 @@ impl Exchange {
         endpoint: &Endpoint,
         facts: Option<&RequestFacts>,
         head: HeadEdits,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
         let charges = endpoint.charges_tokens_of(facts.and_then(|f| f.model.as_ref()));
         let account = self.account()?.clone();
         let tokens = match facts {
-            Some(facts) if charges => self.bid(endpoint, facts, &account, policy, store)?,
+            Some(facts) if charges => self.token_bounds(endpoint, facts, &account, store)?,
             _ => TokenBounds::default(),
         };
         let reserved = match self.admission.take() {
@@ -251,33 +247,32 @@ impl Exchange {
         let reservation = reserved.map_err(|e| self.not_reserved(e))?;
         self.decision = Decision::Allowed;
         self.snapshot = Some((reservation.snapshot(), now.wall_millis));
-        let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f, policy));
+        let body = facts.map_or(UsageEdit::None, |f| self.usage_edit(f));
         self.phase = Phase::Forwarded(Some(Box::new(Forwarded {
             kind: endpoint.kind(),
             reservation,
             prompt_estimate: charges.then(|| facts.map_or(0, |f| f.prompt_tokens)),
             choices: facts.map_or(1, answers),
             cap: facts.and_then(|f| f.declared_cap),
-            usual_output: usual_output(endpoint.kind(), policy),
+            usual_output: output::usual(endpoint.kind(), &self.policy),
             asked_for_usage: body != UsageEdit::None,
             answer: AnswerState::Awaited,
         })));
         Ok(Step::Forward(Forward { head, body }))
     }
 
-    fn bid(
+    fn token_bounds(
         &self,
         endpoint: &Endpoint,
         facts: &RequestFacts,
         account: &Account,
-        policy: &Policy,
         store: &impl CounterStore,
     ) -> Result<TokenBounds, Denial> {
         let limit = &account.limits().tokens;
         if endpoint.kind() == EndpointKind::Embeddings {
             return Ok(TokenBounds::new(facts.prompt_tokens, 0, 0, limit));
         }
-        let usual = usual_output(endpoint.kind(), policy);
+        let usual = output::usual(endpoint.kind(), &self.policy);
         let learned = match (&self.principal, &facts.model) {
             (Some(p), Some(model)) => output_forecast::expected(store, p.account(), model)
                 .map_err(|_| Denial::Unavailable)?,
@@ -294,8 +289,8 @@ impl Exchange {
         ))
     }
 
-    fn usage_edit(&self, facts: &RequestFacts, policy: &Policy) -> UsageEdit {
-        let metering = policy.metering();
+    fn usage_edit(&self, facts: &RequestFacts) -> UsageEdit {
+        let metering = self.policy.metering();
         let except = |m: &ModelId| metering.include_usage_except.allows(m.as_str());
         if metering.include_usage && !facts.model.as_ref().is_some_and(except) {
             facts.usage_edit
@@ -304,13 +299,13 @@ impl Exchange {
         }
     }
 
-    pub(super) fn check_model(&mut self, model: ModelId, policy: &Policy) -> Result<(), Denial> {
+    pub(super) fn check_model(&mut self, model: ModelId) -> Result<(), Denial> {
         let principal = self.principal()?;
         if auth::holds_key(model.as_str().as_bytes()) {
             // It would travel in a header and stand in the log.
             return Err(Denial::Body(BodyError::InvalidModel));
         }
-        let allowed = allows_model(principal, policy, &model);
+        let allowed = allows_model(principal, &self.policy, &model);
         let spent = permission::has_spent(principal, &model);
         let key = principal.key().clone();
         self.model = Some(model.clone());
@@ -341,14 +336,6 @@ impl Exchange {
             })),
             _ => Denial::Unavailable,
         }
-    }
-}
-
-/// Tokens of output to expect of one answer before anything was learned.
-fn usual_output(kind: EndpointKind, policy: &Policy) -> u64 {
-    match kind {
-        EndpointKind::Completions => COMPLETIONS_OUTPUT,
-        _ => policy.metering().default_output,
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{Exchange, Forwarded, Phase};
 use super::{models, permission};
 use crate::attribution;
-use crate::config::Policy;
 use crate::head::{Head, HeadEdits};
 use crate::request::EndpointKind;
 use crate::usage::{
@@ -59,7 +58,7 @@ impl AnswerState {
 impl Exchange {
     /// What to do with the answer of this head, whoever gives it: the upstream's own limits are not the
     /// client's, and its account is not either.
-    pub fn response_head(&mut self, head: &Head<'_>, policy: &Policy) -> Answer {
+    pub fn response_head(&mut self, head: &Head<'_>) -> Answer {
         let facts = ResponseFacts {
             status: status(head),
             content_type: head.get("content-type"),
@@ -73,7 +72,7 @@ impl Exchange {
                 .set
                 .push((attribution::DEGRADED, "key-service".into()));
         }
-        answer.hold = (200..300).contains(&facts.status) && self.lists_models_in_part(policy);
+        answer.hold = (200..300).contains(&facts.status) && self.lists_models_in_part();
         let Phase::Forwarded(forwarded) = &mut self.phase else {
             return answer;
         };
@@ -107,8 +106,8 @@ impl Exchange {
     /// Whether the answer is a list of models of which the key may see a part only: it must not pass whole,
     /// whatever fails.
     #[must_use]
-    pub fn lists_models_in_part(&self, policy: &Policy) -> bool {
-        let restricted = |p| permission::is_restricted(p, policy);
+    pub fn lists_models_in_part(&self) -> bool {
+        let restricted = |p| permission::is_restricted(p, &self.policy);
         matches!(&self.phase, Phase::Forwarded(Some(f)) if f.kind == EndpointKind::Models)
             && self.principal.as_ref().is_some_and(restricted)
     }
@@ -204,8 +203,8 @@ impl Exchange {
 
     /// The list of models that the key may use, from the upstream's whole list; `None` if that is no list.
     #[must_use]
-    pub fn listed_models(&self, body: &[u8], policy: &Policy) -> Option<Vec<u8>> {
-        models::filter(body, self.principal.as_ref()?, policy)
+    pub fn listed_models(&self, body: &[u8]) -> Option<Vec<u8>> {
+        models::filter(body, self.principal.as_ref()?, &self.policy)
     }
 }
 

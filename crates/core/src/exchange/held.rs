@@ -2,7 +2,6 @@
 
 use super::{Exchange, Now, Phase, Step};
 use crate::auth::Principal;
-use crate::config::Policy;
 use crate::denial::Denial;
 use crate::holding::{Body, Full, Holding};
 use crate::request::BodyError;
@@ -15,7 +14,6 @@ impl Exchange {
         &mut self,
         (holding, stream): (&mut Holding, u32),
         body: Body,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Option<Step> {
@@ -24,7 +22,7 @@ impl Exchange {
             Phase::ReadingBody(_) | Phase::Asking(_) => self.principal.as_ref(),
             Phase::Forwarded(_) | Phase::Refused | Phase::Settled => return None,
         };
-        let bounds = policy.bodies();
+        let bounds = self.policy.bodies();
         let owner = principal.map(Principal::account);
         let full = holding.hold(stream, owner, body, bounds).err()?;
         let denial = match (full, principal) {

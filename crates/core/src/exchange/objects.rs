@@ -11,10 +11,8 @@
 //! An object of another team, or one that nobody is known to have made, is not found. Where the key service does not
 //! answer, that is a 503.
 
-use super::admission::COMPLETIONS_OUTPUT;
-use super::{Exchange, Now, Phase, Step, permission};
+use super::{Exchange, Now, Phase, Step, output, permission};
 use crate::auth::Principal;
-use crate::config::Policy;
 use crate::denial::Denial;
 use crate::directory::resolve_budget;
 use crate::head::HeadEdits;
@@ -110,7 +108,6 @@ impl Exchange {
     pub(super) fn proceed(
         &mut self,
         asking: Asking,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
@@ -120,7 +117,7 @@ impl Exchange {
             head,
             asked,
         } = asking;
-        let unknown = self.judge_objects(&endpoint, facts.as_ref(), &asked, policy, store, now)?;
+        let unknown = self.judge_objects(&endpoint, facts.as_ref(), &asked, store, now)?;
         if !unknown.is_empty() {
             self.phase = Phase::Asking(Box::new(Asking {
                 endpoint,
@@ -130,19 +127,18 @@ impl Exchange {
             }));
             return Ok(Step::ResolveObjects(unknown));
         }
-        self.judge_making(&endpoint, facts.as_ref(), policy)?;
-        self.reserve(&endpoint, facts.as_ref(), head, policy, store, now)
+        self.judge_making(&endpoint, facts.as_ref())?;
+        self.reserve(&endpoint, facts.as_ref(), head, store, now)
     }
 
     /// The key service has answered about objects, or failed to; the registry holds what it said.
     pub(super) fn proceed_asked(
         &mut self,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Step, Denial> {
         match std::mem::replace(&mut self.phase, Phase::Refused) {
-            Phase::Asking(asking) => self.proceed(*asking, policy, store, now),
+            Phase::Asking(asking) => self.proceed(*asking, store, now),
             _ => Err(Denial::Unavailable),
         }
     }
@@ -153,13 +149,12 @@ impl Exchange {
         endpoint: &Endpoint,
         facts: Option<&RequestFacts>,
         asked: &[ObjectId],
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Vec<ObjectId>, Denial> {
         let mut unknown = Vec::new();
         match endpoint.objects() {
-            Some(Place::List(_)) if !policy.allows_unknown_objects() => {
+            Some(Place::List(_)) if !self.policy.allows_unknown_objects() => {
                 return Err(Denial::ObjectList {
                     path: self.logged_path.clone(),
                 });
@@ -175,7 +170,7 @@ impl Exchange {
                     kind: *kind,
                     id: super::printable(text.as_bytes()),
                 };
-                match self.find(id, asked, policy, store, now)? {
+                match self.find(id, asked, store, now)? {
                     Whose::Ours(object) => self.objects.known = object,
                     Whose::NotOurs => return Err(denial()),
                     Whose::Ask => unknown.push(*id),
@@ -184,7 +179,7 @@ impl Exchange {
             Some(Place::List(_) | Place::Makes(_) | Place::MakesBatch) | None => {}
         }
         for reference in facts.iter().flat_map(|f| &f.references) {
-            match self.find(&reference.id, asked, policy, store, now)? {
+            match self.find(&reference.id, asked, store, now)? {
                 Whose::Ours(object) if reference.names == Names::BatchInput => {
                     self.objects.work = object.as_ref().and_then(|o| o.work);
                     self.objects.batch_model = object.and_then(|o| o.model);
@@ -198,7 +193,7 @@ impl Exchange {
         if unknown.is_empty() {
             return Ok(unknown);
         }
-        let service = policy.service().ok_or(Denial::Unavailable)?;
+        let service = self.policy.service().ok_or(Denial::Unavailable)?;
         match resolve_budget::may_ask(store, &service.resolves, now.monotonic) {
             Ok(true) => Ok(unknown),
             Ok(false) => Err(Denial::NotReady),
@@ -210,18 +205,17 @@ impl Exchange {
         &self,
         id: &ObjectId,
         asked: &[ObjectId],
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Result<Whose, Denial> {
         let team = self.principal.as_ref().map(Principal::team);
-        let unowned = if policy.allows_unknown_objects() {
+        let unowned = if self.policy.allows_unknown_objects() {
             Whose::Ours(None)
         } else {
             Whose::NotOurs
         };
         let found = registry::find(store, id).map_err(|_| Denial::Unavailable)?;
-        Ok(match (found, policy.service()) {
+        Ok(match (found, self.policy.service()) {
             (Some(Found::Object(object)), _) if Some(&object.team) == team => {
                 Whose::Ours(Some(object))
             }
@@ -244,10 +238,9 @@ impl Exchange {
         &mut self,
         endpoint: &Endpoint,
         facts: Option<&RequestFacts>,
-        policy: &Policy,
     ) -> Result<(), Denial> {
         if let Some(param) = facts.and_then(|f| f.later) {
-            if !policy.is_open(EndpointGroup::Background) {
+            if !self.policy.is_open(EndpointGroup::Background) {
                 return Err(Denial::Body(BodyError::Later(param)));
             }
             permission::may_call(self.principal()?, EndpointGroup::Background)?;
@@ -258,7 +251,7 @@ impl Exchange {
         match (makes, endpoint.objects()) {
             (Some(Kind::Batch), Some(Place::MakesBatch)) => {
                 let batched = batched.ok_or(Denial::Body(batch(BatchFault::Empty)))?;
-                self.judge_batch(batched, EndpointKind::Messages, policy)?;
+                self.judge_batch(batched, EndpointKind::Messages)?;
             }
             (Some(Kind::Batch), _) => {
                 let model = self.objects.batch_model.take();
@@ -266,12 +259,12 @@ impl Exchange {
                     return Err(Denial::Body(batch(BatchFault::Unjudged)));
                 };
                 // The file may have been uploaded by a key that may use more.
-                self.check_model(model, policy)?;
+                self.check_model(model)?;
             }
             (Some(Kind::File), _) => {
                 if let Some(batched) = batched {
-                    let kind = self.batch_endpoint(batched, policy)?;
-                    self.judge_batch(batched, kind, policy)?;
+                    let kind = self.batch_endpoint(batched)?;
+                    self.judge_batch(batched, kind)?;
                 }
             }
             // A batch of another form, whose requests nobody has judged.
@@ -293,7 +286,7 @@ impl Exchange {
     }
 
     /// Where the requests of a batch's file go.
-    fn batch_endpoint(&self, batched: &Batched, policy: &Policy) -> Result<EndpointKind, Denial> {
+    fn batch_endpoint(&self, batched: &Batched) -> Result<EndpointKind, Denial> {
         use EndpointKind as K;
         let url = batched.url.as_deref().unwrap_or_default();
         let endpoint = Endpoint::new(b"POST", url.as_bytes()).map_err(Denial::Body)?;
@@ -301,28 +294,17 @@ impl Exchange {
             endpoint.kind(),
             K::ChatCompletions | K::Completions | K::Embeddings | K::Responses | K::Moderations
         );
-        if !fits || endpoint.path_model().is_some() || !policy.is_open(endpoint.group()) {
+        if !fits || endpoint.path_model().is_some() || !self.policy.is_open(endpoint.group()) {
             return Err(Denial::Body(batch(BatchFault::Endpoint)));
         }
         permission::may_call(self.principal()?, endpoint.group())?;
         Ok(endpoint.kind())
     }
 
-    fn judge_batch(
-        &mut self,
-        batched: &Batched,
-        kind: EndpointKind,
-        policy: &Policy,
-    ) -> Result<(), Denial> {
+    fn judge_batch(&mut self, batched: &Batched, kind: EndpointKind) -> Result<(), Denial> {
         let model = batched.model.clone();
-        self.check_model(
-            model.ok_or(Denial::Body(batch(BatchFault::NoModel)))?,
-            policy,
-        )?;
-        let each = match kind {
-            EndpointKind::Completions => COMPLETIONS_OUTPUT,
-            _ => policy.metering().default_output,
-        };
+        self.check_model(model.ok_or(Denial::Body(batch(BatchFault::NoModel)))?)?;
+        let each = output::usual(kind, &self.policy);
         let answers = match kind {
             EndpointKind::Embeddings | EndpointKind::Moderations => 0,
             _ => batched

@@ -1,7 +1,6 @@
 //! The end: whatever happened, what was held becomes what was used.
 
 use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
-use crate::config::Policy;
 use crate::decision::Decision;
 use crate::output_forecast::{self, Lesson};
 use crate::request::EndpointGroup;
@@ -24,16 +23,38 @@ pub struct Settlement {
     pub hidden_by_encoding: bool,
 }
 
+/// What is left of a request that is over.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// What it came to; `None` where no tokens were at stake, and where it was settled before.
+    pub settlement: Option<Settlement>,
+    /// What the key service is told: the request's own event first, then those of objects. Nothing where the policy has no
+    /// service, or where the key is not known.
+    pub events: Vec<UsageEvent>,
+}
+
 impl Exchange {
-    /// Settles what is owed, once, however the stream ended. `None` where no tokens were at stake.
-    pub fn finish(
-        &mut self,
-        policy: &Policy,
-        store: &impl CounterStore,
-        now: Now,
-    ) -> Option<Settlement> {
+    /// Ends the exchange, however its stream ended: settles what is owed, once, and tells what the key service is to know.
+    /// `id` is that of the request's own event.
+    pub fn end(&mut self, id: [u8; 16], store: &impl CounterStore, now: Now) -> Ended {
+        if matches!(self.phase, Phase::Settled) {
+            return Ended::default();
+        }
+        let settlement = self.finish(store, now);
+        let mut events = Vec::new();
+        if self.policy.service().is_some()
+            && let Some(event) = self.usage_event(id, settlement.as_ref(), now)
+        {
+            events.push(event);
+            events.extend(self.object_events(now));
+        }
+        Ended { settlement, events }
+    }
+
+    /// Settles what is owed, once. `None` where no tokens were at stake.
+    pub(super) fn finish(&mut self, store: &impl CounterStore, now: Now) -> Option<Settlement> {
         match std::mem::replace(&mut self.phase, Phase::Settled) {
-            Phase::Forwarded(Some(forwarded)) => self.settle(*forwarded, policy, store, now),
+            Phase::Forwarded(Some(forwarded)) => self.settle(*forwarded, store, now),
             Phase::ReadingBody(_) | Phase::Asking(_) => {
                 // The client left, or Envoy refused a body that was too large: it was a request all the same.
                 self.decision = Decision::Incomplete;
@@ -49,8 +70,7 @@ impl Exchange {
     }
 
     /// The request as the key service's ledger is told of it: every request of a known key.
-    #[must_use]
-    pub fn usage_event(
+    pub(super) fn usage_event(
         &self,
         id: [u8; 16],
         settlement: Option<&Settlement>,
@@ -91,7 +111,6 @@ impl Exchange {
     fn settle(
         &mut self,
         forwarded: Forwarded,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Option<Settlement> {
@@ -114,7 +133,7 @@ impl Exchange {
         let Some(prompt_estimate) = prompt_estimate else {
             // A store that fails keeps the reservation charged, which errs on the safe side.
             let _ = reservation.settle(store, 0, now.monotonic);
-            return self.settle_objects(answered, policy, store, now);
+            return self.settle_objects(answered, store, now);
         };
         let Known {
             usage,
@@ -131,7 +150,7 @@ impl Exchange {
             lines: false,
         });
         let usage = self.foreseen(usage, prompt_estimate, reserved);
-        let charged = policy.metering().weights.charge(usage.tokens());
+        let charged = self.policy.metering().weights.charge(usage.tokens());
         let _ = reservation.settle(store, charged, now.monotonic);
         self.end_making(&usage, charged, store);
         let output = usage.tokens().output;
@@ -161,12 +180,11 @@ impl Exchange {
     fn settle_objects(
         &mut self,
         answered: Option<Known>,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) -> Option<Settlement> {
         if let Some(known) = &answered {
-            self.end_showing(&known.shown, known.usage, known.lines, policy, store, now);
+            self.end_showing(&known.shown, known.usage, known.lines, store, now);
         }
         let batch = self.objects.batch_tokens()?;
         // Without an answer nobody knows whether the batch was made: it is taken for made.

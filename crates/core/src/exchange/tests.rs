@@ -21,12 +21,12 @@ fn key(n: u8) -> ApiKey {
     ApiKey::generate(&[n; 32])
 }
 
-fn policy() -> Policy {
+fn policy() -> Arc<Policy> {
     policy_with("")
 }
 
 /// The keys, and more members of the configuration.
-fn policy_with(more: &str) -> Policy {
+fn policy_with(more: &str) -> Arc<Policy> {
     let entry = |n: u8, fields: &str| {
         format!(
             r#""{}":{{"id":"key_{n}","team":"acme","tier":"free"{fields}}}"#,
@@ -47,7 +47,7 @@ fn policy_with(more: &str) -> Policy {
         ),
     ];
     let json = format!(r#"{{"keys":{{{}}}{more}}}"#, keys.join(","));
-    Policy::from_json(json.as_bytes()).unwrap()
+    Arc::new(Policy::from_json(json.as_bytes()).unwrap())
 }
 
 const CHAT: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}"#;
@@ -62,7 +62,7 @@ fn send_body(store: &MemoryStore, request: &[&str], body: &str) -> (Exchange, St
 }
 
 fn send_under(
-    policy: &Policy,
+    policy: &Arc<Policy>,
     store: &MemoryStore,
     request: &[&str],
     body: &str,
@@ -84,7 +84,7 @@ fn send_under(
         if !matches!(step, Step::ReadBody) {
             break;
         }
-        step = exchange.request_body(&[byte], i + 1 == body.len(), policy, store, NOW);
+        step = exchange.request_body(&[byte], i + 1 == body.len(), store, NOW);
     }
     (exchange, step)
 }
@@ -272,6 +272,37 @@ fn a_key_that_may_not_pass_is_still_attributed() {
 }
 
 #[test]
+fn the_end_gives_settlement_and_events_once() {
+    let service = r#","service":{"cluster":"auth","token":"t"}"#;
+    for (more, key, settled, decision) in [
+        (service, "1", true, Some("allowed")),
+        (service, "2", false, Some("key_revoked")),
+        (service, "nobody's", false, None),
+        ("", "1", true, None),
+        ("", "2", false, None),
+    ] {
+        let store = MemoryStore::default();
+        let authorization = format!("authorization: Bearer {{{key}}}");
+        let request = ["POST /v1/chat/completions", &authorization];
+        let (mut exchange, _) = send_under(&policy_with(more), &store, &request, CHAT);
+        let ended = exchange.end([7; 16], &store, NOW);
+        let told: Vec<_> = ended
+            .events
+            .iter()
+            .map(|e| (e.id, e.decision.as_str()))
+            .collect();
+        let expected: Vec<_> = decision.iter().map(|d| ([7; 16], *d)).collect();
+        assert_eq!(
+            (ended.settlement.is_some(), told),
+            (settled, expected),
+            "{more} {key}"
+        );
+        let again = exchange.end([7; 16], &store, NOW);
+        assert!(again.settlement.is_none() && again.events.is_empty());
+    }
+}
+
+#[test]
 fn a_refusal_by_limit_spends_nothing_and_names_the_key() {
     let store = MemoryStore::default();
     let request = ["GET /v1/models", "authorization: Bearer {4}"];
@@ -320,7 +351,7 @@ fn the_answer_shows_our_limits_in_place_of_the_upstreams() {
             .map(|n| (n.as_bytes(), b"1".as_slice()))
             .collect(),
     );
-    let edits = exchange.response_head(&head, &policy()).head;
+    let edits = exchange.response_head(&head).head;
     assert_eq!(edits.remove.len(), 3);
     assert!(
         edits
@@ -328,10 +359,7 @@ fn the_answer_shows_our_limits_in_place_of_the_upstreams() {
             .contains(&("x-ratelimit-remaining-requests", "59".into()))
     );
     let (mut refused, _) = send(&store, &["GET /v1/models"]);
-    assert_eq!(
-        refused.response_head(&head, &policy()).head,
-        HeadEdits::default()
-    );
+    assert_eq!(refused.response_head(&head).head, HeadEdits::default());
 }
 
 #[test]

@@ -120,7 +120,6 @@ impl Exchange {
         shown: &Shown,
         usage: Usage,
         lines: bool,
-        policy: &Policy,
         store: &impl CounterStore,
         now: Now,
     ) {
@@ -151,7 +150,7 @@ impl Exchange {
             return;
         }
         if kind != Kind::Batch && object.of.is_none() {
-            charge_maker(&object, &usage, policy, store, now);
+            charge_maker(&object, &usage, &self.policy, store, now);
         }
         self.objects.settled = Some(Box::new(Settled { id, object, usage }));
     }
@@ -168,8 +167,7 @@ impl Exchange {
     }
 
     /// Events of objects' own: what one has used in the end, and which others were named.
-    #[must_use]
-    pub fn object_events(&self, now: Now) -> Vec<UsageEvent> {
+    pub(in crate::exchange) fn object_events(&self, now: Now) -> Vec<UsageEvent> {
         let event = |id, of: &Object, decision, usage, note| UsageEvent {
             id,
             key: of.key.clone(),

@@ -46,7 +46,7 @@ fn every_ending_gives_back_what_it_should() {
     ] {
         let store = MemoryStore::default();
         let (mut exchange, _) = send_body(&store, &BUSY, body);
-        let ended = exchange.finish(&policy(), &store, NOW);
+        let ended = exchange.finish(&store, NOW);
         assert_eq!(
             (ended, exchange.decision().name()),
             (None, decision),
@@ -76,7 +76,7 @@ fn what_goes_on_keeps_its_place_until_it_ends() {
     let (requests, tokens, used) = state(&store);
     assert_eq!((requests, used), (59, 1));
     assert!(tokens < 40_000);
-    assert!(exchange.finish(&policy(), &store, NOW).is_some());
+    assert!(exchange.finish(&store, NOW).is_some());
     assert_eq!(state(&store).2, 0);
 }
 
@@ -86,6 +86,6 @@ fn one_swap_charges_what_has_no_body() {
     let (mut exchange, _) = send(&store, &["GET /v1/models", BUSY[1]]);
     assert!(exchange.slot().is_some());
     assert_eq!(store.swaps.get(), 1);
-    exchange.finish(&policy(), &store, NOW);
+    exchange.finish(&store, NOW);
     assert_eq!(store.swaps.get(), 2);
 }

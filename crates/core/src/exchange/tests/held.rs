@@ -32,10 +32,10 @@ fn requests_left(store: &MemoryStore, n: u8) -> u64 {
 
 #[test]
 fn one_key_has_so_much_on_its_way_and_what_is_refused_costs_nothing() {
-    let (store, policy, mut holding) = (MemoryStore::default(), policy(), Holding::default());
+    let (store, mut holding) = (MemoryStore::default(), Holding::default());
     let mut ask = |stream, n, body| {
         let mut exchange = begin(&store, n);
-        let refused = exchange.hold((&mut holding, stream), body, &policy, &store, NOW);
+        let refused = exchange.hold((&mut holding, stream), body, &store, NOW);
         (
             refused.map(|step| status(&step)),
             exchange.decision().name(),
@@ -52,11 +52,11 @@ fn one_key_has_so_much_on_its_way_and_what_is_refused_costs_nothing() {
 
 #[test]
 fn one_body_has_its_size_and_counts_as_a_request() {
-    let (store, policy, mut holding) = (MemoryStore::default(), policy(), Holding::default());
+    let (store, mut holding) = (MemoryStore::default(), Holding::default());
     for (n, body) in [(1, body(0, 33)), (6, body(33, 0))] {
         let mut exchange = begin(&store, n);
         let before = requests_left(&store, n);
-        let refused = exchange.hold((&mut holding, 1), body, &policy, &store, NOW);
+        let refused = exchange.hold((&mut holding, 1), body, &store, NOW);
         assert_eq!(status(&refused.unwrap()), Some(413));
         assert_eq!(
             (exchange.decision().name(), requests_left(&store, n)),
@@ -67,15 +67,15 @@ fn one_body_has_its_size_and_counts_as_a_request() {
 
 #[test]
 fn all_together_have_so_much() {
-    let (store, policy, mut holding) = (MemoryStore::default(), policy(), Holding::default());
+    let (store, mut holding) = (MemoryStore::default(), Holding::default());
     // Four keys with two bodies each; these keys have room for them.
     for (stream, n) in (0..).zip([1, 1, 5, 5, 6, 6, 7, 8]) {
         let mut exchange = begin(&store, n);
-        let held = exchange.hold((&mut holding, stream), body(32, 32), &policy, &store, NOW);
+        let held = exchange.hold((&mut holding, stream), body(32, 32), &store, NOW);
         assert!(held.is_none(), "{stream}");
     }
     let mut exchange = begin(&store, 4);
-    let refused = exchange.hold((&mut holding, 9), body(1, 1), &policy, &store, NOW);
+    let refused = exchange.hold((&mut holding, 9), body(1, 1), &store, NOW);
     assert_eq!(
         (status(&refused.unwrap()), exchange.decision().name()),
         (Some(503), "overloaded")
@@ -84,26 +84,26 @@ fn all_together_have_so_much() {
     let mut exchange = begin(&store, 4);
     assert!(
         exchange
-            .hold((&mut holding, 9), body(1, 1), &policy, &store, NOW)
+            .hold((&mut holding, 9), body(1, 1), &store, NOW)
             .is_none()
     );
 }
 
 #[test]
 fn what_is_held_no_more_is_not_counted() {
-    let (store, policy, mut holding) = (MemoryStore::default(), policy(), Holding::default());
+    let (store, mut holding) = (MemoryStore::default(), Holding::default());
     let (mut exchange, step) = send(&store, &POST);
     assert!(matches!(step, Step::Forward(_)));
     let huge = body(1_000, 1_000);
     assert!(
         exchange
-            .hold((&mut holding, 1), huge, &policy, &store, NOW)
+            .hold((&mut holding, 1), huge, &store, NOW)
             .is_none()
     );
-    exchange.finish(&policy, &store, NOW);
+    exchange.finish(&store, NOW);
     assert!(
         exchange
-            .hold((&mut holding, 1), huge, &policy, &store, NOW)
+            .hold((&mut holding, 1), huge, &store, NOW)
             .is_none()
     );
 }

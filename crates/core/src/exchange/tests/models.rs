@@ -191,8 +191,8 @@ fn an_opened_endpoint_is_charged_what_providers_bill() {
         let (mut exchange, step) = send_under(&policy, &MemoryStore::default(), &request, body);
         assert!(matches!(step, Step::Forward(_)), "{target}");
         let head = [(&b":status"[..], &b"200"[..])];
-        exchange.response_head(&Head::new(head.to_vec()), &policy);
-        let settled = exchange.finish(&policy, &MemoryStore::default(), NOW);
+        exchange.response_head(&Head::new(head.to_vec()));
+        let settled = exchange.finish(&MemoryStore::default(), NOW);
         let charged = settled.map_or(0, |s| s.charged);
         assert!(
             if least == 0 {
@@ -222,7 +222,7 @@ fn a_closed_endpoint_counts_as_a_request() {
 fn listed(list: &str) -> Option<String> {
     let store = MemoryStore::default();
     let (exchange, _) = send(&store, &["GET /v1/models", "authorization: Bearer {5}"]);
-    let listed = exchange.listed_models(list.as_bytes(), &policy())?;
+    let listed = exchange.listed_models(list.as_bytes())?;
     Some(String::from_utf8(listed).unwrap())
 }
 
@@ -285,7 +285,7 @@ fn only_a_restricted_keys_list_is_held() {
         let authorization = format!("authorization: Bearer {{{key}}}");
         let (mut exchange, _) = send(&MemoryStore::default(), &[target, &authorization]);
         let head = [(&b":status"[..], status.as_bytes())];
-        let answer = exchange.response_head(&Head::new(head.to_vec()), &policy());
+        let answer = exchange.response_head(&Head::new(head.to_vec()));
         assert_eq!(answer.hold, hold, "{key} {target} {status}");
     }
 }

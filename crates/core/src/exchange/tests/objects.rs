@@ -9,7 +9,7 @@ use crate::sync::events::UsageEvent;
 use crate::usage::Usage;
 
 /// Keys 1 and 2 of one team, 3 of another, 4 with one model only; everything open but what a test closes.
-fn policy(more: &str) -> Policy {
+fn policy(more: &str) -> Arc<Policy> {
     let entry = |n: u8, team: &str, more: &str| {
         let digest = key(n).digest().to_hex();
         format!(r#""{digest}":{{"id":"key_{n}","team":"{team}","tier":"free"{more}}}"#)
@@ -27,7 +27,7 @@ fn policy(more: &str) -> Policy {
         keys.join(","),
         open.join(",")
     );
-    Policy::from_json(json.as_bytes()).unwrap()
+    Arc::new(Policy::from_json(json.as_bytes()).unwrap())
 }
 
 const SERVICE: &str = r#","service":{"cluster":"auth","token":"t"}"#;
@@ -37,13 +37,13 @@ struct Call {
     step: Step,
 }
 
-fn call(store: &MemoryStore, policy: &Policy, n: u8, request: &str, body: &str) -> Call {
+fn call(store: &MemoryStore, policy: &Arc<Policy>, n: u8, request: &str, body: &str) -> Call {
     call_as(store, policy, n, request, "application/json", body)
 }
 
 fn call_as(
     store: &MemoryStore,
-    policy: &Policy,
+    policy: &Arc<Policy>,
     n: u8,
     request: &str,
     kind: &str,
@@ -60,7 +60,7 @@ fn call_as(
     let ends = body.is_empty();
     let (mut exchange, mut step) = Exchange::start(&head, ends, policy, store, NOW);
     if matches!(step, Step::ReadBody) {
-        step = exchange.request_body(body.as_bytes(), true, policy, store, NOW);
+        step = exchange.request_body(body.as_bytes(), true, store, NOW);
     }
     Call { exchange, step }
 }
@@ -74,21 +74,16 @@ impl Call {
     }
 
     /// The upstream answers with 200 and this body; what the request and the objects come to.
-    fn answered(
-        mut self,
-        store: &MemoryStore,
-        policy: &Policy,
-        body: &str,
-    ) -> (Usage, Vec<UsageEvent>) {
+    fn answered(mut self, store: &MemoryStore, body: &str) -> (Usage, Vec<UsageEvent>) {
         assert!(matches!(self.step, Step::Forward(_)), "{:?}", self.step);
         let head = vec![
             (b":status".as_slice(), b"200".as_slice()),
             (b"content-type", b"application/json"),
         ];
-        let _ = self.exchange.response_head(&Head::new(head), policy);
+        let _ = self.exchange.response_head(&Head::new(head));
         let _ = self.exchange.response_body(body.as_bytes(), true);
         self.exchange.note_objects(store);
-        let settlement = self.exchange.finish(policy, store, NOW);
+        let settlement = self.exchange.finish(store, NOW);
         let own = self
             .exchange
             .usage_event([7; 16], settlement.as_ref(), NOW)
@@ -106,8 +101,8 @@ const QUEUED: &str =
     r#"{"id":"resp_1","object":"response","status":"queued","output":[],"usage":null}"#;
 const COMPLETED: &str = r#"{"id":"resp_1","status":"completed","output":[{"content":[{"text":"a"}]}],"usage":{"input_tokens":9,"output_tokens":7000,"total_tokens":7009}}"#;
 
-fn begun(store: &MemoryStore, policy: &Policy) -> (Usage, Vec<UsageEvent>) {
-    call(store, policy, 1, "POST /v1/responses", BACKGROUND).answered(store, policy, QUEUED)
+fn begun(store: &MemoryStore, policy: &Arc<Policy>) -> (Usage, Vec<UsageEvent>) {
+    call(store, policy, 1, "POST /v1/responses", BACKGROUND).answered(store, QUEUED)
 }
 
 fn registered(store: &MemoryStore, id: &str) -> Object {
@@ -120,14 +115,7 @@ fn registered(store: &MemoryStore, id: &str) -> Object {
 #[test]
 fn work_in_the_background_is_refused_where_it_is_closed() {
     let store = MemoryStore::default();
-    let closed = Policy::from_json(
-        format!(
-            r#"{{"keys":{{"{}":{{"id":"key_1","team":"acme","tier":"free"}}}}}}"#,
-            key(1).digest().to_hex()
-        )
-        .as_bytes(),
-    )
-    .unwrap();
+    let closed = super::policy();
     for (body, passes) in [
         (BACKGROUND, false),
         (r#"{"model":"m","input":"x","background":false}"#, true),
@@ -166,7 +154,7 @@ fn what_it_may_come_to_is_charged_and_the_rest_once_to_its_maker() {
         })
     ));
     let read = |n, body: &str| {
-        call(&store, &policy, n, "GET /v1/responses/resp_1", "").answered(&store, &policy, body)
+        call(&store, &policy, n, "GET /v1/responses/resp_1", "").answered(&store, body)
     };
     assert_eq!(read(2, QUEUED).1.len(), 1, "still under way");
     let (usage, events) = read(2, COMPLETED);
@@ -224,7 +212,7 @@ fn only_a_finished_object_that_is_the_one_asked_for_settles() {
         let (store, policy) = (MemoryStore::default(), policy(""));
         let _ = begun(&store, &policy);
         let call = call(&store, &policy, 1, "GET /v1/responses/resp_1", "");
-        let (_, events) = call.answered(&store, &policy, &answer);
+        let (_, events) = call.answered(&store, &answer);
         assert_eq!(events.len() == 2, settles, "{what}");
     }
 }
@@ -309,7 +297,7 @@ fn the_service_is_asked_once_about_what_is_not_known_here() {
             None => {}
         }
         let head = Head::new(Vec::new());
-        call.step = call.exchange.resume(&head, true, &policy, &store, NOW);
+        call.step = call.exchange.resume(&head, true, &store, NOW);
         let answered = if matches!(call.step, Step::Forward(_)) {
             0
         } else {
@@ -410,7 +398,7 @@ fn every_line_of_a_batchs_file_is_judged() {
             };
             assert_eq!(answered, status, "{what}");
             if status == 0 {
-                let _ = call.answered(&store, &policy, r#"{"id":"file-1"}"#);
+                let _ = call.answered(&store, r#"{"id":"file-1"}"#);
                 let BatchWork {
                     requests,
                     input,
@@ -424,7 +412,7 @@ fn every_line_of_a_batchs_file_is_judged() {
     let (store, policy) = (MemoryStore::default(), policy(""));
     let body = form(false, "user_data", "no lines at all");
     let call = call_as(&store, &policy, 4, "POST /v1/files", FORM, &body);
-    let _ = call.answered(&store, &policy, r#"{"id":"file-1"}"#);
+    let _ = call.answered(&store, r#"{"id":"file-1"}"#);
     assert_eq!(registered(&store, "file-1").work, None);
 }
 
@@ -455,10 +443,9 @@ fn a_batch_is_charged_by_its_file_and_settled_by_its_report_or_its_answers() {
         let (store, policy) = (MemoryStore::default(), policy(""));
         let body = form(true, "batch", &line("gpt-4o-mini", r#","max_tokens":5000"#));
         let upload = call_as(&store, &policy, 1, "POST /v1/files", FORM, &body);
-        let _ = upload.answered(&store, &policy, r#"{"id":"file-1"}"#);
+        let _ = upload.answered(&store, r#"{"id":"file-1"}"#);
         let made = call(&store, &policy, 4, "POST /v1/batches", BATCH);
-        let (usage, events) =
-            made.answered(&store, &policy, r#"{"id":"batch_1","status":"validating"}"#);
+        let (usage, events) = made.answered(&store, r#"{"id":"batch_1","status":"validating"}"#);
         assert!(
             matches!(usage, Usage::Estimated(t) if t.output == 5_000),
             "{what}: {usage:?}"
@@ -470,7 +457,7 @@ fn a_batch_is_charged_by_its_file_and_settled_by_its_report_or_its_answers() {
         );
         let read = |request: &str, answer: &str| {
             let call = call(&store, &policy, 2, request, "");
-            call.answered(&store, &policy, answer).1
+            call.answered(&store, answer).1
         };
         let mut events = read("GET /v1/batches/batch_1", shown);
         if !answers.is_empty() {
@@ -503,7 +490,7 @@ fn a_batch_of_a_file_that_was_not_judged_is_refused() {
     assert_eq!(unjudged.refused().0, 400);
     let body = form(true, "batch", &line("gpt-4o", ""));
     let upload = call_as(&store, &policy, 1, "POST /v1/files", FORM, &body);
-    let _ = upload.answered(&store, &policy, r#"{"id":"file-1"}"#);
+    let _ = upload.answered(&store, r#"{"id":"file-1"}"#);
     for (n, status) in [(4, 403), (3, 400)] {
         assert_eq!(
             call(&store, &policy, n, "POST /v1/batches", BATCH)

@@ -8,7 +8,7 @@ use crate::limits::LimitOverrides;
 use crate::objects::{Kind, Object, ObjectId, registry};
 
 /// Key 1 with these fields, key 2 that continues it, key 3 that continues it too, and key 9, which nobody knows.
-fn policy_of(fields: &str, more: &str) -> Policy {
+fn policy_of(fields: &str, more: &str) -> Arc<Policy> {
     let entry = |n: u8, fields: &str| {
         let digest = key(n).digest().to_hex();
         format!(r#""{digest}":{{"id":"key_{n}","team":"acme","tier":"free"{fields}}}"#)
@@ -19,11 +19,11 @@ fn policy_of(fields: &str, more: &str) -> Policy {
         entry(3, &format!(r#","lineage":"key_1"{fields}"#)),
     ];
     let json = format!(r#"{{"keys":{{{}}}{more}}}"#, keys.join(","));
-    Policy::from_json(json.as_bytes()).unwrap()
+    Arc::new(Policy::from_json(json.as_bytes()).unwrap())
 }
 
 /// A request from an address; `None` is a client without one.
-struct From<'a>(&'a Policy, Option<&'a str>);
+struct From<'a>(&'a Arc<Policy>, Option<&'a str>);
 
 impl From<'_> {
     fn send(&self, store: &MemoryStore, n: u8, request: &str, body: &str) -> (Exchange, Step) {
@@ -42,16 +42,16 @@ impl From<'_> {
             asked += 1;
             assert_eq!(asked, 1, "the address is asked for once");
             exchange.locate(self.1.map(|a| a.parse().unwrap()));
-            step = exchange.resume(&head, ends, self.0, store, NOW);
+            step = exchange.resume(&head, ends, store, NOW);
         }
         if matches!(step, Step::ReadBody) {
-            step = exchange.request_body(body.as_bytes(), true, self.0, store, NOW);
+            step = exchange.request_body(body.as_bytes(), true, store, NOW);
         }
         (exchange, step)
     }
 }
 
-fn requests_used(store: &MemoryStore, policy: &Policy, n: u8) -> (String, u64) {
+fn requests_used(store: &MemoryStore, policy: &Arc<Policy>, n: u8) -> (String, u64) {
     let (_, Step::Reply(reply)) = From(policy, None).send(store, n, "GET /v1/limits", "") else {
         panic!("no limits")
     };
@@ -193,7 +193,7 @@ fn a_batchs_file_names_an_endpoint_that_the_key_may_use() {
         let store = MemoryStore::default();
         let (mut exchange, step) = Exchange::start(&head, false, &policy, &store, NOW);
         assert!(matches!(step, Step::ReadBody), "{step:?}");
-        let step = exchange.request_body(body.as_bytes(), true, &policy, &store, NOW);
+        let step = exchange.request_body(body.as_bytes(), true, &store, NOW);
         let refused = (Some(403), "endpoint_not_allowed");
         let passed = (None, "allowed");
         assert_eq!(
@@ -230,7 +230,7 @@ fn keys_of_one_chain_share_every_limit() {
     assert!(matches!(step, Step::Forward(_)));
     let (second, _) = From(&policy, None).send(&store, 2, "POST /v1/chat/completions", CHAT);
     assert_eq!(second.decision().name(), "rate_limit_in_flight");
-    first.finish(&policy, &store, NOW);
+    first.finish(&store, NOW);
     let (second, _) = From(&policy, None).send(&store, 2, "POST /v1/chat/completions", CHAT);
     assert_eq!(second.decision().name(), "allowed");
 }
@@ -254,7 +254,7 @@ fn keys_of_one_chain_have_one_room_for_their_bodies() {
             (b"authorization", bearer.as_bytes()),
         ]);
         let (mut exchange, _) = Exchange::start(&head, false, &policy, &store, NOW);
-        let _ = exchange.hold((&mut holding, stream), body, &policy, &store, NOW);
+        let _ = exchange.hold((&mut holding, stream), body, &store, NOW);
         exchange.decision().name()
     };
     assert_ne!(ask(1, 1), "rate_limit_bodies");
@@ -286,11 +286,11 @@ fn what_an_object_used_later_is_charged_to_the_chain_of_its_maker() {
         (b":status".as_slice(), b"200".as_slice()),
         (b"content-type", b"application/json"),
     ];
-    let _ = exchange.response_head(&Head::new(head), &policy);
+    let _ = exchange.response_head(&Head::new(head));
     let answer = r#"{"id":"resp_1","status":"completed","output":[{"content":[{"text":"a"}]}],"usage":{"input_tokens":9,"output_tokens":7000,"total_tokens":7009}}"#;
     let _ = exchange.response_body(answer.as_bytes(), true);
     exchange.note_objects(&store);
-    exchange.finish(&policy, &store, NOW);
+    exchange.finish(&store, NOW);
     let chain = Account::of(
         &KeyId::new("key_1").unwrap(),
         policy

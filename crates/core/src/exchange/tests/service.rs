@@ -8,11 +8,11 @@ use crate::limits::LimitOverrides;
 use crate::record::{KeyRecord, Status};
 use crate::sync::{Frame, FrameKind, KeyEntry, KeyState, TeamEntry};
 
-fn policy(when_stale: &str) -> Policy {
+fn policy(when_stale: &str) -> Arc<Policy> {
     let json = format!(
         r#"{{"service":{{"cluster":"auth","token":"t","max_stale_seconds":60,"when_stale":"{when_stale}","resolves_per_second":2}}}}"#
     );
-    Policy::from_json(json.as_bytes()).unwrap()
+    Arc::new(Policy::from_json(json.as_bytes()).unwrap())
 }
 
 fn at(seconds: u64) -> Now {
@@ -32,12 +32,12 @@ fn with_head<T>(n: u8, then: impl FnOnce(&Head<'_>) -> T) -> T {
     ]))
 }
 
-fn ask(store: &MemoryStore, n: u8, policy: &Policy, now: Now) -> (Exchange, Step) {
+fn ask(store: &MemoryStore, n: u8, policy: &Arc<Policy>, now: Now) -> (Exchange, Step) {
     with_head(n, |head| Exchange::start(head, true, policy, store, now))
 }
 
-fn resume(exchange: &mut Exchange, store: &MemoryStore, n: u8, policy: &Policy, now: Now) -> Step {
-    with_head(n, |head| exchange.resume(head, true, policy, store, now))
+fn resume(exchange: &mut Exchange, store: &MemoryStore, n: u8, now: Now) -> Step {
+    with_head(n, |head| exchange.resume(head, true, store, now))
 }
 
 fn record(n: u8, status: Status) -> KeyState {
@@ -119,7 +119,7 @@ fn an_unknown_key_is_asked_about_once_and_then_remembered() {
     let (mut exchange, step) = ask(&store, 1, &policy, at(11));
     assert!(matches!(step, Step::Resolve(digest) if digest == key(1).digest()));
     learn(&store, FrameKind::Resolved, (1, 1), vec![(1, None)], at(11));
-    let step = resume(&mut exchange, &store, 1, &policy, at(11));
+    let step = resume(&mut exchange, &store, 1, at(11));
     assert_eq!(
         (exchange.decision().name(), status(&step)),
         ("invalid_api_key", Some(401))
@@ -161,7 +161,7 @@ fn a_key_made_a_moment_ago_works_at_once() {
         vec![(1, Some(record(1, Status::Active)))],
         at(11),
     );
-    let step = resume(&mut exchange, &store, 1, &policy, at(11));
+    let step = resume(&mut exchange, &store, 1, at(11));
     assert_eq!(
         (exchange.decision().name(), status(&step)),
         ("allowed", None)
@@ -172,7 +172,7 @@ fn a_key_made_a_moment_ago_works_at_once() {
 fn a_service_that_does_not_answer_is_a_503_and_never_a_401() {
     let (store, policy) = (MemoryStore::default(), policy("allow"));
     let (mut exchange, _) = ask(&store, 1, &policy, at(11));
-    let step = resume(&mut exchange, &store, 1, &policy, at(11));
+    let step = resume(&mut exchange, &store, 1, at(11));
     assert_eq!(
         (exchange.decision().name(), status(&step)),
         ("not_ready", Some(503))
@@ -190,7 +190,7 @@ fn bodies_that_wait_for_a_key_have_a_bound_of_their_own() {
     let (mut first, _) = ask(&store, 1, &policy, at(11));
     let (mut second, _) = ask(&store, 2, &policy, at(11));
     let mut hold = |exchange: &mut Exchange, stream, bytes| {
-        let step = exchange.hold((&mut holding, stream), body(bytes), &policy, &store, at(11));
+        let step = exchange.hold((&mut holding, stream), body(bytes), &store, at(11));
         step.map(|step| (status(&step), exchange.decision().name()))
     };
     assert_eq!(hold(&mut first, 1, 20), None);
@@ -246,7 +246,7 @@ fn a_silent_service_is_relied_on_for_as_long_as_configured() {
             decision,
             "{seconds} {when_stale}"
         );
-        let answer = exchange.response_head(&Head::default(), &policy);
+        let answer = exchange.response_head(&Head::default());
         let says = answer
             .head
             .set

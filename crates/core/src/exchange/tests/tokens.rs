@@ -11,15 +11,14 @@ fn answer(
     body: &str,
     ends: bool,
 ) -> (String, Option<Settlement>) {
-    let policy = policy();
     let head = head.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes()));
-    let _ = exchange.response_head(&Head::new(head.collect()), &policy);
+    let _ = exchange.response_head(&Head::new(head.collect()));
     let out = match exchange.response_body(body.as_bytes(), ends) {
         Output::Unchanged => body.to_owned(),
         Output::Replaced(bytes) => String::from_utf8(bytes).unwrap(),
     };
-    let settlement = exchange.finish(&policy, store, NOW);
-    assert_eq!(exchange.finish(&policy, store, NOW), None, "settled twice");
+    let settlement = exchange.finish(store, NOW);
+    assert_eq!(exchange.finish(store, NOW), None, "settled twice");
     (out, settlement)
 }
 
@@ -96,7 +95,7 @@ fn every_ending_settles_once_at_what_was_used() {
 fn a_client_that_leaves_before_the_answer_pays_for_its_prompt() {
     let store = MemoryStore::default();
     let (mut exchange, _) = send(&store, &POST);
-    let settlement = exchange.finish(&policy(), &store, NOW).unwrap();
+    let settlement = exchange.finish(&store, NOW).unwrap();
     assert_eq!(settlement.charged, settlement.prompt_estimate);
     assert!(settlement.charged > 0);
     assert_eq!(settlement.usage.source(), "lower_bound");
@@ -108,7 +107,7 @@ fn a_request_that_was_never_complete_costs_a_request() {
     let request = ["POST /v1/chat/completions", "authorization: Bearer {4}"];
     let (mut exchange, step) = send_body(&store, &request, "");
     assert!(matches!(step, Step::ReadBody));
-    assert_eq!(exchange.finish(&policy(), &store, NOW), None);
+    assert_eq!(exchange.finish(&store, NOW), None);
     assert_eq!(exchange.decision().name(), "incomplete");
     assert_eq!(
         send(&store, &request).0.decision().name(),
@@ -220,6 +219,6 @@ fn a_key_has_no_more_requests_in_flight_than_it_may() {
         send(&store, &request).0.decision().name(),
         "rate_limit_in_flight"
     );
-    first.finish(&policy(), &store, NOW);
+    first.finish(&store, NOW);
     assert_eq!(send(&store, &request).0.decision().name(), "allowed");
 }
