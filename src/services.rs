@@ -3,8 +3,8 @@
 
 use std::cell::RefCell;
 
+use gmtech_core::agent::Services;
 use gmtech_core::config::ServicePolicy;
-use gmtech_core::outbox::Services;
 
 thread_local! {
     static SERVICES: RefCell<Services> = RefCell::default();

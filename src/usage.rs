@@ -1,5 +1,5 @@
 //! Usage on its way to the key service: pushed when a stream is settled, posted by whichever root context ticks or is
-//! answered. What is held, and when it goes, is decided in [`gmtech_core::outbox`]; it belongs to the VM.
+//! answered. What is held, and when it goes, is decided in [`gmtech_core::agent::outbox`]; it belongs to the VM.
 //!
 //! # Failure policy
 //! A batch that was not taken is posted again; the service counts each event once. What a VM that traps loses of
@@ -8,8 +8,9 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use gmtech_core::agent::Services;
+use gmtech_core::agent::outbox::{Outbox, TIMEOUT};
 use gmtech_core::config::ServicePolicy;
-use gmtech_core::outbox::{Outbox, Services, TIMEOUT};
 use gmtech_core::sync::events::UsageEvent;
 use proxy_wasm::traits::Context;
 

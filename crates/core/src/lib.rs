@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod agent;
 pub mod attribution;
 pub mod auth;
 pub mod config;
@@ -33,7 +34,6 @@ pub mod limiter;
 pub mod limits;
 pub mod model;
 pub mod objects;
-pub mod outbox;
 pub mod output_forecast;
 pub mod path;
 pub mod record;

@@ -23,16 +23,15 @@
 
 use std::rc::Rc;
 
+use super::Services;
 use crate::config::ServicePolicy;
 use crate::sync::events::UsageEvent;
 use crate::time::{Nanos, SECOND};
 
 mod lane;
-mod services;
 mod tallies;
 
 use lane::{Batch, Lane};
-pub use services::Services;
 use tallies::{Added, TALLY_BYTES};
 
 /// How long an answer may take, in nanoseconds.
