@@ -12,6 +12,5 @@ mod string;
 pub(crate) use bounded::Bounded;
 pub(crate) use entries::Entries;
 pub(crate) use escape::{Escape, Step as EscapeStep};
-pub use number::MAX_COUNT;
-pub(crate) use number::{Count, Number};
-pub(crate) use string::{Step, Text, TextError};
+pub(crate) use number::{Decimal, Number};
+pub(crate) use string::{Step, StringFault, Text, TextError};

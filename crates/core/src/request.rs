@@ -27,6 +27,7 @@
 //! unknown (a parameter, a part) is never an error: it counts as text.
 
 mod batch;
+mod count;
 mod edit;
 mod enclosed;
 mod endpoint;
@@ -49,8 +50,8 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-pub use crate::json::MAX_COUNT;
 pub use batch::{BatchFault, Batched};
+pub use count::MAX_COUNT;
 pub use edit::{INSERT_AT_OPEN, UsageEdit, apply};
 pub use endpoint::{BodyForm, Endpoint, EndpointKind};
 pub use error::{BodyError, JsonFault, Param};

@@ -36,7 +36,6 @@ mod findings;
 mod gemini;
 mod lines;
 mod meter;
-mod number;
 mod report;
 mod responses;
 mod schema;

@@ -1,4 +1,7 @@
-//! JSON's escapes, undone byte by byte.
+//! A string's escapes, undone byte by byte.
+//!
+//! A high surrogate makes a character with the low one that follows at once. A surrogate without its partner is valid
+//! JSON (RFC 8259 §8.2), which Python and JavaScript write; it is read as U+FFFD, as [`String::from_utf16_lossy`] does.
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -6,32 +9,35 @@ enum State {
     Outside,
     /// After the backslash.
     Begun,
-    Unicode {
-        left: u8,
-        unit: u32,
-    },
+    /// After `\u` and some of its four digits.
+    Unicode { digits: u8, unit: u16 },
 }
 
-/// What a byte within an escape comes to.
+/// What a byte of an escape comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The escape goes on, or meant no character by itself.
+    /// The escape goes on, or is a high surrogate that waits for its partner.
     More,
-    /// The escape meant this character.
+    /// The escape means this character.
     Char(char),
-    /// The byte belongs to no escape: this was none.
-    NotMine,
+    /// U+FFFD for a high surrogate without partner, then this character.
+    LoneThen(char),
+    /// No escape goes on with this byte. What was read of the escape is dropped; the byte was not taken.
+    Broken,
 }
 
 /// The escape under way in a string.
+///
+/// Call [`Self::begin`] at a backslash, [`Self::push`] with each byte while [`Self::is_under_way`], and
+/// [`Self::take_lone`] before anything else: other text, or the string's end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Escape {
     state: State,
-    high_surrogate: Option<u32>,
+    high: Option<u16>,
 }
 
 impl Escape {
-    /// A backslash came.
+    /// A backslash was read.
     pub(crate) fn begin(&mut self) {
         self.state = State::Begun;
     }
@@ -41,86 +47,139 @@ impl Escape {
         self.state != State::Outside
     }
 
-    /// Takes the next byte of the escape under way.
+    /// Reads the next byte of the escape under way.
+    #[inline]
     pub(crate) fn push(&mut self, byte: u8) -> Step {
-        let (state, step) = match (self.state, byte) {
-            (State::Outside, _) => (State::Outside, Step::NotMine),
-            (State::Begun, b'u') => (State::Unicode { left: 4, unit: 0 }, Step::More),
-            (State::Begun, _) => (State::Outside, Step::Char(plain(byte))),
-            (State::Unicode { left, unit }, _) => match char::from(byte).to_digit(16) {
-                None => (State::Outside, Step::NotMine),
-                Some(digit) if left > 1 => {
-                    let unit = (unit << 4) | digit;
-                    let left = left - 1;
-                    (State::Unicode { left, unit }, Step::More)
+        let (digits, unit) = match self.state {
+            State::Outside => return Step::Broken,
+            State::Begun if byte == b'u' => (0, 0),
+            State::Begun => {
+                self.state = State::Outside;
+                return match short(byte) {
+                    Some(decoded) => self.after_lone(decoded),
+                    None => Step::Broken,
+                };
+            }
+            State::Unicode { digits, unit } => match hex_digit(byte) {
+                Some(digit) => (digits.saturating_add(1), unit << 4 | digit),
+                None => {
+                    self.state = State::Outside;
+                    return Step::Broken;
                 }
-                Some(digit) => (State::Outside, self.unit((unit << 4) | digit)),
             },
         };
-        self.state = state;
-        step
+        if digits < 4 {
+            self.state = State::Unicode { digits, unit };
+            return Step::More;
+        }
+        self.state = State::Outside;
+        self.unit(unit)
     }
 
-    /// One UTF-16 unit: two surrogates make a character.
-    fn unit(&mut self, unit: u32) -> Step {
-        let code = match (unit, self.high_surrogate.take()) {
-            (0xd800..=0xdbff, _) => {
-                self.high_surrogate = Some(unit);
-                return Step::More;
+    /// What stands for a high surrogate that waited for its partner in vain.
+    pub(crate) fn take_lone(&mut self) -> Option<char> {
+        self.high.take().map(|_| char::REPLACEMENT_CHARACTER)
+    }
+
+    fn unit(&mut self, unit: u16) -> Step {
+        match unit {
+            0xd800..=0xdbff => match self.high.replace(unit) {
+                Some(_) => Step::Char(char::REPLACEMENT_CHARACTER),
+                None => Step::More,
+            },
+            0xdc00..=0xdfff => match self.high.take() {
+                Some(high) => Step::Char(pair(high, unit)),
+                None => Step::Char(char::REPLACEMENT_CHARACTER),
+            },
+            _ => {
+                let decoded = char::from_u32(u32::from(unit));
+                self.after_lone(decoded.unwrap_or(char::REPLACEMENT_CHARACTER))
             }
-            (0xdc00..=0xdfff, Some(high)) => 0x10000 + ((high & 0x3ff) << 10) + (unit & 0x3ff),
-            _ => unit,
-        };
-        Step::Char(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
+        }
+    }
+
+    fn after_lone(&mut self, decoded: char) -> Step {
+        match self.take_lone() {
+            Some(_) => Step::LoneThen(decoded),
+            None => Step::Char(decoded),
+        }
     }
 }
 
-fn plain(byte: u8) -> char {
-    match byte {
-        b'n' => '\n',
-        b't' => '\t',
-        b'r' => '\r',
+fn short(byte: u8) -> Option<char> {
+    Some(match byte {
+        b'"' | b'\\' | b'/' => char::from(byte),
         b'b' => '\u{8}',
         b'f' => '\u{c}',
-        other => char::from(other),
-    }
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        _ => return None,
+    })
+}
+
+fn hex_digit(byte: u8) -> Option<u16> {
+    let digit = char::from(byte).to_digit(16)?;
+    u16::try_from(digit).ok()
+}
+
+fn pair(high: u16, low: u16) -> char {
+    let decoded = char::decode_utf16([high, low]).next();
+    decoded
+        .and_then(Result::ok)
+        .unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The characters of a string of nothing but escapes, each begun by its backslash.
-    fn decode(escapes: &str) -> String {
+    /// What a string says that is read without regard to what is broken in it.
+    fn decode(text: &str) -> String {
         let mut escape = Escape::default();
         let mut out = String::new();
-        for byte in escapes.bytes() {
-            if !escape.is_under_way() && byte == b'\\' {
-                escape.begin();
-                continue;
-            }
-            match escape.push(byte) {
-                Step::Char(c) => out.push(c),
-                Step::NotMine if byte == b'\\' => escape.begin(),
-                Step::NotMine => out.push(char::from(byte)),
+        for byte in text.bytes() {
+            let step = match escape.is_under_way() {
+                true => escape.push(byte),
+                false => Step::Broken,
+            };
+            match step {
                 Step::More => {}
+                Step::Char(c) => out.push(c),
+                Step::LoneThen(c) => out.extend([char::REPLACEMENT_CHARACTER, c]),
+                Step::Broken if byte == b'\\' => escape.begin(),
+                Step::Broken => {
+                    out.extend(escape.take_lone());
+                    out.push(char::from(byte));
+                }
             }
         }
+        out.extend(escape.take_lone());
         out
     }
 
     #[test]
     fn escapes_mean_what_json_says() {
-        for (escapes, text) in [
+        for (text, decoded) in [
             (r#"\n\t\r\b\f\"\\\/"#, "\n\t\r\u{8}\u{c}\"\\/"),
             (r"\u0041\u00e9\u65E5", "Aé日"),
+            (r"\u0000", "\0"),
             (r"\ud83e\udd80", "🦀"),
+            // A surrogate without its partner.
+            (r"\ud83e", "\u{fffd}"),
             (r"\udd80", "\u{fffd}"),
-            (r"\ud83e\u0041", "A"),
+            (r"\ud83e\u0041", "\u{fffd}A"),
+            (r"\ud83e\n", "\u{fffd}\n"),
+            (r"\ud83ex\udd80", "\u{fffd}x\u{fffd}"),
+            (r"\ud83e\ud83e\udd80", "\u{fffd}🦀"),
+            (r"\udd80\ud83e", "\u{fffd}\u{fffd}"),
+            // What is no escape.
+            (r"\q", "q"),
             (r"\u00x", "x"),
             (r"\u\n", "\n"),
+            (r"\ud83e\q", "\u{fffd}q"),
         ] {
-            assert_eq!(decode(escapes), text, "{escapes}");
+            assert_eq!(decode(text), decoded, "{text}");
         }
     }
 }

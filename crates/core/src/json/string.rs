@@ -1,16 +1,16 @@
-//! The inside of a JSON string, decoded in pieces of any split.
+//! The inside of a string, decoded in pieces of any split and checked.
 
-use crate::request::JsonFault;
+use super::escape::{Escape, Step as EscapeStep};
 
-/// Where in a string the reader stands.
-#[derive(Clone, Copy, Debug, Default)]
-enum Escape {
-    #[default]
-    None,
-    /// After a backslash.
-    Backslash,
-    /// After `\u` and some of its four digits.
-    Unicode { digits: u8, unit: u16 },
+/// What is wrong with a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StringFault {
+    /// A backslash that begins no escape of JSON.
+    Escape,
+    /// A control character that is not escaped.
+    ControlCharacter,
+    /// Not UTF-8.
+    NotUtf8,
 }
 
 /// What one step over a string found.
@@ -21,13 +21,10 @@ pub(crate) enum Step<'a> {
     Closed(&'a [u8]),
 }
 
-/// Decodes the text of a string: escapes resolved, UTF-8 checked. A surrogate escape without its partner is
-/// valid JSON (RFC 8259 §8.2), which Python and JavaScript both write; it is passed on as U+FFFD.
+/// Decodes the text of a string: escapes undone, UTF-8 checked.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
     escape: Escape,
-    /// A high surrogate that waits for its low one.
-    high: Option<u16>,
     /// The first bytes of a character that the chunk's end cut.
     cut: [u8; 4],
     cut_len: usize,
@@ -45,22 +42,22 @@ impl Text {
         let mut rest = bytes;
         while let Some((&byte, tail)) = rest.split_first() {
             let at = base.saturating_add(bytes.len().saturating_sub(rest.len()) as u64);
-            if !matches!(self.escape, Escape::None) {
+            if self.escape.is_under_way() {
                 self.escaped(byte, at, out)?;
                 rest = tail;
                 continue;
             }
             if byte != b'\\' {
-                self.flush_high(out)?;
+                self.flush_lone(out)?;
             }
             match byte {
                 b'"' | b'\\' | ..=0x1f if self.cut_len > 0 => return Err(self.cut_fault(at)),
                 b'"' => return Ok(Step::Closed(tail)),
                 b'\\' => {
-                    self.escape = Escape::Backslash;
+                    self.escape.begin();
                     rest = tail;
                 }
-                ..=0x1f => return Err(TextError::Fault(JsonFault::ControlCharacter, at)),
+                ..=0x1f => return Err(TextError::Fault(StringFault::ControlCharacter, at)),
                 _ => {
                     let (run, after) = rest
                         .split_at_checked(plain_len(rest))
@@ -79,70 +76,24 @@ impl Text {
         at: u64,
         out: &mut impl FnMut(&str) -> Result<(), E>,
     ) -> Result<(), TextError<E>> {
-        let syntax = TextError::Fault(JsonFault::Syntax, at);
-        let (digits, unit) = match self.escape {
-            Escape::None | Escape::Backslash if byte == b'u' => (0, 0),
-            Escape::None | Escape::Backslash => {
-                let decoded = match byte {
-                    b'"' => "\"",
-                    b'\\' => "\\",
-                    b'/' => "/",
-                    b'b' => "\u{8}",
-                    b'f' => "\u{c}",
-                    b'n' => "\n",
-                    b'r' => "\r",
-                    b't' => "\t",
-                    _ => return Err(syntax),
-                };
-                self.escape = Escape::None;
-                self.flush_high(out)?;
-                return out(decoded).map_err(TextError::Sink);
-            }
-            Escape::Unicode { digits, unit } => {
-                let digit = char::from(byte).to_digit(16).ok_or(syntax)?;
-                let digit = u16::try_from(digit).unwrap_or_default();
-                (digits.saturating_add(1), unit << 4 | digit)
-            }
-        };
-        if digits < 4 {
-            self.escape = Escape::Unicode { digits, unit };
-            return Ok(());
-        }
-        self.escape = Escape::None;
-        self.unit(unit, out)
-    }
-
-    fn unit<E>(
-        &mut self,
-        unit: u16,
-        out: &mut impl FnMut(&str) -> Result<(), E>,
-    ) -> Result<(), TextError<E>> {
         let mut emit = |c: char| out(c.encode_utf8(&mut [0; 4])).map_err(TextError::Sink);
-        match (self.high.take(), unit) {
-            (Some(high), 0xdc00..=0xdfff) => {
-                let pair = char::decode_utf16([high, unit]).next().and_then(Result::ok);
-                emit(pair.unwrap_or(char::REPLACEMENT_CHARACTER))
+        match self.escape.push(byte) {
+            EscapeStep::More => Ok(()),
+            EscapeStep::Char(decoded) => emit(decoded),
+            EscapeStep::LoneThen(decoded) => {
+                emit(char::REPLACEMENT_CHARACTER)?;
+                emit(decoded)
             }
-            (lone, unit) => {
-                if lone.is_some() {
-                    emit(char::REPLACEMENT_CHARACTER)?;
-                }
-                if matches!(unit, 0xd800..=0xdbff) {
-                    self.high = Some(unit);
-                    return Ok(());
-                }
-                // A low surrogate alone is no character.
-                emit(char::from_u32(u32::from(unit)).unwrap_or(char::REPLACEMENT_CHARACTER))
-            }
+            EscapeStep::Broken => Err(TextError::Fault(StringFault::Escape, at)),
         }
     }
 
-    fn flush_high<E>(
+    fn flush_lone<E>(
         &mut self,
         out: &mut impl FnMut(&str) -> Result<(), E>,
     ) -> Result<(), TextError<E>> {
-        match self.high.take() {
-            Some(_) => out("\u{fffd}").map_err(TextError::Sink),
+        match self.escape.take_lone() {
+            Some(lone) => out(lone.encode_utf8(&mut [0; 4])).map_err(TextError::Sink),
             None => Ok(()),
         }
     }
@@ -189,7 +140,7 @@ impl Text {
             }
             Err(e) => {
                 let bad = at.saturating_add(e.valid_up_to() as u64);
-                Err(TextError::Fault(JsonFault::NotUtf8, bad))
+                Err(TextError::Fault(StringFault::NotUtf8, bad))
             }
         }
     }
@@ -197,14 +148,14 @@ impl Text {
     /// The fault of a character whose bytes before `at` were kept: it lies where the character begins.
     fn cut_fault<E>(&self, at: u64) -> TextError<E> {
         let begin = at.saturating_sub(self.cut_len as u64);
-        TextError::Fault(JsonFault::NotUtf8, begin)
+        TextError::Fault(StringFault::NotUtf8, begin)
     }
 }
 
 /// What stops the decoding of a string.
 pub(crate) enum TextError<E> {
     /// The string is faulty at this offset of the body.
-    Fault(JsonFault, u64),
+    Fault(StringFault, u64),
     /// The receiver of the text refused.
     Sink(E),
 }

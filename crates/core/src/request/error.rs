@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::batch::BatchFault;
 use super::multipart::MultipartFault;
+use crate::json::StringFault;
 
 /// A parameter that the gate reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +200,16 @@ impl BodyError {
             Self::TooManyReferences => "invalid_value",
             Self::Batch(..) => "invalid_batch",
             Self::TooLarge(_) => "request_too_large",
+        }
+    }
+}
+
+impl From<StringFault> for JsonFault {
+    fn from(fault: StringFault) -> Self {
+        match fault {
+            StringFault::Escape => Self::Syntax,
+            StringFault::ControlCharacter => Self::ControlCharacter,
+            StringFault::NotUtf8 => Self::NotUtf8,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The parameters of a JSON body, gathered as it passes by.
 
+use super::count::Count;
 use super::edit::StreamOptions;
 use super::error::{BodyError, Param};
 use super::keys::{self, Key, Section};
@@ -8,7 +9,6 @@ use super::meter::{Meter, PartCosts};
 use super::others::Nesting;
 use super::references::References;
 use crate::json::Bounded;
-use crate::json::Count;
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
 /// Longer keys are none that the gate knows.

@@ -1,6 +1,7 @@
 //! The fields of a form, gathered as they pass by.
 
 use super::batch::{Batched, Lines};
+use super::count::Count;
 use super::endpoint::EndpointKind;
 use super::error::{BodyError, Param};
 use super::keys::Key;
@@ -9,7 +10,7 @@ use super::nested::{self, Names};
 use super::others::OtherModels;
 use super::part::Part;
 use crate::json::Bounded;
-use crate::json::{Count, Number};
+use crate::json::Number;
 use crate::model::{MAX_MODEL_LEN, ModelId};
 
 /// What the present part is.
@@ -216,7 +217,7 @@ fn count(text: &[u8], param: Param) -> Result<u64, BodyError> {
     if !rest.iter().all(|b| number.push(*b)) {
         return Err(wrong);
     }
-    match number.end().ok_or(wrong)? {
+    match Count::from(number.end().ok_or(wrong)?) {
         Count::Whole(count) => Ok(count),
         Count::Negative | Count::Fractional => Err(BodyError::WrongCount(param)),
     }

@@ -5,8 +5,9 @@
 //! in some two hundred bytes. It accepts exactly RFC 8259, within [`MAX_DEPTH`], and tells a [`Visitor`]
 //! what passes by.
 
+use super::count::Count;
 use super::error::{BodyError, JsonFault};
-use crate::json::{Count, Number};
+use crate::json::Number;
 use crate::json::{Step, Text, TextError};
 
 /// The most arrays and objects inside one another.
@@ -120,7 +121,7 @@ impl Lexer {
                     }
                     Ok(Step::More) => &[],
                     Err(TextError::Fault(fault, at)) => {
-                        return Err(BodyError::InvalidJson(fault, at));
+                        return Err(BodyError::InvalidJson(fault.into(), at));
                     }
                     Err(TextError::Sink(error)) => return Err(error),
                 };
@@ -232,9 +233,9 @@ impl Lexer {
         from: u64,
         visitor: &mut impl Visitor,
     ) -> Result<(), BodyError> {
-        let count = number.end().ok_or(self.fault(JsonFault::Syntax))?;
+        let number = number.end().ok_or(self.fault(JsonFault::Syntax))?;
         self.state = State::AfterValue;
-        visitor.scalar(Scalar::Number(count), from, self.offset)
+        visitor.scalar(Scalar::Number(number.into()), from, self.offset)
     }
 
     fn open(&mut self, what: Begin, visitor: &mut impl Visitor) -> Result<(), BodyError> {

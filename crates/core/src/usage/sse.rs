@@ -16,12 +16,13 @@ use super::meter::Output;
 use super::schema;
 use super::shown::Shown;
 use super::walker::{Sink, Walker};
+use crate::json::Bounded;
 
 /// The most bytes held back, and the longest event that is dropped.
 pub(super) const HOLD_MAX: usize = 16 * 1024;
 
-/// The longest field name or value that is compared with anything: `[DONE]`.
-const SHORT: usize = 6;
+/// The longest field name or value that is compared with anything is `[DONE]`; one byte more is enough to equal nothing.
+const SHORT: usize = DONE.len() + 1;
 
 const DONE: &[u8] = b"[DONE]";
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -66,7 +67,7 @@ pub(super) struct SseReader {
     /// Whether the usage event is to be taken out.
     drops: bool,
     line: Line,
-    short: Vec<u8>,
+    short: Bounded<SHORT>,
     bom: usize,
     has_data: bool,
     after_cr: bool,
@@ -108,7 +109,7 @@ impl SseReader {
             findings: Findings::default(),
             drops,
             line: Line::Start,
-            short: Vec::with_capacity(SHORT + 1),
+            short: Bounded::new(),
             bom: 0,
             has_data: false,
             after_cr: false,
@@ -193,11 +194,13 @@ impl SseReader {
                     cut.event_at = at;
                 }
                 self.short.clear();
-                self.short.push(byte);
+                self.short.push(&[byte]);
                 self.line = Line::Name;
             }
             Line::Name if byte == b':' => self.line = Line::Colon(self.field()),
-            Line::Name => self.note(byte),
+            Line::Name => {
+                self.short.push(&[byte]);
+            }
             Line::Colon(field) if byte == b' ' => self.line = Line::Space(field),
             Line::Colon(field) | Line::Space(field) => {
                 self.line = Line::Value(self.begin_value(field, byte));
@@ -216,15 +219,8 @@ impl SseReader {
         1
     }
 
-    fn note(&mut self, byte: u8) {
-        // One byte too long is enough to equal nothing.
-        if self.short.len() <= SHORT {
-            self.short.push(byte);
-        }
-    }
-
     fn field(&self) -> Field {
-        match self.short.as_slice() {
+        match self.short.held() {
             b"data" => Field::Data,
             b"event" => Field::Event,
             _ => Field::Other,
@@ -261,18 +257,14 @@ impl SseReader {
     fn value(&mut self, field: Field, value: &[u8]) {
         match field {
             Field::Data => self.walker.push(value, &mut self.findings),
-            Field::Event => value.iter().take(SHORT + 1).for_each(|b| self.note(*b)),
+            Field::Event => {
+                self.short.push(value);
+            }
             Field::Marker => {
-                let begun = value
-                    .len()
-                    .min((SHORT + 1).saturating_sub(self.short.len()));
-                let (begun, rest) = value.split_at_checked(begun).unwrap_or_default();
-                for &byte in begun {
-                    self.note(byte);
-                    // What SDKs stop at is what begins so.
-                    if self.short == DONE {
-                        self.findings.done();
-                    }
+                let rest = self.short.push(value);
+                // What SDKs stop at is what begins so.
+                if self.short.held().starts_with(DONE) {
+                    self.findings.done();
                 }
                 self.findings.unknown(rest);
             }
@@ -289,7 +281,7 @@ impl SseReader {
             Line::Start => return self.end_event(end, cut),
             Line::Name if self.field() == Field::Data => self.begin_data(),
             Line::Colon(Field::Data) | Line::Space(Field::Data) => self.begin_data(),
-            Line::Value(Field::Event) if self.short == b"error" => self.findings.failed(),
+            Line::Value(Field::Event) if self.short.held() == b"error" => self.findings.failed(),
             _ => {}
         }
         self.line = Line::Start;

@@ -3,10 +3,12 @@
 mod dropping;
 mod endings;
 mod hostile;
+mod numbers;
 mod passed;
 mod reference;
 mod shown;
 mod splits;
+mod strings;
 
 use super::*;
 

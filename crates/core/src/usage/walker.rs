@@ -11,9 +11,8 @@
 //! It never fails. On what cannot be JSON it stops reporting; the bytes are forwarded by others.
 //! Memory is bounded whatever arrives: one frame a known level, and [`SHORT`] bytes of a key.
 
-use super::number::Number;
 use super::schema::{Kind, Names, Schema};
-use crate::json::Escape;
+use crate::json::{Bounded, Escape, Number};
 
 mod scalar;
 
@@ -107,10 +106,10 @@ pub(super) struct Walker {
     expect_key: bool,
     /// The place of the value that comes next, or of the scalar under way.
     pending: Option<&'static Schema>,
-    short: Vec<u8>,
-    short_fits: bool,
+    short: Bounded<SHORT>,
     escape: Escape,
-    number: Number,
+    /// The number under way; nothing once it is none.
+    number: Option<Number>,
     closed: bool,
 }
 
@@ -126,10 +125,9 @@ impl Walker {
             deep: Want::Nothing,
             expect_key: false,
             pending: None,
-            short: Vec::with_capacity(SHORT),
-            short_fits: true,
+            short: Bounded::new(),
             escape: Escape::default(),
-            number: Number::default(),
+            number: None,
             closed: false,
         }
     }
@@ -202,10 +200,8 @@ impl Walker {
                 b']' => self.close(false, sink),
                 b'-' | b'0'..=b'9' => {
                     self.pending = self.begin(Kind::Number, sink);
-                    self.number = Number::default();
+                    self.number = Number::begin(byte);
                     self.enter(State::Number);
-                    // The number reads its own first byte.
-                    return rest;
                 }
                 // NaN and Infinity too: Python upstreams write them.
                 b'a'..=b'z' | b'A'..=b'Z' => {

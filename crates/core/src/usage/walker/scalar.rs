@@ -1,8 +1,12 @@
 //! The walker inside strings, numbers and literals.
 
 use super::super::schema::Kind;
-use super::{SHORT, Sink, State, Walker, Want};
-use crate::json::{Escape, EscapeStep as Step};
+use super::{Sink, State, Walker, Want};
+use crate::json::{Decimal, Escape, EscapeStep as Step, Number};
+
+/// Above this a count is a broken upstream's, not an answer's: a thousand times the largest context. It is
+/// ignored, since debt is carried and one absurd report would shut a customer out for years.
+const MAX_COUNT: u64 = 1_000_000_000;
 
 impl Walker {
     pub(super) fn begin_string(&mut self, sink: &mut impl Sink) {
@@ -17,7 +21,6 @@ impl Walker {
 
     pub(super) fn start_string(&mut self) {
         self.short.clear();
-        self.short_fits = true;
         self.escape = Escape::default();
     }
 
@@ -29,6 +32,9 @@ impl Walker {
     ) -> &'a [u8] {
         if self.escape.is_under_way() {
             return self.escaped(want, rest, sink);
+        }
+        if rest.first() != Some(&b'\\') {
+            self.flush_lone(want, sink);
         }
         let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
         let Some((run, tail)) = rest.split_at_checked(end) else {
@@ -52,13 +58,25 @@ impl Walker {
         };
         match self.escape.push(byte) {
             Step::More => {}
-            Step::Char(decoded) => {
-                self.piece(want, decoded.encode_utf8(&mut [0; 4]).as_bytes(), sink);
+            Step::Char(decoded) => self.character(want, decoded, sink),
+            Step::LoneThen(decoded) => {
+                self.character(want, char::REPLACEMENT_CHARACTER, sink);
+                self.character(want, decoded, sink);
             }
-            // It may be the string's end.
-            Step::NotMine => return rest,
+            // It is plain text, or the string's end.
+            Step::Broken => return rest,
         }
         tail
+    }
+
+    fn flush_lone(&mut self, want: Want, sink: &mut impl Sink) {
+        if let Some(lone) = self.escape.take_lone() {
+            self.character(want, lone, sink);
+        }
+    }
+
+    fn character(&mut self, want: Want, decoded: char, sink: &mut impl Sink) {
+        self.piece(want, decoded.encode_utf8(&mut [0; 4]).as_bytes(), sink);
     }
 
     fn piece(&mut self, want: Want, piece: &[u8], sink: &mut impl Sink) {
@@ -69,10 +87,7 @@ impl Walker {
             Want::Blob => sink.blob(piece.len()),
             Want::Loose => sink.loose(piece),
             Want::Key | Want::Tag => {
-                self.short_fits &= self.short.len().saturating_add(piece.len()) <= SHORT;
-                if self.short_fits {
-                    self.short.extend_from_slice(piece);
-                }
+                self.short.push(piece);
             }
         }
     }
@@ -82,14 +97,14 @@ impl Walker {
         match want {
             Want::Key => {
                 self.expect_key = false;
-                self.pending = match self.frames.last() {
-                    Some(frame) if self.short_fits => frame.schema.member(&self.short),
+                self.pending = match (self.frames.last(), self.short.whole()) {
+                    (Some(frame), Some(key)) => frame.schema.member(key),
                     _ => None,
                 };
             }
             Want::Tag => {
-                if let (Some(schema), true) = (self.pending.take(), self.short_fits) {
-                    sink.tag(schema, &self.short);
+                if let (Some(schema), Some(tag)) = (self.pending.take(), self.short.whole()) {
+                    sink.tag(schema, tag);
                 }
             }
             Want::Id(names) => {
@@ -109,16 +124,26 @@ impl Walker {
 
     pub(super) fn number<'a>(&mut self, mut rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         while let Some((&byte, tail)) = rest.split_first() {
-            if !self.number.push(byte) {
-                if let (Some(schema), Some(count)) = (self.pending.take(), self.number.count()) {
-                    sink.count(schema, count);
-                }
-                self.state = State::Between;
+            let goes_on = self.number.as_mut().is_some_and(|n| n.push(byte));
+            if !goes_on && !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E') {
+                self.end_number(sink);
                 break;
+            }
+            if !goes_on {
+                // `01`, `1.2.3`: no number of JSON's, passed over to its end.
+                self.number = None;
             }
             rest = tail;
         }
         rest
+    }
+
+    fn end_number(&mut self, sink: &mut impl Sink) {
+        let count = self.number.take().and_then(Number::end).and_then(plausible);
+        if let (Some(schema), Some(count)) = (self.pending.take(), count) {
+            sink.count(schema, count);
+        }
+        self.state = State::Between;
     }
 
     pub(super) fn literal<'a>(&mut self, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
@@ -133,4 +158,9 @@ impl Walker {
         }
         tail
     }
+}
+
+/// A number as a count of tokens: a fraction is cut off; what is negative or implausible is no count.
+fn plausible(number: Decimal) -> Option<u64> {
+    (!number.negative && number.whole <= MAX_COUNT).then_some(number.whole)
 }
