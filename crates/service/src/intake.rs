@@ -35,7 +35,7 @@ impl Intake {
     /// # Panics
     /// Outside a tokio runtime.
     #[must_use]
-    pub fn start(store: Arc<dyn Store>) -> Self {
+    pub fn start(store: Arc<Store>) -> Self {
         let (jobs, waiting) = mpsc::channel(WAITING);
         tokio::spawn(write_all(waiting, store));
         Self(jobs)
@@ -58,7 +58,7 @@ impl Intake {
     }
 }
 
-async fn write_all(mut waiting: mpsc::Receiver<Job>, store: Arc<dyn Store>) {
+async fn write_all(mut waiting: mpsc::Receiver<Job>, store: Arc<Store>) {
     let mut alone = false;
     while let Some(first) = waiting.recv().await {
         let mut count = first.batch.events.len();

@@ -60,7 +60,7 @@ impl Drop for Journal {
 
 impl Journal {
     /// Follows the store from where the file ends. Without a file there is nothing to keep.
-    pub(crate) fn keep(path: Option<PathBuf>, store: Arc<dyn Store>) -> Self {
+    pub(crate) fn keep(path: Option<PathBuf>, store: Arc<Store>) -> Self {
         let (told, has) = watch::channel(None);
         let look = Arc::new(Notify::new());
         let task = path.map(|path| {
@@ -104,7 +104,7 @@ impl Journal {
 
 struct Follower {
     file: JournalFile,
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     told: watch::Sender<Option<Head>>,
     look: Arc<Notify>,
 }

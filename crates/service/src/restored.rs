@@ -19,7 +19,7 @@ use crate::store::{By, Head, Store, StoreError};
 /// # Errors
 /// Where the store does not answer.
 pub(crate) async fn look(
-    store: &dyn Store,
+    store: &Store,
     journal: &mut JournalFile,
     by: &By,
 ) -> Result<bool, StoreError> {
@@ -59,7 +59,7 @@ pub(crate) async fn look(
 /// # Errors
 /// Where the store does not answer.
 pub(crate) async fn begin_anew(
-    store: &dyn Store,
+    store: &Store,
     journal: Option<&Path>,
     by: &By,
 ) -> Result<Lost, StoreError> {
@@ -80,7 +80,7 @@ pub(crate) async fn begin_anew(
 }
 
 async fn begin(
-    store: &dyn Store,
+    store: &Store,
     journal: Option<&mut JournalFile>,
     place: Place,
     why: &str,

@@ -23,7 +23,6 @@ use crate::price::PriceBook;
 use crate::proven;
 use crate::restored;
 use crate::secret;
-use crate::store::sql::SqlStore;
 use crate::store::{Budgeted, By, Priced, Store, StoreError};
 
 /// How long an idempotency token and a proxy's name are remembered, in milliseconds: a week.
@@ -66,7 +65,7 @@ struct Clocks {
 /// What every handler has.
 pub struct Service {
     /// The data.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<Store>,
     /// The way of usage into the data.
     pub intake: Intake,
     /// Counters for Prometheus.
@@ -97,13 +96,13 @@ impl Service {
     /// # Errors
     /// Where the store cannot be opened.
     pub async fn open(config: &Config) -> Result<Arc<Self>, StoreError> {
-        let (store, lock): (Arc<dyn Store>, _) = match &config.database {
+        let (store, lock): (Arc<Store>, _) = match &config.database {
             Database::Sqlite(path) => {
                 let lock = db::Lock::share(path)?;
                 db::refuse_foreign_log(path, config.high_water.as_deref()).await?;
-                (Arc::new(SqlStore::sqlite(path).await?), Some(lock))
+                (Arc::new(Store::sqlite(path).await?), Some(lock))
             }
-            Database::Postgres(url) => (Arc::new(SqlStore::postgres(url).await?), None),
+            Database::Postgres(url) => (Arc::new(Store::postgres(url).await?), None),
         };
         Self::start(config, store, lock).await
     }
@@ -112,16 +111,13 @@ impl Service {
     ///
     /// # Errors
     /// Where the store does not answer.
-    pub async fn with_store(
-        config: &Config,
-        store: Arc<dyn Store>,
-    ) -> Result<Arc<Self>, StoreError> {
+    pub async fn with_store(config: &Config, store: Arc<Store>) -> Result<Arc<Self>, StoreError> {
         Self::start(config, store, None).await
     }
 
     async fn start(
         config: &Config,
-        store: Arc<dyn Store>,
+        store: Arc<Store>,
         lock: Option<db::Lock>,
     ) -> Result<Arc<Self>, StoreError> {
         let by = By::service(Millis::now());

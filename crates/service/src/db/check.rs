@@ -7,7 +7,7 @@ use super::raw::{Kind, Raw};
 use super::{DbError, Result};
 use crate::clock::{Millis, day_name};
 use crate::config::Database;
-use crate::store::sql::sum_of;
+use crate::store::sum_of;
 
 /// The most problems of one kind that are named.
 const MOST: usize = 10;

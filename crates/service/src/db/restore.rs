@@ -12,8 +12,7 @@ use crate::config::Database;
 use crate::journal::Change;
 use crate::restored;
 use crate::secret;
-use crate::store::sql::SqlStore;
-use crate::store::{By, HealthStore, SyncStore};
+use crate::store::{By, Store};
 
 /// What was restored.
 #[derive(Debug, Serialize)]
@@ -49,7 +48,7 @@ pub async fn restore(database: &Database, from: &Path, journal: Option<&Path>) -
                 let _ = remove(&ready);
             }
             let replaced = done?;
-            (SqlStore::sqlite(path).await?, replaced, Some(lock))
+            (Store::sqlite(path).await?, replaced, Some(lock))
         }
         Database::Postgres(url) => {
             let ready = with_end(from, ".restoring");
@@ -59,7 +58,7 @@ pub async fn restore(database: &Database, from: &Path, journal: Option<&Path>) -
             };
             remove(&ready)?;
             done?;
-            (SqlStore::postgres(url).await?, None, None)
+            (Store::postgres(url).await?, None, None)
         }
     };
     let lost = restored::begin_anew(&store, journal, &by).await?;

@@ -10,11 +10,7 @@ use crate::store::{AdminToken, By, Configured, Ended, NewAdminToken, Role, Store
 ///
 /// # Errors
 /// Where the store does not answer, or a token is there already with another role.
-pub(super) async fn configure(
-    store: &dyn Store,
-    config: &Config,
-    by: &By,
-) -> Result<(), StoreError> {
+pub(super) async fn configure(store: &Store, config: &Config, by: &By) -> Result<(), StoreError> {
     let admin = (&config.admin_token, "configured administrator", Role::Admin);
     let proxies = (&config.sync_token, "configured for proxies", Role::Proxy);
     for ((token, name, role), from) in [

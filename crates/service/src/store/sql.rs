@@ -11,21 +11,23 @@
 //! acknowledged survives a loss of power too. Whatever failed heals by itself: no failure is remembered.
 
 mod audit;
-mod budgets;
 mod bulk;
+mod changes;
 mod connect;
+mod credit;
 mod cursor;
 mod health;
 mod keys;
+mod members;
 mod objects;
-mod pools;
+mod proxies;
 mod readers;
+mod requests;
 mod reserve;
 mod restored;
 mod rows;
 mod session;
 mod sums;
-mod sync;
 mod teams;
 mod time;
 mod tokens;
@@ -48,14 +50,14 @@ use super::{By, Once, Result, StoreError};
 use crate::secret;
 
 /// Keys, teams, usage and money in a SQL database.
-pub struct SqlStore {
+pub struct Store {
     dialect: Dialect,
     writer: Writer,
     readers: Readers,
     head: watch::Sender<u64>,
 }
 
-impl SqlStore {
+impl Store {
     /// Opens the SQLite file at `path`; creates and migrates it. The file is readable by its owner only.
     ///
     /// # Errors
@@ -120,7 +122,7 @@ impl SqlStore {
         self.writer.begin(Urgency::Usual).await
     }
 
-    /// As [`SqlStore::begin`], before all others that wait; see [`SqlStore::urgently`].
+    /// As [`Store::begin`], before all others that wait; see [`Store::urgently`].
     async fn begin_urgent(&self) -> Result<Tx> {
         self.writer.begin(Urgency::Urgent).await
     }

@@ -1,18 +1,28 @@
 //! What goes into a store and what comes out.
 
-mod admin;
+mod audit;
 mod budgets;
+mod changes;
+mod credit;
 mod keys;
+mod members;
+mod proxies;
+mod requests;
 mod restored;
-mod sync;
+mod teams;
 mod tokens;
 mod usage;
 
-pub use admin::*;
+pub use audit::*;
 pub use budgets::*;
+pub use changes::*;
+pub use credit::*;
 pub use keys::*;
+pub use members::*;
+pub use proxies::*;
+pub use requests::*;
 pub use restored::*;
-pub use sync::*;
+pub use teams::*;
 pub use tokens::*;
 pub use usage::*;
 

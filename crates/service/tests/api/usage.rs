@@ -8,6 +8,7 @@ use gmtech_core::usage::{Tokens, Usage};
 use gmtech_service::clock::{MINUTE_MS, Millis};
 use serde_json::{Value, json};
 
+use crate::common::IngestOne;
 use crate::common::http::*;
 
 /// Two requests of one key of acme's, a minute and an hour ago, with these models.

@@ -23,14 +23,13 @@ use gmtech_core::sync::events::{Label, UsageEvent};
 use gmtech_core::usage::{Tokens, Usage};
 use gmtech_service::clock::Millis;
 use gmtech_service::secret::{new_key, random};
-use gmtech_service::store::sql::SqlStore;
 use gmtech_service::store::*;
 
 /// 2026-11-23T12:00:00Z.
 pub const NOON: Millis = Millis(1_795_435_200_000);
 
 pub struct Stand {
-    pub store: Arc<SqlStore>,
+    pub store: Arc<Store>,
     /// Another process's view of the same database.
     pub url: Place,
     _dir: tempfile::TempDir,
@@ -38,7 +37,7 @@ pub struct Stand {
 
 impl Stand {
     /// A store that is somewhere else.
-    pub fn over(store: Arc<SqlStore>, url: Place) -> Self {
+    pub fn over(store: Arc<Store>, url: Place) -> Self {
         Self {
             store,
             url,
@@ -54,10 +53,10 @@ pub enum Place {
 }
 
 impl Place {
-    pub async fn open(&self) -> SqlStore {
+    pub async fn open(&self) -> Store {
         match self {
-            Self::File(path) => SqlStore::sqlite(path).await.unwrap(),
-            Self::Server(url) => SqlStore::postgres(url).await.unwrap(),
+            Self::File(path) => Store::sqlite(path).await.unwrap(),
+            Self::Server(url) => Store::postgres(url).await.unwrap(),
         }
     }
 
@@ -215,6 +214,19 @@ pub fn event(key: &KeyInfo, n: u64, cost: i64) -> Priced {
         },
         cost,
         priced_by: "test",
+    }
+}
+
+/// Ingests one batch.
+#[allow(async_fn_in_trait, reason = "tests need no bounds on the future")]
+pub trait IngestOne {
+    async fn ingest(&self, events: &[Priced], now: Millis) -> Result<Ingested>;
+}
+
+impl IngestOne for Store {
+    async fn ingest(&self, events: &[Priced], now: Millis) -> Result<Ingested> {
+        let mut done = self.ingest_all(&[events.to_vec().into()], now).await?;
+        Ok(done.pop().unwrap())
     }
 }
 

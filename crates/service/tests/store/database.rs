@@ -3,7 +3,6 @@
 use gmtech_core::objects::{Kind, ObjectId, ObjectNote};
 use gmtech_service::config::Database;
 use gmtech_service::db::{DbError, backup, check, copy, restore};
-use gmtech_service::store::sql::SqlStore;
 use gmtech_service::store::*;
 
 use crate::common::*;
@@ -75,7 +74,7 @@ async fn fill(stand: &Stand) -> KeyInfo {
 }
 
 /// What can be seen of a store.
-async fn seen(store: &SqlStore) -> String {
+async fn seen(store: &Store) -> String {
     let all = page(500, None);
     let keys = store.keys(&KeyFilter::default(), &all).await.unwrap().items;
     let teams = store.teams(None, &all).await.unwrap().items;
@@ -296,8 +295,8 @@ async fn a_backup_takes_the_place_of_what_is_there(stand: &Stand) {
         "without a journal nobody knows"
     );
     let store = match &target {
-        Database::Sqlite(path) => SqlStore::sqlite(path).await.unwrap(),
-        Database::Postgres(url) => SqlStore::postgres(url).await.unwrap(),
+        Database::Sqlite(path) => Store::sqlite(path).await.unwrap(),
+        Database::Postgres(url) => Store::postgres(url).await.unwrap(),
     };
     let after = store.head().await.unwrap();
     assert_ne!(after.epoch, before.epoch);
@@ -312,7 +311,7 @@ async fn a_backup_takes_the_place_of_what_is_there(stand: &Stand) {
         1
     );
     if let Some(replaced) = done.replaced {
-        let old = SqlStore::sqlite(&replaced).await.unwrap();
+        let old = Store::sqlite(&replaced).await.unwrap();
         assert_eq!(old.head().await.unwrap().epoch, before.epoch);
         assert_eq!(
             old.ingest(&[event(&key, 900, 5)], NOON)

@@ -99,7 +99,7 @@ mod a_database_of_an_older_version {
 }
 
 /// Each day's cost.
-async fn by_day(store: &dyn Store) -> BTreeMap<String, i64> {
+async fn by_day(store: &Store) -> BTreeMap<String, i64> {
     let query = UsageQuery {
         by: vec![],
         every: Some(Every::Day),

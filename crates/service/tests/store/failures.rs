@@ -4,7 +4,6 @@ use std::io::Write;
 use std::time::Duration;
 
 use gmtech_core::record::Status;
-use gmtech_service::store::sql::SqlStore;
 use gmtech_service::store::*;
 use tokio::time::{Instant, timeout};
 
@@ -106,18 +105,15 @@ async fn what_is_no_database_is_told_at_once() {
     file.write_all(&b"this is no database at all. ".repeat(100))
         .unwrap();
     let started = Instant::now();
-    let error = SqlStore::sqlite(&path).await.err().unwrap();
+    let error = Store::sqlite(&path).await.err().unwrap();
     assert_eq!(
         error.to_string(),
         format!("{} is not a SQLite database", path.display())
     );
     assert!(started.elapsed() < Duration::from_secs(3));
-    assert_eq!(
-        kind(SqlStore::sqlite(dir.path()).await),
-        FailureKind::Refused
-    );
+    assert_eq!(kind(Store::sqlite(dir.path()).await), FailureKind::Refused);
     let nowhere = dir.path().join("missing/gmtech.db");
-    assert_eq!(kind(SqlStore::sqlite(&nowhere).await), FailureKind::Refused);
+    assert_eq!(kind(Store::sqlite(&nowhere).await), FailureKind::Refused);
 }
 
 #[tokio::test]
@@ -127,10 +123,10 @@ async fn a_server_that_is_not_there_is_told_at_once_and_without_the_password() {
     let url = format!("postgres://gmtech:hunter2@127.0.0.1:{port}/keys");
     let place = format!("PostgreSQL at 127.0.0.1:{port} (database keys)");
     // It accepts, and says nothing.
-    let error = SqlStore::postgres(&url).await.err().unwrap();
+    let error = Store::postgres(&url).await.err().unwrap();
     assert_eq!(error.to_string(), format!("{place} does not answer"));
     drop(listener);
-    let error = SqlStore::postgres(&url).await.err().unwrap().to_string();
+    let error = Store::postgres(&url).await.err().unwrap().to_string();
     assert!(
         error.starts_with(&format!("cannot reach {place}: ")),
         "{error}"
@@ -149,7 +145,7 @@ async fn a_database_of_a_newer_program_is_left_as_it_is() {
     let Place::File(path) = &stand.url else {
         panic!()
     };
-    assert_eq!(kind(SqlStore::sqlite(path).await), FailureKind::Newer);
+    assert_eq!(kind(Store::sqlite(path).await), FailureKind::Newer);
 }
 
 /// The server ends every connection, as a restart or a failover does.

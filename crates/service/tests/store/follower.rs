@@ -49,7 +49,7 @@ struct Follower {
 }
 
 impl Follower {
-    async fn poll(&mut self, store: &dyn Store, limit: usize) -> bool {
+    async fn poll(&mut self, store: &Store, limit: usize) -> bool {
         let page = store.changes(self.version, limit).await.unwrap();
         assert!(page.to.version >= self.version);
         for entry in page.keys {

@@ -14,7 +14,7 @@ store_tests!(
 );
 
 /// The names of the keys on all pages.
-async fn names(store: &dyn Store, filter: &KeyFilter, limit: u32) -> Vec<String> {
+async fn names(store: &Store, filter: &KeyFilter, limit: u32) -> Vec<String> {
     let (mut names, mut after) = (Vec::new(), None);
     loop {
         let got = store.keys(filter, &page(limit, after)).await.unwrap();

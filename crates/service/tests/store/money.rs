@@ -20,7 +20,7 @@ store_tests!(
 );
 
 /// The sums that must be equal: balance, ledger rows, and top-ups less daily costs.
-pub(crate) async fn books(store: &dyn Store, id: &str) -> (i64, i64, i64) {
+pub(crate) async fn books(store: &Store, id: &str) -> (i64, i64, i64) {
     let balance = store.team(&team(id)).await.unwrap().balance_nano_usd;
     let rows = store
         .ledger(&team(id), &page(100_000, None))
@@ -48,7 +48,7 @@ pub(crate) async fn books(store: &dyn Store, id: &str) -> (i64, i64, i64) {
     (balance, ledger, top_ups - costs)
 }
 
-async fn resolve_digest(store: &dyn Store, key: &KeyInfo) -> gmtech_core::key::KeyDigest {
+async fn resolve_digest(store: &Store, key: &KeyInfo) -> gmtech_core::key::KeyDigest {
     let changes = store.changes(0, 100).await.unwrap();
     let found = changes
         .keys

@@ -57,7 +57,7 @@ fn settled(key: &KeyInfo, output: u64, cost: i64, at: Millis) -> Priced {
     settled
 }
 
-async fn usage(store: &dyn Store, by: &[Dimension], every: Option<Every>) -> Vec<UsageRow> {
+async fn usage(store: &Store, by: &[Dimension], every: Option<Every>) -> Vec<UsageRow> {
     let query = UsageQuery {
         by: by.to_vec(),
         every,

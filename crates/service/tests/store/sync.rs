@@ -14,7 +14,7 @@ store_tests!(
 );
 
 /// Reads everything after `since` in pages of `limit`.
-async fn follow(store: &dyn Store, mut since: u64, limit: usize) -> (Vec<(u64, String)>, u64) {
+async fn follow(store: &Store, mut since: u64, limit: usize) -> (Vec<(u64, String)>, u64) {
     let mut seen = Vec::new();
     loop {
         let changes = store.changes(since, limit).await.unwrap();

@@ -1,7 +1,6 @@
 //! A database of before lineages, opened by this program.
 
 use gmtech_core::record::Status;
-use gmtech_service::store::sql::SqlStore;
 use gmtech_service::store::*;
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
@@ -50,7 +49,7 @@ async fn chains_budgets_and_suspensions_are_what_they_were() {
     }
     raw.close().await.unwrap();
 
-    let store = SqlStore::sqlite(&path).await.unwrap();
+    let store = Store::sqlite(&path).await.unwrap();
     let key = async |id: &str| store.key(&id.parse().unwrap()).await.unwrap();
     let (first, second, last) = (key("k1").await, key("k2").await, key("k3").await);
     for key in [&first, &second, &last] {

@@ -5,7 +5,6 @@ use gmtech_core::objects::{Kind, ObjectId, ObjectNote, Told};
 use gmtech_core::sync::events::Label;
 use gmtech_core::usage::{Tokens, Usage};
 use gmtech_service::clock::{DAY_MINUTES, DAY_MS, HOUR_MINUTES, MINUTE_MS, Millis};
-use gmtech_service::store::sql::SqlStore;
 use gmtech_service::store::*;
 
 use crate::common::*;
@@ -52,7 +51,7 @@ async fn used(stand: &Stand) -> [KeyInfo; 2] {
     [first, second]
 }
 
-async fn rows(store: &SqlStore, query: UsageQuery) -> Vec<UsageRow> {
+async fn rows(store: &Store, query: UsageQuery) -> Vec<UsageRow> {
     store.usage(&query).await.unwrap().items
 }
 

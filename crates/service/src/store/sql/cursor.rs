@@ -1,9 +1,11 @@
-//! Cursors of pages, read back. One that no page gave is a mistake, and is said to be one: taken for none it would show
+//! Pages and their cursors.
+//!
+//! A cursor that no page gave is a mistake, and is said to be one: taken for none it would show
 //! everything again, taken for the end it would show nothing.
 
 use gmtech_core::ident::TeamId;
 
-use crate::store::{Result, StoreError};
+use crate::store::{Page, Result, StoreError};
 
 /// Of a list by descending sequence number; the first page starts above all of them.
 pub(super) fn seq(after: Option<&str>) -> Result<i64> {
@@ -26,4 +28,13 @@ pub(super) fn team(after: Option<&str>) -> Result<&str> {
             Err(_) => Err(StoreError::BadCursor),
         },
     }
+}
+
+/// A page of at most `limit` out of one item more than that, if there was one.
+pub(super) fn cut<T>(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Page<T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(cursor);
+    Page { items, next }
 }

@@ -1,14 +1,12 @@
 //! Proof that the database works.
 
-use async_trait::async_trait;
-
-use super::SqlStore;
+use super::Store;
 use crate::clock::Millis;
-use crate::store::{Failure, FailureKind, HealthStore, Result, SyncStore};
+use crate::store::{Failure, FailureKind, Result};
 
-#[async_trait]
-impl HealthStore for SqlStore {
-    async fn prove_write(&self, now: Millis) -> Result<()> {
+impl Store {
+    /// Returns once a change was made durable after the call.
+    pub async fn prove_write(&self, now: Millis) -> Result<()> {
         // Under load the proof is in another's transaction before this one has its turn.
         let mut committed = self.writer.committed();
         tokio::select! {
@@ -21,11 +19,13 @@ impl HealthStore for SqlStore {
         }
     }
 
-    async fn prove_read(&self) -> Result<()> {
+    /// Reads something.
+    pub async fn prove_read(&self) -> Result<()> {
         self.head().await.map(|_| ())
     }
 
-    async fn close(&self) -> Result<()> {
+    /// Waits for the change that is under way and ends all connections. Reads fail from then on.
+    pub async fn close(&self) -> Result<()> {
         // SQLite folds its log in when the last connection is closed.
         self.readers.close().await;
         self.writer.close().await?;
@@ -33,7 +33,7 @@ impl HealthStore for SqlStore {
     }
 }
 
-impl SqlStore {
+impl Store {
     async fn write_proof(&self, now: Millis) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query("UPDATE meta SET proved_at = $1")

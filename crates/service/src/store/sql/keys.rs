@@ -3,37 +3,22 @@
 //! What a key may use and spend belongs to its *lineage*, the chain of keys that rotation continues: all of its keys that
 //! are not revoked have the same tier, models, endpoints, addresses, limits and budgets, and are judged together.
 
-mod change;
+mod budgets;
+mod create;
 mod list;
-mod make;
+mod update;
 
-use async_trait::async_trait;
 use gmtech_core::ident::KeyId;
 use gmtech_core::record::Status;
 use sqlx::Row;
 
-use super::{SqlStore, Tx, audit, next_version, rows, signed, unsigned};
-use crate::store::{
-    AuditEntry, AuditFilter, By, Created, CreatedKeys, KeyFilter, KeyInfo, KeyPatch, KeyStore,
-    NewKey, Once, Page, PageRequest, Result, Role, Rotated, Rotation, StoreError,
-};
+pub(super) use self::budgets::judge_budget;
+use super::{Store, Tx, next_version, rows, signed, unsigned};
+use crate::store::{By, KeyInfo, Result, Role, StoreError};
 
-#[async_trait]
-impl KeyStore for SqlStore {
-    async fn create_key(&self, new: NewKey, once: Option<Once>, by: &By) -> Result<Created> {
-        self.make_key(new, once, by).await
-    }
-
-    async fn create_keys(
-        &self,
-        new: Vec<NewKey>,
-        once: Option<Once>,
-        by: &By,
-    ) -> Result<CreatedKeys> {
-        self.make_keys(new, once, by).await
-    }
-
-    async fn key(&self, id: &KeyId) -> Result<KeyInfo> {
+impl Store {
+    /// One key.
+    pub async fn key(&self, id: &KeyId) -> Result<KeyInfo> {
         let row = sqlx::query("SELECT * FROM keys WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.readers)
@@ -42,15 +27,8 @@ impl KeyStore for SqlStore {
         rows::key(&row)
     }
 
-    async fn keys(&self, filter: &KeyFilter, page: &PageRequest) -> Result<Page<KeyInfo>> {
-        list::page(self, filter, page).await
-    }
-
-    async fn update_key(&self, id: &KeyId, patch: KeyPatch, by: &By) -> Result<KeyInfo> {
-        self.change_key(id, patch, by).await
-    }
-
-    async fn set_status(&self, id: &KeyId, status: Status, by: &By) -> Result<KeyInfo> {
+    /// Suspends, resumes or revokes. A revoked key stays revoked; a change to the status it has is no change.
+    pub async fn set_status(&self, id: &KeyId, status: Status, by: &By) -> Result<KeyInfo> {
         match status {
             Status::Active => {
                 self.change_status(self.begin().await?, id, status, by)
@@ -65,25 +43,9 @@ impl KeyStore for SqlStore {
             }
         }
     }
-
-    async fn rotate_key(&self, id: &KeyId, how: Rotation, by: &By) -> Result<Rotated> {
-        self.continue_key(id, how, by).await
-    }
-
-    async fn audit(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditEntry>> {
-        audit::page(self, filter, page).await
-    }
 }
 
-/// A page of at most `limit` out of one item more than that, if there was one.
-pub(super) fn cut<T>(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Page<T> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(cursor);
-    Page { items, next }
-}
-
+/// One key, within a transaction.
 pub(super) async fn load(tx: &mut Tx, id: &str) -> Result<KeyInfo> {
     let row = sqlx::query("SELECT * FROM keys WHERE id = $1")
         .bind(id)
@@ -173,23 +135,4 @@ async fn save_tags(tx: &mut Tx, key: &KeyInfo) -> Result<()> {
         .await?;
     }
     Ok(())
-}
-
-/// Refuses an owner who is no member of the team.
-async fn check_owner(tx: &mut Tx, key: &KeyInfo) -> Result<()> {
-    let Some(owner) = &key.owner else {
-        return Ok(());
-    };
-    let team = key.record.team.as_str();
-    let found = sqlx::query("SELECT 1 FROM members WHERE team_id = $1 AND email = $2")
-        .bind(team)
-        .bind(&**owner)
-        .fetch_optional(&mut **tx)
-        .await?;
-    match found {
-        Some(_) => Ok(()),
-        None => Err(StoreError::Conflict(format!(
-            "the owner of a key must be a member of its team; add the address to team {team} first"
-        ))),
-    }
 }

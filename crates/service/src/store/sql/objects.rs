@@ -6,7 +6,6 @@
 //! it was learned, so that a budget of that day sees it; what it takes away is taken from the day on which it had been
 //! booked, so that no day's sum falls below zero.
 
-use async_trait::async_trait;
 use gmtech_core::decision::Decision;
 use gmtech_core::ident::TierName;
 use gmtech_core::model::ModelId;
@@ -15,9 +14,9 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::sums::{SUMS, Slot, Sums, minute_of};
-use super::{SqlStore, Tx, rows, signed, unsigned};
+use super::{Store, Tx, rows, signed, unsigned};
 use crate::clock::{DAY_MINUTES, Millis};
-use crate::store::{ObjectStore, Priced, Result, StoreError};
+use crate::store::{Priced, Result, StoreError};
 
 /// The columns of what is booked: those of daily sums without the requests.
 type Columns = [i64; 10];
@@ -346,9 +345,9 @@ fn object(row: &AnyRow) -> Result<Object> {
     })
 }
 
-#[async_trait]
-impl ObjectStore for SqlStore {
-    async fn objects(&self, ids: &[ObjectId]) -> Result<Vec<(ObjectId, Option<Object>)>> {
+impl Store {
+    /// What is known of each.
+    pub async fn objects(&self, ids: &[ObjectId]) -> Result<Vec<(ObjectId, Option<Object>)>> {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let row = sqlx::query(
@@ -362,7 +361,8 @@ impl ObjectStore for SqlStore {
         Ok(found)
     }
 
-    async fn forget_objects(&self, before: Millis) -> Result<u64> {
+    /// Drops responses and completions of before `before`, which providers have dropped too; gives how many.
+    pub async fn forget_objects(&self, before: Millis) -> Result<u64> {
         let mut tx = self.begin().await?;
         let dropped = sqlx::query(
             "DELETE FROM objects WHERE created_at < $1 AND kind IN ('response', 'completion')",

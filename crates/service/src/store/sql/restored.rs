@@ -1,18 +1,17 @@
 //! Where the database stands in its history, and what it lacks since it was restored.
 
-use async_trait::async_trait;
 use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::{Dialect, SqlStore, note, rows, unsigned};
+use super::{Dialect, Store, Tx, note, unsigned};
 use crate::clock::Millis;
 use crate::journal::{Change, Place};
-use crate::store::{AuditEntry, By, RestoreStore, Restored, Result};
+use crate::store::{By, Restored, Result};
 
-#[async_trait]
-impl RestoreStore for SqlStore {
-    async fn place(&self) -> Result<Place> {
+impl Store {
+    /// The present place.
+    pub async fn place(&self) -> Result<Place> {
         let row = sqlx::query(
             "SELECT epoch, version, (SELECT COALESCE(MAX(seq), 0) FROM audit) AS seq FROM meta",
         )
@@ -25,16 +24,9 @@ impl RestoreStore for SqlStore {
         })
     }
 
-    async fn audit_after(&self, seq: i64, limit: u32) -> Result<Vec<AuditEntry>> {
-        let found = sqlx::query("SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2")
-            .bind(seq)
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await?;
-        found.iter().map(rows::audit).collect()
-    }
-
-    async fn checkpoint(&self) -> Result<Option<i64>> {
+    /// Brings what is in a write-ahead log into the database's file; gives the number that the file has now and that no
+    /// earlier copy of it has. `None` where there is no such file, or readers keep it from being done.
+    pub async fn checkpoint(&self) -> Result<Option<i64>> {
         if self.writer.dialect() != Dialect::Sqlite {
             return Ok(None);
         }
@@ -52,14 +44,16 @@ impl RestoreStore for SqlStore {
         Ok((busy == 0 && of == done).then_some(beat))
     }
 
-    async fn restored(&self) -> Result<Vec<Restored>> {
+    /// What is lost and was not seen to, in the order in which it was done.
+    pub async fn restored(&self) -> Result<Vec<Restored>> {
         let found = sqlx::query("SELECT * FROM restored ORDER BY seq")
             .fetch_all(&self.readers)
             .await?;
         found.iter().map(restored).collect()
     }
 
-    async fn acknowledge(&self, by: &By) -> Result<u64> {
+    /// All that is lost was seen to; gives how many changes.
+    pub async fn acknowledge(&self, by: &By) -> Result<u64> {
         let mut tx = self.begin().await?;
         let done = sqlx::query("DELETE FROM restored")
             .execute(&mut *tx)
@@ -83,7 +77,7 @@ impl RestoreStore for SqlStore {
 }
 
 /// Keeps what a database lacks.
-pub(super) async fn keep(tx: &mut super::Tx, lost: &[Change], now: Millis) -> Result<()> {
+pub(super) async fn keep(tx: &mut Tx, lost: &[Change], now: Millis) -> Result<()> {
     for change in lost {
         sqlx::query(
             "INSERT INTO restored (at, actor, action, subject, team_id, amount, found_at)

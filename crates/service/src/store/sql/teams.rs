@@ -1,22 +1,18 @@
-//! Teams and their members.
+//! Teams.
 
 mod close;
 
-use async_trait::async_trait;
 use gmtech_core::ident::TeamId;
 use serde_json::json;
-use sqlx::Row;
 
-use super::keys::cut;
-use super::{SqlStore, Tx, cursor, is_taken, next_version, note, remember, replay, rows, signed};
+use super::{Store, Tx, cursor, is_taken, next_version, note, remember, replay, rows};
 use crate::store::{
-    By, CreatedTeam, Member, MemberRole, NewMember, NewTeam, Page, PageRequest, Result, StoreError,
-    Team, TeamPatch, TeamStore,
+    By, CreatedTeam, NewTeam, Page, PageRequest, Result, StoreError, Team, TeamPatch,
 };
 
-#[async_trait]
-impl TeamStore for SqlStore {
-    async fn create_team(&self, new: NewTeam, by: &By) -> Result<CreatedTeam> {
+impl Store {
+    /// Stores a new team.
+    pub async fn create_team(&self, new: NewTeam, by: &By) -> Result<CreatedTeam> {
         let mut tx = self.begin().await?;
         if let Some(id) = replay(&mut tx, new.once.as_ref(), by).await? {
             let team = load(&mut tx, &id).await?;
@@ -53,7 +49,8 @@ impl TeamStore for SqlStore {
         })
     }
 
-    async fn team(&self, id: &TeamId) -> Result<Team> {
+    /// One team.
+    pub async fn team(&self, id: &TeamId) -> Result<Team> {
         let row = sqlx::query("SELECT * FROM teams WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.readers)
@@ -62,7 +59,8 @@ impl TeamStore for SqlStore {
         rows::team(&row)
     }
 
-    async fn teams(&self, only: Option<&TeamId>, page: &PageRequest) -> Result<Page<Team>> {
+    /// Teams by id; only `only` if given.
+    pub async fn teams(&self, only: Option<&TeamId>, page: &PageRequest) -> Result<Page<Team>> {
         let after = cursor::team(page.after.as_deref())?;
         let found = match only {
             Some(only) => sqlx::query("SELECT * FROM teams WHERE id = $1 AND id > $2 LIMIT $3")
@@ -74,10 +72,11 @@ impl TeamStore for SqlStore {
         .fetch_all(&self.readers)
         .await?;
         let items = found.iter().map(rows::team).collect::<Result<Vec<_>>>()?;
-        Ok(cut(items, page.limit, |team| team.id.to_string()))
+        Ok(cursor::cut(items, page.limit, |team| team.id.to_string()))
     }
 
-    async fn update_team(&self, id: &TeamId, patch: TeamPatch, by: &By) -> Result<Team> {
+    /// Changes what the patch names.
+    pub async fn update_team(&self, id: &TeamId, patch: TeamPatch, by: &By) -> Result<Team> {
         let mut tx = self.begin().await?;
         let was = open(&mut tx, id.as_str()).await?;
         let policy = patch.policy.unwrap_or_else(|| was.policy.clone());
@@ -104,7 +103,8 @@ impl TeamStore for SqlStore {
         Ok(team)
     }
 
-    async fn close_team(&self, id: &TeamId, by: &By) -> Result<Team> {
+    /// Ends a team: its keys are revoked, and nothing is done with it any more. What it has used and paid stays.
+    pub async fn close_team(&self, id: &TeamId, by: &By) -> Result<Team> {
         let mut tx = self.begin().await?;
         let team = load(&mut tx, id.as_str()).await?;
         if team.closed_at.is_some() {
@@ -130,71 +130,9 @@ impl TeamStore for SqlStore {
         self.commit(tx).await?;
         Ok(team)
     }
-
-    async fn members(&self, team: &TeamId) -> Result<Vec<Member>> {
-        let found = sqlx::query("SELECT * FROM members WHERE team_id = $1 ORDER BY email")
-            .bind(team.as_str())
-            .fetch_all(&self.readers)
-            .await?;
-        found.iter().map(rows::member).collect()
-    }
-
-    async fn put_member(&self, team: &TeamId, member: NewMember, by: &By) -> Result<Member> {
-        let mut tx = self.begin().await?;
-        open(&mut tx, team.as_str()).await?;
-        let role = match member.role {
-            MemberRole::Owner => "owner",
-            MemberRole::Member => "member",
-        };
-        let row = sqlx::query(
-            "INSERT INTO members (team_id, email, role, added_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (team_id, email) DO UPDATE SET role = excluded.role RETURNING *",
-        )
-        .bind(team.as_str())
-        .bind(&*member.email)
-        .bind(role)
-        .bind(by.now.0)
-        .fetch_one(&mut *tx)
-        .await?;
-        let detail = json!({"email": member.email, "role": role});
-        note(
-            &mut tx,
-            by,
-            "team.member.put",
-            team.as_str(),
-            Some(team.as_str()),
-            detail,
-        )
-        .await?;
-        self.commit(tx).await?;
-        rows::member(&row)
-    }
-
-    async fn remove_member(&self, team: &TeamId, email: &str, by: &By) -> Result<()> {
-        let mut tx = self.begin().await?;
-        owns_nothing(&mut tx, team.as_str(), email, by).await?;
-        let done = sqlx::query("DELETE FROM members WHERE team_id = $1 AND email = $2")
-            .bind(team.as_str())
-            .bind(email)
-            .execute(&mut *tx)
-            .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::NotFound("member"));
-        }
-        let detail = json!({"email": email});
-        note(
-            &mut tx,
-            by,
-            "team.member.remove",
-            team.as_str(),
-            Some(team.as_str()),
-            detail,
-        )
-        .await?;
-        self.commit(tx).await
-    }
 }
 
+/// One team, within a transaction.
 pub(super) async fn load(tx: &mut Tx, id: &str) -> Result<Team> {
     let row = sqlx::query("SELECT * FROM teams WHERE id = $1")
         .bind(id)
@@ -213,31 +151,9 @@ pub(super) async fn open(tx: &mut Tx, id: &str) -> Result<Team> {
     }
 }
 
+/// The refusal to do something with a team that is closed.
 pub(super) fn closed(id: &str) -> StoreError {
     StoreError::Conflict(format!("team {id} is closed"))
-}
-
-/// Refuses to lose sight of who answers for keys that have not ended.
-async fn owns_nothing(tx: &mut Tx, team: &str, email: &str, by: &By) -> Result<()> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) FROM keys WHERE owner = $1 AND team_id = $2 AND status <> 'revoked'
-           AND (expires_at IS NULL OR expires_at > $3)",
-    )
-    .bind(email)
-    .bind(team)
-    .bind(signed(by.now.unix_seconds()))
-    .fetch_one(&mut **tx)
-    .await?;
-    match row.try_get::<i64, _>(0)? {
-        0 => Ok(()),
-        1 => Err(StoreError::Conflict(
-            "this member owns a key that has not ended; give it another owner, or revoke it, first"
-                .into(),
-        )),
-        count => Err(StoreError::Conflict(format!(
-            "this member owns {count} keys that have not ended; give them another owner, or revoke them, first"
-        ))),
-    }
 }
 
 /// Sets the team's exhausted flag to what its balance says, under a new version if that changes it.

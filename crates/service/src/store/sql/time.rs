@@ -1,21 +1,18 @@
 //! The proven time, and what closes and goes with it.
 
-use async_trait::async_trait;
 use sqlx::Row;
 
-use super::SqlStore;
-use super::budgets::judge_budget;
+use super::Store;
 use super::usage::{counted, events, rollups};
 use crate::clock::Millis;
-use crate::store::{Budgeted, Result, StoreError, TimeStore};
+use crate::store::{Result, StoreError};
 
-/// How many events or keys one transaction takes: others write in between.
+/// How many events one transaction takes: others write in between.
 const AT_ONCE: i64 = 2_000;
-const KEYS_AT_ONCE: usize = 200;
 
-#[async_trait]
-impl TimeStore for SqlStore {
-    async fn proven(&self) -> Result<Option<Millis>> {
+impl Store {
+    /// The proven time; `None` before there was one.
+    pub async fn proven(&self) -> Result<Option<Millis>> {
         let row = sqlx::query("SELECT proven_at FROM meta")
             .fetch_one(&self.readers)
             .await?;
@@ -23,7 +20,8 @@ impl TimeStore for SqlStore {
         Ok((at != 0).then_some(Millis(at)))
     }
 
-    async fn prove(&self, was: Option<Millis>, to: Millis) -> Result<bool> {
+    /// Sets the proven time to `to` if it still is `was`; whether it was.
+    pub async fn prove(&self, was: Option<Millis>, to: Millis) -> Result<bool> {
         let mut tx = self.begin().await?;
         let done = sqlx::query("UPDATE meta SET proven_at = $1 WHERE proven_at = $2")
             .bind(to.0)
@@ -34,30 +32,9 @@ impl TimeStore for SqlStore {
         Ok(done.rows_affected() > 0)
     }
 
-    async fn judge_budgets(&self, which: Budgeted, now: Millis) -> Result<u64> {
-        let found = sqlx::query(match which {
-            Budgeted::Spent => {
-                "SELECT id FROM keys WHERE over_budget = 1 OR over_soft_budget = 1 OR spent_models IS NOT NULL"
-            }
-            Budgeted::All => {
-                "SELECT id FROM keys WHERE budgeted = 1 OR over_budget = 1 OR over_soft_budget = 1 OR spent_models IS NOT NULL"
-            }
-        })
-        .fetch_all(&self.readers)
-        .await?;
-        let mut changed = 0;
-        for part in found.chunks(KEYS_AT_ONCE) {
-            let mut tx = self.begin().await?;
-            for row in part {
-                let id: String = row.try_get(0)?;
-                changed += u64::from(judge_budget(&mut tx, &id, now).await?);
-            }
-            self.commit(tx).await?;
-        }
-        Ok(changed)
-    }
-
-    async fn close_days_before(&self, day: i64) -> Result<u64> {
+    /// Closes the days before `day`, so that their sums do not change any more, and drops their raw events, of which
+    /// the ids are kept; gives how many were dropped.
+    pub async fn close_days_before(&self, day: i64) -> Result<u64> {
         let mut dropped = 0;
         loop {
             let mut tx = self.begin().await?;
@@ -87,7 +64,8 @@ impl TimeStore for SqlStore {
         }
     }
 
-    async fn forget(&self, before: Millis) -> Result<()> {
+    /// Drops what only matters for a while: idempotency tokens and proxies of before `before`.
+    pub async fn forget(&self, before: Millis) -> Result<()> {
         let mut tx = self.begin().await?;
         for statement in [
             "DELETE FROM idempotency WHERE created_at < $1",

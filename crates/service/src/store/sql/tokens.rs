@@ -1,21 +1,19 @@
 //! Tokens of administrators and of proxies.
 
-use async_trait::async_trait;
 use serde_json::json;
 
-use super::{SqlStore, Tx, note, remember, replay, rows, teams};
+use super::{Store, Tx, note, remember, replay, rows, teams};
 use crate::clock::Millis;
 use crate::secret::TokenDigest;
-use crate::store::{
-    AdminToken, By, Configured, NewAdminToken, Once, Result, Role, StoreError, TokenStore,
-};
+use crate::store::{AdminToken, By, Configured, NewAdminToken, Once, Result, Role, StoreError};
 
 /// How many tokens of proxies are valid at a time: one, and one more while it is replaced.
 const PROXY_TOKENS: usize = 2;
 
-#[async_trait]
-impl TokenStore for SqlStore {
-    async fn create_token(&self, new: NewAdminToken, by: &By) -> Result<AdminToken> {
+impl Store {
+    /// Stores a new token; one whose digest is there already is left as it is. At most two tokens of proxies are valid
+    /// at a time: a third is a conflict.
+    pub async fn create_token(&self, new: NewAdminToken, by: &By) -> Result<AdminToken> {
         let mut tx = self.begin().await?;
         if let Some(team) = &new.team {
             teams::load(&mut tx, team.as_str()).await?;
@@ -33,7 +31,9 @@ impl TokenStore for SqlStore {
         Ok(token)
     }
 
-    async fn create_token_once(
+    /// Stores a new token. With an idempotency token that this actor has used for the same request before, gives what that
+    /// call made, and `true`.
+    pub async fn create_token_once(
         &self,
         new: NewAdminToken,
         once: Option<Once>,
@@ -55,7 +55,10 @@ impl TokenStore for SqlStore {
         Ok((token, false))
     }
 
-    async fn configure_token(
+    /// Takes the token that the service is started with, and ends those that it replaces. An administrator's replaces
+    /// every earlier configured one at once. A proxies' token leaves the one before valid for `overlap_ms`, and ends
+    /// older ones. A token that has ended stays so, and then replaces nothing.
+    pub async fn configure_token(
         &self,
         new: NewAdminToken,
         overlap_ms: i64,
@@ -65,7 +68,8 @@ impl TokenStore for SqlStore {
         self.urgently(|| self.configure(&new, overlap_ms, by)).await
     }
 
-    async fn token(&self, digest: &TokenDigest) -> Result<Option<AdminToken>> {
+    /// The token with this digest, also one that has ended.
+    pub async fn token(&self, digest: &TokenDigest) -> Result<Option<AdminToken>> {
         let row = sqlx::query("SELECT * FROM admin_tokens WHERE digest = $1")
             .bind(digest.to_vec())
             .fetch_optional(&self.readers)
@@ -73,18 +77,21 @@ impl TokenStore for SqlStore {
         row.as_ref().map(rows::token).transpose()
     }
 
-    async fn tokens(&self) -> Result<Vec<AdminToken>> {
+    /// All tokens, also those that have ended, in the order in which they were made.
+    pub async fn tokens(&self) -> Result<Vec<AdminToken>> {
         let found = sqlx::query("SELECT * FROM admin_tokens ORDER BY created_at, id")
             .fetch_all(&self.readers)
             .await?;
         found.iter().map(rows::token).collect()
     }
 
-    async fn revoke_token(&self, id: &str, by: &By) -> Result<()> {
+    /// Ends a token; one that has ended already is left as it is. The last administrator's cannot be ended.
+    pub async fn revoke_token(&self, id: &str, by: &By) -> Result<()> {
         self.urgently(|| self.end_token(id, by)).await
     }
 
-    async fn note_tokens_used(&self, used: &[(String, Millis)]) -> Result<()> {
+    /// Notes when tokens were last used.
+    pub async fn note_tokens_used(&self, used: &[(String, Millis)]) -> Result<()> {
         let mut tx = self.begin().await?;
         for (id, at) in used {
             sqlx::query(
@@ -100,7 +107,7 @@ impl TokenStore for SqlStore {
     }
 }
 
-impl SqlStore {
+impl Store {
     async fn configure(&self, new: &NewAdminToken, overlap_ms: i64, by: &By) -> Result<Configured> {
         let mut tx = self.begin_urgent().await?;
         let token = match by_digest(&mut tx, &new.digest).await? {

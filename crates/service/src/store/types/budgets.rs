@@ -100,3 +100,12 @@ impl Budgets {
         *self == Self::default()
     }
 }
+
+/// Which keys' budgets are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budgeted {
+    /// Those that are spent: a new day or month may open them.
+    Spent,
+    /// All that have one: the clock was wrong, and what was judged by it may be too.
+    All,
+}

@@ -1,11 +1,11 @@
-//! Usage and money.
+//! Usage: events taken in, and reports.
 
 use std::collections::BTreeMap;
 
 use gmtech_core::sync::events::UsageEvent;
 use serde::{Deserialize, Serialize};
 
-use super::{By, Once};
+use super::By;
 use crate::clock::Millis;
 
 /// An event with its price.
@@ -79,48 +79,6 @@ impl Ingested {
             + self.summed
             + self.unattributed
     }
-}
-
-/// Which keys' budgets are judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Budgeted {
-    /// Those that are spent: a new day or month may open them.
-    Spent,
-    /// All that have one: the clock was wrong, and what was judged by it may be too.
-    All,
-}
-
-/// What moves a balance other than usage.
-#[derive(Clone, Debug)]
-pub struct NewCredit {
-    /// In nano-dollars; above zero is a top-up, below zero a correction.
-    pub amount: i64,
-    /// What for.
-    pub note: String,
-    /// Makes it happen once.
-    pub once: Option<Once>,
-}
-
-/// One row of a ledger.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct LedgerRow {
-    /// Its place.
-    pub seq: i64,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Millis,
-    /// `top_up`, `charge` or `adjustment`.
-    pub kind: String,
-    /// In nano-dollars, signed.
-    pub amount_nano_usd: i64,
-    /// Whose usage a charge is for.
-    pub key: Option<String>,
-    /// How many events a charge sums up.
-    pub events: i64,
-    /// Who.
-    pub actor: String,
-    /// What for.
-    pub note: String,
 }
 
 /// What usage is told apart by.
@@ -347,63 +305,4 @@ pub struct UsageRow {
     /// The start of the last request.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Millis>,
-}
-
-/// What is recorded of one request.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct RequestRecord {
-    /// Names this record. A request has one, and one more for each object of the provider's whose end it was shown.
-    pub event_id: String,
-    /// The request's `x-request-id`, its first 64 characters.
-    pub request_id: String,
-    /// When it started.
-    #[schema(value_type = String, format = DateTime)]
-    pub started_at: Millis,
-    /// When this service was told of it.
-    #[schema(value_type = String, format = DateTime)]
-    pub received_at: Millis,
-    /// The team that is charged.
-    pub team: String,
-    /// The key.
-    pub key: String,
-    /// What its owner calls the key; null where the key is gone.
-    pub key_name: Option<String>,
-    /// What may be shown of the key.
-    pub redacted_key: Option<String>,
-    /// The tier that applied.
-    pub tier: String,
-    /// The model asked for.
-    pub model: Option<String>,
-    /// The path, without a query.
-    pub path: String,
-    /// The group of endpoints that was called; empty where that was not told.
-    pub endpoint: String,
-    /// `allowed`, or `settled` and `found` for what it was shown of objects.
-    pub decision: String,
-    /// The status that the client got; 0 if it got none.
-    pub status: i64,
-    /// From the first byte of the request to the last of the answer, in milliseconds.
-    pub duration_ms: i64,
-    /// How its tokens are known: `exact`, `lower_bound` or `estimated`.
-    pub usage_source: String,
-    /// Prompt tokens, cached ones too.
-    pub input_tokens: i64,
-    /// Of these, read from a cache.
-    pub cached_input_tokens: i64,
-    /// Of these, written to a cache.
-    pub cache_write_tokens: i64,
-    /// Of the prompt's, audio.
-    pub audio_input_tokens: i64,
-    /// Answer tokens, reasoning too.
-    pub output_tokens: i64,
-    /// Of these, reasoning.
-    pub reasoning_tokens: i64,
-    /// Of the answer's, audio.
-    pub audio_output_tokens: i64,
-    /// What is billed.
-    pub total_tokens: i64,
-    /// In nano-dollars.
-    pub cost_nano_usd: i64,
-    /// Where the price is from.
-    pub priced_by: String,
 }

@@ -11,8 +11,8 @@ use cursor::Cursor;
 use sqlx::Any;
 use sqlx::query::Query;
 
-use super::super::{SqlStore, rows, signed};
-use super::cut;
+use crate::store::sql::cursor::cut;
+use crate::store::sql::{Store, rows, signed};
 use crate::store::{KeyFilter, KeyInfo, KeySort, Page, PageRequest, Result, Standing, StoreError};
 
 /// The most keys that one page looks at, besides those that it shows.
@@ -289,31 +289,31 @@ fn escaped(text: &str) -> String {
     out
 }
 
-pub(super) async fn page(
-    store: &SqlStore,
-    filter: &KeyFilter,
-    page: &PageRequest,
-) -> Result<Page<KeyInfo>> {
-    let after = page
-        .after
-        .as_deref()
-        .map(|text| Cursor::read(text, filter).ok_or(StoreError::BadCursor));
-    let plan = plan(filter, after.transpose()?.as_ref(), page.limit);
-    let found = bind(&plan.select, &plan.bound)
-        .fetch_all(&store.readers)
-        .await?;
-    let items = found.iter().map(rows::key).collect::<Result<Vec<_>>>()?;
-    let mut page = cut(items, page.limit, |key| {
-        Cursor::of(key, filter).write(filter)
-    });
-    if let (None, Some(last)) = (&page.next, &plan.last) {
-        let row = bind(last, &plan.bound_of_last)
-            .fetch_optional(&store.readers)
+impl Store {
+    /// Keys in the order of the filter. A page may have fewer than its limit, even none, where the filter passes few of the
+    /// keys that were looked at; the list ends where there is no next page.
+    pub async fn keys(&self, filter: &KeyFilter, page: &PageRequest) -> Result<Page<KeyInfo>> {
+        let after = page
+            .after
+            .as_deref()
+            .map(|text| Cursor::read(text, filter).ok_or(StoreError::BadCursor));
+        let plan = plan(filter, after.transpose()?.as_ref(), page.limit);
+        let found = bind(&plan.select, &plan.bound)
+            .fetch_all(&self.readers)
             .await?;
-        let cursor = row.map(|row| Cursor::of_row(&row, filter)).transpose()?;
-        page.next = cursor.map(|cursor| cursor.write(filter));
+        let items = found.iter().map(rows::key).collect::<Result<Vec<_>>>()?;
+        let mut page = cut(items, page.limit, |key| {
+            Cursor::of(key, filter).write(filter)
+        });
+        if let (None, Some(last)) = (&page.next, &plan.last) {
+            let row = bind(last, &plan.bound_of_last)
+                .fetch_optional(&self.readers)
+                .await?;
+            let cursor = row.map(|row| Cursor::of_row(&row, filter)).transpose()?;
+            page.next = cursor.map(|cursor| cursor.write(filter));
+        }
+        Ok(page)
     }
-    Ok(page)
 }
 
 fn bind<'q>(sql: &'q str, bound: &[Bound]) -> Query<'q, Any, sqlx::any::AnyArguments<'q>> {

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use super::events::KeyAccount;
+use super::pools::pools;
 use super::rollups;
 use crate::clock::Millis;
 use crate::store::Result;
 use crate::store::sql::Tx;
-use crate::store::sql::budgets::judge_budget;
 use crate::store::sql::bulk::Bulk;
-use crate::store::sql::pools::pools;
+use crate::store::sql::keys::judge_budget;
 use crate::store::sql::sums::{Slot, Sums};
 use crate::store::sql::teams::judge_credit;
 

@@ -1,22 +1,16 @@
 //! What was used, asked for in groups, and single requests.
 
 use gmtech_core::decision::Outcome;
-use gmtech_core::ident::TeamId;
 use gmtech_core::sync::events::{Label, NamedDecision};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::rollups::HOURS_BEYOND;
 use crate::clock::{DAY_MINUTES, DAY_MS, HOUR_MINUTES, MINUTE_MS, Millis, day_name};
+use crate::store::sql::Store;
 use crate::store::sql::connect::Dialect;
 use crate::store::sql::sums::{SUMS, sum_of};
-use crate::store::sql::{SqlStore, rows};
-use crate::store::{
-    Dimension, Every, Kept, Page, RequestRecord, Result, UsageCursor, UsageQuery, UsageRow,
-};
-
-/// The most records of one request that are given: its own, and those of objects that it was shown.
-const MAX_RECORDS: i64 = 100;
+use crate::store::{Dimension, Every, Kept, Page, Result, UsageCursor, UsageQuery, UsageRow};
 
 /// A value for the database.
 enum Value {
@@ -102,47 +96,49 @@ impl Every {
     }
 }
 
-/// Usage in groups, one page.
-pub(super) async fn usage(store: &SqlStore, query: &UsageQuery) -> Result<Page<UsageRow>> {
-    let mut statement = Statement::default();
-    let time = time(query, store.dialect);
-    let groups: Vec<&str> = time
-        .as_deref()
-        .into_iter()
-        .chain(query.by.iter().map(|d| d.expression()))
-        .collect();
-    let sql = select(query, &groups, &mut statement);
-    let mut asked = sqlx::query(&sql);
-    for value in statement.values {
-        asked = match value {
-            Value::Number(number) => asked.bind(number),
-            Value::Text(text) => asked.bind(text),
-        };
-    }
-    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let found = asked.fetch_all(&store.readers).await?;
-    let mut items: Vec<(UsageCursor, UsageRow)> = Vec::new();
-    let mut more = false;
-    for row in &found {
-        let place = place(query, row)?;
-        if items.last().is_none_or(|(last, _)| *last != place) {
-            if items.len() == limit {
-                more = true;
-                break;
+impl Store {
+    /// Usage in groups: by time first, then by what is told apart, in that order.
+    pub async fn usage(&self, query: &UsageQuery) -> Result<Page<UsageRow>> {
+        let mut statement = Statement::default();
+        let time = time(query, self.dialect);
+        let groups: Vec<&str> = time
+            .as_deref()
+            .into_iter()
+            .chain(query.by.iter().map(|d| d.expression()))
+            .collect();
+        let sql = select(query, &groups, &mut statement);
+        let mut asked = sqlx::query(&sql);
+        for value in statement.values {
+            asked = match value {
+                Value::Number(number) => asked.bind(number),
+                Value::Text(text) => asked.bind(text),
+            };
+        }
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let found = asked.fetch_all(&self.readers).await?;
+        let mut items: Vec<(UsageCursor, UsageRow)> = Vec::new();
+        let mut more = false;
+        for row in &found {
+            let place = place(query, row)?;
+            if items.last().is_none_or(|(last, _)| *last != place) {
+                if items.len() == limit {
+                    more = true;
+                    break;
+                }
+                let group = named(query, &place);
+                items.push((place, group));
             }
-            let group = named(query, &place);
-            items.push((place, group));
+            if let Some((_, last)) = items.last_mut() {
+                add(last, row)?;
+            }
         }
-        if let Some((_, last)) = items.last_mut() {
-            add(last, row)?;
-        }
+        let next = items
+            .last()
+            .filter(|_| more)
+            .map(|(place, _)| place.encode(&query.by, query.every));
+        let items = items.into_iter().map(|(_, row)| row).collect();
+        Ok(Page { items, next })
     }
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|(place, _)| place.encode(&query.by, query.every));
-    let items = items.into_iter().map(|(_, row)| row).collect();
-    Ok(Page { items, next })
 }
 
 fn select(query: &UsageQuery, groups: &[&str], statement: &mut Statement) -> String {
@@ -272,37 +268,19 @@ fn add(group: &mut UsageRow, row: &AnyRow) -> Result<()> {
     Ok(())
 }
 
-/// From when on sums of minutes and of hours are complete.
-pub(super) async fn kept(store: &SqlStore) -> Result<Kept> {
-    let row = sqlx::query("SELECT closed_before_day, minutes_since FROM meta")
-        .fetch_one(&store.readers)
-        .await?;
-    let (closed, since): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    let from = |day: i64| day.max(0).saturating_mul(DAY_MINUTES).max(since);
-    let hours = from(closed.saturating_sub(HOURS_BEYOND));
-    Ok(Kept {
-        minutes_from: from(closed),
-        // An hour of which the first minutes are missing is not complete.
-        hours_from: hours.saturating_add(HOUR_MINUTES - 1) / HOUR_MINUTES * HOUR_MINUTES,
-    })
-}
-
-/// What is recorded of one request, at most [`MAX_RECORDS`]; only of `team` if given.
-pub(super) async fn request(
-    store: &SqlStore,
-    id: &str,
-    team: Option<&TeamId>,
-) -> Result<Vec<RequestRecord>> {
-    // That the id is none of those without one lets the partial index serve.
-    let found = sqlx::query(
-        "SELECT e.*, k.name AS key_name, k.redacted AS key_redacted FROM events e LEFT JOIN keys k ON k.id = e.key_id
-         WHERE e.request_id = $1 AND e.request_id <> '' AND ($2 IS NULL OR e.team_id = $2)
-         ORDER BY e.started_at, e.id LIMIT $3",
-    )
-    .bind(id)
-    .bind(team.map(|t| t.as_str().to_owned()))
-    .bind(MAX_RECORDS)
-    .fetch_all(&store.readers)
-    .await?;
-    found.iter().map(rows::request).collect()
+impl Store {
+    /// From when on sums of minutes and of hours are complete.
+    pub async fn usage_kept(&self) -> Result<Kept> {
+        let row = sqlx::query("SELECT closed_before_day, minutes_since FROM meta")
+            .fetch_one(&self.readers)
+            .await?;
+        let (closed, since): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let from = |day: i64| day.max(0).saturating_mul(DAY_MINUTES).max(since);
+        let hours = from(closed.saturating_sub(HOURS_BEYOND));
+        Ok(Kept {
+            minutes_from: from(closed),
+            // An hour of which the first minutes are missing is not complete.
+            hours_from: hours.saturating_add(HOUR_MINUTES - 1) / HOUR_MINUTES * HOUR_MINUTES,
+        })
+    }
 }

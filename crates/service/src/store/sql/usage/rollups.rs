@@ -9,7 +9,7 @@ use sqlx::Row;
 use crate::clock::{DAY_MINUTES, HOUR_MINUTES};
 use crate::store::sql::bulk::Bulk;
 use crate::store::sql::sums::{LARGEST, SUMS, Slot, Sums};
-use crate::store::sql::{SqlStore, Tx};
+use crate::store::sql::{Store, Tx};
 use crate::store::{Result, Rollup};
 
 /// For how many days longer than single events and minutes the hours are kept.
@@ -103,7 +103,7 @@ fn adding(rollup: Rollup) -> Bulk {
 
 /// Drops the sums of minutes and hours that are no longer kept, once the days before `day` are closed, a part in each
 /// transaction: others write in between. Those of days stay.
-pub(in crate::store::sql) async fn prune(store: &SqlStore, day: i64) -> Result<()> {
+pub(in crate::store::sql) async fn prune(store: &Store, day: i64) -> Result<()> {
     for (rollup, from) in [(Rollup::Minutes, day), (Rollup::Hours, day - HOURS_BEYOND)] {
         let (table, time) = rollup.names();
         let per_day = DAY_MINUTES / rollup.minutes();

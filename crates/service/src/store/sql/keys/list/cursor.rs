@@ -4,8 +4,8 @@ use gmtech_core::ident::KeyId;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::super::super::signed;
 use super::Bound;
+use crate::store::sql::signed;
 use crate::store::{KeyFilter, KeyInfo, KeySort, Result};
 
 /// Where a page starts: after this value of what the list is ordered by, and this key.

@@ -101,7 +101,7 @@ fn somewhere(filter: &KeyFilter) -> Cursor {
 async fn every_list_walks_an_index_in_its_order() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("gmtech.db");
-    let _store = SqlStore::sqlite(&path).await.unwrap();
+    let _store = Store::sqlite(&path).await.unwrap();
     let url = format!("sqlite://{}", path.display());
     let mut raw = sqlx::AnyConnection::connect(&url).await.unwrap();
     for (name, filter) in filters() {

@@ -4,21 +4,18 @@ use gmtech_core::ident::KeyId;
 use gmtech_core::record::{KeyRecord, Status};
 use serde_json::json;
 
-use super::super::{SqlStore, Tx, budgets, is_taken, note, remember, replay, teams};
-use super::{check_owner, lineage, living, load, save, save_tags};
+use super::{budgets, lineage, living, load, save, save_tags};
 use crate::policy::{self, Refusal};
+use crate::store::sql::{Store, Tx, is_taken, members, note, remember, replay, teams};
 use crate::store::{
     Authority, By, Created, CreatedKeys, KeyInfo, KeySecret, NewKey, Once, Result, Rotated,
     Rotation, StoreError, Team,
 };
 
-impl SqlStore {
-    pub(super) async fn make_key(
-        &self,
-        new: NewKey,
-        once: Option<Once>,
-        by: &By,
-    ) -> Result<Created> {
+impl Store {
+    /// Stores a new key. With an idempotency token that this actor has used for the same request before, gives
+    /// what that call made, and `replayed`.
+    pub async fn create_key(&self, new: NewKey, once: Option<Once>, by: &By) -> Result<Created> {
         let mut tx = self.begin().await?;
         if let Some(id) = replay(&mut tx, once.as_ref(), by).await? {
             let key = load(&mut tx, &id).await?;
@@ -36,7 +33,8 @@ impl SqlStore {
         })
     }
 
-    pub(super) async fn make_keys(
+    /// Stores several new keys, or none of them.
+    pub async fn create_keys(
         &self,
         new: Vec<NewKey>,
         once: Option<Once>,
@@ -68,7 +66,9 @@ impl SqlStore {
         })
     }
 
-    pub(super) async fn continue_key(&self, id: &KeyId, how: Rotation, by: &By) -> Result<Rotated> {
+    /// Continues a key with another one of the same account and status; the old one ends after the overlap unless it ends
+    /// sooner by itself.
+    pub async fn rotate_key(&self, id: &KeyId, how: Rotation, by: &By) -> Result<Rotated> {
         let mut tx = self.begin().await?;
         if let Some(new) = replay(&mut tx, how.once.as_ref(), by).await? {
             return Ok(Rotated {
@@ -202,7 +202,7 @@ async fn insert(tx: &mut Tx, key: &mut KeyInfo, secret: &KeySecret, by: &By) -> 
         false => error.into(),
     })?;
     if key.rotated_from.is_none() {
-        check_owner(tx, key).await?;
+        members::check_owner(tx, key).await?;
     }
     save(tx, key).await?;
     save_tags(tx, key).await?;

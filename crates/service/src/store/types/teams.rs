@@ -1,4 +1,4 @@
-//! Teams, members, and the audit log.
+//! Teams.
 
 use gmtech_core::ident::TeamId;
 use serde::{Deserialize, Serialize};
@@ -6,35 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::Once;
 use crate::clock::Millis;
 use crate::policy::Policy;
-
-/// One change.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-pub struct AuditEntry {
-    /// Its place in the log.
-    pub seq: i64,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Millis,
-    /// Who.
-    pub actor: String,
-    /// What was done, as `key.revoke`.
-    pub action: String,
-    /// To what.
-    pub subject: String,
-    /// Of which team.
-    pub team: Option<String>,
-    /// What changed.
-    pub detail: serde_json::Value,
-}
-
-/// Which entries to list.
-#[derive(Clone, Debug, Default)]
-pub struct AuditFilter {
-    /// Only of this team.
-    pub team: Option<TeamId>,
-    /// Only of this key, team or token.
-    pub subject: Option<String>,
-}
 
 /// A team to be stored.
 #[derive(Clone, Debug)]
@@ -100,36 +71,4 @@ pub struct TeamPatch {
     #[serde(default, deserialize_with = "crate::json::present")]
     #[schema(value_type = Option<Policy>)]
     pub policy: Option<Option<Policy>>,
-}
-
-/// A member to be added.
-#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewMember {
-    /// The address that names the person.
-    pub email: String,
-    /// What the person is to the team: `owner` or `member`.
-    pub role: MemberRole,
-}
-
-/// What a person is to a team.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum MemberRole {
-    /// Answers for the team.
-    Owner,
-    /// Uses its keys.
-    Member,
-}
-
-/// A person of a team.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct Member {
-    /// The address that names the person.
-    pub email: String,
-    /// What the person is to the team.
-    pub role: MemberRole,
-    /// Since when.
-    #[schema(value_type = String, format = DateTime)]
-    pub added_at: Millis,
 }

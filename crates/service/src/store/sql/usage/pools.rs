@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use sqlx::Row;
 
-use super::Tx;
-use super::bulk::Bulk;
 use crate::money::MAX_BALANCE;
 use crate::store::Result;
+use crate::store::sql::Tx;
+use crate::store::sql::bulk::Bulk;
 
 /// A team's credit.
 pub(super) struct Pool {

@@ -9,10 +9,14 @@ use gmtech_core::model::{ModelPattern, ModelSet};
 use serde_json::json;
 use sqlx::Row;
 
-use super::sums::sum_of;
-use super::{Tx, keys, next_version, note, rows, unsigned};
+use super::{lineage, load};
 use crate::clock::{Millis, month_start, week_start};
-use crate::store::{Amounts, Budgets, By, KeyInfo, Result, StoreError};
+use crate::store::sql::sums::sum_of;
+use crate::store::sql::{Store, Tx, next_version, note, rows, signed, unsigned};
+use crate::store::{Amounts, Budgeted, Budgets, By, KeyInfo, Result, StoreError};
+
+/// How many keys are judged in one transaction: others write in between.
+const AT_ONCE: usize = 200;
 
 /// What a lineage has spent in the day, week and month of an instant, and in all, in nano-dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +83,32 @@ impl Marks {
     }
 }
 
+impl Store {
+    /// Judges keys' budgets anew for the day and month that `now` is in; gives how many keys changed.
+    pub async fn judge_budgets(&self, which: Budgeted, now: Millis) -> Result<u64> {
+        let found = sqlx::query(match which {
+            Budgeted::Spent => {
+                "SELECT id FROM keys WHERE over_budget = 1 OR over_soft_budget = 1 OR spent_models IS NOT NULL"
+            }
+            Budgeted::All => {
+                "SELECT id FROM keys WHERE budgeted = 1 OR over_budget = 1 OR over_soft_budget = 1 OR spent_models IS NOT NULL"
+            }
+        })
+        .fetch_all(&self.readers)
+        .await?;
+        let mut changed = 0;
+        for part in found.chunks(AT_ONCE) {
+            let mut tx = self.begin().await?;
+            for row in part {
+                let id: String = row.try_get(0)?;
+                changed += u64::from(judge_budget(&mut tx, &id, now).await?);
+            }
+            self.commit(tx).await?;
+        }
+        Ok(changed)
+    }
+}
+
 /// Sets the marks of a lineage's keys to what their budgets say; whether that changed any.
 pub(super) async fn judge(tx: &mut Tx, chain: &mut [KeyInfo], now: Millis) -> Result<bool> {
     // Those that are not revoked have the same budgets.
@@ -104,12 +134,16 @@ pub(super) async fn judge(tx: &mut Tx, chain: &mut [KeyInfo], now: Millis) -> Re
 }
 
 /// As [`judge`], for the lineage of one key.
-pub(super) async fn judge_budget(tx: &mut Tx, id: &str, now: Millis) -> Result<bool> {
-    let key = match keys::load(tx, id).await {
+pub(in crate::store::sql) async fn judge_budget(
+    tx: &mut Tx,
+    id: &str,
+    now: Millis,
+) -> Result<bool> {
+    let key = match load(tx, id).await {
         Err(StoreError::NotFound(_)) => return Ok(false),
         other => other?,
     };
-    let mut chain = keys::lineage(tx, key.record.account()).await?;
+    let mut chain = lineage(tx, key.record.account()).await?;
     judge(tx, &mut chain, now).await
 }
 
@@ -130,7 +164,7 @@ async fn mark(tx: &mut Tx, key: &mut KeyInfo, marks: &Marks) -> Result<()> {
     .bind(i64::from(marks.over))
     .bind(i64::from(marks.over_soft))
     .bind(rows::optional_json(marks.spent_models.as_ref())?)
-    .bind(super::signed(key.version))
+    .bind(signed(key.version))
     .bind(key.record.id.as_str())
     .execute(&mut **tx)
     .await?;

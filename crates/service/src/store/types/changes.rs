@@ -1,8 +1,6 @@
-//! Versions, and the proxies that follow them.
+//! Versions, and what changes with them.
 
 use gmtech_core::sync::{KeyEntry, TeamEntry};
-
-use crate::clock::Millis;
 
 /// A place in a history of versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +22,4 @@ pub struct Changes {
     pub keys: Vec<KeyEntry>,
     /// Teams whose credit state changed.
     pub teams: Vec<TeamEntry>,
-}
-
-/// What a proxy last reported.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Proxy {
-    /// The name that it gave itself.
-    pub id: String,
-    /// What it has applied.
-    pub applied: Head,
-    /// When it said so.
-    pub seen_at: Millis,
 }

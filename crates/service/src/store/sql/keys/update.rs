@@ -4,13 +4,14 @@ use gmtech_core::ident::KeyId;
 use gmtech_core::record::Status;
 use serde_json::{Value, json};
 
-use super::super::{SqlStore, Tx, budgets, note, teams};
-use super::{check_owner, lineage, living, load, save, save_tags};
+use super::{budgets, lineage, living, load, save, save_tags};
 use crate::policy::{self, Policy, Refusal};
+use crate::store::sql::{Store, Tx, members, note, teams};
 use crate::store::{Authority, By, KeyInfo, KeyPatch, Result, Role, StoreError};
 
-impl SqlStore {
-    pub(super) async fn change_key(&self, id: &KeyId, patch: KeyPatch, by: &By) -> Result<KeyInfo> {
+impl Store {
+    /// Changes what the patch names. What a key may use and spend changes for its whole chain of rotations.
+    pub async fn update_key(&self, id: &KeyId, patch: KeyPatch, by: &By) -> Result<KeyInfo> {
         let mut tx = self.begin().await?;
         let was = load(&mut tx, id.as_str()).await?;
         if was.record.status == Status::Revoked {
@@ -30,7 +31,7 @@ impl SqlStore {
             return Ok(key);
         }
         if key.owner != was.owner {
-            check_owner(&mut tx, &key).await?;
+            members::check_owner(&mut tx, &key).await?;
         }
         write(&mut tx, &was, &mut key, None, by).await?;
         let mut chain = lineage(&mut tx, key.record.account()).await?;

@@ -1,6 +1,5 @@
-//! What the proxies learn, and what they report.
+//! Changes of keys and of credit states, as the proxies learn them.
 
-use async_trait::async_trait;
 use gmtech_core::key::KeyDigest;
 use gmtech_core::sync::{KeyEntry, TeamEntry};
 use serde_json::json;
@@ -8,21 +7,21 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 use tokio::sync::watch;
 
-use super::{SqlStore, new_epoch_number, next_version, note, restored, rows, signed, unsigned};
-use crate::clock::Millis;
+use super::{Store, new_epoch_number, next_version, note, restored, rows, signed, unsigned};
 use crate::journal::Change;
-use crate::store::{By, Changes, Head, Proxy, Result, SyncStore};
+use crate::store::{By, Changes, Head, Result};
 
-#[async_trait]
-impl SyncStore for SqlStore {
-    async fn head(&self) -> Result<Head> {
+impl Store {
+    /// The present version and epoch.
+    pub async fn head(&self) -> Result<Head> {
         let row = sqlx::query("SELECT epoch, version FROM meta")
             .fetch_one(&self.readers)
             .await?;
         head(&row)
     }
 
-    async fn changes(&self, since: u64, limit: usize) -> Result<Changes> {
+    /// What changed after `since`, at most `limit` entries.
+    pub async fn changes(&self, since: u64, limit: usize) -> Result<Changes> {
         // The head is read first and bounds both lists. What moves beyond it meanwhile is missing here and comes
         // with its new version on a later page.
         let head = self.head().await?;
@@ -54,7 +53,11 @@ impl SyncStore for SqlStore {
         Ok(page_of(head, keys, teams, limit))
     }
 
-    async fn resolve(&self, digest: &KeyDigest) -> Result<(Head, Option<(KeyEntry, TeamEntry)>)> {
+    /// One key by digest, with its team's credit.
+    pub async fn resolve(
+        &self,
+        digest: &KeyDigest,
+    ) -> Result<(Head, Option<(KeyEntry, TeamEntry)>)> {
         let head = self.head().await?;
         let key = sqlx::query("SELECT * FROM keys WHERE digest = $1")
             .bind(digest.as_bytes().to_vec())
@@ -73,50 +76,21 @@ impl SyncStore for SqlStore {
         ))
     }
 
-    async fn new_epoch(&self, from: Head, why: &str, lost: &[Change], by: &By) -> Result<Head> {
+    /// Starts another history of versions, because this one went back, and keeps what was lost; gives the present one.
+    /// Where the epoch is not `from`'s any more, another process has done it.
+    pub async fn new_epoch(&self, from: Head, why: &str, lost: &[Change], by: &By) -> Result<Head> {
         // Proxies that follow an older history do not hear of revocations.
         self.urgently(|| self.start_epoch(from, why, lost, by))
             .await
     }
 
-    async fn report(&self, proxy: &str, applied: Head, now: Millis) -> Result<()> {
-        let mut tx = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO proxies (id, epoch, version, seen_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE
-             SET epoch = excluded.epoch, seen_at = excluded.seen_at, version = CASE WHEN proxies.epoch = excluded.epoch
-                 AND proxies.version > excluded.version THEN proxies.version ELSE excluded.version END",
-        )
-        .bind(proxy)
-        .bind(signed(applied.epoch))
-        .bind(signed(applied.version))
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    async fn proxies(&self, since: Millis) -> Result<Vec<Proxy>> {
-        let found = sqlx::query("SELECT * FROM proxies WHERE seen_at >= $1 ORDER BY id")
-            .bind(since.0)
-            .fetch_all(&self.readers)
-            .await?;
-        let proxy = |row: &AnyRow| {
-            Ok(Proxy {
-                id: row.try_get("id")?,
-                applied: head(row)?,
-                seen_at: Millis(row.try_get("seen_at")?),
-            })
-        };
-        found.iter().map(proxy).collect()
-    }
-
-    fn watch(&self) -> watch::Receiver<u64> {
+    /// Wakes up when this process has made a version; other processes' changes are only seen by asking.
+    pub fn watch(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
     }
 }
 
-impl SqlStore {
+impl Store {
     async fn start_epoch(&self, from: Head, why: &str, lost: &[Change], by: &By) -> Result<Head> {
         let mut tx = self.begin_urgent().await?;
         let changed = sqlx::query("UPDATE meta SET epoch = $1 WHERE epoch = $2")
@@ -138,7 +112,8 @@ impl SqlStore {
     }
 }
 
-fn head(row: &AnyRow) -> Result<Head> {
+/// The place in history that a row holds.
+pub(super) fn head(row: &AnyRow) -> Result<Head> {
     Ok(Head {
         epoch: unsigned(row.try_get("epoch")?)?,
         version: unsigned(row.try_get("version")?)?,

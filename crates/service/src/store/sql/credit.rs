@@ -1,0 +1,78 @@
+//! Credit: what moves a team's balance by hand, and the ledger of all that did.
+
+use gmtech_core::ident::TeamId;
+use serde_json::json;
+
+use super::teams::judge_credit;
+use super::{Store, cursor, note, remember, replay, rows, teams};
+use crate::money::{DOLLAR, MAX_BALANCE};
+use crate::store::{By, LedgerRow, NewCredit, Page, PageRequest, Result, StoreError, Team};
+
+impl Store {
+    /// Adds to a team's credit, or corrects it.
+    pub async fn credit(&self, team: &TeamId, entry: NewCredit, by: &By) -> Result<Team> {
+        let mut tx = self.begin().await?;
+        let before = teams::load(&mut tx, team.as_str()).await?;
+        if replay(&mut tx, entry.once.as_ref(), by).await?.is_some() {
+            return teams::load(&mut tx, team.as_str()).await;
+        }
+        if before.closed_at.is_some() && entry.amount > 0 {
+            return Err(teams::closed(team.as_str()));
+        }
+        let after = before.balance_nano_usd.checked_add(entry.amount);
+        if !after.is_some_and(|after| (-MAX_BALANCE..=MAX_BALANCE).contains(&after)) {
+            let most = MAX_BALANCE / DOLLAR;
+            return Err(StoreError::Conflict(format!(
+                "a balance can be at most {most} dollars from zero, and this one would pass it"
+            )));
+        }
+        let kind = if entry.amount > 0 {
+            "top_up"
+        } else {
+            "adjustment"
+        };
+        sqlx::query("INSERT INTO ledger (at, team_id, kind, amount, actor, note) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(by.now.0)
+            .bind(team.as_str())
+            .bind(kind)
+            .bind(entry.amount)
+            .bind(&*by.actor)
+            .bind(&*entry.note)
+            .execute(&mut *tx)
+            .await?;
+        if entry.amount > 0 {
+            sqlx::query("UPDATE teams SET prepaid = 1 WHERE id = $1")
+                .bind(team.as_str())
+                .execute(&mut *tx)
+                .await?;
+        }
+        let detail = json!({"kind": kind, "amount_nano_usd": entry.amount, "note": entry.note});
+        note(
+            &mut tx,
+            by,
+            "team.credit",
+            team.as_str(),
+            Some(team.as_str()),
+            detail,
+        )
+        .await?;
+        remember(&mut tx, entry.once.as_ref(), team.as_str(), by).await?;
+        let team = judge_credit(&mut tx, team.as_str()).await?;
+        self.commit(tx).await?;
+        Ok(team)
+    }
+
+    /// The ledger of a team, the newest first.
+    pub async fn ledger(&self, team: &TeamId, page: &PageRequest) -> Result<Page<LedgerRow>> {
+        let found = sqlx::query(
+            "SELECT * FROM ledger WHERE team_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+        )
+        .bind(team.as_str())
+        .bind(cursor::seq(page.after.as_deref())?)
+        .bind(i64::from(page.limit) + 1)
+        .fetch_all(&self.readers)
+        .await?;
+        let items = found.iter().map(rows::ledger).collect::<Result<Vec<_>>>()?;
+        Ok(cursor::cut(items, page.limit, |row| row.seq.to_string()))
+    }
+}

@@ -1,0 +1,118 @@
+//! Members of teams.
+
+use gmtech_core::ident::TeamId;
+use serde_json::json;
+use sqlx::Row;
+
+use super::{Store, Tx, note, rows, signed, teams};
+use crate::store::{By, KeyInfo, Member, MemberRole, NewMember, Result, StoreError};
+
+impl Store {
+    /// The members of a team by address.
+    pub async fn members(&self, team: &TeamId) -> Result<Vec<Member>> {
+        let found = sqlx::query("SELECT * FROM members WHERE team_id = $1 ORDER BY email")
+            .bind(team.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        found.iter().map(rows::member).collect()
+    }
+
+    /// Adds a member or changes its role.
+    pub async fn put_member(&self, team: &TeamId, member: NewMember, by: &By) -> Result<Member> {
+        let mut tx = self.begin().await?;
+        teams::open(&mut tx, team.as_str()).await?;
+        let role = match member.role {
+            MemberRole::Owner => "owner",
+            MemberRole::Member => "member",
+        };
+        let row = sqlx::query(
+            "INSERT INTO members (team_id, email, role, added_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (team_id, email) DO UPDATE SET role = excluded.role RETURNING *",
+        )
+        .bind(team.as_str())
+        .bind(&*member.email)
+        .bind(role)
+        .bind(by.now.0)
+        .fetch_one(&mut *tx)
+        .await?;
+        let detail = json!({"email": member.email, "role": role});
+        note(
+            &mut tx,
+            by,
+            "team.member.put",
+            team.as_str(),
+            Some(team.as_str()),
+            detail,
+        )
+        .await?;
+        self.commit(tx).await?;
+        rows::member(&row)
+    }
+
+    /// Removes a member.
+    pub async fn remove_member(&self, team: &TeamId, email: &str, by: &By) -> Result<()> {
+        let mut tx = self.begin().await?;
+        owns_nothing(&mut tx, team.as_str(), email, by).await?;
+        let done = sqlx::query("DELETE FROM members WHERE team_id = $1 AND email = $2")
+            .bind(team.as_str())
+            .bind(email)
+            .execute(&mut *tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::NotFound("member"));
+        }
+        let detail = json!({"email": email});
+        note(
+            &mut tx,
+            by,
+            "team.member.remove",
+            team.as_str(),
+            Some(team.as_str()),
+            detail,
+        )
+        .await?;
+        self.commit(tx).await
+    }
+}
+
+/// Refuses to lose sight of who answers for keys that have not ended.
+async fn owns_nothing(tx: &mut Tx, team: &str, email: &str, by: &By) -> Result<()> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM keys WHERE owner = $1 AND team_id = $2 AND status <> 'revoked'
+           AND (expires_at IS NULL OR expires_at > $3)",
+    )
+    .bind(email)
+    .bind(team)
+    .bind(signed(by.now.unix_seconds()))
+    .fetch_one(&mut **tx)
+    .await?;
+    match row.try_get::<i64, _>(0)? {
+        0 => Ok(()),
+        1 => Err(StoreError::Conflict(
+            "this member owns a key that has not ended; give it another owner, or revoke it, first"
+                .into(),
+        )),
+        count => Err(StoreError::Conflict(format!(
+            "this member owns {count} keys that have not ended; give them another owner, or revoke them, first"
+        ))),
+    }
+}
+
+/// Refuses an owner who is no member of the team.
+pub(super) async fn check_owner(tx: &mut Tx, key: &KeyInfo) -> Result<()> {
+    let Some(owner) = &key.owner else {
+        return Ok(());
+    };
+    let team = key.record.team.as_str();
+    let found = sqlx::query("SELECT 1 FROM members WHERE team_id = $1 AND email = $2")
+        .bind(team)
+        .bind(&**owner)
+        .fetch_optional(&mut **tx)
+        .await?;
+    match found {
+        Some(_) => Ok(()),
+        None => Err(StoreError::Conflict(format!(
+            "the owner of a key must be a member of its team; add the address to team {team} first"
+        ))),
+    }
+}

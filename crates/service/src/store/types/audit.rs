@@ -1,0 +1,35 @@
+//! The audit log.
+
+use gmtech_core::ident::TeamId;
+use serde::Serialize;
+
+use crate::clock::Millis;
+
+/// One change.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct AuditEntry {
+    /// Its place in the log.
+    pub seq: i64,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Millis,
+    /// Who.
+    pub actor: String,
+    /// What was done, as `key.revoke`.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// Of which team.
+    pub team: Option<String>,
+    /// What changed.
+    pub detail: serde_json::Value,
+}
+
+/// Which entries to list.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Only of this team.
+    pub team: Option<TeamId>,
+    /// Only of this key, team or token.
+    pub subject: Option<String>,
+}
