@@ -45,7 +45,7 @@ help: ## Show this list
 	@awk -v absent='$(ABSENT)' 'BEGIN {FS = ":.*## "} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  index(absent, $$1) {next} \
-	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '%s\n' '' 'Variables of make run (set them before make, so that a key shows in no process list):' \
 	  '  API_PORT          where the API listens, 8080' \
 	  '  ENVOY_ADMIN_PORT  where metrics are, 9901' \

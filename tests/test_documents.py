@@ -1,4 +1,4 @@
-"""What the documents name exists: tests, files and sections."""
+"""What the documents name exists: files, sections, tests and targets of the Makefile."""
 
 import re
 from pathlib import Path
@@ -28,6 +28,20 @@ def test_links_lead_somewhere(document):
         file = (document.parent / path).resolve() if path else document
         assert file.exists(), target
         assert not section or section in anchors(file), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[str(p.relative_to(ROOT)) for p in DOCUMENTS])
+def test_targets_of_the_makefile_exist(document):
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z0-9-]+)", document.read_text(), re.MULTILINE))
+    assert named <= targets
+
+
+def test_the_readme_leads_to_every_page():
+    pages = {str(p.relative_to(ROOT)) for p in DOCUMENTS if p.is_relative_to(ROOT / "docs")}
+    linked = set(re.findall(r"\]\((docs/[^)#]+)", (ROOT / "README.md").read_text()))
+    assert len(pages) > 10
+    assert pages == linked
 
 
 def test_the_tests_that_prove_a_claim_exist():

@@ -1,5 +1,5 @@
-"""The first hour of the README, command by command: every `sh` block between the two comments `<!-- first hour -->` and
-`<!-- /first hour -->`, in order, in a directory and with ports of its own.
+"""The first hour of docs/operators/local-stack.md, command by command: every `sh` block between the comments
+`<!-- first hour -->` and `<!-- /first hour -->`, in order, in a directory and with ports of its own.
 
 A line `make run` is what a reader runs in a terminal of its own: it is started from the checkout, is ready before the next
 command, and is interrupted at the end. All other lines are one session of bash, which ends at the first command that fails."""
@@ -16,13 +16,14 @@ from harness import paths
 from harness.process import Process
 from harness.waiting import free_port
 
+PAGE = paths.ROOT / "docs/operators/local-stack.md"
 OPEN, CLOSE = "<!-- first hour -->", "<!-- /first hour -->"
 STACK = re.compile(r"^make run\b.*$", re.MULTILINE)
 
 
 def walk() -> str:
     """The commands, as a reader copies them."""
-    section = (paths.ROOT / "README.md").read_text().split(OPEN, 1)[1].split(CLOSE, 1)[0]
+    section = PAGE.read_text().split(OPEN, 1)[1].split(CLOSE, 1)[0]
     return "\n".join(re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE))
 
 

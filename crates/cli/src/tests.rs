@@ -1,4 +1,4 @@
-//! What holds for every command, and the table of options in docs/configuration.md.
+//! What holds for every command, and the table of options in docs/operators/service-configuration.md.
 
 use std::fmt::Write as _;
 
@@ -141,7 +141,7 @@ fn with_table(text: &str, section: &str, table: &str) -> String {
 /// `GMTECH_WRITE_DOCS=1 cargo test -p gmtech-cli documented` writes the tables anew.
 #[test]
 fn every_option_is_documented_as_it_is() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operators/service-configuration.md");
     let text = std::fs::read_to_string(path).unwrap();
     let program = Cli::command();
     let mut expected = text.clone();
@@ -159,7 +159,7 @@ fn every_option_is_documented_as_it_is() {
     } else {
         assert_eq!(
             text, expected,
-            "docs/configuration.md is not what the command line is: see this test"
+            "docs/operators/service-configuration.md is not what the command line is: see this test"
         );
     }
 }
