@@ -1,15 +1,14 @@
-"""Everything that happens to a key service in a bad year, in ten minutes: `make chaos`.
+"""Ten minutes of everything that can happen to a key service: `make chaos`.
 
-Clients create keys, revoke them, top teams up and report usage, as fast as they are answered, and repeat what was not
-acknowledged as a client may (the same `Idempotency-Key`, the same ids of events). Meanwhile, at random: kill -9, orderly
-restarts, clients that hang up, a full disk, a clock that is days off, a database that is locked, stopped, killed or
-frozen. In the end:
+Clients create keys, revoke them, top teams up and report usage without pause, and repeat what was not acknowledged, with
+the same `Idempotency-Key` or ids of events. Meanwhile, at random: kill -9, orderly restarts, clients that hang up, a full
+disk, a clock that is days off, a database that is locked, stopped, killed or frozen. In the end:
 
-- nothing that was acknowledged is missing, and what was revoked is revoked;
-- nothing is counted twice: every event, top-up and key is there once, and a balance is the sum of them;
-- after each cause's end the service was ready within five seconds.
+- nothing that was acknowledged is missing, and every revoked key is revoked;
+- nothing is counted twice: every event, top-up and key exists once, and a balance is their sum;
+- the service was ready within five seconds after each cause had ended.
 
-The seed is printed; the same seed gives the same order of causes.
+The seed is printed. The same seed gives the same order of causes.
 """
 
 import argparse
@@ -61,7 +60,7 @@ def family(first: int) -> list[int]:
 
 
 class Clock:
-    """The wall clock of a process that is started with `env`: as far off as it is told, from then on."""
+    """The wall clock of a process that is started with `env`; it can be set off by any time."""
 
     def __init__(self, directory: Path):
         found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -84,7 +83,7 @@ class Clock:
 
 
 class Client(threading.Thread):
-    """Does one thing over and over, each until it is acknowledged."""
+    """Repeats one action, each time until it is acknowledged."""
 
     def __init__(self, world: "World", number: int):
         super().__init__(daemon=True)

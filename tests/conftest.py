@@ -1,4 +1,4 @@
-"""Fixtures: the shared gate, and the check that every test ends with."""
+"""Fixtures: the shared gate, and the check after every test."""
 
 import os
 
@@ -43,17 +43,17 @@ def start(tmp_path):
 
 @pytest.fixture(scope="module")
 def canned():
-    """An upstream that answers as it is told, for a module's gates."""
+    """An upstream with prepared answers, for the gates of a module."""
     canned = Canned()
     yield canned
     canned.stop()
 
 
 @pytest.fixture(autouse=True)
-def no_gate_suffers(request):
-    """After every test: no gate that ran has a failed VM, a dead Envoy or a key in its logs.
+def gates_stay_healthy(request):
+    """After every test: no running gate has a failed VM, a dead Envoy or a key in its logs.
 
-    It asks for `start` first where a test uses it, so that this check runs before its gates are stopped.
+    It requests `start` first where a test uses it, so that this check runs before the test's gates are stopped.
     """
     if "start" in request.fixturenames:
         request.getfixturevalue("start")
@@ -68,7 +68,7 @@ def no_gate_suffers(request):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Logs are shown of a failure only."""
+    """Shows logs if a test fails."""
     report = yield
     if report.failed:
         for number, gate in enumerate(Gate.running):
@@ -81,7 +81,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_sessionfinish(session):
-    """What a worker of several measured goes to the process that reports."""
+    """Sends the measurements of a worker to the process that reports."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["told"] = measurements.lines
 
@@ -92,7 +92,7 @@ def pytest_testnodedown(node):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """What was measured."""
+    """Prints the measurements."""
     if measurements.lines:
         terminalreporter.section("measured")
         for line in measurements.lines:

@@ -1,6 +1,5 @@
-"""Ways around a list of allowed models: a second model, a list in place of a name, none at all, a name that another parser reads
-elsewhere. A key that may not use everything gets through with certainly one allowed model, or not at all.
-"""
+"""Attempts to get around a list of allowed models: a second model, a list instead of a name, no model, a name that another
+parser finds elsewhere. A restricted key passes only with exactly one allowed model."""
 
 import json
 
@@ -76,7 +75,7 @@ RESTRICTED = [
 
 
 @pytest.mark.parametrize(("path", "body", "refused"), RESTRICTED, ids=[f"{n} {p}" for n, (p, *_) in enumerate(RESTRICTED)])
-def test_certainly_one_allowed_model_or_nothing(gate, canned, picky, path, body, refused):
+def test_a_restricted_key_names_exactly_one_allowed_model(gate, canned, picky, path, body, refused):
     canned.forget()
     answer = post(gate, picky, path, json.dumps(body).encode())
     if refused:
@@ -91,7 +90,7 @@ def test_certainly_one_allowed_model_or_nothing(gate, canned, picky, path, body,
         assert json.loads(asked.body) == body
 
 
-def test_who_may_use_everything_may_use_all_that(gate, canned, anyone):
+def test_an_unrestricted_key_may_send_all_of_them(gate, canned, anyone):
     canned.forget()
     mine = [(path, body) for path, body, _ in RESTRICTED if "engines" not in path]
     for path, body in mine:

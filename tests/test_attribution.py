@@ -1,6 +1,5 @@
-"""Who a request is attributed to, in the three places that tell: the upstream's headers, the access log and the
-Prometheus page. The client's key is in none of them.
-"""
+"""Attribution of requests in the upstream's headers, the access log and the Prometheus page. None of them shows the
+client's key."""
 
 import json
 import subprocess
@@ -132,13 +131,13 @@ def test_a_key_that_expires_later_is_a_key(gate):
 
 
 def test_the_upstream_refuses_without_the_providers_key(gate):
-    """What the mock does with a request that Envoy has not given the provider's key: the other tests mean something."""
+    """The mock refuses requests without the provider's key. So the other tests show that Envoy adds it."""
     answer = httpx.get(f"{gate.mock.url}/v1/models", headers={"authorization": "Bearer other"}, trust_env=False)
     assert answer.status_code == 401
 
 
 def underscores_allowed(config: dict) -> None:
-    """A deployment that lets underscored headers pass: the filter does not rely on Envoy for its own names."""
+    """A deployment that lets headers with underscores pass: the filter removes its own names without Envoy's help."""
     protocol = bootstrap.manager(config)["common_http_protocol_options"]
     assert protocol["headers_with_underscores_action"] == "DROP_HEADER"
     protocol["headers_with_underscores_action"] = "ALLOW"
@@ -162,7 +161,7 @@ def test_underscored_twins_are_removed_by_the_filter_itself(start, version):
 
 
 def test_the_gate_makes_the_same_keys(start, tmp_path):
-    """A key of `gmtech keys generate`, with the record that it prints, works as it is."""
+    """A key from `gmtech keys generate` works with the record that is printed with it."""
     done = subprocess.run(
         [str(paths.gmtech()), "keys", "generate", "--json", "--team", "acme", "--tier", "pro"],
         capture_output=True, text=True, check=True,

@@ -1,4 +1,4 @@
-"""A web page that calls the API: preflights carry no key and are answered, and a refusal can be read by the page."""
+"""A web page calls the API: preflights carry no key and are answered, and the page can read a refusal."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""What passed the gate is charged, at least: for the limit (`/limits`, the access log) and for money (the key service).
+"""Everything that passed the gate is charged: to the limit (`/limits`, the access log) and in money (the key service).
 
-A client that hangs up gets no usage report, and a reservation is no upper bound of what it got.
+A client that hangs up receives no usage report, and may have received more than was reserved.
 """
 
 import time
@@ -30,14 +30,14 @@ def gate(stack):
 
 
 def made(service, gate, tier="free", **more):
-    """A key that the gate knows."""
+    """A new key, once the gate knows it."""
     key = service.key(tier=tier, **more)
     wait_until("the key", lambda: gate.send("GET", "/api/v1/limits", [("authorization", key.bearer)]).status == 200)
     return key
 
 
 def hang_up_after(gate, key, words: int, **fields) -> int:
-    """A stream that is left after so many words; how many had come."""
+    """Opens a stream and leaves it after this many words. Returns how many had arrived."""
     # Far more is to come than Envoy buffers; the first event has the role only.
     going = stream(gate, key, "output_tokens=100000", **fields).read_events(words + 1, deadline=60)
     going.hang_up()
@@ -45,7 +45,7 @@ def hang_up_after(gate, key, words: int, **fields) -> int:
 
 
 def money(service, key, tokens: int) -> dict:
-    """The key's row in the service, once so many tokens are booked."""
+    """The key's row in the service, once this many tokens are booked."""
 
     def row():
         found = service.usage(by="key").get(key.id, {"total_tokens": 0})
@@ -57,7 +57,7 @@ def money(service, key, tokens: int) -> dict:
 
 
 def agrees(service, gate, key, requests: int) -> None:
-    """Limit, log and money say the same, and no less than what the upstream says that it sent."""
+    """Limit, log and money agree, and show no less than the upstream says that it sent."""
     log = charges(gate, key, requests)
     charged = sum(c.charged for c in log)
     row = money(service, key, charged)
@@ -66,8 +66,8 @@ def agrees(service, gate, key, requests: int) -> None:
     assert charged - 60 <= limits(gate, key)["tokens_per_minute"]["used"] <= charged
 
 
-def test_one_token_teaches_nothing_and_hanging_up_is_not_free(service, gate):
-    """14,697 tokens were streamed, and four billed."""
+def test_hanging_up_after_short_answers_is_charged(service, gate):
+    """The attack: after short answers little is reserved. 14,697 tokens were streamed, and four billed."""
     key = made(service, gate, limits=metered.STEADY)
     assert metered.post(gate, key, body(max_tokens=1)).status == 200
     charges(gate, key, 1)
@@ -81,7 +81,7 @@ def test_one_token_teaches_nothing_and_hanging_up_is_not_free(service, gate):
 
 
 def test_a_new_key_of_the_free_tier_pays_for_every_word(service, gate):
-    """5,900 words were streamed for the 1,024 that had been reserved."""
+    """The attack: 5,900 words were streamed, and 1,024 tokens reserved."""
     key = made(service, gate)
     began = time.monotonic()
     received = hang_up_after(gate, key, 5_900)
@@ -105,8 +105,8 @@ def test_every_cut_stream_is_charged_what_came(service, gate, fields):
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
 @pytest.mark.parametrize("streams", [False, True])
-def test_an_answer_that_is_mislabelled_is_read_all_the_same(service, gate, content_type, streams):
-    """SDKs read a stream that says it is JSON, and the other way round."""
+def test_a_mislabelled_answer_is_metered(service, gate, content_type, streams):
+    """SDKs read a stream that is labelled as JSON, and JSON that is labelled as a stream."""
     key = made(service, gate, limits=metered.STEADY)
     answer = metered.post(gate, key, body(stream=streams), f"content_type={content_type};no_usage;output_tokens=500")
     assert (answer.status, answer.ended) == (200, "complete")

@@ -1,6 +1,5 @@
-"""Configurations change under load, again and again, while streams are open and the key service answers slowly: what the ledger
-holds in the end is what the upstream gave, to the token.
-"""
+"""Configurations change many times under load, while streams are open and the key service answers slowly. In the end the
+ledger agrees with the upstream, to the token."""
 
 import copy
 import json
@@ -26,8 +25,8 @@ SLOW = 0.03
 
 
 class Load(threading.Thread):
-    """One client that asks as fast as it is answered, each time on a connection of its own: a listener that is replaced
-    closes its connections after a while, and what is cut off could not be compared to the token."""
+    """One client that sends the next request as soon as it has an answer, on a new connection each time. (A listener that
+    is replaced closes its connections after a while, and a request that is cut off cannot be compared to the token.)"""
 
     def __init__(self, ports: list[int], key):
         super().__init__(daemon=True)
@@ -56,7 +55,7 @@ class Load(threading.Thread):
 
 @contextmanager
 def loaded(service, ports: list[int]):
-    """Clients at work; afterwards all their requests have been answered."""
+    """Clients at work. At the end all their requests have been answered."""
     keys = service.keys(CLIENTS, limits=ENDLESS)
     loads = [Load(ports, key) for key in keys]
     yield loads
@@ -70,7 +69,7 @@ def loaded(service, ports: list[int]):
 
 @pytest.fixture
 def slow(tmp_path):
-    """A service whose answers to usage come late: (service, fault_proxy)."""
+    """A service that answers late to usage: (service, fault_proxy)."""
     service = services.Service(tmp_path)
     fault_proxy = FaultProxy(service.sync_port)
     fault_proxy.delay("usage", SLOW)
@@ -88,14 +87,14 @@ def running(directory, fault_proxy, **options):
 
 
 def changed(gate: Gate, turn: int) -> str:
-    """The filter's configuration with a difference that nobody notices."""
+    """The filter's configuration with a harmless change."""
     config = json.loads(places.plugin(gate.rendered)["configuration"]["value"])
     config["service"]["unknown_key_seconds"] = 5 + turn
     return json.dumps(config)
 
 
 class Remembering:
-    """An overlay that keeps what was rendered, before another one changes it."""
+    """An overlay that keeps the rendered configuration, before another overlay changes it."""
 
     def __init__(self, overlay):
         self.overlay = overlay
@@ -124,7 +123,7 @@ def test_twenty_updates_under_load_lose_and_double_nothing(slow, tmp_path, watch
 
 
 def two_listeners(bootstrap: dict) -> dict:
-    """The same API on a second port, with a configuration that differs: two root contexts in each VM, for good."""
+    """The same API on a second port with another configuration: each VM has two root contexts."""
     (first,) = bootstrap["static_resources"]["listeners"]
     second = copy.deepcopy(first)
     second["name"] = "second"
@@ -147,7 +146,7 @@ def test_two_listeners_whose_configurations_differ_lose_nothing(slow, tmp_path):
 
 
 def test_what_is_under_way_when_its_configuration_ends_goes_from_the_next(slow, tmp_path):
-    """The root context that sent a batch ends before the answer comes."""
+    """The root context that sent a batch ends before the answer arrives."""
     service, fault_proxy = slow
     overlay = Remembering(Ecds(tmp_path / "watch"))
     with running(tmp_path / "gate", fault_proxy, overlay=overlay) as gate:

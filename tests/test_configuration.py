@@ -1,6 +1,5 @@
-"""The filter's configuration is strict: what it does not understand is refused at load, with one line that says
-where and what, and Envoy goes on with what it had.
-"""
+"""The filter's configuration is strict: a mistake is refused at load, one line of the log says where and what, and Envoy
+keeps the previous configuration."""
 
 import json
 
@@ -78,7 +77,7 @@ def watched(tmp_path_factory):
 
 
 def refusals(gate) -> list[str]:
-    """Lines of the filter's own that say what is wrong."""
+    """The filter's own log lines that say what is wrong."""
     return [line for line in gate.log().splitlines() if "[wasm]" in line and "gmtech: " in line and "[error]" in line]
 
 
@@ -107,7 +106,7 @@ def test_envoy_does_not_start_with_a_mistake(tmp_path):
         Gate(tmp_path, config={"teirs": {}}, kinds={})
 
 
-def test_nothing_configured_is_a_gate_that_nobody_passes(start):
+def test_without_configuration_no_key_passes(start):
     gate = start(kinds={})
     answer = gate.send("GET", "/v1/models", [("authorization", f"Bearer {keys.new_text()}")])
     assert answer.status == 401

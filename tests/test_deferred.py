@@ -1,6 +1,5 @@
-"""Work that finishes elsewhere: refused unless it is opened; where it is open, what each object used is settled once, to the key
-that made it, whoever fetches it, and no other team reaches it.
-"""
+"""Work that finishes later: refused unless its endpoint is opened. Where it is open, the usage of each object is settled
+once, for the key that made it, whoever fetches it. No other team can reach the object."""
 
 import io
 import json
@@ -43,7 +42,8 @@ def used(service, key) -> tuple[int, int]:
 
 
 def settles_at(service, key, tokens: tuple[int, int]) -> None:
-    """The key's usage comes to `tokens`, its team's balance to their price, and neither moves afterwards."""
+    """Waits until the key's usage is `tokens` and the team has paid their price, and checks that neither changes
+    afterwards."""
     wait_until(f"usage of {tokens}", lambda: used(service, key) == tokens, 15, every=0.05)
     money = tokens[0] * INPUT + tokens[1] * OUTPUT
     wait_until("the balance", lambda: service.balance(key.team) == -money, 5, every=0.05)

@@ -1,7 +1,7 @@
-"""Each client reads a refusal in its own provider's words: the SDKs of OpenAI, Anthropic and Google, the Vercel AI SDK
-and LiteLLM, unmodified.
+"""Each client gets refusals in the shape of its own provider: the unmodified SDKs of OpenAI, Anthropic and Google, the
+Vercel AI SDK and LiteLLM.
 
-Of each refusal: the exception, what its message shows, and how many HTTP calls it took, counted in Envoy's access log.
+For each refusal the tests check the exception, its message, and the number of HTTP calls, counted in Envoy's access log.
 """
 
 import datetime
@@ -52,7 +52,7 @@ def gate(tmp_path_factory):
 
 
 def spent(gate):
-    """A key that has had its request of this minute."""
+    """A key that has used up its one request of this minute."""
     key = gate.key("once")
     assert gate.models(key).status == 200
     gate.mark_rows()
@@ -219,7 +219,7 @@ def test_googles_sdk_for_python(gate, version):
 
 
 def test_litellm_as_aider_installs_it(gate):
-    """It tells a wrong key from a bad request by OpenAI's words in the message."""
+    """LiteLLM tells a wrong key from a bad request by OpenAI's words in the message."""
 
     def call(key: str, model: str, base: str = "/v1") -> dict:
         return {"api_key": key, "model": model, "base": base}
@@ -265,7 +265,7 @@ def test_on_shared_paths_the_headers_tell_who_asks(gate, path, headers, begins):
     assert answer.body.decode().startswith(begins)
 
 
-def test_openais_sdk_is_answered_as_ever_whatever_else_is_in_the_head(gate):
+def test_openais_sdk_gets_openais_shape_whatever_other_headers_it_sends(gate):
     client = openai.OpenAI(
         api_key=keys.new_text(), base_url=gate.url(), default_headers={"anthropic-version": "2023-06-01"}
     )

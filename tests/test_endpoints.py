@@ -1,6 +1,6 @@
-"""Which endpoints pass: those that the gate knows and that keep nothing at the provider. The rest is 404, and the message names
-the setting that opens it; what was opened is judged and charged like the rest, or refused where its body cannot be read.
-"""
+"""Which endpoints pass: those that the gate knows and that keep nothing at the provider. All others are 404, and the
+message names the setting that opens them. An endpoint that was opened is checked and charged like the others, or refused if
+its body cannot be read."""
 
 import json
 
@@ -20,7 +20,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory, canned):
-    """As it is by default; everything that reaches its upstream is answered 200."""
+    """The default configuration, and an upstream that answers 200 to everything."""
     with Gate(tmp_path_factory.mktemp("closed"), kinds=KINDS, overlay=canned.overlay) as gate:
         yield gate
 
@@ -94,7 +94,7 @@ def test_what_is_kept_at_the_provider_is_closed(gate, canned, method, path, grou
     assert metered.limits(gate, key)["requests_per_minute"]["used"] == 1
 
 
-def test_an_sdk_says_which_setting(gate):
+def test_the_sdks_error_names_the_setting(gate):
     client = gate.openai(gate.key("any"), max_retries=0)
     answer = send(gate, gate.key("any"), "GET", "/v1/files")
     assert (answer.error["type"], answer.error["code"]) == ("invalid_request_error", "unknown_url")
@@ -112,7 +112,7 @@ OPEN = [
 ]  # fmt: skip
 
 
-def test_what_the_gate_knows_and_keeps_nothing_is_open(gate, canned):
+def test_known_endpoints_that_keep_nothing_are_open(gate, canned):
     canned.forget()
     for method, path in OPEN:
         answer = send(gate, gate.key("any"), method, path, b'{"model":"gpt-4o"}' if method == "POST" else b"")
@@ -191,7 +191,7 @@ def test_tokens_are_charged_where_providers_bill_them(opened, path, body, costs)
 
 
 def test_no_header_changes_the_method_at_the_upstream(gate, canned):
-    """Google's APIs obey `x-http-method-override`: what was judged as GET would delete."""
+    """Google's APIs obey `x-http-method-override`: a request that was checked as GET could delete."""
     canned.forget()
     overrides = [(name, "DELETE") for name in ("x-http-method-override", "x-http-method", "x-method-override")]
     assert send(gate, gate.key("any"), "GET", "/v1/models/gpt-4o", b"", "", *overrides).status == 200
@@ -199,6 +199,6 @@ def test_no_header_changes_the_method_at_the_upstream(gate, canned):
     assert not [name for name in asked.headers if "method" in name]
 
 
-def test_a_key_is_asked_for_before_what_is_open_is_told(gate):
+def test_without_a_key_every_endpoint_is_a_401(gate):
     answer = httpx.get(f"http://127.0.0.1:{gate.port}/v1/files", trust_env=False)
     assert answer.status_code == 401

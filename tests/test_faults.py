@@ -1,5 +1,5 @@
-"""What ARCHITECTURE.md promises of failures that nothing outside can cause: a VM that traps, host calls that are refused. The
-filter of these tests fails on request (`make faults`, `x-fault`); what is deployed has nothing of it.
+"""The promises of ARCHITECTURE.md about failures that cannot be caused from outside: a VM that traps, host calls that are
+refused. The filter of these tests fails on request (`make faults`, `x-fault`). The deployed filter has none of this code.
 """
 
 import pytest
@@ -32,7 +32,7 @@ def fault(what: str) -> tuple[str, str]:
 
 
 def trap(gate, key, moment: str) -> None:
-    """A request whose VM dies at that moment."""
+    """A request whose VM traps at this moment."""
     before = traps(gate)
     raw = http1.request("POST", metered.CHAT_PATH, metered.headers(key, "", fault(f"trap@{moment}")), body())
     going = metered.Stream(gate.port, raw)
@@ -45,7 +45,7 @@ def traps(gate) -> int:
 
 
 def passes_again(gate, key) -> None:
-    """Each worker has taken a new VM, as it does once a stream comes."""
+    """Waits until each worker has a new VM, which it gets with the next stream."""
 
     def passed() -> bool:
         asked = [gate.send("GET", "/api/v1/limits", [("authorization", key.bearer)]) for _ in range(12)]
@@ -55,7 +55,7 @@ def passes_again(gate, key) -> None:
 
 
 def trap_every_worker(gate, key, under_way: int = 0) -> None:
-    """While so many connections are open, and no other."""
+    """Traps every worker, while this many connections are open."""
     active = rf"^listener\..*_{gate.port}\.worker_\d+\.downstream_cx_active$"
     wait_until("earlier connections to close", lambda: sum(gate.envoy.stats(active).values()) == under_way)
     for connection in services.on_each_worker(gate):
@@ -117,7 +117,7 @@ def test_a_trap_costs_one_workers_streams_and_no_state(gate, moment):
 
 
 def test_places_of_a_vm_that_trapped_come_free_by_themselves(gate):
-    """Within the lease of thirty seconds, and not before it is known that nobody renews them."""
+    """Within their lease of thirty seconds, and not earlier: nobody renews them."""
     key = gate.key("two")
     going = stream(gate, key, "first_event_ms=60000")
     wait_until("it to be under way", lambda: limits(gate, key)["max_in_flight"]["used"] == 1)
@@ -169,7 +169,7 @@ def test_a_tier_that_is_not_configured_is_a_503(stack):
 
 
 def test_polls_that_fail_pause_for_longer_and_longer(tmp_path):
-    """For 0.2 s, doubled up to two: a service that is down is not beaten."""
+    """For 0.2 s, doubled up to 2 s, so that a service that is down is not flooded."""
     with services.stack(tmp_path) as (service, (behind,)):
         fault_proxy = FaultProxy(service.sync_port)
         fault_proxy.instead("changes", lambda: (500, b""))
@@ -187,6 +187,6 @@ def test_polls_that_fail_pause_for_longer_and_longer(tmp_path):
             gate.stop()
 
 
-def test_what_is_deployed_has_nothing_of_it():
+def test_the_deployed_filter_has_no_faults():
     assert b"x-fault" in paths.faulty_wasm().read_bytes(), "or this looks for the wrong thing"
     assert b"x-fault" not in paths.wasm().read_bytes()

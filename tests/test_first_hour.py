@@ -1,8 +1,9 @@
-"""The first hour of docs/operators/local-stack.md, command by command: every `sh` block between the comments
-`<!-- first hour -->` and `<!-- /first hour -->`, in order, in a directory and with ports of its own.
+"""The first hour of docs/operators/local-stack.md, command by command: every `sh` block between the comments `<!-- first
+hour -->` and `<!-- /first hour -->`, in order, in a directory and with ports of its own.
 
-A line `make run` is what a reader runs in a terminal of its own: it is started from the checkout, is ready before the next
-command, and is interrupted at the end. All other lines are one session of bash, which ends at the first command that fails."""
+The line `make run` is what a reader runs in a second terminal. The test starts it from the checkout, waits until it is
+ready, and interrupts it at the end. All other lines are one session of bash, which ends at the first command that fails.
+"""
 
 import os
 import re
@@ -29,7 +30,7 @@ def walk() -> str:
 
 @pytest.fixture
 def home(tmp_path) -> Path:
-    """What a checkout has, and no `.local` of anybody's."""
+    """A directory with what a checkout has, and without `.local`."""
     for name in ("target", "envoy", ".venv"):
         (tmp_path / name).symlink_to(paths.ROOT / name)
     return tmp_path
@@ -63,6 +64,6 @@ def test_every_command_of_the_first_hour_works(home):
 
 
 def clean() -> dict[str, str]:
-    """The environment without what another stack may have left there."""
+    """The environment without the variables of another stack."""
     theirs = ("GMTECH_", "OPENAI_")
     return {name: value for name, value in os.environ.items() if not name.startswith(theirs)}

@@ -1,5 +1,5 @@
-"""Nothing is held before it is charged: what one key, keys that nobody knows and all together make Envoy hold is bounded, and
-what exceeds a bound is refused before it is sent."""
+"""Request bodies are charged before they are held. What one key, unknown keys and all keys together make Envoy hold is
+bounded, and more than that is refused."""
 
 import functools
 import os
@@ -22,14 +22,14 @@ ROOMY = {"limits": {"requests_per_minute": 60, "tokens_per_minute": 1_000_000_00
 
 
 def resident(gate) -> int:
-    """What Envoy has in memory, in bytes."""
+    """Envoy's resident memory in bytes."""
     with open(f"/proc/{gate.envoy.process.pid}/statm") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @functools.cache
 def content(size: int) -> bytes:
-    """A chat request of that size."""
+    """A chat request of this size."""
     return metered.body("x" * (size - len(metered.body("", max_tokens=5))), max_tokens=5)
 
 
@@ -43,11 +43,11 @@ class Upload:
         self._socket.sendall(http1.request("POST", metered.CHAT_PATH, metered.headers(key, mock, framing)))
 
     def answered(self, within: float = 0) -> bool:
-        """Or closed by the gate."""
+        """Whether an answer has arrived, or the gate has closed the connection."""
         return bool(select.select([self._socket], [], [], within)[0])
 
     def send(self, until: int) -> None:
-        """Up to the byte `until`; stops where the gate has answered or will read no more."""
+        """Sends up to the byte `until`. Stops when the gate has answered or stops reading."""
         self._socket.settimeout(1)
         while self.sent < until and not self.answered():
             piece = content(self.size)[self.sent : min(until, self.sent + 65536)]
@@ -132,7 +132,7 @@ def test_one_key_without_a_cap_on_requests_in_flight(start, chunked):
     wait_until("what was held to be free", lambda: metered.post(gate, key, large).status == 200)
 
 
-def test_all_together(start):
+def test_the_bound_on_the_bodies_of_all_keys(start):
     bounds = {"per_body_bytes": 8 * MIB, "per_key_bytes": 8 * MIB, "unresolved_bytes": MIB, "all_bytes": 20 * MIB}
     gate = start(kinds={"team": (5, "team", {})}, concurrency=1, config={"held_bodies": bounds})
     uploads = [Upload(gate, gate.key("team"), size=8 * MIB) for _ in range(4)]
@@ -181,14 +181,14 @@ class Deaf:
 
 
 def heap(config: dict, size: int) -> None:
-    """What Envoy may allocate."""
+    """Sets the memory that Envoy may allocate."""
     (monitor,) = [m for m in config["overload_manager"]["resource_monitors"] if m["name"].endswith("fixed_heap")]
     monitor["typed_config"]["max_heap_size_bytes"] = size
     config["overload_manager"]["refresh_interval"] = "0.02s"
 
 
 def test_an_upstream_that_does_not_read(start):
-    """What went on is held until it is taken. Where that is too much, new requests are asked to come again."""
+    """Envoy holds what it has forwarded until the upstream takes it. When that is too much, new requests get a 503."""
     with Deaf() as deaf:
 
         def overlay(config):
@@ -232,7 +232,7 @@ def slow(tmp_path):
 
 
 def test_bodies_that_wait_for_a_key(slow):
-    """Keys of one's own invention and large bodies, while the service takes its time."""
+    """Invented keys and large bodies, while the service answers slowly."""
     service, fault_proxy, gate = slow
     before = resident(gate)
     fault_proxy.hold("resolve", "changes")
@@ -250,8 +250,8 @@ def test_bodies_that_wait_for_a_key(slow):
 
 
 def test_clients_that_leave_while_their_keys_are_asked_about(slow):
-    """The VM is told of every answer, also of those that nobody waits for any more, and so forgets the questions: one that
-    it heard nothing of would stay in the SDK's table for ever."""
+    """The VM hears of every answer, even if no request waits for it any more, and removes the question from the SDK's
+    table. Otherwise the question would stay there for ever."""
     service, fault_proxy, gate = slow
     asked = services.resolves(gate)
     rows = len(gate.rows())

@@ -1,6 +1,5 @@
-"""Hostile and clumsy credentials. Each mistake is refused with 401 and a message that names it, in both protocols;
-what SDKs are known to send by accident (case, spaces) passes.
-"""
+"""Hostile and mistaken credentials. Each mistake is refused with 401 and a message that names it, in both protocols.
+Variants that SDKs send by accident (letter case, spaces) pass."""
 
 import pytest
 
@@ -133,7 +132,7 @@ TABLE: list[Row] = [
 
 @pytest.fixture(scope="module")
 def key(shared_gate):
-    """One key for the table: its limit is far beyond it."""
+    """One key for the whole table, with a limit that the table does not reach."""
     return shared_gate.key("team")
 
 

@@ -1,6 +1,5 @@
-"""Good keys with hostile headers beside them: identities that only the gate may give, bytes that break naive
-parsers, and headers that would steer Envoy. The upstream sees the gate's attribution, once, or nothing at all.
-"""
+"""Valid keys with hostile headers: identities that only the gate may set, bytes that break simple parsers, and headers that
+control Envoy. The upstream gets the gate's attribution exactly once, or no request at all."""
 
 import pytest
 
@@ -70,7 +69,7 @@ TABLE: list[Row] = [
 
 @pytest.fixture(scope="module")
 def key(shared_gate):
-    """One key for the table: its limit is far beyond it."""
+    """One key for the whole table, with a limit that the table does not reach."""
     return shared_gate.key("team")
 
 

@@ -1,6 +1,5 @@
-"""Paths and methods that try to be metered nowhere: a request without a key reaches the upstream on no path, and
-the free paths stay free, whatever they are written like. All without a key.
-"""
+"""Paths and methods that try to avoid metering. Without a key no request reaches the upstream on any path, and free paths
+stay free in every spelling."""
 
 import pytest
 

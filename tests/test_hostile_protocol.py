@@ -1,6 +1,5 @@
-"""Framing, timing and protocol switches: whatever happens around a request, the gate decides once, leaks nothing
-and its VM lives (which the check after every test asserts).
-"""
+"""Framing, timing and protocol switches. Whatever happens around a request, the gate decides once, leaks nothing, and its
+VM survives (the check after every test asserts that)."""
 
 import socket
 import time
@@ -22,7 +21,7 @@ WEBSOCKET = [
 
 @pytest.fixture(scope="module")
 def key(shared_gate):
-    """One key for all: its limit is far beyond them."""
+    """One key for all tests, with a limit that they do not reach."""
     return shared_gate.key("team")
 
 
@@ -184,7 +183,7 @@ def test_a_redirect_of_the_upstream_is_the_clients_to_follow(gate, key):
 
 
 def internal_redirects(config: dict) -> None:
-    """The mistake of following the upstream's redirects inside Envoy, on every route."""
+    """A mistake in the deployment: Envoy follows the upstream's redirects itself, on every route."""
     for route in bootstrap.routes(config):
         if "route" in route:
             route["route"]["internal_redirect_policy"] = {"max_internal_redirects": 3}
@@ -203,7 +202,7 @@ REDIRECTS = [
 
 @pytest.mark.parametrize(("location", "status", "details"), REDIRECTS, ids=[r[0] for r in REDIRECTS])
 def test_an_internal_redirect_never_passes_unauthenticated(redirecting, location, status, details):
-    """The second round has no key any more: the gate took it away in the first. So it is judged as what it is."""
+    """The second pass has no key, because the gate removed it in the first. So it is refused."""
     gate, key = redirecting
     answer = gate.send("GET", "/v1/models", [auth(key), ("x-mock", f"redirect={location}")])
     assert answer.status == status

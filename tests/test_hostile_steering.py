@@ -1,6 +1,6 @@
-"""Headers that Envoy itself would obey if it took the client for one of its own: here it obeys none of them.
+"""Headers that Envoy would obey if it trusted the client. It obeys none of them.
 
-One request that is charged is one request at the provider; whoever could make Envoy retry would get several.
+One charged request must be one request at the provider. A client that could make Envoy retry would get several.
 """
 
 import time
@@ -66,7 +66,7 @@ def test_the_upstream_learns_nothing_of_envoy_and_the_client(gate):
 
 
 def test_a_slow_answer_is_waited_for(gate):
-    """The deployed routes have no timeout to the last byte: long streams are not cut."""
+    """The deployed routes have no timeout that includes the last byte, so long streams are not cut."""
     began = time.monotonic()
     assert ask(gate, ("x-mock", "delay_ms=1500")).status == 200
     assert time.monotonic() - began >= 1.5

@@ -1,6 +1,5 @@
-"""What a key is bound to besides its models: the addresses it may be used from, the endpoints it may use, and the limits of the
-key that it continues. All of it without a key service: the records are in the filter's configuration.
-"""
+"""Bounds of a key besides its models: the addresses and endpoints that it may be used for, and the limits that it shares
+with the key that it continues. All without a key service: the records stand in the filter's configuration."""
 
 import json
 import socket
@@ -24,7 +23,7 @@ KINDS = {
 
 
 def behind_one_proxy(bootstrap):
-    """One proxy in front whose `x-forwarded-for` is believed; the listener takes IPv4 and IPv6."""
+    """One trusted proxy in front, which sets `x-forwarded-for`. The listener takes IPv4 and IPv6."""
     (listener,) = [each for each in bootstrap["static_resources"]["listeners"] if each["name"] == "api"]
     listener["address"]["socket_address"].update({"address": "::", "ipv4_compat": True})
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
@@ -33,7 +32,7 @@ def behind_one_proxy(bootstrap):
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory):
-    """The client is the peer, as envoy.yaml has it."""
+    """The address of the peer is the client's, as in envoy.yaml."""
     with Gate(tmp_path_factory.mktemp("direct"), kinds=KINDS) as gate:
         yield gate
 
@@ -65,7 +64,7 @@ FORWARDED = [
 
 
 @pytest.mark.parametrize("addresses, client, passes", FORWARDED, ids=[str(row[0]) for row in FORWARDED])
-def test_behind_a_trusted_proxy_the_client_is_whom_it_names(behind, office, addresses, client, passes):
+def test_a_trusted_proxy_names_the_clients_address(behind, office, addresses, client, passes):
     answer = forwarded_for(behind, office, addresses)
     if passes:
         assert answer.status == 200
@@ -80,7 +79,7 @@ def office(behind):
     return behind.key("office")
 
 
-def test_without_a_proxy_in_front_nothing_that_a_client_writes_moves_it(gate):
+def test_without_a_trusted_proxy_no_header_changes_the_clients_address(gate):
     local, away = gate.key("local"), gate.key("away")
     for claimed in [None, "10.0.0.1", "10.0.0.1, 10.0.0.2"]:
         assert forwarded_for(gate, local, claimed).status == 200

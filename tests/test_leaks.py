@@ -1,6 +1,6 @@
-"""A key in a place where none belongs: wherever a customer puts it, it ends in no log, no metric and no answer.
+"""A key in a wrong place: wherever a customer puts it, it appears in no log, no metric and no answer.
 
-That it stands in no log and no metric is checked after every test; here are the places that make it hard.
+Logs and metrics are searched after every test. These tests cover the places where a leak is most likely.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The requests limit over two Envoy workers: exact, by key, and honest about when to come back."""
+"""The limit on requests over two Envoy workers: exact, separate for each key, and right about when to come back."""
 
 import re
 import time
@@ -11,12 +11,12 @@ from harness.hostile import CHAT
 
 
 def wait_promised(answer) -> None:
-    """What an SDK does with a refusal: sleeps for as long as it was told to."""
+    """Sleeps for as long as a refusal says, as an SDK does."""
     time.sleep(int(answer.header("retry-after-ms")) / 1000)
 
 
 def workers_used(gate) -> int:
-    """Workers that hold, or held, connections of the API's listener."""
+    """The number of workers that hold, or held, connections of the API's listener."""
     counted = gate.envoy.stats(rf"^listener\..*_{gate.port}\.worker_\d+\.downstream_cx_total$")
     return sum(1 for n in counted.values() if n)
 
@@ -195,7 +195,7 @@ def test_the_headers_and_message_of_a_refusal(gate):
 
 
 def test_the_upstreams_own_limits_are_replaced(gate):
-    """The mock tells of its own limits on every answer, as providers do."""
+    """The mock sends limits of its own on every answer, as providers do."""
     answer = gate.models(gate.key("free"))
     assert answer.values("x-ratelimit-limit-requests") == ["60"]
     assert answer.values("x-ratelimit-limit-tokens") == ["40000"]

@@ -1,4 +1,4 @@
-"""What Envoy itself answers has the shape that the client's SDK reads, and the SDK raises its own exceptions for it."""
+"""Envoy's own answers have the shape that the client's SDK reads, and the SDK raises its own exceptions for them."""
 
 import json
 
@@ -126,7 +126,7 @@ def passthrough_twin(status: int, code: str, path: str):
     ("status", "code", "path"),
     [passthrough_twin(404, "unknown_url", "/v2/models"), passthrough_twin(503, "service_unavailable", "/v1/models")],
 )
-def test_passthrough_answers_alike(start, status, code, path):
+def test_envoy_answers_alike_without_the_filter(start, status, code, path):
     gate = start(passthrough=True, mock=False, kinds={})
     answer = gate.send("GET", path)
     assert (answer.status, answer.error["code"]) == (status, code)

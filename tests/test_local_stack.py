@@ -189,7 +189,7 @@ def test_keys_that_were_made_outlive_the_stack_and_demo_keys_do_not(stack, tmp_p
         again.process.stop()
 
 
-def test_secrets_are_the_owners_alone(stack):
+def test_only_their_owner_can_read_secrets(stack):
     stack.demo()
     for name in ("demo.env", "envoy.json", "admin.token", "sync.token", "gmtech.db"):
         assert (stack.directory / name).stat().st_mode & 0o077 == 0, name
@@ -211,7 +211,7 @@ def test_the_variables_of_another_stack_do_not_count(tmp_path):
         one.process.stop()
 
 
-def test_a_port_in_use_is_said_and_nothing_stays(stack, tmp_path):
+def test_a_port_in_use_is_named_and_nothing_is_left(stack, tmp_path):
     stack.demo()
     directory = tmp_path / "second"
     directory.mkdir()

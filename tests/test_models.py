@@ -236,7 +236,7 @@ def test_a_list_that_cannot_be_read_is_not_shown(gate, mock):
     assert answer.error["type"] == "server_error"
 
 
-def test_a_list_beyond_all_measure_is_not_shown(start, tmp_path):
+def test_a_list_that_is_too_long_is_not_shown(start, tmp_path):
     """Longer than what is held of it: an error, whole and of the right length, and not a byte of the list."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
     names = ",".join(a + b + c for a in digits for b in digits for c in digits[:22])

@@ -1,4 +1,5 @@
-"""A refusal over HTTP/2 arrives, whatever is still on its way: curl, openai with `http2=True`, and clients by hand."""
+"""A refusal over HTTP/2 arrives, whatever the client is still sending: curl, `openai` with `http2=True`, and raw clients.
+"""
 
 import concurrent.futures
 import json
@@ -17,7 +18,7 @@ BODY = metered.body("x" * (2 * MIB))
 
 @pytest.fixture
 def own_gate(start):
-    """Large bodies would weigh on every later look at what the shared one's upstream saw."""
+    """A gate of this module, because large bodies would slow down every later look at the shared gate's upstream."""
     kinds = {
         "team": (2, "team", {}),
         "picky": (1, "team", {"models": ["gpt-4o-mini"]}),
@@ -28,7 +29,7 @@ def own_gate(start):
 
 
 def curl(gate, key: str, body, *more: str) -> tuple[int, str]:
-    """Status and body as curl tells them; 0 where it lost the answer."""
+    """Status and body as curl reports them; 0 if it lost the answer."""
     done = subprocess.run(
         [
             "curl", "--silent", "--http2-prior-knowledge", "--noproxy", "*", "--max-time", "20",
@@ -42,7 +43,7 @@ def curl(gate, key: str, body, *more: str) -> tuple[int, str]:
     return (int(status) if done.returncode == 0 else 0), text
 
 
-def test_curl_reads_ten_of_ten(own_gate, tmp_path):
+def test_curl_reads_every_refusal(own_gate, tmp_path):
     body = tmp_path / "body.json"
     body.write_bytes(BODY)
     key = keys.new_text()
@@ -80,7 +81,7 @@ def test_a_refusal_that_waits_holds_no_place(own_gate):
 
 @pytest.mark.parametrize("trailers", [[], [("x-late", "1")]], ids=["no trailers", "trailers"])
 @pytest.mark.parametrize("body", [b"", BODY], ids=["no body", "body"])
-def test_however_the_request_ends(own_gate, body, trailers):
+def test_a_refusal_arrives_however_the_request_ends(own_gate, body, trailers):
     answer = http2.exchange(
         own_gate.port, "POST", metered.CHAT_PATH, [("content-type", "application/json")], body, trailers
     )
@@ -88,8 +89,8 @@ def test_however_the_request_ends(own_gate, body, trailers):
     assert answer.error["code"] == "invalid_api_key"
 
 
-def test_an_upload_without_end_is_refused_all_the_same(own_gate):
-    """Twice what a body may have is waited for, no more."""
+def test_an_endless_upload_is_refused(own_gate):
+    """The gate waits for at most twice the largest body."""
     endless = b"x" * (80 * MIB)
     answer = http2.exchange(
         own_gate.port, "POST", metered.CHAT_PATH, [("content-type", "application/json")], endless, deadline=20
@@ -98,7 +99,7 @@ def test_an_upload_without_end_is_refused_all_the_same(own_gate):
 
 
 def test_a_body_that_is_too_large_is_read_too(own_gate, tmp_path):
-    """By its length at the head: the upload is dropped as it comes, and curl reads why."""
+    """Refused for its content-length: the gate drops the upload as it arrives, and curl can read the refusal."""
     body = tmp_path / "body.json"
     body.write_bytes(metered.body("x" * (40 * MIB)))
     status, text = curl(own_gate, own_gate.key("team").text, body)

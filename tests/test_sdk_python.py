@@ -1,7 +1,7 @@
 """Stories of a customer with the official Python SDK, unmodified: what works, and what each refusal looks like.
 
-Each refusal names the exception's class, its message, `code`, `status_code`, and how many HTTP calls it took,
-counted in Envoy's access log: a refusal that no retry can cure must cost one.
+For each refusal the tests check the exception's class, message, `code` and `status_code`, and the number of HTTP calls,
+counted in Envoy's access log: a refusal that no retry can cure must cost one call.
 """
 
 import time
@@ -17,7 +17,7 @@ HELLO = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], 
 
 @pytest.fixture(params=["/api/v1", "/v1"])
 def base(request) -> str:
-    """Both bases that the product promises."""
+    """Both base URLs that the product promises."""
     return request.param
 
 

@@ -1,6 +1,5 @@
-"""What the key service says of a key's bounds, as the gate holds to it: the chain that rotation makes has one limit, addresses and
-endpoints follow the record.
-"""
+"""The gate keeps to the bounds that the key service has of a key: keys that rotation continues share one limit, and
+addresses and endpoints follow the record."""
 
 import json
 
@@ -38,7 +37,7 @@ def limits(gate, key):
     return json.loads(gate.send("GET", "/v1/limits", [("authorization", key.bearer)]).body)["data"]
 
 
-def test_rotating_a_key_gives_nothing_fresh(service, gate):
+def test_rotating_a_key_gives_no_fresh_limit(service, gate):
     first = service.key(limits={"requests_per_minute": 2})
     assert gate.models(first).status == 200
     second = rotated(service, first)
@@ -54,7 +53,7 @@ def test_rotating_a_key_gives_nothing_fresh(service, gate):
 
 
 def patched(service, gate, key, **change):
-    """Changes the key, and waits for the gate to have it."""
+    """Changes the key, and waits until the gate has the change."""
     before = services.applied(gate)
     service.ask("PATCH", f"/keys/{key.id}", json=change)
     wait_until("the change", lambda: services.applied(gate) > before)

@@ -1,11 +1,12 @@
 """kill -9 of the key service and of Envoy at random moments under load. After the access log is replayed:
 
-- every request that Envoy logged as answered by the upstream is charged, once;
+- every request that Envoy logged as answered by the upstream is charged once;
 - nothing is charged that the upstream did not get;
-- a team's balance is its top-ups less what its keys' events cost, to the nano-dollar.
+- a team's balance is its top-ups minus the cost of its keys' events, to the nano-dollar.
 
-What was under way when Envoy was killed has no log line: the upstream may have answered it and nobody can charge it. How many
-that can be is bounded by the requests in flight and those of one flush of the log, and stated at the end of the run.
+Requests that were under way when Envoy was killed have no log line. The upstream may have answered them, and they cannot be
+charged. Their number is at most the requests in flight and those of one flush of the log, and is printed at the end of the
+run.
 """
 
 import os
@@ -30,7 +31,7 @@ COUNTS = ("accepted", "duplicate", "unknown_key", "malformed", "summed", "unattr
 
 
 class Load(threading.Thread):
-    """One client that asks as fast as it is answered, and connects again when it is cut off."""
+    """One client that sends the next request as soon as it has an answer, and reconnects when it is cut off."""
 
     def __init__(self, port: int, key):
         super().__init__(daemon=True)

@@ -1,7 +1,6 @@
-"""The key service when its database fails: the disk is full, the server goes away, the file is something else. It says so
-within a second, does what still can be done (revocations), loses nothing that it has acknowledged, and is well again by
-itself within five seconds of the cause's end.
-"""
+"""The key service when its database fails: the disk is full, the server goes away, the file is no database. The service
+says so within a second, still does what is possible (revocations), loses nothing that it has acknowledged, and works again
+within five seconds after the cause has ended."""
 
 import json
 import secrets
@@ -24,7 +23,7 @@ WELL_WITHIN = 5.0
 
 
 def readiness(service) -> dict:
-    """The answer of `/readyz`, which must come within a second (and one for the machine)."""
+    """The answer of `/readyz`, which must arrive within a second (and one more for a slow machine)."""
     began = time.monotonic()
     answer = httpx.get(f"http://127.0.0.1:{service.port}/readyz", trust_env=False, timeout=10)
     assert time.monotonic() - began < 2, "an answer within a second"
@@ -45,7 +44,7 @@ def lives(service) -> bool:
 
 
 def started(*args: str) -> subprocess.CompletedProcess:
-    """`gmtech serve` that is expected to end by itself."""
+    """Runs `gmtech serve`, which is expected to end by itself."""
     command = [str(paths.gmtech()), "serve", "--port", str(free_port()), "--sync-port", str(free_port()), *args]
     return subprocess.run(command, capture_output=True, text=True, timeout=15, check=False)
 
@@ -142,7 +141,7 @@ def test_a_full_disk_stops_everything_but_revocations_and_only_while_it_is_full(
 
 
 class Maker(threading.Thread):
-    """Makes teams as fast as they are made, tries again what failed, and keeps what was acknowledged."""
+    """Creates teams without pause, retries what failed, and keeps what was acknowledged."""
 
     def __init__(self, service, number: int):
         super().__init__(daemon=True)

@@ -1,6 +1,5 @@
-"""The key service fails in every way that a service does: what is known goes on, what is not known is a 503 to try again, never
-a 401, and everything is as it should be by itself once the service is back.
-"""
+"""The key service fails in every way: known keys go on, unknown keys get a 503 that clients retry and never a 401, and
+everything recovers by itself when the service is back."""
 
 import time
 
@@ -20,12 +19,12 @@ BACK_WITHIN = 2.0 + 1.0
 
 
 def is_retryable(answer) -> bool:
-    """A 503 that SDKs try again."""
+    """Whether it is a 503 that SDKs retry."""
     return answer.status == 503 and answer.header("x-should-retry") != "false" and answer.error["type"] == "server_error"
 
 
 class Outage:
-    """A service, a gate that learns from it, and how the service fails and comes back."""
+    """A service, a gate that learns from it, and a way in which the service fails and comes back."""
 
     def __init__(self, directory, fail, mend, meddled=False, **options):
         directory.mkdir(exist_ok=True)
@@ -52,7 +51,7 @@ class Outage:
 
 
 def always(reply):
-    """Every call of the gate is answered so."""
+    """Every call of the gate gets this answer."""
 
     def fail(outage):
         for kind in ("changes", "resolve", "usage"):
@@ -74,7 +73,7 @@ OUTAGES = {
 
 @pytest.fixture(scope="module")
 def outages(tmp_path_factory):
-    """All of them side by side, so that the time until they are noticed passes once."""
+    """All outages side by side, so that the time until they are noticed passes only once."""
     running = {}
     try:
         for name, how in OUTAGES.items():
@@ -182,8 +181,8 @@ def test_a_gate_that_starts_without_its_service_says_try_again(tmp_path):
         service.stop()
 
 
-def test_a_gate_beside_nothing_at_all_keeps_its_own_keys(tmp_path):
-    """The key of an operator, in the configuration, is the way in when all else fails."""
+def test_inline_keys_work_without_any_service(tmp_path):
+    """Without any service the operator's inline keys still work."""
     gate = services.gate(tmp_path, free_port(), kinds={"team": (1, "team", {})})
     try:
         assert gate.models(gate.key("team")).status == 200
@@ -193,7 +192,7 @@ def test_a_gate_beside_nothing_at_all_keeps_its_own_keys(tmp_path):
 
 
 @pytest.mark.parametrize("mark", ["kept", "restored as well"])
-def test_an_older_backup_is_what_counts_everywhere_once_it_is_restored(tmp_path, mark):
+def test_a_restored_backup_counts_everywhere(tmp_path, mark):
     with services.stack(tmp_path) as (service, (gate,)):
         old, doomed = service.key(), service.key()
         service.stop()
@@ -240,7 +239,7 @@ def test_what_a_restore_loses_is_named_and_every_gate_reads_everything_again(tmp
         assert service.cli_json("db", "check", *of)["problems"] == []
 
 
-def test_a_restart_costs_nobody_anything(tmp_path):
+def test_a_restart_loses_nothing(tmp_path):
     with services.stack(tmp_path) as (service, (gate,)):
         key, ended = service.key(), service.key()
         assert gate.models(key).status == 200

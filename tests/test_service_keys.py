@@ -1,4 +1,4 @@
-"""Keys that live in the key service, over two Envoys of two workers each: they work at once, and stop everywhere within a second."""
+"""Keys of the key service over two Envoys with two workers each: they work at once, and stop everywhere within a second."""
 
 import os
 import signal
@@ -66,8 +66,7 @@ def workers(gates):
 
 
 def test_a_revoked_key_is_refused_by_every_worker_within_a_second(service, gates, workers):
-    """The time from before the revocation is asked for to the last answer that let the key pass, and to the first that
-    refused it, on whichever worker that came last."""
+    """Measures from before the revocation is requested until the first refusal of the last worker."""
     everywhere = []
     for key in service.keys(ROUNDS):
         raw = http1.request("GET", "/api/v1/models", [("authorization", key.bearer)])

@@ -1,4 +1,4 @@
-"""Keys of the service are used in every way there is, and then looked for in everything that anybody has written."""
+"""Uses keys of the service in every way, and then searches for them in everything that was written."""
 
 import json
 import subprocess

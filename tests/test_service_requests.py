@@ -1,4 +1,5 @@
-"""What is told of single requests, and of usage by endpoint, model and minute, of what went through a gate."""
+"""Single requests, and usage by endpoint, model and minute, as the service reports them, against what went through a gate.
+"""
 
 import json
 

@@ -1,6 +1,5 @@
-"""A request whose key the gate does not know yet waits while the service is asked: whatever arrives meanwhile, in whatever
-pieces, nothing is lost, nothing hangs, and nothing passes that should not.
-"""
+"""A request with a key that the gate does not know yet waits while the service is asked. Whatever arrives meanwhile, in
+whatever pieces: nothing is lost, nothing hangs, and nothing passes that should not."""
 
 import json
 import threading
@@ -162,7 +161,7 @@ def test_over_http2(asked, body, trailers):
 
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
 @pytest.mark.parametrize("body", [b"", BODY], ids=["no body", "body"])
-def test_a_key_that_nobody_made_is_refused_after_the_question(asked, version, body):
+def test_a_key_that_does_not_exist_is_refused_after_the_question(asked, version, body):
     key = services.keys.make()
     method, path = ("POST", CHAT) if body else ("GET", "/api/v1/models")
     if version == "HTTP/2":
@@ -186,7 +185,7 @@ def test_a_key_that_ended_before_it_was_known(asked, change, status, code):
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_large_body_waits_where_it_is(asked, streamed):
-    """Envoy stops reading at its buffer's limit: the sender waits, and the body is whole all the same."""
+    """Envoy stops reading at its buffer's limit. The sender waits, and the body still arrives whole."""
     key = asked.service.key()
     data = metered.body("word " * 300_000, **({"stream": True} if streamed else {}))
     with http1.connect(asked.gate.port) as s:

@@ -1,6 +1,5 @@
-"""Many keys: how long a gate takes to learn them, what they weigh, what a lookup costs, and what a thousand changes a second
-do to the requests that pass meanwhile. Ratios are asserted, times are told: they depend on the machine.
-"""
+"""Many keys: the time that a gate takes to learn them, their memory, the cost of a lookup, and the effect of a thousand
+changes a second on requests. The tests assert ratios and print times, which depend on the machine."""
 
 import os
 import statistics
@@ -78,7 +77,7 @@ def has(service, version: int) -> bool:
     return any(p["version"] >= version for p in proxies)
 
 
-def test_what_many_keys_weigh(crowd):
+def test_the_memory_of_many_keys(crowd):
     few, _, many, many_keys, _ = crowd
     extra = resident(many) - resident(few)
     measurements.tell(f"{MANY} keys weigh {extra:.1f} MiB more than {FEW}, {extra * 2**20 / MANY:.0f} bytes each")

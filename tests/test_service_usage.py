@@ -1,6 +1,5 @@
-"""From requests to money: what the upstream gave is what the service counts, once, whatever dies in between; and a team that
-has spent its credit is told so.
-"""
+"""From requests to money: the service counts what the upstream reported, once, whatever crashes in between. A team that has
+spent its credit is refused."""
 
 import json
 import time
@@ -96,7 +95,7 @@ def test_a_service_that_was_away_gets_what_it_missed_once(service, gate):
     agree(service, gate)
 
 
-def test_the_access_log_fills_the_hole_that_a_killed_envoy_leaves(service, gate):
+def test_the_access_log_has_what_a_killed_envoy_did_not_report(service, gate):
     keys = service.keys(3)
     mixed(gate, keys, 15)
     agree(service, gate)
@@ -189,7 +188,7 @@ OVERSPEND_SECONDS = 0.5
 
 
 def test_overspending_ends_within_half_a_second_of_the_last_cent(service, gate):
-    """The bound is one of time: what can be answered between the request that takes the last cent and its report."""
+    """The bound is a time: requests can pass between the one that spends the last cent and its report."""
     team = service.team(prepaid=True)
     key = service.key(team)
     times = []

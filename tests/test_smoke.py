@@ -1,4 +1,4 @@
-"""The shortest story there is: if this fails, nothing else needs to be read."""
+"""The shortest story: if this fails, look at nothing else first."""
 
 from harness import paths
 

@@ -1,6 +1,5 @@
-"""Bodies that two parsers could read in two ways are refused before they reach one, and count as requests; odd bodies that
-can be read in one way only pass as they are, however large.
-"""
+"""A body that two parsers could read in two ways is refused before it reaches one, and counts as a request. An unusual body
+that can be read in only one way passes unchanged, however large."""
 
 import json
 from pathlib import Path
@@ -141,8 +140,8 @@ def test_a_multipart_form(gate):
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_output_tokens"])
-def test_a_cap_below_zero_is_none(gate, name):
-    """LM Studio and llama.cpp take it for "no cap"; what another upstream makes of it is its business."""
+def test_a_cap_below_zero_is_no_cap(gate, name):
+    """LM Studio and llama.cpp read it as "no cap". Other upstreams may refuse it."""
     data = chat(f'"model":"gpt-4o","{name}":-1')
     post(gate, gate.key("large"), data, SHORT)
     (seen,) = gate.seen()
@@ -197,7 +196,7 @@ def resident(pid: int) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_memory_does_not_grow_with_bodies(gate):
-    """What the filter keeps of a body is a few KiB: after the first, bodies of 20 MB leave nothing behind."""
+    """The filter keeps a few KiB of a body. After the first, bodies of 20 MB add no memory."""
     key = gate.key("large")
 
     def send(count: int) -> int:

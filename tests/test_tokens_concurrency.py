@@ -1,6 +1,5 @@
-"""The tokens limit under concurrency, over two workers: no moment admits more than there is, and when all has settled the
-gate, the upstream and `/limits` agree to the token.
-"""
+"""The limit on tokens under concurrency, over two workers: at no moment is more admitted than the bucket has. When
+everything has settled, the gate, the upstream and `/limits` agree to the token."""
 
 import time
 from datetime import datetime
@@ -95,7 +94,7 @@ def agree(gate, key, charged: int, began: float) -> None:
 
 
 def test_200_streams_with_prompts_that_fill_the_limit(gate):
-    """No output to speak of: what is reserved is nearly what is used, so that the limit is used up for real."""
+    """Almost no output: the reservation is nearly the usage, so the limit is really used up."""
     key = gate.key("free")
     prompt = "word " * 900
     sockets, began = ask(gate, key, "output_tokens=3;first_event_ms=600", prompt=prompt, max_tokens=3)

@@ -1,6 +1,5 @@
-"""Every ending of a request settles it exactly once: one row of the access log with what was used and how that is known,
-and `/limits` says the same right after it.
-"""
+"""Every ending of a request settles it exactly once: one row of the access log has the usage and its source, and `/limits`
+agrees right after it."""
 
 import gzip
 import json
@@ -179,7 +178,7 @@ def test_the_client_leaves_before_the_first_byte(gate):
 
 @pytest.mark.parametrize("count", [1, 3, 10])
 def test_the_client_leaves_in_the_middle(gate, count):
-    """Nobody dodges the limit by hanging up."""
+    """Hanging up does not avoid the charge."""
     key = gate.key("steady")
     ledger = metered.Ledger(gate, key)
     going = stream(gate, key, "output_tokens=500;event_delay_ms=30", max_tokens=500).read_events(count + 1)
@@ -194,7 +193,7 @@ def test_the_client_leaves_in_the_middle(gate, count):
 
 
 def test_the_client_leaves_in_the_middle_of_a_stream_that_counts(gate):
-    """Its usage so far is on every chunk, and that is believed."""
+    """Each chunk has the usage so far, which is taken as it is."""
     key = gate.key("steady")
     going = stream(gate, key, "output_tokens=500;event_delay_ms=30;continuous_usage").read_events(6)
     going.hang_up()
@@ -205,7 +204,7 @@ def test_the_client_leaves_in_the_middle_of_a_stream_that_counts(gate):
 
 
 def test_the_client_leaves_after_done(gate):
-    """As SDKs do: a stream that said that it is whole is whole."""
+    """As SDKs do: after `[DONE]` the stream is complete."""
     key = gate.key("steady")
     going = stream(gate, key)
     while b"[DONE]" not in going.received:
@@ -238,7 +237,7 @@ def test_the_upstream_breaks_off_within_a_document(gate):
 
 
 def test_the_upstream_fails_in_the_middle(gate):
-    """With an error event and a clean end: what was generated before it was used."""
+    """By an error event and a clean end: what was generated before it is charged."""
     key = gate.key("steady")
     answer = post(gate, key, body(stream=True), "error_event_after=4")
     assert answer.ended == "complete" and b'"error"' in answer.body
@@ -248,7 +247,7 @@ def test_the_upstream_fails_in_the_middle(gate):
 
 
 def test_a_body_too_large_for_envoy(start):
-    """Envoy's 413 comes before anything was reserved; it was a request all the same."""
+    """Envoy's 413 comes before tokens are reserved, but the request counts."""
 
     def small(config):
         metered.bootstrap.virtual_host(config)["request_body_buffer_limit"] = 100_000
@@ -280,8 +279,8 @@ def test_the_client_leaves_within_its_own_body(gate):
 
 
 def test_a_redirect_that_envoy_follows_is_refused_and_settled(gate):
-    """Envoy sends it through the filters again, but then the provider's key stands where the client's was: a
-    deployment must not let Envoy follow redirects. What is certain is that nothing passes unpaid or stays reserved."""
+    """Envoy sends the request through the filters again, with the provider's key where the client's was. So a deployment
+    must not let Envoy follow redirects. In any case nothing passes unpaid or stays reserved."""
     key = gate.key("steady")
     ledger = metered.Ledger(gate, key)
     answer = post(gate, key, body(), "redirect=http://gate.test/v1/completions", by("redirecting"))
@@ -294,7 +293,7 @@ def test_a_redirect_that_envoy_follows_is_refused_and_settled(gate):
 
 
 def test_debt_is_carried(gate):
-    """An answer far beyond its reservation is paid for: nothing passes until it is."""
+    """An answer far beyond its reservation is paid for: no request passes until then."""
     key = gate.key("small")
     assert post(gate, key, body(max_tokens=5), "usage_completion=900").status == 200
     assert charge(gate, key).charged == PROMPT + 900

@@ -1,6 +1,5 @@
-"""Metering that nobody notices: what a client receives through the gate is, to the byte, what it receives without it, but
-for the usage event of a stream that did not ask for one; and the upstream gets the client's own bytes, but for the question.
-"""
+"""Invisible metering: through the gate a client receives exactly the bytes that it receives without it, except the injected
+usage event. The upstream receives exactly the client's bytes, except the injected option."""
 
 import hashlib
 import json
@@ -87,7 +86,8 @@ LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)")
 
 
 def without_usage_event(answer: bytes) -> bytes:
-    """A stream without the event that has a usage and no choices. A comment before it is nobody's event: it stays."""
+    """A stream without the event that has a usage and no choices. A comment before that event belongs to no event and
+    stays."""
 
     def stays(event: bytes) -> bytes:
         lines = LINE.findall(event)
@@ -102,7 +102,7 @@ def without_usage_event(answer: bytes) -> bytes:
 
 @pytest.mark.parametrize("mock", STREAMS)
 def test_a_stream_arrives_but_for_the_usage_event(gate, bare, key, mock):
-    """The gate alone asks for the usage, and takes out the event that comes of it."""
+    """Only the gate asks for the usage, so it removes the event that follows from that."""
     through = receive(gate.port, key.bearer, body(stream=True), mock)
     without = receive(bare.port, "Bearer any", body(stream=True, **ASKED), mock)
     readable = mock not in ("content_type=text/plain", "gzip")
@@ -114,8 +114,8 @@ def test_a_stream_arrives_but_for_the_usage_event(gate, bare, key, mock):
 
 
 @pytest.mark.parametrize("mock", STREAMS)
-def test_a_stream_that_nobody_asks_for_its_usage_arrives_whole(gate, bare, key, mock):
-    """For an upstream that must not be asked."""
+def test_a_stream_without_the_injected_option_arrives_whole(gate, bare, key, mock):
+    """For upstreams that refuse the option."""
     data = body(model="mistral-large", stream=True)
     through = receive(gate.port, key.bearer, data, mock)
     without = receive(bare.port, "Bearer any", data, mock)
@@ -293,8 +293,8 @@ def test_what_the_upstream_gets(gate, key, row, sender):
 
 
 @pytest.mark.parametrize("size", [100_000, 600_000, 900_000, 1_100_000, 2_000_000])
-def test_a_large_body_that_arrives_in_a_rush_is_asked_as_well(gate, key, size):
-    """However much of it Envoy hands over at once, which nobody can say."""
+def test_a_large_body_that_arrives_at_once_gets_the_option_too(gate, key, size):
+    """However much of it Envoy hands over at once, which cannot be predicted."""
     sent = b'{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"' + b"w" * size + b'"}]}'
     for _ in range(8):
         assert SENDERS["at once"](gate, key, sent).status == 200
@@ -303,7 +303,7 @@ def test_a_large_body_that_arrives_in_a_rush_is_asked_as_well(gate, key, size):
 
 
 def test_the_upstream_is_asked_for_no_compression(gate, key):
-    """Whatever the client can read: a compressed answer hides its usage."""
+    """Whatever encodings the client accepts, because a compressed answer hides its usage."""
     for value in ("gzip, deflate, br, zstd", "gzip;q=1.0", "*"):
         metered.post(gate, key, body(), "", ("accept-encoding", value))
     assert [s.values("accept-encoding") for s in gate.seen()] == [["identity"]] * 3

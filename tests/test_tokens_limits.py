@@ -1,4 +1,5 @@
-"""The tokens limit as a customer meets it: three refusals that differ, headers and `/limits` that agree, weights, metrics."""
+"""The limit on tokens as a customer meets it: three different refusals, headers that agree with `/limits`, weights,
+metrics."""
 
 import json
 import time
@@ -85,7 +86,7 @@ def test_a_refusal_before_the_promised_wait_is_over(gate):
 
 
 def test_what_can_never_fit_is_not_tried_again(gate):
-    """Waiting cannot cure it: the SDK is told so, and makes one call of its three."""
+    """Waiting cannot cure it, so the SDK is told not to retry, and makes one call."""
     key = gate.key("small")
     with pytest.raises(openai.RateLimitError) as raised:
         gate.openai(key).chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "word " * 500}])
@@ -114,7 +115,7 @@ def test_what_is_too_large_consumes_no_request(gate):
 
 
 def test_a_generous_cap_is_no_reason_to_refuse(gate):
-    """The prompt fits, and what the output may be is held to what there is."""
+    """The prompt fits, and the output is held to what the bucket has."""
     key = gate.key("free")
     answer = post(gate, key, body(max_tokens=1_000_000))
     assert answer.status == 200
@@ -132,8 +133,8 @@ def test_many_choices_are_reserved_for(gate):
 
 
 def test_it_learns_how_long_answers_are(gate):
-    """Without a cap the first reserves the default, the next a sixteenth of the way less: a short answer is no reason to
-    expect short ones. A long one is."""
+    """Without a cap the first request reserves the default. A short answer lowers the next reservation by a sixteenth of
+    the difference, a long one raises it by half."""
     key = gate.key("steady")
     for count, output in enumerate([50, 1963, 50], start=1):
         assert post(gate, key, body(), f"output_tokens={output}").status == 200
@@ -152,8 +153,8 @@ def test_an_answer_that_had_to_be_short_teaches_nothing(gate):
 
 
 def test_what_was_held_for_long_is_not_given_back_over_what_has_refilled(gate):
-    """Three reservations of nearly the whole bucket, each made when it had refilled from the last: their clients hang up
-    one after the other, and somebody spends what is there after each. That is one burst, and not three."""
+    """Three reservations of nearly the whole bucket, each made after the bucket had refilled. Their clients hang up one
+    after the other, and another client spends what is there after each. That must be one burst, not three."""
     key = gate.key("quick")
     full = limits(gate, key)["tokens_per_minute"]["remaining"]
     held = []
@@ -215,7 +216,7 @@ def test_what_the_limits_look_like(gate):
 
 
 def test_an_answer_tells_what_is_left_while_it_is_under_way(gate):
-    """Headers leave before the output is known: they count the reservation, and the next ones what was used."""
+    """Headers leave before the output is known. They count the reservation; the next answer counts the usage."""
     key = gate.key("steady")
     first = post(gate, key, body(max_tokens=500))
     settled = charge(gate, key)

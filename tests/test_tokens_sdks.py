@@ -1,6 +1,5 @@
-"""Customers with unmodified SDKs stream as they always did: nothing in what they read says that it was metered, and what
-they used is known exactly.
-"""
+"""Customers stream with unmodified SDKs as before: nothing that they read shows the metering, and their usage is known
+exactly."""
 
 import anthropic
 import pytest
@@ -31,7 +30,7 @@ def is_exact(gate, key, tokens: int = PROMPT + OUTPUT) -> None:
 
 
 def test_a_loop_that_takes_the_first_choice_of_every_chunk(gate):
-    """As most code does; it would break at a chunk without choices."""
+    """As most code does. It would fail at a chunk without choices."""
     key = gate.key("steady")
     text = ""
     for chunk in gate.openai(key).chat.completions.create(**ASK, stream=True):
@@ -50,7 +49,7 @@ def test_a_client_that_asks_for_the_usage_gets_it(gate):
     is_exact(gate, key)
 
 
-def test_a_client_that_asks_not_to_be_told_is_not_told(gate):
+def test_a_client_that_declines_the_usage_does_not_get_it(gate):
     key = gate.key("steady")
     options = {"include_usage": False}
     chunks = list(gate.openai(key).chat.completions.create(**ASK, stream=True, stream_options=options))

@@ -1,4 +1,4 @@
-"""A large upload that is refused: the customer reads why, not "Connection error"."""
+"""A large upload that is refused: the customer reads the reason, not "Connection error"."""
 
 import openai
 import pytest
@@ -11,7 +11,7 @@ MEGABYTES = 20
 
 @pytest.fixture
 def own_gate(start):
-    """Large bodies would weigh on every later look at what the shared one's upstream saw."""
+    """A gate of this module, because large bodies would slow down every later look at the shared gate's upstream."""
     boundless = {"limits": {"tokens_per_minute": 1_000_000_000}}
     return start(kinds={"team": (1, "team", boundless)})
 
@@ -33,7 +33,7 @@ def test_the_node_sdk_reads_the_refusal(own_gate):
 
 
 def test_a_client_that_writes_all_before_it_reads(own_gate):
-    """As simple clients do; that the gate stops reading at some time is no reason not to look for an answer."""
+    """As simple clients do. They find the answer even if the gate stops reading."""
     body = b"x" * (MEGABYTES << 20)
     raw = http1.request("POST", "/v1/chat/completions", [], body)
     assert http1.exchange(own_gate.port, raw).status == 401

@@ -1,6 +1,5 @@
-"""What a VM holds of usage until the service has it: its bound and what is given up first, pauses after failures, and sums of
-refusals.
-"""
+"""The usage that a VM holds until the service has taken it: its bound, what is dropped first, pauses after failures, and
+sums of refusals."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ ENDLESS = {"requests_per_minute": 1_000_000, "tokens_per_minute": 100_000_000}
 
 @pytest.fixture
 def stand(tmp_path):
-    """A service, what stands before it, and a gate with one worker that holds a MiB of usage."""
+    """A service, a proxy in front of it, and a gate with one worker that may hold one MiB of usage."""
     service = services.Service(tmp_path)
     fault_proxy = FaultProxy(service.sync_port)
     with services.gate(tmp_path / "gate", fault_proxy.port, settings={"usage_memory_mib": 1}, concurrency=1) as gate:
@@ -36,7 +35,7 @@ def counter(gate, name: str) -> int:
 
 
 def flood(gate, raw: bytes, count: int, status: int, clients: int = 8) -> None:
-    """So many of one request, each answered before the next, over some connections."""
+    """Sends a request this many times over a few connections, each after the answer to the one before."""
     each = count // clients
     assert each * clients == count
 
@@ -126,7 +125,7 @@ def test_refusals_of_a_revoked_key_are_few_rows_and_each_counts(stand):
 
 
 def pipelined(gate, raw: bytes, count: int) -> None:
-    """So many of one request over one connection, written without waiting for answers; each is answered 200."""
+    """Sends a request this many times over one connection without waiting for answers. Each is answered 200."""
     with http1.connect(gate.port) as s:
         writer = threading.Thread(target=s.sendall, args=(raw * count,))
         writer.start()

@@ -1,4 +1,4 @@
-"""A key's whole life through the client that was generated from the description. The package is `client`."""
+"""A key's whole life, through the client that was generated from the description. The package is `client`."""
 
 import os
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The upstream's own count of what was used beside the key service's: they must agree to the token."""
+"""Compares the upstream's own count of usage with the key service's: they must agree to the token."""
 
 import sqlite3
 
@@ -16,7 +16,7 @@ def truth(gate: Gate) -> dict[str, dict]:
 
 
 def counted(service: Service) -> dict[str, dict]:
-    """The service's, in the upstream's words."""
+    """The service's sums by key, in the upstream's field names."""
     return {
         key: {
             "requests": row["requests"],
@@ -29,7 +29,7 @@ def counted(service: Service) -> dict[str, dict]:
 
 
 def agree(service: Service, gate: Gate, deadline: float = 15) -> None:
-    """The ledger and the upstream agree on every key, and the money on the ledger."""
+    """Waits until the ledger agrees with the upstream for every key, and checks that the sums by model and by key agree."""
     wait_until("the ledger to agree with the upstream", lambda: counted(service) == truth(gate), deadline, every=0.05)
     by_model = service.usage(by="model")
     by_key = service.usage(by="key")
@@ -38,6 +38,6 @@ def agree(service: Service, gate: Gate, deadline: float = 15) -> None:
 
 
 def events(service: Service, where: str = "decision = 'allowed'") -> list[str]:
-    """The ids that the database holds, of events that are so."""
+    """The ids of the events in the database that match the condition."""
     with sqlite3.connect(f"file:{service.file}?mode=ro", uri=True) as db:
         return [row[0].hex() for row in db.execute(f"SELECT id FROM events WHERE {where}")]

@@ -1,4 +1,4 @@
-"""An upstream that gives one written answer for each path, and keeps what it was asked."""
+"""An upstream with a prepared answer for each path, which records its requests."""
 
 import threading
 from dataclasses import dataclass

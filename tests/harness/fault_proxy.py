@@ -1,4 +1,5 @@
-"""Stands between a gate and its key service: holds answers back, replaces them, breaks off, and counts what passes."""
+"""A proxy between a gate and its key service: holds answers back, replaces them, breaks connections, and counts requests.
+"""
 
 import http.client
 import socket

@@ -1,4 +1,4 @@
-"""The whole thing: a mock upstream, an Envoy with the filter, and keys to use it with."""
+"""A whole stack: a mock upstream, an Envoy with the filter, and keys."""
 
 import re
 from dataclasses import dataclass

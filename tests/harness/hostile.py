@@ -1,4 +1,4 @@
-"""A hostile request and what must come of it, in words that read as a row of a table."""
+"""A hostile request and its expected outcome, written as a row of a table."""
 
 import json
 from collections.abc import Callable

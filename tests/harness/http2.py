@@ -1,4 +1,4 @@
-"""HTTP/2 with prior knowledge and without good manners: header names and values go out unchecked."""
+"""HTTP/2 with prior knowledge, which sends header names and values without checking them."""
 
 import socket
 import time

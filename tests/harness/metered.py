@@ -1,4 +1,4 @@
-"""Requests that cost tokens, and the three places that tell what they cost: the access log, `/limits`, the upstream."""
+"""Requests that cost tokens, and the three places that show the cost: the access log, `/limits`, the upstream."""
 
 import copy
 import json
@@ -140,7 +140,7 @@ def counters(gate: Gate, name: str) -> dict[tuple, int]:
 
 
 class Stream:
-    """A streamed answer that is read as far as one likes; then hang up."""
+    """A streamed answer that can be read in parts and left."""
 
     def __init__(self, port: int, raw: bytes):
         self._socket = http1.connect(port)

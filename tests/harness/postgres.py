@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test's own, on a free port: stopped, killed and started again as a deployment's would be."""
+"""A PostgreSQL server of the test's own on a free port, which can be stopped, killed and started again."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""Waiting for something to become true, with a deadline. The one place of the tests that polls."""
+"""Waits with a deadline. No other place in the tests polls."""
 
 import itertools
 import os

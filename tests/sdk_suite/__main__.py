@@ -1,8 +1,8 @@
-"""openai-python's own tests, against a mock of OpenAI's API: all through the gate, and those that fail there through an
-Envoy without the filter.
+"""openai-python's own tests, against a mock of OpenAI's API: all of them through the gate, and those that fail there once
+more through an Envoy without the filter.
 
-What fails without the filter too is no business of the gate's. What passes without it is: the program then says which,
-and exits with 1. `make sdk-suite` fetches what it needs and runs it.
+A test that fails without the filter too is not the gate's fault. A test that passes only without it is: the program names
+it and exits with 1. `make sdk-suite` fetches what is needed and runs the program.
 """
 
 import os
@@ -62,8 +62,8 @@ def tests(directory: Path) -> list[str]:
 
 
 def to_prism(port: int, key: keys.Key | None = None):
-    """The mock as upstream, which serves at its root; and, since the tests bring a key of their own, ours in its
-    place before the filter sees it."""
+    """Leads the gate to the mock, which serves at its root. The tests bring a key of their own, so ours is set in its place
+    before the filter sees it."""
 
     def overlay(config: dict) -> None:
         bootstrap.lead_to(bootstrap.upstream(config), port)
@@ -78,7 +78,7 @@ def to_prism(port: int, key: keys.Key | None = None):
 
 
 def run(gate: Gate, directory: Path, name: str, selected: list[str], workers: int) -> dict[str, str]:
-    """The tests through this Envoy; of each its outcome: passed, failed or skipped."""
+    """Runs the tests through this Envoy. Returns the outcome of each: passed, failed or skipped."""
     results = RESULTS / f"{name}.xml"
     results.unlink(missing_ok=True)
     command = [
