@@ -27,7 +27,6 @@ use crate::request::{EndpointGroup, EndpointSet};
 use crate::time::Nanos;
 use crate::usage::Weights;
 
-mod place;
 mod raw;
 
 /// A mistake in the configuration: where, and what would be right.

@@ -6,8 +6,8 @@ use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use serde_path_to_error::Segment;
 
-use super::place;
 use super::{ConfigError, Metering, Policy, Tier};
 use crate::address::AddressSet;
 use crate::auth::CredentialHeader;
@@ -149,7 +149,31 @@ pub(super) fn parse(json: &[u8]) -> Result<RawConfig, ConfigError> {
         // serde would read a list as the fields in their order.
         Some(_) => return Err(error(".".into(), "must be a JSON object".into())),
     }
-    serde_json::from_slice(json).map_err(|e| error(place::path_of(&e, json), e.to_string()))
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let raw = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|e| error(written(e.path()), e.inner().to_string()))?;
+    reader.end().map_err(|e| error(".".into(), e.to_string()))?;
+    Ok(raw)
+}
+
+/// The names that lead to a mistake; `.` for the document itself. A text that ends too early ends below a name that is
+/// not known, which is left out.
+fn written(path: &serde_path_to_error::Path) -> String {
+    let mut written = String::new();
+    for segment in path {
+        let name = match segment {
+            Segment::Unknown => continue,
+            Segment::Seq { .. } => segment.to_string(),
+            _ if written.is_empty() => segment.to_string(),
+            _ => format!(".{segment}"),
+        };
+        written.push_str(&name);
+    }
+    if written.is_empty() {
+        ".".into()
+    } else {
+        written
+    }
 }
 
 fn error(path: String, problem: String) -> ConfigError {

@@ -131,6 +131,26 @@ fn every_mistake_is_refused_at_its_place() {
         ("[]", ".", "JSON object"),
         ("{} x", ".", "trailing"),
         (
+            r#"{"tiers":{"free":{"#,
+            "tiers.free",
+            "EOF while parsing an object at line 1 column 18",
+        ),
+        (
+            r#"{"tiers":{"free":{"requests_per_minute":}}}"#,
+            "tiers.free.requests_per_minute",
+            "expected value at line 1 column 41",
+        ),
+        (
+            r#"{"held_bodies":{"per_key_bytes":1,}}"#,
+            "held_bodies",
+            "trailing comma",
+        ),
+        (
+            r#"{"paths":[{"exact":"/a","action":"free"},7]}"#,
+            "paths[1]",
+            "invalid type: integer",
+        ),
+        (
             r#"{"held_bodies":{"per_key_bytes":33554431}}"#,
             "held_bodies.per_key_bytes",
             "is less than `per_body_bytes` (33554432)",
