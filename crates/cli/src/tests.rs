@@ -141,7 +141,10 @@ fn with_table(text: &str, section: &str, table: &str) -> String {
 /// `GMTECH_WRITE_DOCS=1 cargo test -p gmtech-cli documented` writes the tables anew.
 #[test]
 fn every_option_is_documented_as_it_is() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operators/service-configuration.md");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/operators/service-configuration.md"
+    );
     let text = std::fs::read_to_string(path).unwrap();
     let program = Cli::command();
     let mut expected = text.clone();

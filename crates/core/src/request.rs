@@ -27,15 +27,17 @@
 //! unknown (a parameter, a part) is never an error: it counts as text.
 
 mod batch;
+mod boundary;
 mod count;
 mod edit;
-mod enclosed;
 mod endpoint;
 mod error;
+mod fault;
 mod fields;
 mod form;
 mod group;
 mod keys;
+mod kind;
 mod lexer;
 mod media;
 mod meter;
@@ -50,15 +52,16 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{BatchFault, Batched};
+pub use batch::Batched;
 pub use count::MAX_COUNT;
 pub use edit::{INSERT_AT_OPEN, UsageEdit, apply};
-pub use endpoint::{BodyForm, Endpoint, EndpointKind};
-pub use error::{BodyError, JsonFault, Param};
+pub use endpoint::{BodyForm, Endpoint};
+pub use error::{BodyError, Param};
+pub use fault::{BatchFault, JsonFault, MultipartFault};
 pub use group::{EndpointGroup, EndpointSet, UnknownGroup};
+pub use kind::EndpointKind;
 pub use lexer::{MAX_DEPTH, MAX_LEADING_SPACE};
 pub use meter::{PartCosts, PartCounts};
-pub use multipart::MultipartFault;
 pub use others::OtherModels;
 pub use reader::{BodyReader, Progress, RequestFacts};
 pub use references::{MAX_REFERENCES, Names, Reference};

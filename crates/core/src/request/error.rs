@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use super::batch::BatchFault;
-use super::multipart::MultipartFault;
-use crate::json::StringFault;
+use super::fault::{BatchFault, JsonFault, MultipartFault};
 
 /// A parameter that the gate reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,27 +78,6 @@ impl Param {
             _ => "an integer of zero or more (without quotes)",
         }
     }
-}
-
-/// What is wrong with a text that should be JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JsonFault {
-    /// A byte that cannot stand where it does (`NaN`, single quotes, trailing commas, `01`).
-    Syntax,
-    /// The text ends before the value does.
-    Truncated,
-    /// Something follows the value.
-    Trailing,
-    /// More than [`super::MAX_DEPTH`] arrays and objects inside one another.
-    TooDeep,
-    /// A control character inside a string that is not escaped.
-    ControlCharacter,
-    /// Not UTF-8, or UTF-16.
-    NotUtf8,
-    /// A byte order mark.
-    ByteOrderMark,
-    /// More than [`super::MAX_LEADING_SPACE`] bytes of white space before the value.
-    LeadingSpace,
 }
 
 /// Why a request body is refused. `Display` is the message for the client: it names the fix and holds
@@ -201,33 +178,6 @@ impl BodyError {
             Self::Batch(..) => "invalid_batch",
             Self::TooLarge(_) => "request_too_large",
         }
-    }
-}
-
-impl From<StringFault> for JsonFault {
-    fn from(fault: StringFault) -> Self {
-        match fault {
-            StringFault::Escape => Self::Syntax,
-            StringFault::ControlCharacter => Self::ControlCharacter,
-            StringFault::NotUtf8 => Self::NotUtf8,
-        }
-    }
-}
-
-impl fmt::Display for JsonFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Syntax => "unexpected character",
-            Self::Truncated => "it ends too early",
-            Self::Trailing => "something follows the JSON value; send exactly one object",
-            Self::TooDeep => "arrays and objects are nested more than 128 deep",
-            Self::ControlCharacter => {
-                "a control character stands in a string; escape it (a line end is \\n)"
-            }
-            Self::NotUtf8 => "it is not valid UTF-8; encode the body as UTF-8",
-            Self::ByteOrderMark => "it starts with a byte order mark; send UTF-8 without one",
-            Self::LeadingSpace => "it starts with more than 64 bytes of white space",
-        })
     }
 }
 

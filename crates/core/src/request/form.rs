@@ -2,9 +2,9 @@
 
 use super::batch::{Batched, Lines};
 use super::count::Count;
-use super::endpoint::EndpointKind;
 use super::error::{BodyError, Param};
 use super::keys::Key;
+use super::kind::EndpointKind;
 use super::meter::{Meter, PartCosts};
 use super::nested::{self, Names};
 use super::others::OtherModels;

@@ -6,7 +6,8 @@
 //! what passes by.
 
 use super::count::Count;
-use super::error::{BodyError, JsonFault};
+use super::error::BodyError;
+use super::fault::JsonFault;
 use crate::json::Number;
 use crate::json::{Step, Text, TextError};
 

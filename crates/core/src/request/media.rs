@@ -1,8 +1,9 @@
 //! What a body's headers say of its form.
 
+use super::boundary::Boundary;
 use super::endpoint::BodyForm;
 use super::error::BodyError;
-use super::multipart::{Boundary, MultipartFault};
+use super::fault::MultipartFault;
 
 /// How to read the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,63 +6,12 @@
 //! lines end in CRLF, nothing stands before the first boundary or after the last, and a boundary in any other
 //! place is refused.
 
+use super::boundary::Boundary;
 use super::error::BodyError;
+use super::fault::MultipartFault;
 use super::form::Form;
 use super::part;
 use crate::json::Bounded;
-
-/// What is wrong with a form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MultipartFault {
-    /// The content type has no boundary, several, or one that RFC 2046 does not allow.
-    Boundary,
-    /// The body does not begin with the boundary.
-    Start,
-    /// The boundary stands where parsers differ on what it means.
-    Ambiguous,
-    /// A part's headers are malformed, too long, or too many.
-    Header,
-    /// A part's content-disposition has no plain name.
-    Name,
-    /// A charset other than UTF-8, or a form inside the form.
-    Charset,
-    /// The body ends before its closing boundary.
-    Truncated,
-    /// Something follows the closing boundary.
-    Trailing,
-}
-
-impl std::fmt::Display for MultipartFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Boundary => {
-                "the content-type header needs one boundary parameter of 1 to 70 characters; let your HTTP library set the header"
-            }
-            Self::Start => "it does not begin with the boundary of the content-type header",
-            Self::Ambiguous => "the boundary stands inside a part; use one that occurs nowhere else",
-            Self::Header => "a part's headers are malformed or too long",
-            Self::Name => "a part needs content-disposition: form-data with one name of plain ASCII letters",
-            Self::Charset => "send it in UTF-8, without another charset and without a form inside it",
-            Self::Truncated => "it ends before the closing boundary",
-            Self::Trailing => "something follows the closing boundary",
-        })
-    }
-}
-
-/// `--` and the boundary: 1 to 70 characters of RFC 2046 §5.1.1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Boundary(Box<[u8]>);
-
-impl Boundary {
-    pub(super) fn new(text: &[u8]) -> Result<Self, MultipartFault> {
-        let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(b);
-        let fits = (1..=70).contains(&text.len()) && !text.ends_with(b" ");
-        if !fits || !text.iter().all(allowed) {
-            return Err(MultipartFault::Boundary);
-        }
-        Ok(Self([b"--", text].concat().into()))
-    }
-}
 
 /// A line end that may begin a delimiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,8 +112,10 @@ impl Multipart {
         Ok(match (self.state, byte) {
             (State::Start(matched), _) => {
                 let matched = matched.saturating_add(1);
-                match self.boundary.0.get(..matched) {
-                    Some([.., last]) if *last == byte && matched == self.boundary.0.len() => {
+                match self.boundary.delimiter().get(..matched) {
+                    Some([.., last])
+                        if *last == byte && matched == self.boundary.delimiter().len() =>
+                    {
                         State::Dash
                     }
                     Some([.., last]) if *last == byte => State::Start(matched),
@@ -222,9 +173,11 @@ impl Multipart {
             (Some((Break::Cr, 0)), b'\n') => return Ok(State::Content(Some((Break::CrLf, 0)))),
             (_, b'\r') => Some((Break::Cr, 0)),
             (_, b'\n') => Some((Break::Lf, 0)),
-            (Some((line_end, matched)), _) if self.boundary.0.get(matched) == Some(&byte) => {
+            (Some((line_end, matched)), _)
+                if self.boundary.delimiter().get(matched) == Some(&byte) =>
+            {
                 let matched = matched.saturating_add(1);
-                if matched < self.boundary.0.len() {
+                if matched < self.boundary.delimiter().len() {
                     return Ok(State::Content(Some((line_end, matched))));
                 }
                 if line_end != Break::CrLf {
@@ -238,7 +191,7 @@ impl Multipart {
         if let Some((line_end, matched)) = candidate {
             self.form.content(line_end.bytes());
             self.form
-                .content(self.boundary.0.get(..matched).unwrap_or_default());
+                .content(self.boundary.delimiter().get(..matched).unwrap_or_default());
         }
         if next.is_none() {
             self.form.content(&[byte]);

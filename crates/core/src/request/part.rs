@@ -1,8 +1,8 @@
 //! The headers of one part of a form.
 
 use super::error::BodyError;
+use super::fault::MultipartFault;
 use super::media;
-use super::multipart::MultipartFault;
 use crate::json::Bounded;
 
 /// Longer names are none that the gate knows.

@@ -2,10 +2,11 @@
 
 use super::batch::{Batched, Document};
 use super::edit::UsageEdit;
-use super::endpoint::{Endpoint, EndpointKind};
+use super::endpoint::Endpoint;
 use super::error::{BodyError, Param};
 use super::fields::Fields;
 use super::form::Form;
+use super::kind::EndpointKind;
 use super::lexer::Lexer;
 use super::media::{self, Media};
 use super::meter::{Meter, PartCosts, PartCounts};

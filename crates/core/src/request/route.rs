@@ -6,8 +6,8 @@
 
 use percent_encoding::percent_decode;
 
-use super::endpoint::EndpointKind;
 use super::group::EndpointGroup;
+use super::kind::EndpointKind;
 use crate::objects::path::{Place, place};
 
 /// More segments than any API has.

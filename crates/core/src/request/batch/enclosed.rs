@@ -3,11 +3,12 @@
 //! What stands inside is read as a request of its own is, by the same [`Fields`]; around it only what says where the request
 //! goes.
 
-use super::batch::{BatchFault, Batched};
-use super::error::BodyError;
-use super::fields::Fields;
-use super::lexer::{Begin, Scalar, Visitor};
-use super::meter::PartCosts;
+use super::super::error::BodyError;
+use super::super::fault::BatchFault;
+use super::super::fields::Fields;
+use super::super::lexer::{Begin, Scalar, Visitor};
+use super::super::meter::PartCosts;
+use super::sum::Batched;
 use crate::json::Bounded;
 
 /// The longest `url` of a line.
