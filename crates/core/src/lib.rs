@@ -33,6 +33,7 @@ pub mod key;
 pub mod limiter;
 pub mod limits;
 pub mod model;
+mod object_id;
 pub mod objects;
 pub mod output_forecast;
 pub mod path;

@@ -32,13 +32,16 @@
 mod anthropic;
 mod chat;
 mod cohere;
+mod counts;
 mod findings;
 mod gemini;
 mod lines;
 mod meter;
+mod plan;
 mod report;
 mod responses;
 mod schema;
+mod shapes;
 mod shown;
 mod sse;
 mod tokens;
@@ -46,7 +49,8 @@ mod unread;
 mod walker;
 
 pub use lines::LinesMeter;
-pub use meter::{Ending, MeterPlan, Metered, Output, ResponseFacts, ResponseMeter};
+pub use meter::ResponseMeter;
+pub use plan::{Ending, MeterPlan, Metered, Output, ResponseFacts};
 pub use shown::{Progress, Shown};
 pub use tokens::{Tokens, Usage, Weights};
 

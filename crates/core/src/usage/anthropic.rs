@@ -3,8 +3,9 @@
 //! A stream reports in `message_start.message.usage` and, cumulatively, in `message_delta.usage`; the
 //! walker keeps the largest of each field.
 
+use super::counts::USAGE;
 use super::report::{Field, Report};
-use super::schema::{Members, Schema, USAGE};
+use super::schema::{Members, Schema};
 use super::tokens::Tokens;
 
 /// The `message` of `message_start`, whose content is still empty.

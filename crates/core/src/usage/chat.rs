@@ -3,8 +3,9 @@
 //! `usage.{prompt,completion,total}_tokens`; details are *of* these, except that xAI leaves reasoning out
 //! of the completion but in the total. Moonshot reports within the choice, Groq under `x_groq` too.
 
+use super::counts::USAGE;
 use super::report::{Field, Report};
-use super::schema::{Members, Schema, USAGE};
+use super::schema::{Members, Schema};
 use super::tokens::Tokens;
 
 /// `choices` of a chunk.

@@ -2,9 +2,10 @@
 
 use crate::estimate::TextEstimator;
 
-use super::meter::MeterPlan;
+use super::plan::MeterPlan;
 use super::report::Report;
 use super::schema::{Kind, Names, Schema, Tag};
+use super::shapes;
 use super::shown::{Gathered, Shown};
 use super::tokens::{Tokens, Usage};
 use super::unread::Strings;
@@ -133,7 +134,7 @@ impl Findings {
         }
         self.events = self.events.saturating_add(u64::from(document.generated));
         self.ended |= document.last;
-        if document.report.tokens().is_some() {
+        if shapes::tokens(&document.report).is_some() {
             self.report.merge(&document.report);
             self.outran = false;
         } else {
@@ -160,7 +161,7 @@ impl Findings {
         };
         let generated = self.text.tokens().saturating_add(others);
         let streamed = self.events.max(generated).max(self.listed);
-        let seen = self.report.tokens();
+        let seen = shapes::tokens(&self.report);
         if self.error && streamed == 0 && seen.is_none() {
             return Usage::LowerBound(Tokens::default());
         }

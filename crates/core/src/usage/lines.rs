@@ -6,8 +6,10 @@
 //! # Failure policy
 //! What was cut, or is no JSON, is no sum: [`Usage::LowerBound`].
 
+use super::counts::USAGE;
 use super::report::Report;
-use super::schema::{Kind, Names, Schema, USAGE};
+use super::schema::{Kind, Names, Schema};
+use super::shapes;
 use super::tokens::{Tokens, Usage};
 use super::walker::{Sink, Walker};
 
@@ -91,7 +93,7 @@ impl Sink for Sums {
 
     fn document(&mut self) {
         let line = std::mem::take(&mut self.line);
-        if let Some(used) = line.tokens() {
+        if let Some(used) = shapes::tokens(&line) {
             self.total = self.total.plus(&used);
         }
     }

@@ -8,67 +8,13 @@
 //! from below, and the bytes pass.
 
 use super::findings::{Findings, at_least_one};
-use super::schema;
+use super::plan::{Ending, MeterPlan, Metered, Output, ResponseFacts};
+use super::shapes;
 use super::shown::Shown;
 use super::sse::SseReader;
 use super::tokens::{Tokens, Usage};
 use super::unread::Opaque;
 use super::walker::Walker;
-
-/// What the head of an answer says.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ResponseFacts<'a> {
-    /// The HTTP status.
-    pub status: u16,
-    /// `content-type`, as it came.
-    pub content_type: Option<&'a [u8]>,
-    /// `content-encoding`, as it came.
-    pub content_encoding: Option<&'a [u8]>,
-}
-
-/// What was decided about the answer when the request was admitted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MeterPlan {
-    /// Tokens of the prompt, as estimated; stands in where the answer does not tell.
-    pub prompt_estimate: u64,
-    /// Tokens of the output, as reserved; stands in where the answer cannot be read at all and its bytes are fewer.
-    pub output_estimate: u64,
-    /// Whether a model generates the answer; not so with embeddings, whose bytes are no output.
-    pub generates: bool,
-    /// Whether the usage event of a stream was asked for by the gate alone and is to be taken out.
-    pub drop_usage_event: bool,
-}
-
-/// What to forward in place of a chunk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Output {
-    /// The chunk as it came.
-    Unchanged,
-    /// These bytes, possibly none.
-    Replaced(Vec<u8>),
-}
-
-/// How an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// By its end of stream, or by trailers.
-    Complete,
-    /// The client hung up, or the upstream did.
-    Cut,
-}
-
-/// What a meter came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Metered {
-    /// Bytes held back that are still to be forwarded, unless the stream was cut.
-    pub tail: Vec<u8>,
-    /// What the answer used.
-    pub usage: Usage,
-    /// Whether a content encoding hid the answer: worth a counter, since upstreams are asked for none.
-    pub hidden_by_encoding: bool,
-}
 
 /// Meters one answer.
 #[derive(Debug)]
@@ -234,7 +180,7 @@ impl ResponseMeter {
 
 fn json() -> Reader {
     Reader::Json(Box::new((
-        Walker::of_body(&schema::BODY),
+        Walker::of_body(&shapes::BODY),
         Findings::of_body(),
     )))
 }

@@ -1,8 +1,5 @@
 //! The counts that an answer reported, field by field, before a provider's shape makes tokens of them.
 
-use super::tokens::Tokens;
-use super::{anthropic, chat, cohere, gemini, responses};
-
 /// A number that some provider reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
@@ -59,31 +56,5 @@ impl Report {
     /// A field's count, or zero.
     pub(super) fn or_zero(&self, field: Field) -> u64 {
         self.get(field).unwrap_or(0)
-    }
-
-    /// The tokens, in the shape that the fields tell: the largest, should a gateway report in two. A report of
-    /// nothing but zeros is none.
-    pub(super) fn tokens(&self) -> Option<Tokens> {
-        let total = self.or_zero(Field::Total);
-        let shapes = [
-            chat::tokens(self),
-            anthropic::tokens(self),
-            responses::tokens(self),
-            gemini::tokens(self),
-            cohere::tokens(self),
-            // Embeddings and reranks of some say no more than the total: it was all prompt.
-            Some(Tokens {
-                input: total,
-                total,
-                ..Tokens::default()
-            }),
-        ];
-        // Of equals the first: the total alone knows less than any shape.
-        shapes
-            .into_iter()
-            .flatten()
-            .rev()
-            .max_by_key(Tokens::billable_total)
-            .filter(|tokens| !tokens.is_zero())
     }
 }

@@ -3,8 +3,9 @@
 //! A stream's text comes in `delta` strings and is repeated by `…done` events and the final response; only
 //! the deltas count as streamed. The report stands in `response.usage` of the last event.
 
+use super::counts::USAGE;
 use super::report::{Field, Report};
-use super::schema::{Members, Names, Schema, USAGE};
+use super::schema::{Members, Names, Schema};
 use super::tokens::Tokens;
 
 /// The response that an event carries: its report and its end, not the text that it repeats.

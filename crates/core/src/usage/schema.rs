@@ -1,11 +1,8 @@
-//! The places of an answer that mean something, as constant trees that read like the documents.
+//! What the places of an answer mean: constant trees that read like the documents.
 //!
-//! One tree serves every provider: their shapes share no key with two meanings, so an answer's shape is
-//! told by its own keys and needs no configuration. Each provider's file holds its branches; the two
-//! roots here join them. What stands anywhere else is skipped.
+//! Each provider's file holds its branches, [`super::shapes`] joins them. What stands anywhere else is skipped.
 
 use super::report::Field;
-use super::{anthropic, chat, cohere, gemini, responses};
 
 /// What a value looks like from its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,100 +129,3 @@ fn find(members: Members, key: &[u8]) -> Option<&'static Schema> {
         .find(|(name, _)| name.as_bytes() == key)
         .map(|(_, place)| place)
 }
-
-/// A usage report's members, of OpenAI's two shapes, Anthropic's and Cohere's.
-pub(super) const USAGE: Members = &[
-    ("prompt_tokens", Schema::Count(Field::Prompt)),
-    ("completion_tokens", Schema::Count(Field::Completion)),
-    ("input_tokens", Schema::Count(Field::Input)),
-    ("output_tokens", Schema::Count(Field::Output)),
-    ("total_tokens", Schema::Count(Field::Total)),
-    ("prompt_tokens_details", Schema::Object(INPUT_DETAILS)),
-    ("input_tokens_details", Schema::Object(INPUT_DETAILS)),
-    // As audio transcriptions spell it.
-    ("input_token_details", Schema::Object(INPUT_DETAILS)),
-    ("completion_tokens_details", Schema::Object(OUTPUT_DETAILS)),
-    ("output_tokens_details", Schema::Object(OUTPUT_DETAILS)),
-    ("output_token_details", Schema::Object(OUTPUT_DETAILS)),
-    // DeepSeek, Moonshot; SGLang, xAI.
-    ("prompt_cache_hit_tokens", Schema::Count(Field::Cached)),
-    ("cached_tokens", Schema::Count(Field::Cached)),
-    ("reasoning_tokens", Schema::Count(Field::Reasoning)),
-    ("cache_read_input_tokens", Schema::Count(Field::CacheRead)),
-    (
-        "cache_creation_input_tokens",
-        Schema::Count(Field::CacheCreation),
-    ),
-    ("billed_units", Schema::Object(cohere::BILLED_UNITS)),
-];
-
-const INPUT_DETAILS: Members = &[
-    ("cached_tokens", Schema::Count(Field::Cached)),
-    ("cache_write_tokens", Schema::Count(Field::CacheWrite)),
-    ("audio_tokens", Schema::Count(Field::AudioInput)),
-];
-
-const OUTPUT_DETAILS: Members = &[
-    ("reasoning_tokens", Schema::Count(Field::Reasoning)),
-    ("audio_tokens", Schema::Count(Field::AudioOutput)),
-];
-
-/// An event's data: what it adds to the answer, never what it repeats of it.
-pub(super) static EVENT: Schema = Schema::Object(&[
-    ("type", Schema::Tag(Tag::Type)),
-    ("id", Schema::Id(Names::Itself)),
-    ("error", Schema::Error),
-    ("usage", Schema::Usage(USAGE)),
-    ("choices", chat::CHOICES_STREAMED),
-    ("x_groq", chat::X_GROQ),
-    ("response", responses::RESPONSE),
-    ("message", anthropic::MESSAGE_START),
-    ("content_block", anthropic::CONTENT_BLOCK_START),
-    // A string in OpenAI's typed events, an object in Anthropic's and Cohere's.
-    ("delta", Schema::Any(&[Schema::Text, anthropic::DELTA])),
-    ("usageMetadata", gemini::USAGE_METADATA),
-    ("candidates", gemini::CANDIDATES),
-    ("audio", Schema::Blob),
-    ("b64_json", Schema::Blob),
-    ("partial_image_b64", Schema::Blob),
-]);
-
-/// A whole answer, or an array of answers (Gemini's stream without `alt=sse`).
-pub(super) static BODY: Schema = Schema::Any(&[
-    Schema::Object(BODY_MEMBERS),
-    Schema::List(&Schema::Object(BODY_MEMBERS)),
-]);
-
-const BODY_MEMBERS: Members = &[
-    ("error", Schema::Error),
-    ("id", Schema::Id(Names::Itself)),
-    ("request_id", Schema::Id(Names::Deferred)),
-    ("output_file_id", Schema::Id(Names::Output)),
-    ("error_file_id", Schema::Id(Names::Failures)),
-    ("results_url", Schema::Id(Names::Results)),
-    ("status", Schema::Tag(Tag::Status)),
-    // Anthropic's batches.
-    ("processing_status", Schema::Tag(Tag::Status)),
-    ("usage", Schema::Usage(USAGE)),
-    ("choices", chat::CHOICES_WHOLE),
-    ("output", responses::OUTPUT),
-    (
-        "content",
-        Schema::List(&Schema::Object(anthropic::CONTENT_BLOCK)),
-    ),
-    // Cohere's chat.
-    ("message", cohere::MESSAGE),
-    ("usageMetadata", gemini::USAGE_METADATA),
-    ("candidates", gemini::CANDIDATES),
-    ("meta", cohere::META),
-    // A transcription.
-    ("text", Schema::Text),
-    // Images, embeddings.
-    (
-        "data",
-        Schema::Items(&Schema::Object(&[
-            ("b64_json", Schema::Blob),
-            ("embedding", Schema::Nothing),
-        ])),
-    ),
-];

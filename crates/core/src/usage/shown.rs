@@ -1,7 +1,7 @@
 //! What an answer shows of the objects that the provider keeps: their ids, as digests, and how far they are.
 
 use super::schema::Names;
-use crate::objects::{IdHasher, ObjectId};
+use crate::object_id::{IdHasher, ObjectId};
 
 /// How far the work on an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@
 //! before an event, a BOM.
 
 use super::findings::{Findings, Verdict};
-use super::meter::Output;
-use super::schema;
+use super::plan::Output;
+use super::shapes;
 use super::shown::Shown;
 use super::walker::{Sink, Walker};
 use crate::json::Bounded;
@@ -105,7 +105,7 @@ impl Cut<'_> {
 impl SseReader {
     pub(super) fn new(drops: bool) -> Self {
         Self {
-            walker: Walker::of_events(&schema::EVENT),
+            walker: Walker::of_events(&shapes::EVENT),
             findings: Findings::default(),
             drops,
             line: Line::Start,
