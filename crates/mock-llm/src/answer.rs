@@ -6,12 +6,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, heade
 use crate::capture::{Outcome, lock};
 use crate::directive::Directives;
 use crate::error::Failure;
+use crate::family::Family;
 use crate::job::{Job, Reply};
+use crate::mock::Mock;
 use crate::play::{Guard, Player};
 use crate::script::{Mark, Piece, lay_out};
 use crate::sse::{pad_first, write_event};
-use crate::upstream::{Mock, Verdict, ending};
-use crate::wire::Family;
+use crate::verdict::Verdict;
 
 /// In a response's extensions: the connection is to be closed instead of sending it.
 #[derive(Clone, Copy, Debug)]
@@ -180,5 +181,14 @@ impl Answering<'_> {
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+/// How an answered request is noted.
+fn ending(failed: bool) -> Outcome {
+    if failed {
+        Outcome::Failed
+    } else {
+        Outcome::Completed
     }
 }

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::wire::Family;
+use crate::family::Family;
 
 /// An answer that is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]

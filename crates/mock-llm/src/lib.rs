@@ -20,14 +20,17 @@ pub mod directive;
 
 mod answer;
 mod error;
+mod family;
 mod form;
 mod job;
+mod mock;
 mod play;
 mod script;
 mod server;
 mod shelf;
 mod sse;
 mod upstream;
+mod verdict;
 mod wire;
 
 use std::sync::Arc;
@@ -42,7 +45,7 @@ pub use server::serve;
 
 use capture::Filter;
 use directive::Directives;
-use upstream::Mock;
+use mock::Mock;
 
 /// The models that are listed unless others are given.
 pub const DEFAULT_MODELS: [&str; 9] = [

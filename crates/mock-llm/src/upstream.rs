@@ -9,57 +9,20 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
-use crate::Config;
 use crate::answer::Answering;
-use crate::capture::{Capture, Outcome, latin1, lock};
-use crate::directive::{BadDirective, Directives, split_model};
+use crate::capture::{latin1, lock};
+use crate::directive::{Directives, split_model};
 use crate::error::Failure;
+use crate::family::Family;
 use crate::form;
 use crate::job::{Job, Reply};
+use crate::mock::Mock;
 use crate::play::Guard;
-use crate::shelf::Shelf;
-use crate::wire::{Endpoint, Family, kept};
+use crate::verdict::Verdict;
+use crate::wire::{Endpoint, kept};
 
 /// The longest request body that is read, in bytes.
 const MAX_REQUEST: usize = 256 << 20;
-
-/// What all requests share.
-#[derive(Debug)]
-pub(crate) struct Mock {
-    pub config: Config,
-    pub capture: Arc<Capture>,
-    pub shelf: Shelf,
-}
-
-impl Mock {
-    pub(crate) fn new(config: Config) -> Self {
-        Self {
-            config,
-            capture: Arc::default(),
-            shelf: Shelf::default(),
-        }
-    }
-}
-
-/// What comes of a request.
-pub(crate) enum Verdict {
-    Reply(Box<Job>, Reply),
-    Failure(Failure),
-    Redirect { status: u16, to: String },
-    Drop,
-}
-
-impl From<Failure> for Verdict {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-impl From<BadDirective> for Verdict {
-    fn from(bad: BadDirective) -> Self {
-        Self::Failure(Failure::invalid(&bad.to_string(), Some("x-mock")))
-    }
-}
 
 /// Answers any path that is not the mock's own.
 pub(crate) async fn answer(
@@ -229,14 +192,5 @@ impl Call<'_> {
         }
         let status = d.status.or(d.fail_times.map(|_| 500))?;
         (status >= 400).then(|| Verdict::Failure(Failure::server(status)))
-    }
-}
-
-/// How an answered request is noted.
-pub(crate) fn ending(failed: bool) -> Outcome {
-    if failed {
-        Outcome::Failed
-    } else {
-        Outcome::Completed
     }
 }

@@ -5,6 +5,7 @@ use axum::http::Method;
 use serde_json::Value;
 
 use crate::error::Failure;
+use crate::family::Family;
 use crate::job::{Ask, Event, Job, Reply};
 
 pub(crate) mod audio;
@@ -18,14 +19,6 @@ pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod moderations;
 pub(crate) mod responses;
-
-/// Whose shapes an endpoint has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    OpenAi,
-    Anthropic,
-    Gemini,
-}
 
 /// An endpoint, with what its path says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,25 @@
+//! What all requests share.
+
+use std::sync::Arc;
+
+use crate::Config;
+use crate::capture::Capture;
+use crate::shelf::Shelf;
+
+/// The mock: how it is set up, what it received, what it keeps.
+#[derive(Debug)]
+pub(crate) struct Mock {
+    pub config: Config,
+    pub capture: Arc<Capture>,
+    pub shelf: Shelf,
+}
+
+impl Mock {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            capture: Arc::default(),
+            shelf: Shelf::default(),
+        }
+    }
+}
