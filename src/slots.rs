@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use gmtech_core::limiter::{Account, SLOT_LIFETIME, Slot, renew};
+use gmtech_core::limiter::{SLOT_LIFETIME, Slots, renew};
 
 use crate::host::shared_data::SharedCounters;
 use crate::host::system;
@@ -14,16 +14,15 @@ use crate::host::system;
 pub(crate) const RENEWAL: u64 = SLOT_LIFETIME / 3;
 
 thread_local! {
-    static HELD: RefCell<HashMap<u32, (Account, Slot)>> = RefCell::default();
+    static HELD: RefCell<HashMap<u32, Slots>> = RefCell::default();
 }
 
 /// Holds a stream's place, if it has one. It is the same one from its head to its end.
-pub(crate) fn hold(stream: u32, place: Option<(&Account, Slot)>) {
-    if let Some((account, slot)) = place {
+pub(crate) fn hold(stream: u32, slots: Option<&Slots>) {
+    if let Some(slots) = slots {
         HELD.with(|held| {
             if let Ok(mut held) = held.try_borrow_mut() {
-                held.entry(stream)
-                    .or_insert_with(|| (account.clone(), slot));
+                held.entry(stream).or_insert_with(|| slots.clone());
             }
         });
     }
@@ -45,8 +44,8 @@ pub(crate) fn renew_all() {
     };
     HELD.with(|held| {
         if let Ok(held) = held.try_borrow() {
-            for (account, slot) in held.values() {
-                if renew(&SharedCounters, account, *slot, now.monotonic).is_err() {
+            for slots in held.values() {
+                if renew(&SharedCounters, slots, now.monotonic).is_err() {
                     log::warn!("gmtech: a place in flight could not be renewed");
                 }
             }

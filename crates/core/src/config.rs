@@ -63,14 +63,14 @@ impl Tier {
     #[must_use]
     pub fn limits(&self, key: &LimitOverrides) -> Limits {
         Limits {
-            requests: limit(
+            requests: Some(limit(
                 (self.requests_per_minute, self.requests_burst),
                 (key.requests_per_minute, key.requests_burst),
-            ),
-            tokens: limit(
+            )),
+            tokens: Some(limit(
                 (self.tokens_per_minute, self.tokens_burst),
                 (key.tokens_per_minute, key.tokens_burst),
-            ),
+            )),
             max_in_flight: key
                 .max_in_flight
                 .or(self.max_in_flight)

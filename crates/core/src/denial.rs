@@ -34,6 +34,9 @@ use crate::time::SECOND;
 /// The methods that pass.
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
+/// On a refusal by a limit: whose limit it is, by [`Scope::name`](crate::limiter::Scope::name).
+const LIMIT_SCOPE: &str = "x-ratelimit-scope";
+
 const KEYS_PAGE: &str = "https://app.gmtech.com/users/api-keys/";
 
 /// An answer that the gate gives by itself.
@@ -212,7 +215,7 @@ impl Denial {
             Self::ModelNotAllowed { .. } => {
                 kind!(ModelNotFound, 403, "invalid_request_error", "model_not_found", param "model")
             }
-            Self::Limit(hit) => match hit.dimension {
+            Self::Limit(hit) => match hit.dimension() {
                 Dimension::Requests => {
                     kind!(RateLimitRequests, 429, "requests", "rate_limit_exceeded")
                 }
@@ -288,7 +291,7 @@ impl Denial {
     /// When to try again, where the gate can say.
     fn wait(&self) -> Option<Exceeded> {
         match self {
-            Self::Limit(hit) => Some(hit.exceeded),
+            Self::Limit(hit) => Some(hit.refusal.exceeded),
             Self::Credit | Self::ModelBudget { .. } => Some(Exceeded::Never),
             Self::BodiesOfKey { .. } | Self::NotReady | Self::Overloaded | Self::Unavailable => {
                 Some(Exceeded::Wait(SECOND))
@@ -307,7 +310,9 @@ impl Denial {
                 headers.push(("www-authenticate", "Bearer".into()));
             }
             Self::Limit(hit) => {
-                headers.extend(audience.dialect.limit_headers(&hit.snapshot, wall_millis))
+                let snapshot = &hit.refusal.snapshot;
+                headers.extend(audience.dialect.limit_headers(snapshot, wall_millis));
+                headers.push((LIMIT_SCOPE, hit.scope().name().into()));
             }
             Self::Method { .. } => headers.push(("allow", METHODS.into())),
             _ => {}
@@ -322,7 +327,10 @@ impl Denial {
                 message: &self.message(),
                 wait: self.wait(),
             }),
-            details: kind.decision.details(),
+            details: match self {
+                Self::Limit(hit) => hit.details(kind.decision),
+                _ => kind.decision.details(),
+            },
         }
     }
 }

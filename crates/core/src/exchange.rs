@@ -32,7 +32,7 @@ use crate::decision::Decision;
 use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
 use crate::key::KeyDigest;
-use crate::limiter::{self, Account, Admission, LimitSnapshot, Reservation, Slot};
+use crate::limiter::{self, Account, Admission, LimitSnapshot, Reservation, Slots};
 use crate::model::ModelId;
 use crate::objects::ObjectId;
 use crate::record::KeyRecord;
@@ -322,7 +322,7 @@ impl Exchange {
 
     /// The place in flight to be renewed while the request is under way.
     #[must_use]
-    pub fn slot(&self) -> Option<(&Account, Slot)> {
+    pub fn slot(&self) -> Option<&Slots> {
         match &self.phase {
             Phase::Forwarded(Some(forwarded)) => forwarded.reservation.slot(),
             _ => self.admission.as_ref().and_then(Admission::slot),

@@ -58,8 +58,8 @@ fn a_key_reads_as_it_is_written() {
     assert_eq!(record.expires_at, Some(1_798_761_600));
     assert_eq!(record.status, crate::record::Status::Suspended);
     let tier = policy.tier(&record.tier).unwrap();
-    assert_eq!(tier.limits(&record.limits).requests.burst(), 5);
-    assert_eq!(tier.limits(&record.limits).tokens.burst(), 40_000);
+    assert_eq!(tier.limits(&record.limits).requests.unwrap().burst(), 5);
+    assert_eq!(tier.limits(&record.limits).tokens.unwrap().burst(), 40_000);
 }
 
 #[test]
@@ -72,8 +72,8 @@ fn what_a_record_of_the_service_says_out_of_range_is_held_to_the_range() {
     let record =
         r#"{"requests_burst":1000000000,"tokens_burst":4294967295,"max_in_flight":4294967295}"#;
     let limits = tier.limits(&serde_json::from_str(record).unwrap());
-    assert_eq!(limits.requests.burst(), 16_666_666);
-    assert_eq!(limits.tokens.burst(), 1_000_000_000);
+    assert_eq!(limits.requests.unwrap().burst(), 16_666_666);
+    assert_eq!(limits.tokens.unwrap().burst(), 1_000_000_000);
     assert_eq!(limits.max_in_flight.unwrap().get(), 1_024);
 }
 
@@ -100,7 +100,7 @@ fn a_key_overrides_rate_and_burst_separately() {
             requests_burst: burst,
             ..LimitOverrides::default()
         };
-        assert_eq!(tier.limits(&key).requests.burst(), expected);
+        assert_eq!(tier.limits(&key).requests.unwrap().burst(), expected);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::dialect::{Told, json};
+use super::headers::rate_headers;
 use crate::limiter::LimitSnapshot;
 use crate::time::{Nanos, SECOND};
 
@@ -65,33 +66,21 @@ fn error_type(status: u16, code: &str) -> &'static str {
 pub(super) fn limit_headers(
     snapshot: &LimitSnapshot,
     wall_millis: u64,
-) -> [(&'static str, String); 6] {
-    let LimitSnapshot {
-        requests, tokens, ..
-    } = snapshot;
-    [
-        (
-            "anthropic-ratelimit-requests-limit",
-            requests.limit.to_string(),
-        ),
-        (
-            "anthropic-ratelimit-requests-remaining",
-            requests.remaining.to_string(),
-        ),
-        (
-            "anthropic-ratelimit-requests-reset",
-            rfc_3339(wall_millis, requests.reset),
-        ),
-        ("anthropic-ratelimit-tokens-limit", tokens.limit.to_string()),
-        (
-            "anthropic-ratelimit-tokens-remaining",
-            tokens.remaining.to_string(),
-        ),
-        (
-            "anthropic-ratelimit-tokens-reset",
-            rfc_3339(wall_millis, tokens.reset),
-        ),
-    ]
+) -> Vec<(&'static str, String)> {
+    let requests = [
+        "anthropic-ratelimit-requests-limit",
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+    ];
+    let tokens = [
+        "anthropic-ratelimit-tokens-limit",
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-reset",
+    ];
+    let reset = |span| rfc_3339(wall_millis, span);
+    let requests = rate_headers(snapshot.requests, requests, reset);
+    let tokens = rate_headers(snapshot.tokens, tokens, reset);
+    requests.chain(tokens).collect()
 }
 
 /// The end of the year 9999: RFC 3339 goes no further.

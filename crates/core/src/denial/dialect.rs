@@ -97,14 +97,14 @@ impl Dialect {
         }
     }
 
-    /// Each limit, what is left of it, and when it is whole again, in headers that the dialect's clients read.
+    /// Each limit of requests or tokens, what is left of it, and when it is whole again, in headers that the dialect's clients read.
     /// `wall_millis` (milliseconds since the Unix epoch) is when the limits stood so.
     #[must_use]
     pub fn limit_headers(
         self,
         snapshot: &LimitSnapshot,
         wall_millis: u64,
-    ) -> [(&'static str, String); 6] {
+    ) -> Vec<(&'static str, String)> {
         match self {
             Self::OpenAi | Self::Gemini => openai::limit_headers(snapshot),
             Self::Anthropic => anthropic::limit_headers(snapshot, wall_millis),

@@ -1,6 +1,6 @@
 //! The headers by which SDKs learn when to try again. All dialects read the same.
 
-use crate::limiter::gcra::Exceeded;
+use crate::limiter::gcra::{Exceeded, Standing};
 use crate::time::{Nanos, SECOND};
 
 /// Waits up to this are honoured by every SDK; at 60 s some retry at once instead (openai-node 4).
@@ -24,4 +24,20 @@ pub(super) fn retry_headers(exceeded: Exceeded) -> Vec<(&'static str, String)> {
         headers.push(("x-should-retry", "false".into()));
     }
     headers
+}
+
+/// The headers of one rate, by their names: its limit, what remains of it, and its reset. None where nothing is limited.
+pub(super) fn rate_headers(
+    standing: Option<Standing>,
+    [limit, remaining, reset]: [&'static str; 3],
+    time: impl Fn(Nanos) -> String,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let headers = standing.map(|standing| {
+        [
+            (limit, standing.limit.to_string()),
+            (remaining, standing.remaining.to_string()),
+            (reset, time(standing.reset)),
+        ]
+    });
+    headers.into_iter().flatten()
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::dialect::{Told, json};
+use super::headers::rate_headers;
 use crate::go_duration::go_duration;
 use crate::limiter::LimitSnapshot;
 
@@ -32,19 +33,18 @@ pub(super) fn body(told: &Told<'_>) -> String {
 
 /// By the names and in the units of <https://platform.openai.com/docs/guides/rate-limits>: resets are the time
 /// until fully restored.
-pub(super) fn limit_headers(snapshot: &LimitSnapshot) -> [(&'static str, String); 6] {
-    let LimitSnapshot {
-        requests, tokens, ..
-    } = snapshot;
-    [
-        ("x-ratelimit-limit-requests", requests.limit.to_string()),
-        ("x-ratelimit-limit-tokens", tokens.limit.to_string()),
-        (
-            "x-ratelimit-remaining-requests",
-            requests.remaining.to_string(),
-        ),
-        ("x-ratelimit-remaining-tokens", tokens.remaining.to_string()),
-        ("x-ratelimit-reset-requests", go_duration(requests.reset)),
-        ("x-ratelimit-reset-tokens", go_duration(tokens.reset)),
-    ]
+pub(super) fn limit_headers(snapshot: &LimitSnapshot) -> Vec<(&'static str, String)> {
+    let requests = [
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
+    ];
+    let tokens = [
+        "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-tokens",
+    ];
+    let requests = rate_headers(snapshot.requests, requests, go_duration);
+    let tokens = rate_headers(snapshot.tokens, tokens, go_duration);
+    requests.chain(tokens).collect()
 }

@@ -2,35 +2,62 @@ use super::*;
 use crate::decision::Outcome;
 use crate::ident::TeamId;
 use crate::limiter::gcra::Standing;
-use crate::limiter::{InFlight, LimitSnapshot};
+use crate::limiter::{Cell, CellStanding, InFlight, LimitSnapshot, Refusal, Scope};
 use crate::time::Nanos;
 
 mod dialects;
 
 const SNAPSHOT: LimitSnapshot = LimitSnapshot {
-    requests: Standing {
+    requests: Some(Standing {
         limit: 60,
         used: 60,
         remaining: 0,
         reset: 60 * SECOND,
-    },
-    tokens: Standing {
+    }),
+    tokens: Some(Standing {
         limit: 40_000,
         used: 1_500,
         remaining: 38_500,
         reset: 2_250_000_000,
-    },
+    }),
     in_flight: Some(InFlight { limit: 5, used: 5 }),
 };
 
 fn hit(dimension: Dimension, exceeded: Exceeded, requested: u64) -> Denial {
+    hit_of((Scope::Key, "key_1"), dimension, exceeded, requested)
+}
+
+fn hit_of(
+    (scope, id): (Scope, &str),
+    dimension: Dimension,
+    exceeded: Exceeded,
+    requested: u64,
+) -> Denial {
+    let (limit, used) = match dimension {
+        Dimension::Requests => (60, 60),
+        Dimension::Tokens => (40_000, 1_500),
+        Dimension::InFlight => (5, 5),
+    };
+    let id = id.to_owned();
     Denial::Limit(Box::new(LimitHit {
         key: KeyId::new("key_1").unwrap(),
         team: TeamId::new("acme").unwrap(),
-        dimension,
-        exceeded,
-        requested,
-        snapshot: SNAPSHOT,
+        refusal: Refusal {
+            standing: CellStanding {
+                cell: Cell {
+                    scope,
+                    id,
+                    dimension,
+                    limit,
+                },
+                used,
+                remaining: 0,
+                reset: None,
+            },
+            exceeded,
+            requested,
+            snapshot: SNAPSHOT,
+        },
     }))
 }
 
@@ -279,7 +306,41 @@ fn every_refusal_has_openais_shape() {
             .filter(|(n, _)| n.starts_with("x-ratelimit-"))
             .count();
         let limited = matches!(denial, Denial::Limit(_));
-        assert_eq!(limits, if limited { 6 } else { 0 });
+        // Three of requests, three of tokens, and whose the limit is.
+        assert_eq!(limits, if limited { 7 } else { 0 });
+        let scope = header(&reply, "x-ratelimit-scope");
+        assert_eq!(scope.as_deref(), limited.then_some("key"));
+    }
+}
+
+#[test]
+fn a_limit_names_the_scope_that_binds() {
+    let wait = Exceeded::Wait(SECOND);
+    for (whose, name, words) in [
+        ((Scope::Key, "key_1"), "key", "key_1 in team acme on"),
+        (
+            (Scope::KeyAndModel, "key_1/openai/gpt-4o"),
+            "key_and_model",
+            "key_1 and model openai/gpt-4o in team acme on",
+        ),
+        ((Scope::Tag, "batch"), "tag", "tag batch in team acme on"),
+        ((Scope::Team, "acme"), "team", "all keys of team acme on"),
+    ] {
+        for dimension in Dimension::ALL {
+            let denial = hit_of(whose, dimension, wait, 1);
+            let message = denial.message();
+            let begins = format!("Rate limit reached for {words} ");
+            assert!(message.starts_with(&begins), "{message}");
+            for dialect in [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini] {
+                let reply = reply(&denial, dialect);
+                assert_eq!(header(&reply, "x-ratelimit-scope").as_deref(), Some(name));
+                let mut details = denial.decision().details();
+                if whose.0 != Scope::Key {
+                    details.push_str(&format!("_{name}"));
+                }
+                assert_eq!(reply.details, details);
+            }
+        }
     }
 }
 

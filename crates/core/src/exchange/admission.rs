@@ -268,9 +268,9 @@ impl Exchange {
         account: &Account,
         store: &impl CounterStore,
     ) -> Result<TokenBounds, Denial> {
-        let limit = &account.limits().tokens;
+        let at_once = account.tokens_at_once();
         if endpoint.kind() == EndpointKind::Embeddings {
-            return Ok(TokenBounds::new(facts.prompt_tokens, 0, 0, limit));
+            return Ok(TokenBounds::new(facts.prompt_tokens, 0, 0, at_once));
         }
         let usual = output::usual(endpoint.kind(), &self.policy);
         let learned = match (&self.principal, &facts.model) {
@@ -285,7 +285,7 @@ impl Exchange {
             facts.prompt_tokens,
             all(expected),
             all(most),
-            limit,
+            at_once,
         ))
     }
 
@@ -318,21 +318,10 @@ impl Exchange {
 
     fn not_reserved(&self, refused: NotReserved) -> Denial {
         match (refused, &self.principal) {
-            (
-                NotReserved::Limit {
-                    dimension,
-                    exceeded,
-                    requested,
-                    snapshot,
-                },
-                Some(principal),
-            ) => Denial::Limit(Box::new(LimitHit {
+            (NotReserved::Limit(refusal), Some(principal)) => Denial::Limit(Box::new(LimitHit {
                 key: principal.key().clone(),
                 team: principal.team().clone(),
-                dimension,
-                exceeded,
-                requested,
-                snapshot,
+                refusal: *refusal,
             })),
             _ => Denial::Unavailable,
         }

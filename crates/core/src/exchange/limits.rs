@@ -7,8 +7,7 @@ use crate::auth::Principal;
 use crate::decision::Decision;
 use crate::denial::{Denial, Dialect, Reply};
 use crate::head::Head;
-use crate::limiter::gcra::Standing;
-use crate::limiter::{self, Account};
+use crate::limiter::{self, Account, CellStanding};
 use crate::shared::CounterStore;
 
 #[derive(Serialize)]
@@ -27,13 +26,29 @@ struct Limit<'a> {
     name: &'static str,
     /// What it is a limit of: each key has its own, and shares it with those that rotation continues it with.
     scope: &'static str,
-    /// The first key of that chain.
+    /// Which one of that scope; of a key, the first of that chain.
     id: &'a str,
     limit: u32,
     used: u64,
     remaining: u32,
     /// Until fully restored; `null` where no time restores it.
     reset_ms: Option<u64>,
+}
+
+impl<'a> From<&'a CellStanding> for Limit<'a> {
+    fn from(standing: &'a CellStanding) -> Self {
+        let cell = &standing.cell;
+        Self {
+            object: "limit",
+            name: cell.dimension.name(),
+            scope: cell.scope.name(),
+            id: &cell.id,
+            limit: cell.limit,
+            used: standing.used,
+            remaining: standing.remaining,
+            reset_ms: standing.reset.map(|reset| reset.div_ceil(1_000_000)),
+        }
+    }
 }
 
 /// Whether the request asks for its limits.
@@ -50,39 +65,14 @@ pub(super) fn reply(
     now: Now,
 ) -> Result<Reply, Denial> {
     let principal = principal.ok_or(Denial::Unavailable)?;
-    let snapshot =
-        limiter::snapshot(store, account, now.monotonic).map_err(|_| Denial::Unavailable)?;
-    let id = principal.account().as_str();
-    let bucket = |name, standing: Standing| Limit {
-        object: "limit",
-        name,
-        scope: "key",
-        id,
-        limit: standing.limit,
-        used: standing.used,
-        remaining: standing.remaining,
-        reset_ms: Some(standing.reset.div_ceil(1_000_000)),
-    };
-    let mut data = vec![
-        bucket("requests_per_minute", snapshot.requests),
-        bucket("tokens_per_minute", snapshot.tokens),
-    ];
-    data.extend(snapshot.in_flight.map(|f| Limit {
-        object: "limit",
-        name: "max_in_flight",
-        scope: "key",
-        id,
-        limit: f.limit,
-        used: u64::from(f.used),
-        remaining: f.limit.saturating_sub(f.used),
-        reset_ms: None,
-    }));
+    let (cells, snapshot) =
+        limiter::standings(store, account, now.monotonic).map_err(|_| Denial::Unavailable)?;
     let list = List {
         object: "list",
         key: principal.key().as_str(),
         team: principal.team().as_str(),
         tier: principal.tier().as_str(),
-        data,
+        data: cells.iter().map(Limit::from).collect(),
     };
     let mut headers = vec![
         ("content-type", "application/json".to_owned()),

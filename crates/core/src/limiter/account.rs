@@ -1,115 +1,41 @@
-//! Whose quota is spent, by which limits, and what a request asks of it.
+//! What a request is charged to: a counter of every scope that it falls under.
 
-use std::num::NonZeroU32;
+use std::sync::Arc;
 
+use super::cell::{Limits, Scope};
+use super::counter::Counter;
 use crate::ident::KeyId;
-use crate::limiter::gcra::{Limit, Standing};
-use crate::shared::names;
 
-/// The limits of one key, compiled from its tier and its overrides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Requests a minute.
-    pub requests: Limit,
-    /// Tokens a minute.
-    pub tokens: Limit,
-    /// Requests under way at once.
-    pub max_in_flight: Option<NonZeroU32>,
-}
-
-/// Whose quota is spent, and by which limits.
+/// The counters that a request is charged to, in the order in which they are charged. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    pub(super) key: Vec<u8>,
-    pub(super) limits: Limits,
-}
+pub struct Account(Arc<[Counter]>);
 
 impl Account {
-    /// The account under `key`: the first of the chain that rotation continues.
+    /// The account of a key alone: the first of the chain that rotation continues.
     #[must_use]
     pub fn of(key: &KeyId, limits: Limits) -> Self {
-        Self {
-            key: names::spent(key),
-            limits,
-        }
+        Self::new([Counter::new(Scope::Key, key.as_str(), limits)])
     }
 
-    /// The limits that apply.
+    /// The account of several counters. Of two with the same scope and id, the first given counts.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
+    pub fn new(counters: impl IntoIterator<Item = Counter>) -> Self {
+        let mut counters: Vec<_> = counters.into_iter().collect();
+        counters.sort_by(|a, b| a.place().cmp(&b.place()));
+        counters.dedup_by(|later, first| later.place() == first.place());
+        Self(counters.into())
     }
-}
 
-/// Tokens asked for: as many as are there, between the least that will do and the most that it could
-/// need. A generous cap of the client's is thus never by itself a reason to refuse.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TokenBounds {
-    /// Without these it is refused.
-    pub least: u64,
-    /// Not more than these are held.
-    pub most: u64,
-}
+    /// The counters, in the order in which they are charged.
+    pub(super) fn counters(&self) -> &[Counter] {
+        &self.0
+    }
 
-impl TokenBounds {
-    /// Exactly `tokens`.
+    /// The most tokens that its limits ever admit at once; [`u64::MAX`] where none limits tokens.
     #[must_use]
-    pub fn exactly(tokens: u64) -> Self {
-        Self {
-            least: tokens,
-            most: tokens,
-        }
+    pub fn tokens_at_once(&self) -> u64 {
+        let limits = self.0.iter().filter_map(|counter| counter.limits().tokens);
+        let bursts = limits.map(|limit| u64::from(limit.burst()));
+        bursts.min().unwrap_or(u64::MAX)
     }
-
-    /// The bid of a request by its parts, all in tokens: the `prompt` as estimated, the output `expected`
-    /// and the `most` that it was allowed. What exceeds the `limit` only by its output is held to the limit.
-    #[must_use]
-    pub fn new(prompt: u64, expected: u64, most: u64, limit: &Limit) -> Self {
-        let ceiling = u64::from(limit.burst()).max(prompt);
-        let least = prompt.saturating_add(expected.min(most)).min(ceiling);
-        Self {
-            least,
-            most: prompt.saturating_add(most).min(ceiling).max(least),
-        }
-    }
-}
-
-/// What a request costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Requests, normally one.
-    pub requests: u64,
-    /// Tokens to hold until it is settled.
-    pub tokens: TokenBounds,
-}
-
-/// What an account shows at one instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitSnapshot {
-    /// The requests limit.
-    pub requests: Standing,
-    /// The tokens limit.
-    pub tokens: Standing,
-    /// Requests under way, and how many may be.
-    pub in_flight: Option<InFlight>,
-}
-
-/// Requests under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InFlight {
-    /// How many may be.
-    pub limit: u32,
-    /// How many are.
-    pub used: u32,
-}
-
-/// The limit that refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dimension {
-    /// Requests a minute.
-    Requests,
-    /// Tokens a minute.
-    Tokens,
-    /// Requests under way at once.
-    InFlight,
 }

@@ -1,7 +1,11 @@
 //! A request between its head and its body: charged as a request, in flight, its tokens not yet known.
 
-use super::{Account, NotReserved, Reservation, Slot, TokenBounds, update};
-use crate::limiter::gcra::Hold;
+use super::account::Account;
+use super::charge::{Ask, Ending};
+use super::charges::{Charges, Slots};
+use super::cost::TokenBounds;
+use super::refusal::NotReserved;
+use super::reservation::Reservation;
 use crate::shared::{CounterStore, StoreError};
 use crate::time::Nanos;
 
@@ -12,14 +16,10 @@ use crate::time::Nanos;
 /// cost nothing, or with the VM: the place then comes free by itself.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "an admission holds a place in flight"]
-pub struct Admission {
-    account: Account,
-    request: Hold,
-    slot: Option<Slot>,
-}
+pub struct Admission(Charges);
 
-/// Charges one request and takes its place in flight by one swap, provided that at least `least` tokens are there,
-/// which are not charged.
+/// Charges one request and takes its place in flight, provided that at least `least` tokens are there, which are not
+/// charged.
 ///
 /// # Errors
 /// [`NotReserved`]: the limit that refused, or the store's failure.
@@ -29,21 +29,14 @@ pub fn admit(
     least: u64,
     now: Nanos,
 ) -> Result<Admission, NotReserved> {
-    let (request, slot) = update(store, &account, now, |spent, now| {
-        spent.enter(&account.limits, least, now)
-    })?;
-    Ok(Admission {
-        account,
-        request,
-        slot,
-    })
+    Charges::take(store, account, Ask::enter(least), now).map(Admission)
 }
 
 impl Admission {
     /// The place in flight that must be renewed while the body is read.
     #[must_use]
-    pub fn slot(&self) -> Option<(&Account, Slot)> {
-        self.slot.map(|slot| (&self.account, slot))
+    pub fn slot(&self) -> Option<&Slots> {
+        self.0.slots()
     }
 
     /// Charges the tokens that the body asks for.
@@ -57,22 +50,7 @@ impl Admission {
         tokens: TokenBounds,
         now: Nanos,
     ) -> Result<Reservation, NotReserved> {
-        let Self {
-            account,
-            request,
-            slot,
-        } = self;
-        let (tokens, snapshot) = update(store, &account, now, |spent, now| {
-            let charged = spent.complete(&account.limits, tokens, (request, slot), now);
-            let snapshot = spent.snapshot(&account.limits, now);
-            Ok(charged.map(|tokens| (tokens, snapshot)))
-        })??;
-        Ok(Reservation {
-            account,
-            tokens,
-            slot,
-            snapshot,
-        })
+        self.0.complete(store, tokens, now).map(Reservation)
     }
 
     /// Gives the place back; the request stays charged.
@@ -80,12 +58,7 @@ impl Admission {
     /// # Errors
     /// [`StoreError`] if the store fails; the place then comes free by itself, and the request stays charged.
     pub fn leave(self, store: &impl CounterStore, now: Nanos) -> Result<(), StoreError> {
-        let left = update(store, &self.account, now, |spent, now| {
-            spent.keep_request(&self.account.limits, self.request, now);
-            spent.leave(self.slot, now);
-            Ok(())
-        });
-        left.map_err(|_| StoreError)
+        self.0.end(store, Ending::Used { tokens: 0 }, now)
     }
 
     /// Gives request and place back.
@@ -93,10 +66,6 @@ impl Admission {
     /// # Errors
     /// [`StoreError`] if the store fails; the request then stays charged.
     pub fn withdraw(self, store: &impl CounterStore, now: Nanos) -> Result<(), StoreError> {
-        let withdrawn = update(store, &self.account, now, |spent, now| {
-            spent.withdraw(&self.account.limits, self.request, self.slot, now);
-            Ok(())
-        });
-        withdrawn.map_err(|_| StoreError)
+        self.0.end(store, Ending::GiveBack, now)
     }
 }

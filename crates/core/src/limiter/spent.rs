@@ -1,9 +1,9 @@
-//! What a key has spent, as one value of the store.
+//! What was spent of one counter, as one value of the store.
 
-use super::{
-    Cost, Dimension, InFlight, LimitSnapshot, Limits, NotReserved, SLOT_LIFETIME, Slot, TokenBounds,
-};
-use crate::limiter::gcra::{Bucket, Exceeded, Hold, Tat, Worth};
+use super::cell::{Dimension, InFlight, LimitSnapshot, Limits};
+use super::charge::{Ask, Charge, Ending, Refused, SLOT_LIFETIME, Slot, wait};
+use super::cost::TokenBounds;
+use crate::limiter::gcra::{Bucket, Exceeded, Hold, Limit, Tat, Worth};
 use crate::shared::codec::{Reader, words};
 use crate::time::{Nanos, SECOND};
 
@@ -15,13 +15,6 @@ pub(super) struct Spent {
     requests: Bucket,
     tokens: Bucket,
     slots: Vec<(Slot, Nanos)>,
-}
-
-/// What a request was charged.
-struct Charged {
-    request: Hold,
-    tokens: Hold,
-    slot: Option<Slot>,
 }
 
 impl Spent {
@@ -66,9 +59,11 @@ impl Spent {
 
     pub(super) fn snapshot(&self, limits: &Limits, now: Nanos) -> LimitSnapshot {
         let used = self.slots.iter().filter(|(_, end)| *end > now).count();
+        let standing =
+            |limit: Option<Limit>, bucket: &Bucket| Some(limit?.standing(bucket.tat, now));
         LimitSnapshot {
-            requests: limits.requests.standing(self.requests.tat, now),
-            tokens: limits.tokens.standing(self.tokens.tat, now),
+            requests: standing(limits.requests, &self.requests),
+            tokens: standing(limits.tokens, &self.tokens),
             in_flight: limits.max_in_flight.map(|limit| InFlight {
                 limit: limit.get(),
                 used: u32::try_from(used).unwrap_or(u32::MAX),
@@ -76,16 +71,20 @@ impl Spent {
         }
     }
 
-    /// Charges all or nothing; requests and tokens are held until they are settled.
-    fn hold(&mut self, limits: &Limits, cost: Cost, now: Nanos) -> Result<Charged, NotReserved> {
-        let requests = self.requests.hold(&limits.requests, cost.requests, now);
-        let (amount, tokens) = self.hold_tokens(limits, cost.tokens, now);
-        let full = self
-            .snapshot(limits, now)
-            .in_flight
-            .is_some_and(|f| f.used >= f.limit);
+    /// Charges all that is asked, or nothing. The tokens are held and the place is taken until they are settled; the request
+    /// too, where another counter may still refuse it.
+    pub(super) fn charge(
+        &mut self,
+        limits: &Limits,
+        ask: Ask,
+        now: Nanos,
+    ) -> Result<Charge, Refused> {
+        let requests = hold(limits.requests, self.requests, ask.requests, now);
+        let (amount, tokens) = self.hold_tokens(limits, ask.tokens, now);
+        let snapshot = self.snapshot(limits, now);
+        let full = snapshot.in_flight.is_some_and(|f| f.remaining() == 0);
         let refusals = [
-            (Dimension::Requests, requests.err(), cost.requests),
+            (Dimension::Requests, requests.err(), ask.requests),
             (Dimension::Tokens, tokens.err(), amount),
             // Nobody knows when a stream ends; a second is what a client can try again after.
             (
@@ -98,74 +97,52 @@ impl Spent {
             .into_iter()
             .rev()
             .max_by_key(|(_, refusal, _)| refusal.map(wait));
+        let refused = |dimension, exceeded, requested| Refused {
+            dimension,
+            exceeded,
+            requested,
+            snapshot,
+        };
         if let Some((dimension, Some(exceeded), requested)) = longest {
-            let snapshot = self.snapshot(limits, now);
-            return Err(NotReserved::Limit {
-                dimension,
-                exceeded,
-                requested,
-                snapshot,
-            });
+            return Err(refused(dimension, exceeded, requested));
         }
-        let (Ok((requests, request)), Ok((tokens, held))) = (requests, tokens) else {
-            return Err(NotReserved::Store);
-        };
-        (self.requests, self.tokens) = (requests, tokens);
-        Ok(Charged {
-            request,
-            tokens: held,
-            slot: limits.max_in_flight.map(|_| self.take_slot(now)),
-        })
+        let mut charge = Charge::default();
+        if let Ok(Some((bucket, held))) = requests {
+            (self.requests, charge.request) = (bucket, Some(held));
+        }
+        if let (true, Ok(Some((bucket, held)))) = (ask.holds_tokens, tokens) {
+            (self.tokens, charge.tokens) = (bucket, Some(held));
+        }
+        charge.slot = limits.max_in_flight.map(|_| self.take_slot(now));
+        if ask.holds_tokens && ask.last {
+            self.keep_request(limits, &mut charge, now);
+        }
+        Ok(charge)
     }
 
-    /// Charges all or nothing: the requests for good; the tokens that are held, and the place taken.
-    pub(super) fn charge(
-        &mut self,
-        limits: &Limits,
-        cost: Cost,
-        now: Nanos,
-    ) -> Result<(Hold, Option<Slot>), NotReserved> {
-        let charged = self.hold(limits, cost, now)?;
-        self.keep_request(limits, charged.request, now);
-        Ok((charged.tokens, charged.slot))
-    }
-
-    /// Charges one request and takes a place, provided that `least` tokens are there; they stay there.
-    pub(super) fn enter(
-        &mut self,
-        limits: &Limits,
-        least: u64,
-        now: Nanos,
-    ) -> Result<(Hold, Option<Slot>), NotReserved> {
-        let tokens = self.tokens;
-        let cost = Cost {
-            requests: 1,
-            tokens: TokenBounds::exactly(least),
-        };
-        let charged = self.hold(limits, cost, now)?;
-        self.tokens = tokens;
-        Ok((charged.request, charged.slot))
-    }
-
-    /// Charges the tokens of a request that has entered. Where they are not there, it gives the request and its
-    /// place back.
+    /// Charges the tokens of a request that has entered. Where they are not there, it gives back the request and its
+    /// place.
     pub(super) fn complete(
         &mut self,
         limits: &Limits,
-        tokens: TokenBounds,
-        (request, slot): (Hold, Option<Slot>),
+        mut charge: Charge,
+        ask: Ask,
         now: Nanos,
-    ) -> Result<Hold, NotReserved> {
-        let (amount, held) = self.hold_tokens(limits, tokens, now);
+    ) -> Result<Charge, Refused> {
+        let (amount, held) = self.hold_tokens(limits, ask.tokens, now);
         match held {
-            Ok((tokens, hold)) => {
-                self.tokens = tokens;
-                self.keep_request(limits, request, now);
-                Ok(hold)
+            Ok(held) => {
+                if let Some((bucket, held)) = held {
+                    (self.tokens, charge.tokens) = (bucket, Some(held));
+                }
+                if ask.last {
+                    self.keep_request(limits, &mut charge, now);
+                }
+                Ok(charge)
             }
             Err(exceeded) => {
-                self.withdraw(limits, request, slot, now);
-                Err(NotReserved::Limit {
+                self.end(limits, charge, Ending::GiveBack, now);
+                Err(Refused {
                     dimension: Dimension::Tokens,
                     exceeded,
                     requested: amount,
@@ -175,64 +152,64 @@ impl Spent {
         }
     }
 
-    /// Gives back a request that has entered, and its place.
-    pub(super) fn withdraw(
-        &mut self,
-        limits: &Limits,
-        request: Hold,
-        slot: Option<Slot>,
-        now: Nanos,
-    ) {
-        self.requests = self.requests.settle(&limits.requests, request, 0, now);
-        self.leave(slot, now);
+    /// Ends a charge: puts what was used in place of what was held, and gives the place back.
+    pub(super) fn end(&mut self, limits: &Limits, mut charge: Charge, ending: Ending, now: Nanos) {
+        let tokens = match ending {
+            Ending::GiveBack => 0,
+            Ending::Used { tokens } => {
+                self.keep_request(limits, &mut charge, now);
+                tokens
+            }
+        };
+        if let (Some(limit), Some(held)) = (&limits.requests, charge.request) {
+            self.requests = self.requests.settle(limit, held, 0, now);
+        }
+        if let (Some(limit), Some(held)) = (&limits.tokens, charge.tokens) {
+            self.tokens = self.tokens.settle(limit, held, tokens, now);
+        }
+        self.slots
+            .retain(|(taken, end)| Some(*taken) != charge.slot && *end > now);
     }
 
-    /// A request that has entered stays charged.
-    pub(super) fn keep_request(&mut self, limits: &Limits, request: Hold, now: Nanos) {
-        let used = request.units();
-        self.requests = self.requests.settle(&limits.requests, request, used, now);
+    /// The request stays charged.
+    fn keep_request(&mut self, limits: &Limits, charge: &mut Charge, now: Nanos) {
+        if let (Some(limit), Some(held)) = (&limits.requests, charge.request.take()) {
+            self.requests = self.requests.settle(limit, held, held.units(), now);
+        }
     }
 
     /// Charges tokens that were used without having been held.
     pub(super) fn owe(&mut self, limits: &Limits, tokens: u64, now: Nanos) {
-        self.tokens = self.tokens.owe(&limits.tokens, tokens, now);
+        if let Some(limit) = &limits.tokens {
+            self.tokens = self.tokens.owe(limit, tokens, now);
+        }
     }
 
-    /// Gives a place back.
-    pub(super) fn leave(&mut self, slot: Option<Slot>, now: Nanos) {
-        self.slots
-            .retain(|(taken, end)| Some(*taken) != slot && *end > now);
-    }
-
-    /// The tokens that a bid gets, and the bucket without them.
+    /// The tokens that fit the bounds, and the bucket without them.
     fn hold_tokens(
         &self,
         limits: &Limits,
-        bid: TokenBounds,
+        bounds: TokenBounds,
         now: Nanos,
-    ) -> (u64, Result<(Bucket, Hold), Exceeded>) {
-        let there = u64::from(limits.tokens.standing(self.tokens.tat, now).remaining);
-        let amount = there.clamp(bid.least, bid.most.max(bid.least));
-        (amount, self.tokens.hold(&limits.tokens, amount, now))
+    ) -> (u64, Result<Option<(Bucket, Hold)>, Exceeded>) {
+        let most = bounds.most.max(bounds.least);
+        let amount = limits.tokens.map_or(most, |limit| {
+            let there = limit.standing(self.tokens.tat, now).remaining;
+            u64::from(there).clamp(bounds.least, most)
+        });
+        (amount, hold(limits.tokens, self.tokens, amount, now))
     }
 
+    /// Charges one request that was refused, unless the limit is exhausted.
     pub(super) fn charge_request(&mut self, limits: &Limits, now: Nanos) {
-        if let Ok(next) = self.requests.take(&limits.requests, 1, now) {
+        if let Some(limit) = &limits.requests
+            && let Ok(next) = self.requests.take(limit, 1, now)
+        {
             self.requests = next;
         }
     }
 
-    pub(super) fn settle(
-        &mut self,
-        limits: &Limits,
-        (hold, actual): (Hold, u64),
-        slot: Option<Slot>,
-        now: Nanos,
-    ) {
-        self.tokens = self.tokens.settle(&limits.tokens, hold, actual, now);
-        self.leave(slot, now);
-    }
-
+    /// Prolongs a place, or takes it again where it has come free by itself.
     pub(super) fn renew(&mut self, slot: Slot, now: Nanos) {
         self.slots.retain(|(taken, _)| *taken != slot);
         self.slots.push((slot, now.saturating_add(SLOT_LIFETIME)));
@@ -250,6 +227,18 @@ impl Spent {
     }
 }
 
+/// Takes units until it is known how many were used; `None` where they are not limited.
+fn hold(
+    limit: Option<Limit>,
+    bucket: Bucket,
+    units: u64,
+    now: Nanos,
+) -> Result<Option<(Bucket, Hold)>, Exceeded> {
+    limit
+        .map(|limit| bucket.hold(&limit, units, now))
+        .transpose()
+}
+
 fn bucket(words: &mut Reader<'_>) -> Option<Bucket> {
     Some(Bucket {
         tat: Tat(words.u64()?),
@@ -261,13 +250,6 @@ fn bucket(words: &mut Reader<'_>) -> Option<Bucket> {
 fn words_of(bucket: &Bucket) -> [u64; 4] {
     let (mantissa, scale) = bucket.worth.parts();
     [bucket.tat.0, bucket.lent, mantissa, scale]
-}
-
-fn wait(exceeded: Exceeded) -> Nanos {
-    match exceeded {
-        Exceeded::Wait(wait) => wait,
-        Exceeded::Never => Nanos::MAX,
-    }
 }
 
 #[cfg(test)]

@@ -4,24 +4,49 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ident::KeyId;
-use crate::limiter::gcra::Limit;
+use crate::limiter::gcra::{Exceeded, Limit};
 use crate::shared::memory::MemoryStore;
 use crate::time::SECOND;
 
 mod admission;
+mod interleavings;
+mod scopes;
 
 const T0: Nanos = 1_000 * SECOND;
 
+/// Limits a minute, and of requests at once; zero for none.
+fn limits(requests: u32, tokens: u32, in_flight: u32) -> Limits {
+    let limit = |n| NonZeroU32::new(n).map(Limit::per_minute);
+    Limits {
+        requests: limit(requests),
+        tokens: limit(tokens),
+        max_in_flight: NonZeroU32::new(in_flight),
+    }
+}
+
+fn account_of(name: &str, limits: Limits) -> Account {
+    Account::of(&KeyId::new(name).unwrap(), limits)
+}
+
 fn account(name: &str, requests: u32, tokens: u32) -> Account {
-    let limit = |n| Limit::per_minute(NonZeroU32::new(n).unwrap());
-    Account::of(
-        &KeyId::new(name).unwrap(),
-        Limits {
-            requests: limit(requests),
-            tokens: limit(tokens),
-            max_in_flight: None,
-        },
-    )
+    account_of(name, limits(requests, tokens, 0))
+}
+
+fn snapshot(
+    store: &MemoryStore,
+    account: &Account,
+    now: Nanos,
+) -> Result<LimitSnapshot, StoreError> {
+    standings(store, account, now).map(|(_, snapshot)| snapshot)
+}
+
+/// What refused, for how long, and what was asked of it.
+fn refusal(refused: NotReserved) -> (Dimension, Exceeded, u64) {
+    let NotReserved::Limit(refusal) = refused else {
+        panic!("{refused:?}")
+    };
+    let dimension = refusal.standing.cell.dimension;
+    (dimension, refusal.exceeded, refusal.requested)
 }
 
 fn cost(requests: u64, tokens: u64) -> Cost {
@@ -36,29 +61,38 @@ fn all_limits_are_charged_or_none() {
     let store = MemoryStore::default();
     let a = account("a", 2, 1_000);
     let first = reserve(&store, a.clone(), cost(1, 900), T0).unwrap();
-    assert_eq!(first.snapshot().requests.remaining, 1);
-    assert_eq!(first.snapshot().tokens.remaining, 100);
+    assert_eq!(first.snapshot().requests.unwrap().remaining, 1);
+    assert_eq!(first.snapshot().tokens.unwrap().remaining, 100);
 
     let refused = reserve(&store, a.clone(), cost(1, 200), T0).unwrap_err();
-    assert!(matches!(
-        refused,
-        NotReserved::Limit { dimension: Dimension::Tokens, exceeded: Exceeded::Wait(w), requested: 200, .. } if w == 6 * SECOND
-    ));
-    assert_eq!(snapshot(&store, &a, T0).unwrap().requests.remaining, 1);
+    let six_seconds = Exceeded::Wait(6 * SECOND);
+    assert_eq!(refusal(refused), (Dimension::Tokens, six_seconds, 200));
+    assert_eq!(
+        snapshot(&store, &a, T0)
+            .unwrap()
+            .requests
+            .unwrap()
+            .remaining,
+        1
+    );
 
     let second = reserve(&store, a.clone(), cost(1, 100), T0).unwrap();
     let refused = reserve(&store, a.clone(), cost(1, 1), T0).unwrap_err();
-    assert!(matches!(
-        refused,
-        NotReserved::Limit {
-            dimension: Dimension::Requests,
-            ..
-        }
-    ));
+    assert_eq!(refusal(refused).0, Dimension::Requests);
     first.settle(&store, 0, T0).unwrap();
     second.settle(&store, 100, T0).unwrap();
-    assert_eq!(snapshot(&store, &a, T0).unwrap().tokens.remaining, 900);
-    assert_eq!(snapshot(&store, &a, T0).unwrap().requests.remaining, 0);
+    assert_eq!(
+        snapshot(&store, &a, T0).unwrap().tokens.unwrap().remaining,
+        900
+    );
+    assert_eq!(
+        snapshot(&store, &a, T0)
+            .unwrap()
+            .requests
+            .unwrap()
+            .remaining,
+        0
+    );
 }
 
 #[test]
@@ -67,14 +101,10 @@ fn what_never_fits_is_reported_before_what_waiting_cures() {
     let a = account("a", 1, 1_000);
     let held = reserve(&store, a.clone(), cost(1, 0), T0).unwrap();
     let refused = reserve(&store, a, cost(1, 1_001), T0).unwrap_err();
-    assert!(matches!(
-        refused,
-        NotReserved::Limit {
-            dimension: Dimension::Tokens,
-            exceeded: Exceeded::Never,
-            ..
-        }
-    ));
+    assert_eq!(
+        refusal(refused),
+        (Dimension::Tokens, Exceeded::Never, 1_001)
+    );
     held.settle(&store, 0, T0).unwrap();
 }
 
@@ -105,78 +135,20 @@ fn a_lost_swap_is_tried_again_and_a_broken_store_refuses() {
 
 #[test]
 fn a_generous_cap_is_held_to_what_is_there() {
-    let limit = account("a", 100, 1_000).limits.tokens;
-    for (prompt, expected, most, bid) in [
-        (
-            100,
-            200,
-            200,
-            TokenBounds {
-                least: 300,
-                most: 300,
-            },
-        ),
-        (
-            100,
-            200,
-            5_000,
-            TokenBounds {
-                least: 300,
-                most: 1_000,
-            },
-        ),
-        (
-            100,
-            200,
-            50,
-            TokenBounds {
-                least: 150,
-                most: 150,
-            },
-        ),
-        (
-            100,
-            2_000,
-            5_000,
-            TokenBounds {
-                least: 1_000,
-                most: 1_000,
-            },
-        ),
-        (
-            1_000,
-            1,
-            1,
-            TokenBounds {
-                least: 1_000,
-                most: 1_000,
-            },
-        ),
-        (
-            1_001,
-            1,
-            1,
-            TokenBounds {
-                least: 1_001,
-                most: 1_001,
-            },
-        ),
-        (0, 0, 0, TokenBounds { least: 0, most: 0 }),
-        (
-            u64::MAX,
-            u64::MAX,
-            u64::MAX,
-            TokenBounds {
-                least: u64::MAX,
-                most: u64::MAX,
-            },
-        ),
+    let at_once = account("a", 100, 1_000).tokens_at_once();
+    let max = u64::MAX;
+    for (prompt, expected, most, bounds) in [
+        (100, 200, 200, (300, 300)),
+        (100, 200, 5_000, (300, 1_000)),
+        (100, 200, 50, (150, 150)),
+        (100, 2_000, 5_000, (1_000, 1_000)),
+        (1_000, 1, 1, (1_000, 1_000)),
+        (1_001, 1, 1, (1_001, 1_001)),
+        (0, 0, 0, (0, 0)),
+        (max, max, max, (max, max)),
     ] {
-        assert_eq!(
-            TokenBounds::new(prompt, expected, most, &limit),
-            bid,
-            "{prompt} {expected} {most}"
-        );
+        let TokenBounds { least, most } = TokenBounds::new(prompt, expected, most, at_once);
+        assert_eq!((least, most), bounds, "{prompt} {expected} {most}");
     }
     let store = MemoryStore::default();
     let ask = |least, most| {
@@ -191,20 +163,12 @@ fn a_generous_cap_is_held_to_what_is_there() {
     let second = ask(100, 600).unwrap();
     assert_eq!(second.tokens(), 400);
     let refused = ask(100, 600).unwrap_err();
-    assert!(matches!(
-        refused,
-        NotReserved::Limit {
-            dimension: Dimension::Tokens,
-            requested: 100,
-            ..
-        }
-    ));
+    let (dimension, _, requested) = refusal(refused);
+    assert_eq!((dimension, requested), (Dimension::Tokens, 100));
 }
 
 fn capped(in_flight: u32) -> Account {
-    let mut a = account("a", 100, 1_000);
-    a.limits.max_in_flight = NonZeroU32::new(in_flight);
-    a
+    account_of("a", limits(100, 1_000, in_flight))
 }
 
 #[test]
@@ -220,22 +184,15 @@ fn places_in_flight_come_free_by_settling_and_by_themselves() {
     };
     let first = enter(T0).unwrap();
     let second = enter(T0).unwrap();
-    assert_ne!(first.slot, second.slot);
+    assert_ne!(first.slot(), second.slot());
     let refused = enter(T0).unwrap_err();
-    assert!(matches!(
-        refused,
-        NotReserved::Limit {
-            dimension: Dimension::InFlight,
-            ..
-        }
-    ));
+    assert_eq!(refusal(refused).0, Dimension::InFlight);
     first.settle(&store, 0, T0).unwrap();
     assert_eq!(used(T0), 1);
     let _third = enter(T0).unwrap();
 
     // The third's VM dies; the second's goes on and renews.
-    let (account, slot) = second.slot().unwrap();
-    renew(&store, account, slot, T0 + SLOT_LIFETIME / 2).unwrap();
+    renew(&store, second.slot().unwrap(), T0 + SLOT_LIFETIME / 2).unwrap();
     assert_eq!(used(T0 + SLOT_LIFETIME), 1);
     assert!(enter(T0 + SLOT_LIFETIME).is_ok());
     second.settle(&store, 0, T0 + SLOT_LIFETIME).unwrap();
@@ -248,7 +205,14 @@ fn a_refused_request_costs_a_request() {
     let a = account("a", 2, 1_000);
     for left in [1, 0, 0] {
         charge_refused(&store, &a, T0).unwrap();
-        assert_eq!(snapshot(&store, &a, T0).unwrap().requests.remaining, left);
+        assert_eq!(
+            snapshot(&store, &a, T0)
+                .unwrap()
+                .requests
+                .unwrap()
+                .remaining,
+            left
+        );
     }
 }
 
@@ -271,7 +235,7 @@ proptest! {
             }
             let charged = settled + open.iter().map(Reservation::tokens).sum::<u64>();
             prop_assert!(charged <= 1_000 + debt);
-            let left = snapshot(&store, &a, T0).unwrap().tokens.remaining;
+            let left = snapshot(&store, &a, T0).unwrap().tokens.unwrap().remaining;
             prop_assert_eq!(u64::from(left), 1_000u64.saturating_sub(charged));
         }
     }
@@ -280,24 +244,25 @@ proptest! {
 #[test]
 fn a_worker_that_read_its_clock_earlier_decides_by_what_was_decided_since() {
     let store = MemoryStore::default();
-    let a = account("a", 60, 60_000);
-    let mut burst = a.clone();
-    burst.limits.requests = a.limits.requests.with_burst(NonZeroU32::new(3).unwrap());
+    let mut limits = limits(60, 60_000, 0);
+    let three = |limit: Limit| limit.with_burst(NonZeroU32::new(3).unwrap());
+    limits.requests = limits.requests.map(three);
+    let burst = account_of("a", limits);
     for _ in 0..3 {
         let _ = reserve(&store, burst.clone(), cost(1, 0), T0).unwrap();
     }
     // The other worker's clock was read before, and its swap comes after.
     for behind in [0, 1, SECOND / 1_000, SECOND] {
         let refused = reserve(&store, burst.clone(), cost(1, 0), T0 - behind).unwrap_err();
-        let NotReserved::Limit {
-            exceeded, snapshot, ..
-        } = refused
-        else {
+        let NotReserved::Limit(refusal) = refused else {
             panic!("{refused:?}")
         };
+        let Refusal {
+            exceeded, snapshot, ..
+        } = *refusal;
         assert_eq!(exceeded, Exceeded::Wait(SECOND), "{behind}");
-        assert_eq!(snapshot.requests.reset, 3 * SECOND, "{behind}");
-        assert_eq!(snapshot.requests.used, 3, "{behind}");
+        assert_eq!(snapshot.requests.unwrap().reset, 3 * SECOND, "{behind}");
+        assert_eq!(snapshot.requests.unwrap().used, 3, "{behind}");
     }
 }
 

@@ -17,8 +17,13 @@ pub(crate) const RESOLVE_BUDGET: &[u8] = b"d/resolves";
 pub(crate) const PROXY_NAME: &[u8] = b"d/proxy";
 
 /// What was spent of a key's limits.
-pub(crate) fn spent(key: &KeyId) -> Vec<u8> {
-    named(b"q/", key.as_str().as_bytes())
+pub(crate) fn spent_of_key(key: &str) -> Vec<u8> {
+    named(b"q/", key.as_bytes())
+}
+
+/// What was spent of the limits of another scope. No key's name has a slash, so this is none of a key's.
+pub(crate) fn spent_of(scope: &str, id: &str) -> Vec<u8> {
+    named(b"q/", [scope, "/", id].concat().as_bytes())
 }
 
 /// The output that is expected of a key's models.

@@ -79,7 +79,7 @@ fn documented() -> Vec<(&'static str, Vec<u8>)> {
     let key = KeyId::new("key_1").unwrap();
     let digest = KeyDigest::from_bytes([7; 32]);
     vec![
-        ("q/<account>", names::spent(&key)),
+        ("q/<account>", names::spent_of_key("key_1")),
         ("o/<account>", names::output_forecast(&key)),
         ("b/<first 2 bytes of digest>", names::object(&[7; 16])),
         ("k/<32 bytes of digest>", names::key(&digest)),

@@ -162,7 +162,10 @@ fn geminis_clients_read_googles_errors() {
 fn the_six_headers_carry_limit_rest_and_time_to_full() {
     let shown = |dialect: Dialect| {
         let headers = dialect.limit_headers(&SNAPSHOT, WALL_MILLIS);
-        headers.map(|(n, v)| format!("{n}: {v}"))
+        headers
+            .into_iter()
+            .map(|(n, v)| format!("{n}: {v}"))
+            .collect::<Vec<_>>()
     };
     assert_eq!(
         shown(Dialect::Anthropic),
@@ -180,10 +183,10 @@ fn the_six_headers_carry_limit_rest_and_time_to_full() {
         shown(Dialect::OpenAi),
         [
             "x-ratelimit-limit-requests: 60",
-            "x-ratelimit-limit-tokens: 40000",
             "x-ratelimit-remaining-requests: 0",
-            "x-ratelimit-remaining-tokens: 38500",
             "x-ratelimit-reset-requests: 1m0s",
+            "x-ratelimit-limit-tokens: 40000",
+            "x-ratelimit-remaining-tokens: 38500",
             "x-ratelimit-reset-tokens: 2.25s",
         ]
     );

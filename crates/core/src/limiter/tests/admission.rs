@@ -6,13 +6,15 @@ use super::*;
 fn state(store: &MemoryStore, a: &Account, now: Nanos) -> (u32, u32, u32) {
     let s = snapshot(store, a, now).unwrap();
     let in_flight = s.in_flight.map_or(0, |f| f.used);
-    (s.requests.remaining, s.tokens.remaining, in_flight)
+    (
+        s.requests.unwrap().remaining,
+        s.tokens.unwrap().remaining,
+        in_flight,
+    )
 }
 
 fn key(requests: u32, tokens: u32, in_flight: u32) -> Account {
-    let mut a = account("a", requests, tokens);
-    a.limits.max_in_flight = NonZeroU32::new(in_flight);
-    a
+    account_of("a", limits(requests, tokens, in_flight))
 }
 
 #[test]
@@ -21,28 +23,23 @@ fn each_ending_leaves_what_it_should() {
     let reserve: End = |a, s| {
         let held = a.reserve(s, TokenBounds::exactly(400), T0).unwrap();
         assert_eq!(
-            (held.tokens(), held.snapshot().tokens.remaining),
+            (held.tokens(), held.snapshot().tokens.unwrap().remaining),
             (400, 600)
         );
         assert!(held.slot().is_some());
     };
     let refused: End = |a, s| {
         let refused = a.reserve(s, TokenBounds::exactly(1_001), T0).unwrap_err();
-        let NotReserved::Limit {
-            dimension,
-            exceeded,
-            requested,
-            snapshot,
-        } = refused
-        else {
-            panic!("{refused:?}")
-        };
         assert_eq!(
-            (dimension, exceeded, requested),
+            refusal(refused.clone()),
             (Dimension::Tokens, Exceeded::Never, 1_001)
         );
+        let NotReserved::Limit(refusal) = refused else {
+            panic!("{refused:?}")
+        };
+        let snapshot = refusal.snapshot;
         // What the client is shown is what it has once everything is given back.
-        assert_eq!(snapshot.requests.remaining, 3);
+        assert_eq!(snapshot.requests.unwrap().remaining, 3);
         assert_eq!(snapshot.in_flight.unwrap().used, 0);
     };
     let leave: End = |a, s| a.leave(s, T0).unwrap();
@@ -85,10 +82,7 @@ fn what_is_exhausted_refuses_before_the_body_and_spends_nothing() {
             .unwrap();
         let before = state(&store, &a, T0);
         let refused = admit(&store, a.clone(), 1, T0).unwrap_err();
-        assert!(
-            matches!(refused, NotReserved::Limit { dimension: d, .. } if d == dimension),
-            "{what}: {refused:?}"
-        );
+        assert_eq!(refusal(refused).0, dimension, "{what}");
         assert_eq!(state(&store, &a, T0), before, "{what}");
     }
 }
@@ -113,8 +107,7 @@ fn no_tokens_are_asked_for_where_none_are_charged() {
 fn a_place_is_held_by_renewing_while_the_body_is_read() {
     let (store, a) = (MemoryStore::default(), key(9, 1_000, 1));
     let slow = admit(&store, a.clone(), 1, T0).unwrap();
-    let (of, slot) = slow.slot().unwrap();
-    renew(&store, of, slot, T0 + SLOT_LIFETIME / 2).unwrap();
+    renew(&store, slow.slot().unwrap(), T0 + SLOT_LIFETIME / 2).unwrap();
     assert!(admit(&store, a.clone(), 1, T0 + SLOT_LIFETIME).is_err());
     let held = slow
         .reserve(&store, TokenBounds::exactly(10), T0 + SLOT_LIFETIME)
