@@ -11,13 +11,14 @@ mod gemini;
 mod headers;
 mod limit;
 mod openai;
+mod told;
 mod words;
 
 pub use dialect::{Audience, Dialect};
 pub use limit::LimitHit;
 
-use dialect::Told;
 use headers::retry_headers;
+use told::Told;
 
 use std::net::IpAddr;
 

@@ -4,8 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::dialect::{Told, json};
 use super::headers::rate_headers;
+use super::told::{Told, json};
 use crate::limiter::LimitSnapshot;
 use crate::time::{Nanos, SECOND};
 

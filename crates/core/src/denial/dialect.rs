@@ -5,13 +5,12 @@
 //! one provider's clients send. What is in doubt is OpenAI's.
 
 use percent_encoding::percent_decode;
-use serde::Serialize;
 
-use super::{Kind, anthropic, gemini, openai};
+use super::told::Told;
+use super::{anthropic, gemini, openai};
 use crate::auth;
 use crate::head::Head;
 use crate::limiter::LimitSnapshot;
-use crate::limiter::gcra::Exceeded;
 
 /// Whose shape errors and limit headers have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,14 +31,6 @@ pub struct Audience {
     pub dialect: Dialect,
     /// The request's `x-request-id`, which Anthropic's SDKs look for under a name of their own.
     pub request_id: Option<String>,
-}
-
-/// An error as far as all dialects agree.
-pub(super) struct Told<'a> {
-    pub(super) kind: &'a Kind,
-    pub(super) message: &'a str,
-    /// When to try again, where that is known.
-    pub(super) wait: Option<Exceeded>,
 }
 
 /// A path with more segments is none of an API's.
@@ -153,11 +144,6 @@ fn calls_a_model(tail: &[String]) -> bool {
 fn is_version(segment: &str) -> bool {
     let mut bytes = segment.bytes();
     bytes.next() == Some(b'v') && bytes.next().is_some_and(|b| b.is_ascii_digit())
-}
-
-/// Strings and integers always serialise.
-pub(super) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 #[cfg(test)]

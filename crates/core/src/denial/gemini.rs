@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::dialect::{Told, json};
+use super::told::{Told, json};
 use crate::limiter::gcra::Exceeded;
 use crate::time::{Nanos, SECOND};
 

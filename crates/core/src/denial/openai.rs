@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::dialect::{Told, json};
 use super::headers::rate_headers;
+use super::told::{Told, json};
 use crate::go_duration::go_duration;
 use crate::limiter::LimitSnapshot;
 
