@@ -23,6 +23,14 @@ impl TokenBounds {
     /// The bounds of a request by its parts, all in tokens: the `prompt` as estimated, the output `expected`
     /// and the `most` that it was allowed. What exceeds `at_once`, the most that its limits admit at one instant, only by
     /// its output is held to that.
+    ///
+    /// ```
+    /// use gmtech_core::limiter::TokenBounds;
+    ///
+    /// // A prompt of 100 tokens, an answer of usually 200 that may have 5,000, and a limit of 1,000 tokens.
+    /// let bounds = TokenBounds::new(100, 200, 5_000, 1_000);
+    /// assert_eq!((bounds.least, bounds.most), (300, 1_000));
+    /// ```
     #[must_use]
     pub fn new(prompt: u64, expected: u64, most: u64, at_once: u64) -> Self {
         let ceiling = at_once.max(prompt);

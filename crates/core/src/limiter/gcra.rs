@@ -103,6 +103,21 @@ impl Limit {
 
     /// Admits `units` at `now`: the new state, or why not. Nothing is spent by a refusal.
     ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// use gmtech_core::limiter::gcra::{Exceeded, Limit, Tat};
+    /// use gmtech_core::time::SECOND;
+    ///
+    /// // 60 a minute, two of them at once.
+    /// let limit = Limit::per_minute(NonZeroU32::new(60).unwrap());
+    /// let limit = limit.with_burst(NonZeroU32::new(2).unwrap());
+    /// let spent = limit.take(Tat::default(), 2, 0).unwrap();
+    /// assert_eq!(limit.take(spent, 1, 0), Err(Exceeded::Wait(SECOND)));
+    /// assert!(limit.take(spent, 1, SECOND).is_ok());
+    /// assert_eq!(limit.take(spent, 3, SECOND), Err(Exceeded::Never));
+    /// ```
+    ///
     /// # Errors
     /// [`Exceeded`]: how long to wait, or that no wait helps.
     pub fn take(&self, tat: Tat, units: u64, now: Nanos) -> Result<Tat, Exceeded> {

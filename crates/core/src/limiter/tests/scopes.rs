@@ -1,6 +1,7 @@
 //! Accounts of several scopes: all or none, and which of them binds.
 
 use super::*;
+use crate::shared::{SwapError, Version};
 
 const KEY: Limits = Limits {
     requests: None,
@@ -267,4 +268,62 @@ fn a_key_alone_costs_as_many_swaps_as_ever() {
         "nothing to settle"
     );
     assert_eq!(swaps(&|s| drop(reserve(s, a(), cost(1, 1_001), T0))), 0);
+}
+
+/// A store in which one value cannot be written.
+struct FailsOn<'a>(&'a MemoryStore, &'a [u8]);
+
+impl CounterStore for FailsOn<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
+        if key == self.1 {
+            return Err(SwapError::Store(StoreError));
+        }
+        self.0.swap(key, value, expected)
+    }
+}
+
+#[test]
+fn a_store_that_fails_for_one_scope_refuses_and_leaves_the_others_right() {
+    let of = || of_team([9, 900, 9], [9, 900, 9]);
+    let bounds = TokenBounds::exactly(300);
+    let key = |store: &MemoryStore| used(store, &of(), T0)[..3].to_vec();
+    let key_used = |requests, tokens, places| {
+        vec![
+            format!("key/a requests_per_minute {requests}"),
+            format!("key/a tokens_per_minute {tokens}"),
+            format!("key/a max_in_flight {places}"),
+        ]
+    };
+    let (store, of_the_team) = (MemoryStore::default(), b"q/team/acme");
+    let failing = FailsOn(&store, of_the_team);
+    let refused = reserve(&failing, of(), cost(1, 300), T0).unwrap_err();
+    assert_eq!(
+        (refused, key(&store)),
+        (NotReserved::Store, key_used(0, 0, 0))
+    );
+
+    let admitted = admit(&store, of(), 1, T0).unwrap();
+    let refused = admitted.reserve(&failing, bounds, T0).unwrap_err();
+    // As with a key alone, it was a request; of its tokens nothing stays.
+    assert_eq!(
+        (refused, key(&store)),
+        (NotReserved::Store, key_used(1, 0, 0))
+    );
+
+    let admitted = admit(&store, of(), 1, T0).unwrap();
+    let held = admitted.reserve(&store, bounds, T0).unwrap();
+    assert_eq!(held.settle(&failing, 100, T0), Err(StoreError));
+    assert_eq!(key(&store), key_used(2, 100, 0));
+    assert_eq!(
+        used(&store, &of(), T0)[3..],
+        [
+            "team/acme requests_per_minute 2",
+            "team/acme tokens_per_minute 300",
+            "team/acme max_in_flight 2",
+        ]
+    );
 }
