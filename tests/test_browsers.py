@@ -44,7 +44,7 @@ def test_every_answer_can_be_read_by_the_page(gate, name, kind, path, status):
     assert answer.status == status
     assert answer.header("access-control-allow-origin") == ORIGIN[1]
     exposed = listed(answer, "access-control-expose-headers")
-    assert {"x-request-id", "retry-after", "retry-after-ms", "x-should-retry"} <= exposed
+    assert {"x-request-id", "retry-after", "retry-after-ms", "x-should-retry", "x-ratelimit-scope"} <= exposed
     assert {f"x-ratelimit-{a}-{b}" for a in ("limit", "remaining", "reset") for b in ("requests", "tokens")} <= exposed
 
 

@@ -117,7 +117,7 @@ def test_a_trap_costs_one_workers_streams_and_no_state(gate, moment):
 
 
 def test_places_of_a_vm_that_trapped_come_free_by_themselves(gate):
-    """Within their lease of thirty seconds, and not earlier: nobody renews them."""
+    """Thirty seconds after they were last renewed, and not earlier."""
     key = gate.key("two")
     going = stream(gate, key, "first_event_ms=60000")
     wait_until("it to be under way", lambda: limits(gate, key)["max_in_flight"]["used"] == 1)
@@ -125,7 +125,7 @@ def test_places_of_a_vm_that_trapped_come_free_by_themselves(gate):
     trap_every_worker(gate, key, under_way=1)
     passes_again(gate, key)
     assert limits(gate, key)["max_in_flight"]["used"] == 1, "nobody could give it back"
-    wait_until("the lease to end", lambda: limits(gate, key)["max_in_flight"]["used"] == 0, deadline=35, every=0.5)
+    wait_until("the places to come free", lambda: limits(gate, key)["max_in_flight"]["used"] == 0, deadline=35, every=0.5)
     going.hang_up()
     assert post(gate, key).status == 200
 

@@ -179,6 +179,7 @@ def test_the_headers_and_message_of_a_refusal(gate):
     assert answer.header("x-ratelimit-limit-tokens") == "40000"
     assert answer.header("x-ratelimit-remaining-tokens") is not None
     assert answer.header("x-ratelimit-reset-tokens") is not None
+    assert answer.header("x-ratelimit-scope") == "key"
     assert answer.header("retry-after") == "1"
     assert 1 <= int(answer.header("retry-after-ms")) <= 1000
     assert answer.header("x-should-retry") == "true"

@@ -104,9 +104,12 @@ impl Charge {
 
     /// Whether the ending changes nothing.
     pub(super) fn is_ended_by(&self, ending: Ending) -> bool {
-        let unused = matches!(ending, Ending::GiveBack | Ending::Used { tokens: 0 });
-        let nothing_held = self.tokens_held().unwrap_or(0) == 0;
-        unused && nothing_held && self.request.is_none() && self.slot.is_none()
+        let used = match ending {
+            Ending::GiveBack => 0,
+            Ending::Used { tokens } => tokens,
+        };
+        let same_tokens = self.tokens_held().is_none_or(|held| held == 0 && used == 0);
+        same_tokens && self.request.is_none() && self.slot.is_none()
     }
 }
 
