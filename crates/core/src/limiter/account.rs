@@ -14,7 +14,7 @@ impl Account {
     /// The account of a key alone: the first of the chain that rotation continues.
     #[must_use]
     pub fn of(key: &KeyId, limits: Limits) -> Self {
-        Self::new([Counter::new(Scope::Key, key.as_str(), limits)])
+        Self(Arc::new([Counter::new(Scope::Key, key.as_str(), limits)]))
     }
 
     /// The account of several counters. Of two with the same scope and id, the first given counts.

@@ -26,7 +26,10 @@ impl<'a> Reader<'a> {
 
 /// A version byte and `numbers`, little-endian.
 pub(crate) fn words(version: u8, numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
-    let mut out = vec![version];
-    out.extend(numbers.into_iter().flat_map(u64::to_le_bytes));
+    let numbers = numbers.into_iter();
+    let bytes = numbers.size_hint().0.saturating_mul(8).saturating_add(1);
+    let mut out = Vec::with_capacity(bytes);
+    out.push(version);
+    out.extend(numbers.flat_map(u64::to_le_bytes));
     out
 }
