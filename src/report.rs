@@ -1,6 +1,7 @@
 //! What logs and metrics are told of a stream. The names are documented in envoy/README.md.
 
 use gmtech_core::exchange::{Exchange, Settlement};
+use gmtech_core::usage::UsageSource;
 
 use crate::host::{metrics, stream};
 
@@ -58,38 +59,32 @@ pub(crate) fn settled(exchange: &Exchange, settlement: &Settlement) {
     let tier = tier(exchange);
     let source = settlement.usage.source();
     let tokens = settlement.usage.tokens();
-    for (kind, amount) in [
-        ("input", tokens.input),
-        ("cached_input", tokens.cached_input),
-        ("cache_write", tokens.cache_write),
-        ("audio_input", tokens.audio_input),
-        ("output", tokens.output),
-        ("reasoning", tokens.reasoning),
-        ("audio_output", tokens.audio_output),
-    ] {
-        if amount > 0 {
-            metrics::count(
-                &format!("gmtech_tokens.tier.{tier}.kind.{kind}.source.{source}"),
-                amount,
-            );
-            set(&format!("gmtech_tokens_{kind}"), &amount.to_string());
-        }
+    for (kind, amount) in tokens.counts().filter(|(_, amount)| *amount > 0) {
+        let (kind, source) = (kind.name(), source.name());
+        metrics::count(
+            &format!("gmtech_tokens.tier.{tier}.kind.{kind}.source.{source}"),
+            amount,
+        );
+        set(&format!("gmtech_tokens_{kind}"), &amount.to_string());
     }
-    if tokens.total > 0 {
-        set("gmtech_tokens_total", &tokens.total.to_string());
+    if tokens.total() > 0 {
+        set("gmtech_tokens_total", &tokens.total().to_string());
     }
-    metrics::count(&format!("gmtech_settled.tier.{tier}.source.{source}"), 1);
+    metrics::count(
+        &format!("gmtech_settled.tier.{tier}.source.{}", source.name()),
+        1,
+    );
     if settlement.hidden_by_encoding {
         metrics::count(&format!("gmtech_usage_hidden.tier.{tier}"), 1);
     }
-    if source == "exact" && tokens.input > 0 {
+    if source == UsageSource::Exact && tokens.input() > 0 {
         let percent = settlement
             .prompt_estimate
             .saturating_mul(100)
-            .checked_div(tokens.input);
+            .checked_div(tokens.input());
         metrics::observe("gmtech_prompt_estimate_percent", percent.unwrap_or(0));
     }
-    set("gmtech_usage_source", source);
+    set("gmtech_usage_source", source.name());
     set("gmtech_tokens_charged", &settlement.charged.to_string());
     set("gmtech_tokens_reserved", &settlement.reserved.to_string());
     set(

@@ -66,11 +66,7 @@ impl BatchWork {
     /// The tokens that a batch over this file is expected to use.
     #[must_use]
     pub fn tokens(&self) -> Tokens {
-        Tokens {
-            input: self.input,
-            output: self.output,
-            ..Tokens::default()
-        }
+        Tokens::of(self.input, self.output)
     }
 }
 

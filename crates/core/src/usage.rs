@@ -35,6 +35,7 @@ mod cohere;
 mod counts;
 mod findings;
 mod gemini;
+mod kind;
 mod lines;
 mod meter;
 mod plan;
@@ -47,12 +48,15 @@ mod sse;
 mod tokens;
 mod unread;
 mod walker;
+mod weights;
 
+pub use kind::{PerKind, TokenKind};
 pub use lines::LinesMeter;
 pub use meter::ResponseMeter;
 pub use plan::{Ending, MeterPlan, Metered, Output, ResponseFacts};
 pub use shown::{Progress, Shown};
-pub use tokens::{Tokens, Usage, Weights};
+pub use tokens::{Tokens, Usage, UsageSource};
+pub use weights::Weights;
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,9 @@ macro_rules! vocabulary {
             /// All of them, in the order of their declaration.
             pub const ALL: [Self; [$($text),+].len()] = [$(Self::$Variant),+];
 
+            /// Their names, in the same order.
+            pub const NAMES: [&str; Self::ALL.len()] = [$($text),+];
+
             /// The name, as it stands in events, JSON, SQL, metrics and logs.
             #[must_use]
             pub const fn name(self) -> &'static str {

@@ -141,10 +141,7 @@ impl Exchange {
             ..
         } = answered.unwrap_or(Known {
             // The client left before any answer: the upstream has read the prompt.
-            usage: Usage::LowerBound(Tokens {
-                input: prompt_estimate,
-                ..Tokens::default()
-            }),
+            usage: Usage::LowerBound(Tokens::of(prompt_estimate, 0)),
             hidden_by_encoding: false,
             shown: Shown::default(),
             lines: false,
@@ -153,7 +150,7 @@ impl Exchange {
         let charged = self.policy.metering().weights.charge(usage.tokens());
         let _ = reservation.settle(store, charged, now.monotonic);
         self.end_making(&usage, charged, store);
-        let output = usage.tokens().output;
+        let output = usage.tokens().output();
         // An estimate may be the reservation itself, and teaches nothing.
         if let (Usage::Exact(_) | Usage::LowerBound(_), Some(principal), Some(model)) =
             (&usage, &self.principal, &self.model)
@@ -193,7 +190,7 @@ impl Exchange {
             usage: Usage::Estimated(batch),
             charged: 0,
             reserved: 0,
-            prompt_estimate: batch.input,
+            prompt_estimate: batch.input(),
             hidden_by_encoding: false,
         })
     }

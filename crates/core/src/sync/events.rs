@@ -3,10 +3,11 @@
 //! ```text
 //! batch  = version:1 count:2 (length:2 event)*
 //! event  = id:16 source:1 status:2 duration:4 started:8 tokens:8×4 key team tier model endpoint decision
-//!          requests:4 object request_id endpoint_group
+//!          requests:4 object request_id endpoint_group more_tokens
 //! ```
 //! Each name is `length:2 text`; an empty model, request id or group is none. The object is `length:2 bytes` ([`ObjectNote`]), empty for
-//! none. A batch is safe to send twice: the service counts each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
+//! none. `tokens` are the first seven kinds and the total, `more_tokens` is `length:2 count×4` with the kinds that came
+//! later, in the order of [`TokenKind::ALL`]. A batch is safe to send twice: the service counts each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
 //! would be sent again for ever.
 //!
 //! # How the form grows
@@ -24,10 +25,13 @@ use crate::decision::Decision;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
 use crate::objects::ObjectNote;
-use crate::usage::{Tokens, Usage};
+use crate::usage::{TokenKind, Tokens, Usage, UsageSource};
 
 /// The version of a batch that this code writes. It reads every version from 1 to this one.
 pub const EVENTS_VERSION: u8 = 2;
+
+/// The kinds of tokens that stand at the head of an event: those that its first form had.
+const FIRST_KINDS: usize = 7;
 
 /// The most events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 1_000;
@@ -179,18 +183,10 @@ impl UsageEvent {
     /// [`MAX_STARTED_UNIX_MS`].
     #[must_use]
     pub fn is_within_bounds(&self) -> bool {
-        let t = self.usage.tokens();
-        let counts = [
-            t.input,
-            t.cached_input,
-            t.cache_write,
-            t.audio_input,
-            t.output,
-            t.reasoning,
-            t.audio_output,
-            t.total,
-        ];
-        counts.iter().all(|count| *count <= MAX_EVENT_TOKENS)
+        let tokens = self.usage.tokens();
+        let mut counts = tokens.counts().map(|(_, count)| count);
+        counts.all(|count| count <= MAX_EVENT_TOKENS)
+            && tokens.total() <= MAX_EVENT_TOKENS
             && self.started_unix_ms <= MAX_STARTED_UNIX_MS
     }
 
@@ -213,27 +209,15 @@ impl UsageEvent {
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), SyncError> {
         out.extend_from_slice(&self.id);
-        out.push(match self.usage {
-            Usage::Exact(_) => 0,
-            Usage::LowerBound(_) => 1,
-            Usage::Estimated(_) => 2,
-        });
+        out.push(self.usage.source() as u8);
         out.extend_from_slice(&self.status.to_be_bytes());
         out.extend_from_slice(&self.duration_ms.to_be_bytes());
         out.extend_from_slice(&self.started_unix_ms.to_be_bytes());
-        let t = self.usage.tokens();
-        for count in [
-            t.input,
-            t.cached_input,
-            t.cache_write,
-            t.audio_input,
-            t.output,
-            t.reasoning,
-            t.audio_output,
-            t.total,
-        ] {
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            out.extend_from_slice(&count.to_be_bytes());
+        let tokens = self.usage.tokens();
+        let (first, later) = TokenKind::ALL.split_at(FIRST_KINDS);
+        let count_of = |kind: &TokenKind| tokens.get(*kind);
+        for count in first.iter().map(count_of).chain([tokens.total()]) {
+            out.extend_from_slice(&as_u32(count).to_be_bytes());
         }
         for text in [
             self.key.as_str(),
@@ -254,34 +238,25 @@ impl UsageEvent {
                 .unwrap_or_default(),
         )?;
         put_block(out, self.request_id.as_str().as_bytes())?;
-        put_block(out, self.endpoint_group.as_str().as_bytes())
+        put_block(out, self.endpoint_group.as_str().as_bytes())?;
+        let later = later.iter().map(count_of);
+        let later: Vec<u8> = later.flat_map(|n| as_u32(n).to_be_bytes()).collect();
+        put_block(out, &later)
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, SyncError> {
         let mut reader = Reader::new(bytes);
         let r = &mut reader;
         let id = r.array()?;
-        let known: fn(Tokens) -> Usage = match r.u8()? {
-            0 => Usage::Exact,
-            1 => Usage::LowerBound,
-            2 => Usage::Estimated,
-            _ => return Err(SyncError::Malformed),
-        };
-        let event = Self {
+        let source = usize::from(r.u8()?);
+        let source = *UsageSource::ALL.get(source).ok_or(SyncError::Malformed)?;
+        let (first, later) = TokenKind::ALL.split_at(FIRST_KINDS);
+        let mut event = Self {
             id,
             status: r.u16()?,
             duration_ms: r.u32()?,
             started_unix_ms: r.u64()?,
-            usage: known(Tokens {
-                input: r.u32()?.into(),
-                cached_input: r.u32()?.into(),
-                cache_write: r.u32()?.into(),
-                audio_input: r.u32()?.into(),
-                output: r.u32()?.into(),
-                reasoning: r.u32()?.into(),
-                audio_output: r.u32()?.into(),
-                total: r.u32()?.into(),
-            }),
+            usage: Usage::new(source, counts(r, first)?.with_total(r.u32()?.into())),
             key: KeyId::new(r.text()?).map_err(|_| SyncError::Malformed)?,
             team: TeamId::new(r.text()?).map_err(|_| SyncError::Malformed)?,
             tier: TierName::new(r.text()?).map_err(|_| SyncError::Malformed)?,
@@ -303,6 +278,24 @@ impl UsageEvent {
             request_id: Label::checked(r.appended(Reader::text)?.unwrap_or_default())?,
             endpoint_group: Label::checked(r.appended(Reader::text)?.unwrap_or_default())?,
         };
+        let mut more = Reader::new(r.appended(Reader::block)?.unwrap_or_default());
+        let mut tokens = *event.usage.tokens();
+        for kind in later {
+            let count = more.appended(Reader::u32)?.unwrap_or(0);
+            tokens = tokens.with(*kind, count.into());
+        }
+        event.usage = Usage::new(source, tokens);
         Ok(event)
     }
+}
+
+/// Reads a count of each of these kinds.
+fn counts(reader: &mut Reader<'_>, kinds: &[TokenKind]) -> Result<Tokens, SyncError> {
+    kinds.iter().try_fold(Tokens::default(), |tokens, kind| {
+        Ok(tokens.with(*kind, reader.u32()?.into()))
+    })
+}
+
+fn as_u32(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

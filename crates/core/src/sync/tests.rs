@@ -8,7 +8,13 @@ use crate::limits::LimitOverrides;
 use crate::model::{ModelId, ModelPattern, ModelSet};
 use crate::objects::{BatchWork, Kind, ObjectId, ObjectNote};
 use crate::record::Status;
-use crate::usage::{Tokens, Usage};
+use crate::usage::{TokenKind, Tokens, Usage};
+
+/// Tokens of which each kind has another count.
+fn each_kind() -> Tokens {
+    let kinds = TokenKind::ALL.into_iter().zip(1..);
+    kinds.fold(Tokens::default(), |tokens, (kind, n)| tokens.with(kind, n))
+}
 
 fn record(n: u32) -> KeyRecord {
     KeyRecord {
@@ -63,16 +69,7 @@ fn event(n: u8) -> UsageEvent {
         status: 200,
         duration_ms: 1_250,
         started_unix_ms: 1_790_000_000_000,
-        usage: Usage::LowerBound(Tokens {
-            input: 10,
-            cached_input: 4,
-            cache_write: 1,
-            output: 20,
-            reasoning: 5,
-            audio_input: 2,
-            audio_output: 3,
-            total: 31,
-        }),
+        usage: Usage::LowerBound(each_kind().with_total(31)),
         requests: u32::from(n),
         object: (n > 100).then(|| ObjectNote::Made {
             id: ObjectId::of(b"batch_1"),
@@ -209,10 +206,12 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
         ..event(7)
     };
     let without_names = bytes_of(&unnamed);
-    let (fields_of_version_1, appended) = without_names.split_at(without_names.len() - 10);
-    assert_eq!(appended, [0, 0, 0, 7, 0, 0, 0, 0, 0, 0]);
+    let (fields_of_version_1, appended) = without_names.split_at(without_names.len() - 12);
+    assert_eq!(appended, [0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
     let whole = bytes_of(&event(7));
     let longer = [whole.as_slice(), b"a field of tomorrow"].concat();
+    let head = &whole[..whole.len() - 2];
+    let kinds_to_come = [head, &[0, 8], &[9; 8]].concat();
     let none = [fields_of_version_1, &[0; 4]].concat();
     let one = UsageEvent {
         requests: 1,
@@ -223,7 +222,7 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
         ..event(7)
     };
     let mut spaced = bytes_of(&space);
-    let id = spaced.len() - "7a1c8f30".len() - "chat_completions".len() - 2;
+    let id = spaced.len() - "7a1c8f30".len() - "chat_completions".len() - 4;
     spaced[id] = b' ';
     for (what, bytes, read) in [
         (
@@ -233,13 +232,23 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
         ),
         (
             "the requests alone",
-            &without_names[..without_names.len() - 6],
+            &without_names[..without_names.len() - 8],
             Ok(unnamed.clone()),
         ),
         (
             "no names of the request's",
-            &without_names[..without_names.len() - 4],
+            &without_names[..without_names.len() - 6],
             Ok(unnamed.clone()),
+        ),
+        (
+            "no later kinds of tokens",
+            &whole[..whole.len() - 2],
+            Ok(event(7)),
+        ),
+        (
+            "kinds of tokens that are not known here: skipped",
+            &kinds_to_come,
+            Ok(event(7)),
         ),
         ("empty names", &without_names, Ok(unnamed.clone())),
         (

@@ -4,6 +4,7 @@
 //! walker keeps the largest of each field.
 
 use super::counts::USAGE;
+use super::kind::TokenKind;
 use super::report::{Field, Report};
 use super::schema::{Members, Schema};
 use super::tokens::Tokens;
@@ -47,10 +48,11 @@ pub(super) fn tokens(report: &Report) -> Option<Tokens> {
     read.or(written)?;
     let plain = super::responses::tokens(report)?;
     let (read, written) = (read.unwrap_or(0), written.unwrap_or(0));
-    Some(Tokens {
-        input: plain.input.saturating_add(read).saturating_add(written),
-        cached_input: read,
-        cache_write: written,
-        ..plain
-    })
+    let input = plain.input().saturating_add(read).saturating_add(written);
+    Some(
+        plain
+            .with(TokenKind::Input, input)
+            .with(TokenKind::CachedInput, read)
+            .with(TokenKind::CacheWrite, written),
+    )
 }

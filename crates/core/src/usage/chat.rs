@@ -4,6 +4,7 @@
 //! of the completion but in the total. Moonshot reports within the choice, Groq under `x_groq` too.
 
 use super::counts::USAGE;
+use super::kind::TokenKind;
 use super::report::{Field, Report};
 use super::schema::{Members, Schema};
 use super::tokens::Tokens;
@@ -92,19 +93,21 @@ pub(super) fn tokens(report: &Report) -> Option<Tokens> {
     report
         .get(Field::Prompt)
         .or(report.get(Field::Completion))?;
-    Some(Tokens {
-        input: report.or_zero(Field::Prompt),
-        // Gateways that translate Anthropic's count its cached tokens into the prompt.
-        cached_input: report
-            .or_zero(Field::Cached)
-            .max(report.or_zero(Field::CacheRead)),
-        cache_write: report
-            .or_zero(Field::CacheWrite)
-            .max(report.or_zero(Field::CacheCreation)),
-        audio_input: report.or_zero(Field::AudioInput),
-        output: report.or_zero(Field::Completion),
-        reasoning: report.or_zero(Field::Reasoning),
-        audio_output: report.or_zero(Field::AudioOutput),
-        total: report.or_zero(Field::Total),
-    })
+    let tokens = report.with_details(Tokens::of(
+        report.or_zero(Field::Prompt),
+        report.or_zero(Field::Completion),
+    ));
+    // Gateways that translate Anthropic's count its cached tokens into the prompt.
+    let more = |kind, field| tokens.get(kind).max(report.or_zero(field));
+    Some(
+        tokens
+            .with(
+                TokenKind::CachedInput,
+                more(TokenKind::CachedInput, Field::CacheRead),
+            )
+            .with(
+                TokenKind::CacheWrite,
+                more(TokenKind::CacheWrite, Field::CacheCreation),
+            ),
+    )
 }

@@ -41,9 +41,8 @@ pub(super) fn tokens(report: &Report) -> Option<Tokens> {
     report
         .get(Field::BilledInput)
         .or(report.get(Field::BilledOutput))?;
-    Some(Tokens {
-        input: report.or_zero(Field::BilledInput),
-        output: report.or_zero(Field::BilledOutput),
-        ..Tokens::default()
-    })
+    Some(Tokens::of(
+        report.or_zero(Field::BilledInput),
+        report.or_zero(Field::BilledOutput),
+    ))
 }

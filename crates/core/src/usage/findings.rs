@@ -2,6 +2,7 @@
 
 use crate::estimate::TextEstimator;
 
+use super::kind::TokenKind;
 use super::plan::MeterPlan;
 use super::report::Report;
 use super::schema::{Kind, Names, Schema, Tag};
@@ -167,16 +168,16 @@ impl Findings {
         }
         let whole = (complete || self.ended) && !self.error && !(seen.is_some() && self.outran);
         let reported = seen.unwrap_or_default();
-        let output_counted = reported.billable_total() > reported.input || self.events == 0;
-        let counted = reported.input > 0 && output_counted;
+        let output_counted = reported.billable_total() > reported.input() || self.events == 0;
+        let counted = reported.input() > 0 && output_counted;
         if whole && counted {
             return Usage::Exact(reported);
         }
         let mut tokens = reported;
-        if tokens.input == 0 {
-            tokens.input = plan.prompt_estimate;
+        if tokens.input() == 0 {
+            tokens = tokens.with(TokenKind::Input, plan.prompt_estimate);
         }
-        tokens.output = tokens.output.max(streamed);
+        tokens = tokens.with(TokenKind::Output, tokens.output().max(streamed));
         if !whole {
             return Usage::LowerBound(tokens);
         }
@@ -187,7 +188,7 @@ impl Findings {
 /// No answer without a count is free.
 pub(super) fn at_least_one(tokens: Tokens) -> Tokens {
     if tokens.is_zero() {
-        Tokens { input: 1, ..tokens }
+        tokens.with(TokenKind::Input, 1)
     } else {
         tokens
     }

@@ -3,6 +3,7 @@
 //! Thoughts stand beside the candidates, and what tools put into the prompt beside the prompt; both
 //! are added here. Cached content is *of* the prompt.
 
+use super::kind::TokenKind;
 use super::report::{Field, Report};
 use super::schema::{Members, Schema};
 use super::tokens::Tokens;
@@ -45,16 +46,15 @@ pub(super) fn tokens(report: &Report) -> Option<Tokens> {
         .get(Field::GeminiPrompt)
         .or(report.get(Field::GeminiCandidates))?;
     let thoughts = report.or_zero(Field::GeminiThoughts);
-    Some(Tokens {
-        input: report
-            .or_zero(Field::GeminiPrompt)
-            .saturating_add(report.or_zero(Field::GeminiToolPrompt)),
-        cached_input: report.or_zero(Field::GeminiCached),
-        output: report
-            .or_zero(Field::GeminiCandidates)
-            .saturating_add(thoughts),
-        reasoning: thoughts,
-        total: report.or_zero(Field::Total),
-        ..Tokens::default()
-    })
+    let prompt = report.or_zero(Field::GeminiPrompt);
+    let candidates = report.or_zero(Field::GeminiCandidates);
+    Some(
+        Tokens::of(
+            prompt.saturating_add(report.or_zero(Field::GeminiToolPrompt)),
+            candidates.saturating_add(thoughts),
+        )
+        .with(TokenKind::CachedInput, report.or_zero(Field::GeminiCached))
+        .with(TokenKind::Reasoning, thoughts)
+        .with_total(report.or_zero(Field::Total)),
+    )
 }

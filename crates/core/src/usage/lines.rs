@@ -102,6 +102,7 @@ impl Sink for Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usage::TokenKind;
 
     const LINES: &str = concat!(
         r#"{"custom_id":"a","response":{"status_code":200,"body":{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}},"error":null}"#,
@@ -121,13 +122,9 @@ mod tests {
 
     #[test]
     fn lines_are_summed_at_every_split() {
-        let sum = Tokens {
-            input: 18,
-            cached_input: 5,
-            output: 6,
-            total: 24,
-            ..Tokens::default()
-        };
+        let sum = Tokens::of(18, 6)
+            .with(TokenKind::CachedInput, 5)
+            .with_total(24);
         for split in 0..=LINES.len() {
             assert_eq!(read(LINES, split, true), Usage::Exact(sum), "{split}");
         }

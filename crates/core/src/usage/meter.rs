@@ -188,11 +188,10 @@ fn json() -> Reader {
 /// The estimate for an answer that cannot be read: all that was reserved, or what its bytes are at least.
 fn unread(plan: &MeterPlan, opaque: Opaque) -> Usage {
     let passed = if plan.generates { opaque.tokens() } else { 0 };
-    Usage::Estimated(at_least_one(Tokens {
-        input: plan.prompt_estimate,
-        output: plan.output_estimate.max(passed),
-        ..Tokens::default()
-    }))
+    Usage::Estimated(at_least_one(Tokens::of(
+        plan.prompt_estimate,
+        plan.output_estimate.max(passed),
+    )))
 }
 
 /// The media type without its parameters, in lower case.

@@ -1,5 +1,8 @@
 //! The counts that an answer reported, field by field, before a provider's shape makes tokens of them.
 
+use super::kind::TokenKind;
+use super::tokens::Tokens;
+
 /// A number that some provider reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
@@ -56,5 +59,22 @@ impl Report {
     /// A field's count, or zero.
     pub(super) fn or_zero(&self, field: Field) -> u64 {
         self.get(field).unwrap_or(0)
+    }
+
+    /// `whole` with the parts and the total as OpenAI's two shapes name them.
+    pub(super) fn with_details(&self, whole: Tokens) -> Tokens {
+        const DETAILS: [(Field, TokenKind); 5] = [
+            (Field::Cached, TokenKind::CachedInput),
+            (Field::CacheWrite, TokenKind::CacheWrite),
+            (Field::AudioInput, TokenKind::AudioInput),
+            (Field::Reasoning, TokenKind::Reasoning),
+            (Field::AudioOutput, TokenKind::AudioOutput),
+        ];
+        let parts = DETAILS.iter();
+        parts
+            .fold(whole, |tokens, (field, kind)| {
+                tokens.with(*kind, self.or_zero(*field))
+            })
+            .with_total(self.or_zero(Field::Total))
     }
 }

@@ -32,14 +32,8 @@ const PART: Members = &[("text", Schema::Text), ("refusal", Schema::Text)];
 /// What such a report says; nothing if it is of another shape.
 pub(super) fn tokens(report: &Report) -> Option<Tokens> {
     report.get(Field::Input).or(report.get(Field::Output))?;
-    Some(Tokens {
-        input: report.or_zero(Field::Input),
-        cached_input: report.or_zero(Field::Cached),
-        cache_write: report.or_zero(Field::CacheWrite),
-        audio_input: report.or_zero(Field::AudioInput),
-        output: report.or_zero(Field::Output),
-        reasoning: report.or_zero(Field::Reasoning),
-        audio_output: report.or_zero(Field::AudioOutput),
-        total: report.or_zero(Field::Total),
-    })
+    Some(report.with_details(Tokens::of(
+        report.or_zero(Field::Input),
+        report.or_zero(Field::Output),
+    )))
 }

@@ -80,11 +80,7 @@ pub(super) fn tokens(report: &Report) -> Option<Tokens> {
         gemini::tokens(report),
         cohere::tokens(report),
         // Embeddings and reranks of some say no more than the total: it was all prompt.
-        Some(Tokens {
-            input: total,
-            total,
-            ..Tokens::default()
-        }),
+        Some(Tokens::of(total, 0).with_total(total)),
     ];
     // Of equals the first: the total alone knows less than any shape.
     shapes

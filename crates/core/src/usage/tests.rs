@@ -10,6 +10,7 @@ mod shown;
 mod splits;
 mod strings;
 
+use super::TokenKind::{AudioInput, AudioOutput, CacheWrite, CachedInput, Reasoning};
 use super::*;
 
 /// What stands in where an answer does not tell.
@@ -76,12 +77,7 @@ fn usage_of(form: Form, bytes: &[u8], ending: Ending) -> Usage {
 }
 
 fn tokens(input: u64, output: u64, total: u64) -> Tokens {
-    Tokens {
-        input,
-        output,
-        total,
-        ..Tokens::default()
-    }
+    Tokens::of(input, output).with_total(total)
 }
 
 fn exact(input: u64, output: u64, total: u64) -> Usage {
@@ -110,42 +106,42 @@ macro_rules! samples {
 fn samples() -> Vec<Sample> {
     samples! {
         // OpenAI's chat, completions, embeddings; a `usage` in its text and arguments is none.
-        Json "chat.json" => Usage::Exact(Tokens { cached_input: 1920, reasoning: 128, audio_output: 4, ..tokens(2006, 300, 2306) }),
+        Json "chat.json" => Usage::Exact(tokens(2006, 300, 2306).with(CachedInput, 1920).with(Reasoning, 128).with(AudioOutput, 4)),
         Json "completion.json" => exact(5, 7, 12),
         Json "embedding.json" => exact(5, 0, 5),
         Json "embedding_total.json" => exact(31, 0, 31),
-        Sse "chat.sse" => Usage::Exact(Tokens { reasoning: 3, ..tokens(19, 10, 29) }),
+        Sse "chat.sse" => Usage::Exact(tokens(19, 10, 29).with(Reasoning, 3)),
         Sse "completion.sse" => exact(3, 2, 5),
         Sse "tools.sse" => exact(70, 22, 92),
         Sse "three_choices.sse" => exact(4, 5, 9),
         Sse "pretty.sse" => exact(12, 3, 15),
         // Those who speak it with an accent.
-        Json "xai.json" => Usage::Exact(Tokens { reasoning: 391, ..tokens(37, 11, 439) }),
-        Json "deepseek.json" => Usage::Exact(Tokens { cached_input: 16, reasoning: 6, ..tokens(17, 9, 26) }),
+        Json "xai.json" => Usage::Exact(tokens(37, 11, 439).with(Reasoning, 391)),
+        Json "deepseek.json" => Usage::Exact(tokens(17, 9, 26).with(CachedInput, 16).with(Reasoning, 6)),
         Sse "azure.sse" => exact(8, 2, 10),
         Sse "vllm_continuous.sse" => exact(12, 2, 14),
         Sse "mistral.sse" => exact(14, 16, 30),
         Sse "groq.sse" => exact(40, 7, 47),
-        Sse "moonshot.sse" => Usage::Exact(Tokens { cached_input: 4, ..tokens(19, 13, 32) }),
-        Sse "openrouter.sse" => Usage::Exact(Tokens { cached_input: 2, cache_write: 1, ..tokens(6, 4, 10) }),
+        Sse "moonshot.sse" => Usage::Exact(tokens(19, 13, 32).with(CachedInput, 4)),
+        Sse "openrouter.sse" => Usage::Exact(tokens(6, 4, 10).with(CachedInput, 2).with(CacheWrite, 1)),
         // OpenAI's responses, images, audio.
-        Json "responses.json" => Usage::Exact(Tokens { cached_input: 12, reasoning: 64, ..tokens(36, 87, 123) }),
+        Json "responses.json" => Usage::Exact(tokens(36, 87, 123).with(CachedInput, 12).with(Reasoning, 64)),
         Sse "responses.sse" => exact(37, 11, 48),
         Sse "responses_incomplete.sse" => exact(8, 16, 24),
         Sse "responses_failed.sse" => at_least(0, 0),
         Json "image.json" => exact(50, 50, 100),
-        Json "transcription.json" => Usage::Exact(Tokens { audio_input: 14, ..tokens(14, 45, 59) }),
+        Json "transcription.json" => Usage::Exact(tokens(14, 45, 59).with(AudioInput, 14)),
         Json "transcription_duration.json" => estimated(7, 9),
-        Sse "transcription.sse" => Usage::Exact(Tokens { audio_input: 14, ..tokens(14, 5, 19) }),
+        Sse "transcription.sse" => Usage::Exact(tokens(14, 5, 19).with(AudioInput, 14)),
         Sse "speech.sse" => exact(14, 101, 115),
         // Anthropic: what its cache read and wrote comes on top.
-        Json "anthropic.json" => Usage::Exact(Tokens { cached_input: 1800, cache_write: 188, ..tokens(2009, 52, 0) }),
-        Sse "anthropic.sse" => Usage::Exact(Tokens { cached_input: 1000, cache_write: 100, ..tokens(1125, 15, 0) }),
+        Json "anthropic.json" => Usage::Exact(tokens(2009, 52, 0).with(CachedInput, 1800).with(CacheWrite, 188)),
+        Sse "anthropic.sse" => Usage::Exact(tokens(1125, 15, 0).with(CachedInput, 1000).with(CacheWrite, 100)),
         Sse "anthropic_error.sse" => at_least(25, 6),
         // Gemini: thoughts and tool prompts come on top.
-        Json "gemini.json" => Usage::Exact(Tokens { cached_input: 16, reasoning: 100, ..tokens(48, 120, 168) }),
-        Json "gemini_stream.json" => Usage::Exact(Tokens { reasoning: 30, ..tokens(9, 36, 45) }),
-        Sse "gemini.sse" => Usage::Exact(Tokens { reasoning: 30, ..tokens(9, 35, 44) }),
+        Json "gemini.json" => Usage::Exact(tokens(48, 120, 168).with(CachedInput, 16).with(Reasoning, 100)),
+        Json "gemini_stream.json" => Usage::Exact(tokens(9, 36, 45).with(Reasoning, 30)),
+        Sse "gemini.sse" => Usage::Exact(tokens(9, 35, 44).with(Reasoning, 30)),
         // Cohere.
         Json "cohere_chat.json" => exact(5, 418, 0),
         Sse "cohere.sse" => exact(3, 27, 0),

@@ -1,55 +1,107 @@
-//! Tokens by kind, what they weigh against a limit, and how surely they are known.
+//! Tokens by kind, and how surely they are known.
 
-use serde::{Deserialize, Serialize};
+use super::kind::{PerKind, TokenKind};
+use crate::vocabulary::vocabulary;
 
 /// The tokens of one answer. All arithmetic on them saturates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// All of the prompt: cached, written to the cache and audio among it.
-    pub input: u64,
-    /// Of the input, what the provider read from its cache.
-    pub cached_input: u64,
-    /// Of the input, what the provider wrote to its cache.
-    pub cache_write: u64,
-    /// Of the input, audio.
-    pub audio_input: u64,
-    /// All that was generated: reasoning and audio among it.
-    pub output: u64,
-    /// Of the output, what the model thought.
-    pub reasoning: u64,
-    /// Of the output, audio.
-    pub audio_output: u64,
-    /// The total as reported; zero where none was. It may exceed the sum of the kinds.
-    pub total: u64,
+    counts: PerKind<u64>,
+    total: u64,
 }
 
 impl Tokens {
+    /// A prompt and what was generated for it, with no parts and no reported total.
+    #[must_use]
+    pub fn of(input: u64, output: u64) -> Self {
+        Self::default()
+            .with(TokenKind::Input, input)
+            .with(TokenKind::Output, output)
+    }
+
+    /// These tokens with another count of `kind`.
+    #[must_use]
+    pub fn with(mut self, kind: TokenKind, count: u64) -> Self {
+        self.counts.set(kind, count);
+        self
+    }
+
+    /// These tokens with the total that was reported; zero stands for none.
+    #[must_use]
+    pub fn with_total(mut self, total: u64) -> Self {
+        self.total = total;
+        self
+    }
+
+    /// The count of `kind`.
+    #[must_use]
+    pub fn get(&self, kind: TokenKind) -> u64 {
+        self.counts.get(kind)
+    }
+
+    /// The count of each kind, in the order of [`TokenKind::ALL`].
+    pub fn counts(&self) -> impl Iterator<Item = (TokenKind, u64)> {
+        self.counts.iter()
+    }
+
+    /// All of the prompt.
+    #[must_use]
+    pub fn input(&self) -> u64 {
+        self.get(TokenKind::Input)
+    }
+
+    /// All that was generated.
+    #[must_use]
+    pub fn output(&self) -> u64 {
+        self.get(TokenKind::Output)
+    }
+
+    /// The total as reported; zero where none was. It may exceed the sum of the kinds.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
     /// What is billed: the larger of the reported total and the sum, since some providers leave reasoning out
     /// of the one and some out of the other.
     #[must_use]
     pub fn billable_total(&self) -> u64 {
-        self.total.max(self.input.saturating_add(self.output))
+        self.total.max(self.input().saturating_add(self.output()))
     }
 
     /// Both together, kind by kind. Of totals the billable ones are added where either says more than its kinds.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        let beyond = self.total > 0 || other.total > 0;
+        let total = if self.total > 0 || other.total > 0 {
+            self.billable_total().saturating_add(other.billable_total())
+        } else {
+            0
+        };
         Self {
-            input: self.input.saturating_add(other.input),
-            cached_input: self.cached_input.saturating_add(other.cached_input),
-            cache_write: self.cache_write.saturating_add(other.cache_write),
-            audio_input: self.audio_input.saturating_add(other.audio_input),
-            output: self.output.saturating_add(other.output),
-            reasoning: self.reasoning.saturating_add(other.reasoning),
-            audio_output: self.audio_output.saturating_add(other.audio_output),
-            total: if beyond {
-                self.billable_total().saturating_add(other.billable_total())
-            } else {
-                0
-            },
+            counts: PerKind::each(|kind| self.get(kind).saturating_add(other.get(kind))),
+            total,
         }
+    }
+
+    /// Each token once: a part under its own kind and not in its whole, and no more of a part than its whole has. What a
+    /// reported total has beyond input and output is output. The sum is [`Self::billable_total`].
+    #[must_use]
+    pub fn apart(&self) -> PerKind<u64> {
+        let mut apart = PerKind::default();
+        for whole in [TokenKind::Input, TokenKind::Output] {
+            let mut rest = self.get(whole);
+            for part in whole.parts() {
+                let taken = self.get(part).min(rest);
+                rest = rest.saturating_sub(taken);
+                apart.set(part, taken);
+            }
+            apart.set(whole, rest);
+        }
+        let sum = self.input().saturating_add(self.output());
+        let beyond = self.billable_total().saturating_sub(sum);
+        let output = apart.get(TokenKind::Output).saturating_add(beyond);
+        apart.set(TokenKind::Output, output);
+        apart
     }
 
     /// Whether nothing is billed.
@@ -59,89 +111,40 @@ impl Tokens {
     }
 }
 
-/// What a token of each kind counts against a tokens limit, in thousandths of a token.
-///
-/// By default each counts one, as OpenAI counts: cached tokens too. Every token is of one kind:
-/// of a prompt's, first the cached, then those written, then audio, the rest plain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Weights {
-    /// Plain input.
-    pub input: u32,
-    /// Input read from the provider's cache.
-    pub cached_input: u32,
-    /// Input written to the provider's cache.
-    pub cache_write: u32,
-    /// Audio in the prompt.
-    pub audio_input: u32,
-    /// Plain output.
-    pub output: u32,
-    /// Reasoning.
-    pub reasoning: u32,
-    /// Audio generated.
-    pub audio_output: u32,
-}
-
-impl Default for Weights {
-    fn default() -> Self {
-        Self {
-            input: 1000,
-            cached_input: 1000,
-            cache_write: 1000,
-            audio_input: 1000,
-            output: 1000,
-            reasoning: 1000,
-            audio_output: 1000,
-        }
+vocabulary! {
+    /// How the tokens of an answer are known.
+    pub enum UsageSource {
+        /// The provider's own count of the whole answer; zero tokens for a refusal.
+        Exact = "exact",
+        /// The answer was cut, or failed, or went on after its count: at least this.
+        LowerBound = "lower_bound",
+        /// The answer was whole and the provider did not count it.
+        Estimated = "estimated",
     }
-}
-
-impl Weights {
-    /// The number charged against a tokens limit, rounded up. What a reported total has beyond the sum of
-    /// the kinds counts as plain output. With the default weights this is the billable total.
-    #[must_use]
-    pub fn charge(&self, tokens: &Tokens) -> u64 {
-        let mut input = tokens.input;
-        let mut output = tokens.output;
-        let beyond = tokens
-            .billable_total()
-            .saturating_sub(input.saturating_add(output));
-        let parts = [
-            (take(&mut input, tokens.cached_input), self.cached_input),
-            (take(&mut input, tokens.cache_write), self.cache_write),
-            (take(&mut input, tokens.audio_input), self.audio_input),
-            (input, self.input),
-            (take(&mut output, tokens.reasoning), self.reasoning),
-            (take(&mut output, tokens.audio_output), self.audio_output),
-            (output, self.output),
-            (beyond, self.output),
-        ];
-        let milli = parts.iter().fold(0u128, |sum, (count, weight)| {
-            sum.saturating_add(u128::from(*count).saturating_mul(u128::from(*weight)))
-        });
-        u64::try_from(milli.div_ceil(1000)).unwrap_or(u64::MAX)
-    }
-}
-
-/// Takes up to `want` from `pool`.
-fn take(pool: &mut u64, want: u64) -> u64 {
-    let taken = want.min(*pool);
-    *pool = pool.saturating_sub(taken);
-    taken
 }
 
 /// What an answer used, and how that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
-    /// The provider's own count of the whole answer; zero for a refusal.
+    /// See [`UsageSource::Exact`].
     Exact(Tokens),
-    /// The answer was cut, or failed, or went on after its count: at least this.
+    /// See [`UsageSource::LowerBound`].
     LowerBound(Tokens),
-    /// The answer was whole and nobody counted it.
+    /// See [`UsageSource::Estimated`].
     Estimated(Tokens),
 }
 
 impl Usage {
+    /// Tokens that are known in this way.
+    #[must_use]
+    pub fn new(source: UsageSource, tokens: Tokens) -> Self {
+        match source {
+            UsageSource::Exact => Self::Exact(tokens),
+            UsageSource::LowerBound => Self::LowerBound(tokens),
+            UsageSource::Estimated => Self::Estimated(tokens),
+        }
+    }
+
     /// The tokens.
     #[must_use]
     pub fn tokens(&self) -> &Tokens {
@@ -150,21 +153,19 @@ impl Usage {
         }
     }
 
-    /// How they are known, for logs and usage records: `exact`, `lower_bound` or `estimated`.
+    /// How they are known.
     #[must_use]
-    pub fn source(&self) -> &'static str {
+    pub fn source(&self) -> UsageSource {
         match self {
-            Self::Exact(_) => "exact",
-            Self::LowerBound(_) => "lower_bound",
-            Self::Estimated(_) => "estimated",
+            Self::Exact(_) => UsageSource::Exact,
+            Self::LowerBound(_) => UsageSource::LowerBound,
+            Self::Estimated(_) => UsageSource::Estimated,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -177,63 +178,28 @@ mod tests {
             (0, 0, 7, 7),
             (u64::MAX, 1, 0, u64::MAX),
         ] {
-            let tokens = Tokens {
-                input,
-                output,
-                total,
-                ..Tokens::default()
-            };
+            let tokens = Tokens::of(input, output).with_total(total);
             assert_eq!(tokens.billable_total(), billed, "{tokens:?}");
         }
     }
 
     #[test]
-    fn weights_charge_each_token_once_by_its_kind() {
-        let tokens = Tokens {
-            input: 1000,
-            cached_input: 600,
-            cache_write: 100,
-            output: 50,
-            reasoning: 40,
-            total: 1060,
-            ..Tokens::default()
-        };
-        let cheap_cache = Weights {
-            cached_input: 100,
-            cache_write: 1250,
-            ..Weights::default()
-        };
-        // 300 plain + 60 + 125 + 50 + the 10 beyond the sum
-        assert_eq!(cheap_cache.charge(&tokens), 545);
-        let free_reasoning = Weights {
-            reasoning: 0,
-            ..Weights::default()
-        };
-        assert_eq!(free_reasoning.charge(&tokens), 1020);
-    }
-
-    #[test]
-    fn parts_larger_than_their_whole_take_no_more_than_it() {
-        let odd = Tokens {
-            input: 10,
-            cached_input: 1_000,
-            cache_write: 1_000,
-            ..Tokens::default()
-        };
-        let half = Weights {
-            cached_input: 500,
-            ..Weights::default()
-        };
-        assert_eq!(half.charge(&odd), 5);
-    }
-
-    proptest! {
-        #[test]
-        fn the_default_weights_charge_the_billable_total(
-            input: u64, cached_input: u64, cache_write: u64, audio_input: u64, output: u64, reasoning: u64, audio_output: u64, total: u64,
-        ) {
-            let tokens = Tokens { input, cached_input, cache_write, audio_input, output, reasoning, audio_output, total };
-            prop_assert_eq!(Weights::default().charge(&tokens), tokens.billable_total());
+    fn a_part_is_taken_out_of_its_whole_and_what_is_beyond_the_sum_is_output() {
+        let tokens = Tokens::of(100, 50)
+            .with(TokenKind::CachedInput, 60)
+            .with(TokenKind::CacheWrite, 60)
+            .with(TokenKind::Reasoning, 20)
+            .with_total(160);
+        let apart = tokens.apart();
+        for (kind, count) in [
+            (TokenKind::Input, 0),
+            (TokenKind::CachedInput, 60),
+            (TokenKind::CacheWrite, 40),
+            (TokenKind::AudioInput, 0),
+            (TokenKind::Output, 30 + 10),
+            (TokenKind::Reasoning, 20),
+        ] {
+            assert_eq!(apart.get(kind), count, "{kind:?}");
         }
     }
 }

@@ -439,9 +439,6 @@ fn a_full_outbox_gives_up_refusals_then_what_nobody_is_configured_for_then_the_n
 #[test]
 fn what_used_tokens_is_never_summed() {
     let mut used = refusal(1);
-    used.usage = Usage::Estimated(Tokens {
-        output: 1,
-        ..Tokens::default()
-    });
+    used.usage = Usage::Estimated(Tokens::of(0, 1));
     assert!(used.is_admitted() && admitted(1).is_admitted() && !refusal(1).is_admitted());
 }

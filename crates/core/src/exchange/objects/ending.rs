@@ -10,7 +10,7 @@ use crate::objects::{Kind, Object, ObjectId, ObjectNote, Told};
 use crate::request::Param;
 use crate::shared::CounterStore;
 use crate::sync::events::{Label, NamedDecision, UsageEvent};
-use crate::usage::{Progress, Shown, Tokens, Usage};
+use crate::usage::{Progress, Shown, TokenKind, Tokens, Usage};
 
 /// What an object has used in the end.
 #[derive(Debug)]
@@ -104,11 +104,12 @@ impl Exchange {
     pub(in crate::exchange) fn foreseen(&self, usage: Usage, prompt: u64, reserved: u64) -> Usage {
         match usage {
             Usage::LowerBound(seen) | Usage::Estimated(seen) if self.objects.later.is_some() => {
-                Usage::Estimated(Tokens {
-                    input: seen.input.max(prompt),
-                    output: seen.output.max(reserved.saturating_sub(prompt)),
-                    ..seen
-                })
+                let output = seen.output().max(reserved.saturating_sub(prompt));
+                let input = seen.input().max(prompt);
+                Usage::Estimated(
+                    seen.with(TokenKind::Input, input)
+                        .with(TokenKind::Output, output),
+                )
             }
             usage => usage,
         }
@@ -226,7 +227,7 @@ fn used(shown: &Shown, usage: Usage) -> Option<Usage> {
     match (shown.progress, usage) {
         (Some(Progress::UnderWay), _) => None,
         (Some(Progress::Failed), Usage::LowerBound(seen))
-            if seen.is_zero() || (seen.input > 0 && seen.output > 0) =>
+            if seen.is_zero() || (seen.input() > 0 && seen.output() > 0) =>
         {
             Some(usage)
         }

@@ -144,7 +144,7 @@ fn what_it_may_come_to_is_charged_and_the_rest_once_to_its_maker() {
     let Usage::Estimated(estimate) = usage else {
         panic!("{usage:?}")
     };
-    assert_eq!(estimate.output, 500);
+    assert_eq!(estimate.output(), 500);
     assert!(matches!(
         events[0].object,
         Some(ObjectNote::Made {
@@ -161,7 +161,7 @@ fn what_it_may_come_to_is_charged_and_the_rest_once_to_its_maker() {
     assert!(usage.tokens().is_zero(), "the reader is charged nothing");
     let settled = &events[1];
     assert_eq!(
-        (settled.key.as_str(), settled.usage.tokens().output),
+        (settled.key.as_str(), settled.usage.tokens().output()),
         ("key_1", 7_000)
     );
     assert_eq!(settled.model.as_ref().map(ModelId::as_str), Some("gpt-4o"));
@@ -447,7 +447,7 @@ fn a_batch_is_charged_by_its_file_and_settled_by_its_report_or_its_answers() {
         let made = call(&store, &policy, 4, "POST /v1/batches", BATCH);
         let (usage, events) = made.answered(&store, r#"{"id":"batch_1","status":"validating"}"#);
         assert!(
-            matches!(usage, Usage::Estimated(t) if t.output == 5_000),
+            matches!(usage, Usage::Estimated(t) if t.output() == 5_000),
             "{what}: {usage:?}"
         );
         assert_eq!(
@@ -473,7 +473,7 @@ fn a_batch_is_charged_by_its_file_and_settled_by_its_report_or_its_answers() {
         let settled = events
             .iter()
             .find(|e| matches!(e.object, Some(ObjectNote::Settled { .. })));
-        assert_eq!(settled.map(|e| e.usage.tokens().output), output, "{what}");
+        assert_eq!(settled.map(|e| e.usage.tokens().output()), output, "{what}");
         if let Some(settled) = settled {
             assert_eq!(settled.key.as_str(), "key_4", "{what}");
         }

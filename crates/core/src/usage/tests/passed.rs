@@ -19,9 +19,9 @@ fn typed(event: &str) -> String {
 
 fn cut(stream: &str) -> u64 {
     let usage = usage_of(Form::Sse, stream.as_bytes(), Ending::Cut);
-    assert_eq!(usage.source(), "lower_bound", "{stream}");
-    assert_eq!(usage.tokens().input, 7);
-    usage.tokens().output
+    assert_eq!(usage.source().name(), "lower_bound", "{stream}");
+    assert_eq!(usage.tokens().input(), 7);
+    usage.tokens().output()
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn what_goes_on_after_done_counts() {
     .concat();
     for ending in [Ending::Cut, Ending::Complete] {
         let usage = usage_of(Form::Sse, stream.as_bytes(), ending);
-        assert_eq!(usage.tokens().output, 503);
+        assert_eq!(usage.tokens().output(), 503);
     }
     let counted = typed(r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}"#);
     let stream = [

@@ -61,10 +61,10 @@ proptest! {
         let (out, usage) = run(meter(Form::Json, PLAN), text.as_bytes().chunks(size), Ending::Complete);
         prop_assert_eq!(out, text.as_bytes());
         let input = if prompt > 0 { prompt } else { PLAN.prompt_estimate };
-        prop_assert_eq!(usage.tokens().input, input, "{}", text);
+        prop_assert_eq!(usage.tokens().input(), input, "{}", text);
         if prompt + completion > 0 {
-            prop_assert_eq!(usage.tokens().output, completion, "{}", text);
+            prop_assert_eq!(usage.tokens().output(), completion, "{}", text);
         }
-        prop_assert_eq!(usage.source() == "exact", prompt > 0, "{}", text);
+        prop_assert_eq!(usage.source().name() == "exact", prompt > 0, "{}", text);
     }
 }
