@@ -16,6 +16,7 @@ use crate::ident::{KeyId, TeamId, TierName};
 use crate::limits::LimitOverrides;
 use crate::model::ModelId;
 use crate::usage::Tokens;
+use crate::vocabulary::vocabulary;
 
 pub use crate::object_id::{IdHasher, ObjectId, Told};
 
@@ -28,19 +29,21 @@ const WIRE_VERSION: u8 = 1;
 /// The version of an object whose maker continues another key.
 const WITH_LINEAGE: u8 = 2;
 
-/// What kind of thing an object is, as far as settling it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// A response, perhaps of work in the background.
-    Response,
-    /// A chat completion, stored or deferred.
-    Completion,
-    /// A batch, whose usage is the sum of its requests'.
-    Batch,
-    /// A file.
-    File,
-    /// A conversation, a vector store and the like: owned, and never settled by itself.
-    Other,
+vocabulary! {
+    /// What kind of thing an object is, as far as settling it goes.
+    #[derive(Serialize, Deserialize)]
+    pub enum Kind {
+        /// A response, perhaps of work in the background.
+        Response = "response",
+        /// A chat completion, stored or deferred.
+        Completion = "completion",
+        /// A batch, whose usage is the sum of its requests'.
+        Batch = "batch",
+        /// A file.
+        File = "file",
+        /// A conversation, a vector store and the like: owned, and never settled by itself.
+        Other = "other",
+    }
 }
 
 impl Kind {

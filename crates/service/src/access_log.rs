@@ -12,7 +12,7 @@ use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::model::ModelId;
 use gmtech_core::request::Endpoint;
 use gmtech_core::sync::events::{Label, NamedDecision, UsageEvent};
-use gmtech_core::usage::{Tokens, Usage};
+use gmtech_core::usage::{TokenKind, Tokens, Usage, UsageSource};
 use serde_json::Value;
 
 use crate::secret;
@@ -76,13 +76,10 @@ pub fn read(entry: &Value) -> Entry {
 
 fn event(entry: &Value) -> Option<UsageEvent> {
     let model = text(entry, "model");
-    let tokens = |kind: &str| count(&text(entry, &format!("tokens_{kind}")));
-    let known: fn(Tokens) -> Usage = match text(entry, "usage_source").as_str() {
+    let source = match text(entry, "usage_source").as_str() {
         // A refusal has no source: its zero tokens are exact.
-        "" | "exact" => Usage::Exact,
-        "lower_bound" => Usage::LowerBound,
-        "estimated" => Usage::Estimated,
-        _ => return None,
+        "" => UsageSource::Exact,
+        name => UsageSource::named(name)?,
     };
     Some(UsageEvent {
         id: event_id(&text(entry, "event_id"))?,
@@ -106,21 +103,22 @@ fn event(entry: &Value) -> Option<UsageEvent> {
             .unwrap_or(0),
         duration_ms: u32::try_from(number(entry, "duration_ms").unwrap_or(0)).unwrap_or(u32::MAX),
         started_unix_ms: started(entry)?,
-        usage: known(Tokens {
-            input: tokens("input")?,
-            cached_input: tokens("cached_input")?,
-            cache_write: tokens("cache_write")?,
-            audio_input: tokens("audio_input")?,
-            output: tokens("output")?,
-            reasoning: tokens("reasoning")?,
-            audio_output: tokens("audio_output")?,
-            total: tokens("total")?,
-        }),
+        usage: Usage::new(source, tokens(entry)?),
         requests: 1,
         object: None,
         request_id: request_id(&text(entry, "request_id")),
         endpoint_group: group(entry),
     })
+}
+
+/// The counts of every kind, and the total.
+fn tokens(entry: &Value) -> Option<Tokens> {
+    let of = |name: &str| count(&text(entry, &format!("tokens_{name}")));
+    let mut tokens = Tokens::default().with_total(of("total")?);
+    for kind in TokenKind::ALL {
+        tokens = tokens.with(kind, of(kind.name())?);
+    }
+    Some(tokens)
 }
 
 fn decision(entry: &Value) -> NamedDecision {
@@ -222,11 +220,7 @@ mod tests {
             (event.request_id.as_str(), event.endpoint_group.as_str()),
             ("7a1c-8f30", "chat_completions")
         );
-        let tokens = Tokens {
-            input: 10,
-            output: 5,
-            ..Tokens::default()
-        };
+        let tokens = Tokens::of(10, 5);
         assert_eq!(
             (event.usage, event.status, event.duration_ms),
             (Usage::LowerBound(tokens), 200, 12)

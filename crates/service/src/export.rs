@@ -6,24 +6,15 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::money::format_usd;
+use crate::store::TokenCounts;
 
 /// The columns behind what is told apart; all but the last are numbers.
-const COLUMNS: [&str; 14] = [
-    "requests",
-    "refused",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "audio_input_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "audio_output_tokens",
-    "total_tokens",
-    "not_exact",
-    "cost_nano_usd",
-    "cost_usd",
-    "last_used_at",
-];
+fn columns() -> Vec<String> {
+    let before = ["requests", "refused"].map(String::from);
+    let after = ["not_exact", "cost_nano_usd", "cost_usd", "last_used_at"].map(String::from);
+    let tokens = TokenCounts::names();
+    before.into_iter().chain(tokens).chain(after).collect()
+}
 
 /// Rows of usage as CSV: the start of the span if there are `spans`, what is told apart `by`, then numbers; `head` with a
 /// line of names before them.
@@ -33,8 +24,10 @@ const COLUMNS: [&str; 14] = [
 pub fn csv(rows: &[Value], by: &[&str], spans: bool, head: bool) -> Result<String, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let start = spans.then_some("start");
+    let columns = columns();
     if head {
-        writer.write_record(start.iter().chain(by).chain(&COLUMNS))?;
+        let names = columns.iter().map(String::as_str);
+        writer.write_record(start.into_iter().chain(by.iter().copied()).chain(names))?;
     }
     for row in rows {
         let start = start.map(|name| text(row, name).into());
@@ -42,7 +35,7 @@ pub fn csv(rows: &[Value], by: &[&str], spans: bool, head: bool) -> Result<Strin
         let names = by
             .iter()
             .map(|name| guarded(groups.map_or("", |g| text(g, name))));
-        let numbers = COLUMNS.iter().map(|name| Cow::Owned(cell(row, name)));
+        let numbers = columns.iter().map(|name| Cow::Owned(cell(row, name)));
         let cells = start.into_iter().chain(names).chain(numbers);
         writer.write_record(cells.map(Cow::into_owned))?;
     }

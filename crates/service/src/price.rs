@@ -4,13 +4,15 @@
 //! word: an embedded price that comes out as zero for tokens that were used is taken for a gap in the list.
 //! Prices are those in effect when the request started.
 
+use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use genai_prices::{Calculator, PriceRequest, Usage as PricedUsage, UsageKey};
 use gmtech_core::model::ModelPattern;
 use gmtech_core::sync::events::UsageEvent;
-use gmtech_core::usage::Tokens;
+use gmtech_core::usage::{PerKind, TokenKind, Tokens};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::money::{DOLLAR, MAX_AMOUNT, MAX_PRICE, parse_usd};
 use crate::store::Priced;
@@ -35,23 +37,49 @@ pub struct ModelRates {
     pub rates: Rates,
 }
 
-/// Dollars a million tokens, each as a decimal text (`"2.50"`).
-#[derive(Clone, Debug, Deserialize)]
-pub struct Rates {
-    /// Prompt tokens.
-    pub input: Usd,
-    /// Prompt tokens read from a cache; as `input` by default.
-    #[serde(default)]
-    pub cached_input: Option<Usd>,
-    /// Prompt tokens written to a cache; as `input` by default.
-    #[serde(default)]
-    pub cache_write: Option<Usd>,
-    /// Answer tokens.
-    pub output: Usd,
+/// Dollars a million tokens, each as a decimal text (`"2.50"`) under the name of its kind. `input` and `output` must be
+/// there; a part of one costs what the whole does, unless it has a price of its own.
+#[derive(Clone, Debug)]
+pub struct Rates(PerKind<Usd>);
+
+impl<'de> Deserialize<'de> for Rates {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ByName)
+    }
+}
+
+struct ByName;
+
+impl<'de> Visitor<'de> for ByName {
+    type Value = Rates;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("prices by the kind of tokens")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Rates, A::Error> {
+        let mut given = PerKind::<Option<Usd>>::default();
+        while let Some(name) = map.next_key::<String>()? {
+            match TokenKind::named(&name) {
+                Some(kind) => given.set(kind, map.next_value()?),
+                None => map.next_value::<IgnoredAny>().map(drop)?,
+            }
+        }
+        for whole in [TokenKind::Input, TokenKind::Output] {
+            let price = given.get(whole);
+            let price = price.ok_or_else(|| A::Error::missing_field(whole.name()))?;
+            for part in whole.parts() {
+                given.set(part, given.get(part).or(Some(price)));
+            }
+        }
+        Ok(Rates(PerKind::each(|kind| {
+            given.get(kind).unwrap_or_default()
+        })))
+    }
 }
 
 /// Not negative and at most [`MAX_PRICE`], in nano-dollars.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Usd(i64);
 
@@ -69,43 +97,43 @@ impl TryFrom<String> for Usd {
 }
 
 impl Rates {
-    /// Nano-dollars, rounded up, at most [`MAX_AMOUNT`]. Audio costs what text does.
-    fn cost(&self, t: &Tokens) -> i64 {
-        let t = consistent(t);
-        let plain = t
-            .input
-            .saturating_sub(t.cached_input)
-            .saturating_sub(t.cache_write);
-        let sum: i128 = [
-            (plain, self.input),
-            (t.cached_input, self.cached_input.unwrap_or(self.input)),
-            (t.cache_write, self.cache_write.unwrap_or(self.input)),
-            (t.output, self.output),
-        ]
-        .into_iter()
-        .map(|(tokens, rate)| i128::from(tokens) * i128::from(rate.0))
-        .sum();
+    /// What a million tokens of prompt and of answer cost, whatever their parts.
+    fn plain(input: i64, output: i64) -> Self {
+        Self(PerKind::each(|kind| match kind.part_of().unwrap_or(kind) {
+            TokenKind::Output => Usd(output),
+            _ => Usd(input),
+        }))
+    }
+
+    /// Nano-dollars, rounded up, at most [`MAX_AMOUNT`]: each token once, by [`Tokens::apart`].
+    fn cost(&self, tokens: &Tokens) -> i64 {
+        let counts = tokens.apart();
+        let sum: i128 = counts
+            .iter()
+            .map(|(kind, count)| i128::from(count) * i128::from(self.0.get(kind).0))
+            .sum();
         i64::try_from((sum + 999_999) / 1_000_000).map_or(MAX_AMOUNT, |cost| cost.min(MAX_AMOUNT))
     }
 }
 
-/// The tokens as a price list counts them: no part larger than its whole, and what a provider's total has beyond
-/// prompt and answer (reasoning, with some) is answer.
-fn consistent(t: &Tokens) -> Tokens {
-    let cached_input = t.cached_input.min(t.input);
-    let cache_write = t.cache_write.min(t.input.saturating_sub(cached_input));
-    let plain = t
-        .input
-        .saturating_sub(cached_input)
-        .saturating_sub(cache_write);
-    Tokens {
-        cached_input,
-        cache_write,
-        audio_input: t.audio_input.min(plain),
-        output: t.billable_total().saturating_sub(t.input),
-        audio_output: t.audio_output.min(t.output),
-        ..*t
-    }
+/// The kinds of tokens that the embedded list has prices for, by its own names. What it has none for costs what its whole
+/// does.
+const LISTED: [(TokenKind, &str); 6] = [
+    (TokenKind::Input, "input_tokens"),
+    (TokenKind::CachedInput, "cache_read_tokens"),
+    (TokenKind::CacheWrite, "cache_write_tokens"),
+    (TokenKind::AudioInput, "input_audio_tokens"),
+    (TokenKind::Output, "output_tokens"),
+    (TokenKind::AudioOutput, "output_audio_tokens"),
+];
+
+/// The tokens as the embedded list counts them: parts are in their whole, and none is larger than what is left of it.
+fn consistent(tokens: &Tokens) -> PerKind<u64> {
+    let apart = tokens.apart();
+    PerKind::each(|kind| {
+        let parts = kind.parts().map(|part| apart.get(part));
+        parts.fold(apart.get(kind), u64::saturating_add)
+    })
 }
 
 /// All prices.
@@ -122,12 +150,7 @@ impl PriceBook {
     pub fn new(config: PriceConfig) -> Self {
         // Decoding the embedded list takes tens of milliseconds: now, not on the first request.
         let _ = Calculator::bundled();
-        let dear = Rates {
-            input: Usd(10 * DOLLAR),
-            cached_input: None,
-            cache_write: None,
-            output: Usd(30 * DOLLAR),
-        };
+        let dear = Rates::plain(10 * DOLLAR, 30 * DOLLAR);
         Self {
             own: config.models,
             fallback: config.fallback.unwrap_or(dear),
@@ -160,18 +183,10 @@ impl PriceBook {
 /// The embedded list's price. A name such as `openai/gpt-4o` is looked up whole, then with its first part as the
 /// provider.
 fn listed(model: &str, tokens: &Tokens, started_unix_ms: u64) -> Option<i64> {
-    let t = consistent(tokens);
+    let counts = consistent(tokens);
     // Counts are at most MAX_EVENT_TOKENS; an f64 holds far larger ones exactly.
     let usage = PricedUsage::from(
-        [
-            ("input_tokens", t.input),
-            ("cache_read_tokens", t.cached_input),
-            ("cache_write_tokens", t.cache_write),
-            ("input_audio_tokens", t.audio_input),
-            ("output_tokens", t.output),
-            ("output_audio_tokens", t.audio_output),
-        ]
-        .map(|(kind, tokens)| (UsageKey::from(kind), tokens as f64)),
+        LISTED.map(|(kind, name)| (UsageKey::from(name), counts.get(kind) as f64)),
     );
     let at = UNIX_EPOCH.checked_add(Duration::from_millis(started_unix_ms))?;
     let ask = |provider: Option<&str>, model: &str| {
@@ -225,11 +240,7 @@ mod tests {
     }
 
     fn used(input: u64, output: u64) -> Tokens {
-        Tokens {
-            input,
-            output,
-            ..Tokens::default()
-        }
+        Tokens::of(input, output)
     }
 
     #[test]
@@ -291,10 +302,10 @@ mod tests {
     fn cached_tokens_have_their_price_and_are_part_of_the_prompt() {
         let config = r#"{"models": [{"model": "*", "input": "10", "cached_input": "1", "cache_write": "20", "output": "0"}]}"#;
         let book = PriceBook::new(serde_json::from_str(config).unwrap());
-        let tokens = |cached_input, cache_write| Tokens {
-            cached_input,
-            cache_write,
-            ..used(1_000_000, 0)
+        let tokens = |cached_input, cache_write| {
+            used(1_000_000, 0)
+                .with(TokenKind::CachedInput, cached_input)
+                .with(TokenKind::CacheWrite, cache_write)
         };
         for (t, usd) in [
             (tokens(0, 0), "10"),
@@ -319,30 +330,21 @@ mod tests {
         let config = r#"{"models": [{"model": "*", "input": "1", "output": "10"}]}"#;
         let book = PriceBook::new(serde_json::from_str(config).unwrap());
         for (total, usd) in [(0, "11"), (2_000_000, "11"), (3_000_000, "21"), (1, "11")] {
-            let t = Tokens {
-                total,
-                ..used(1_000_000, 1_000_000)
-            };
+            let t = used(1_000_000, 1_000_000).with_total(total);
             assert_eq!(
                 cost(&book, "m", t).0,
                 parse_usd(usd).unwrap(),
                 "total {total}"
             );
         }
-        let unknown_parts = Tokens {
-            total: 1_000_000,
-            ..Tokens::default()
-        };
+        let unknown_parts = Tokens::default().with_total(1_000_000);
         assert_eq!(cost(&book, "m", unknown_parts).0, parse_usd("10").unwrap());
     }
 
     #[test]
     fn audio_has_the_price_of_the_list() {
         let book = PriceBook::new(PriceConfig::default());
-        let audio = Tokens {
-            audio_input: 1_000_000,
-            ..used(1_000_000, 0)
-        };
+        let audio = used(1_000_000, 0).with(TokenKind::AudioInput, 1_000_000);
         let text = cost(&book, "gpt-audio", used(1_000_000, 0));
         assert!(cost(&book, "gpt-audio", audio).0 > 4 * text.0);
         assert_eq!(text.1, "genai-prices");

@@ -153,11 +153,7 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
         status: 200,
         duration_ms: 1,
         started_unix_ms: u64::try_from(common::NOON.0).unwrap(),
-        usage: Usage::Exact(Tokens {
-            input: 1,
-            output: 1,
-            ..Tokens::default()
-        }),
+        usage: Usage::Exact(Tokens::of(1, 1)),
         requests: 1,
         object: None,
         request_id: Label::default(),

@@ -245,11 +245,7 @@ fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() 
             status: 200,
             duration_ms: 1,
             started_unix_ms,
-            usage: Usage::Exact(Tokens {
-                input: 1000,
-                output: 100,
-                ..Tokens::default()
-            }),
+            usage: Usage::Exact(Tokens::of(1000, 100)),
             requests: 1,
             object: None,
             request_id: Label::default(),

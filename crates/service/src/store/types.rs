@@ -3,6 +3,7 @@
 mod audit;
 mod budgets;
 mod changes;
+mod counts;
 mod credit;
 mod keys;
 mod members;
@@ -16,6 +17,7 @@ mod usage;
 pub use audit::*;
 pub use budgets::*;
 pub use changes::*;
+pub use counts::*;
 pub use credit::*;
 pub use keys::*;
 pub use members::*;

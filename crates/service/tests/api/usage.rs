@@ -28,11 +28,7 @@ async fn used(api: &Api, models: [&str; 2]) -> String {
             status: 200,
             duration_ms: 12,
             started_unix_ms: u64::try_from(now.0 - ago * MINUTE_MS).unwrap(),
-            usage: Usage::Exact(Tokens {
-                input: 10,
-                output: 5,
-                ..Tokens::default()
-            }),
+            usage: Usage::Exact(Tokens::of(10, 5)),
             requests: 1,
             object: None,
             request_id: Label::clip(&format!("request-{n}")),

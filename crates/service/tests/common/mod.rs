@@ -202,11 +202,7 @@ pub fn event(key: &KeyInfo, n: u64, cost: i64) -> Priced {
             status: 200,
             duration_ms: 12,
             started_unix_ms: NOON.0 as u64,
-            usage: Usage::Exact(Tokens {
-                input: 10,
-                output: 5,
-                ..Tokens::default()
-            }),
+            usage: Usage::Exact(Tokens::of(10, 5)),
             requests: 1,
             object: None,
             request_id: Label::default(),

@@ -1,6 +1,6 @@
 //! Numbers that no request and no person means: each fails alone, and no sum passes its column.
 
-use gmtech_core::usage::{Tokens, Usage};
+use gmtech_core::usage::{TokenKind, Tokens, Usage};
 use gmtech_service::clock::DAY_MS;
 use gmtech_service::money::{MAX_AMOUNT, MAX_BALANCE};
 use gmtech_service::store::*;
@@ -13,20 +13,18 @@ store_tests!(
     an_import_is_audited_with_what_became_of_it,
 );
 
+/// Tokens of which every count is this one.
+fn each_kind(count: u64) -> Tokens {
+    let none = Tokens::default().with_total(count);
+    let kinds = TokenKind::ALL.into_iter();
+    kinds.fold(none, |tokens, kind| tokens.with(kind, count))
+}
+
 /// A start `n` days before NOON, all tokens at `tokens`.
 fn huge(key: &KeyInfo, n: u64, tokens: u64, cost: i64) -> Priced {
     let mut priced = event(key, n, cost);
     priced.event.started_unix_ms -= n * DAY_MS as u64;
-    priced.event.usage = Usage::Estimated(Tokens {
-        input: tokens,
-        cached_input: tokens,
-        cache_write: tokens,
-        audio_input: tokens,
-        output: tokens,
-        reasoning: tokens,
-        audio_output: tokens,
-        total: tokens,
-    });
+    priced.event.usage = Usage::Estimated(each_kind(tokens));
     priced.event.requests = u32::MAX;
     priced.event.duration_ms = u32::MAX;
     priced
@@ -70,7 +68,7 @@ async fn no_number_of_one_event_stops_the_next_one(stand: &Stand) {
         };
         for row in store.usage(&query).await.unwrap().items {
             assert!(
-                row.requests > 0 && row.total_tokens >= 4_000_000_000_000_000_000,
+                row.requests > 0 && row.tokens.total() >= 4_000_000_000_000_000_000,
                 "{row:?}"
             );
         }

@@ -1,7 +1,7 @@
 //! Usage, credit and budgets.
 
 use gmtech_core::sync::events::Label;
-use gmtech_core::usage::{Tokens, Usage};
+use gmtech_core::usage::{TokenKind, Tokens, Usage};
 use gmtech_service::clock::{DAY_MINUTES, DAY_MS, Millis};
 use gmtech_service::store::*;
 
@@ -301,7 +301,13 @@ async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
             (&*row.group, row.requests, row.cost_nano_usd),
             (name, 8, 30)
         );
-        assert_eq!((row.input_tokens, row.output_tokens), (30, 15));
+        assert_eq!(
+            (
+                row.tokens.get(TokenKind::Input),
+                row.tokens.get(TokenKind::Output)
+            ),
+            (30, 15)
+        );
         assert_eq!(row.last_used_at, Some(NOON));
         let refusals: Vec<_> = row.refusals.iter().map(|(k, v)| (k.as_str(), *v)).collect();
         assert_eq!(

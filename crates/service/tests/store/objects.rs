@@ -2,7 +2,7 @@
 
 use gmtech_core::objects::{BatchWork, Kind, ObjectId, ObjectNote, Told};
 use gmtech_core::sync::events::Label;
-use gmtech_core::usage::{Tokens, Usage};
+use gmtech_core::usage::{TokenKind, Tokens, Usage};
 use gmtech_service::clock::{DAY_MS, Millis};
 use gmtech_service::store::*;
 
@@ -23,11 +23,7 @@ fn id() -> ObjectId {
 }
 
 fn tokens(input: u64, output: u64) -> Tokens {
-    Tokens {
-        input,
-        output,
-        ..Tokens::default()
-    }
+    Tokens::of(input, output)
 }
 
 /// The request that makes it: an estimate of 100 + 900 tokens for a cost of 1,000.
@@ -78,8 +74,8 @@ async fn an_object_is_booked_at_what_it_used_in_any_order(stand: &Stand) {
     assert_eq!(
         (
             rows[0].requests,
-            rows[0].input_tokens,
-            rows[0].output_tokens
+            rows[0].tokens.get(TokenKind::Input),
+            rows[0].tokens.get(TokenKind::Output)
         ),
         (1, 100, 50)
     );
@@ -100,8 +96,8 @@ async fn what_the_end_adds_counts_then_and_what_it_takes_away_counts_before(stan
         let row = &days[i];
         (
             row.requests,
-            row.input_tokens,
-            row.output_tokens,
+            row.tokens.get(TokenKind::Input),
+            row.tokens.get(TokenKind::Output),
             row.cost_nano_usd,
         )
     };

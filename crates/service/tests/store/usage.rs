@@ -3,7 +3,7 @@
 use gmtech_core::model::ModelId;
 use gmtech_core::objects::{Kind, ObjectId, ObjectNote, Told};
 use gmtech_core::sync::events::Label;
-use gmtech_core::usage::{Tokens, Usage};
+use gmtech_core::usage::{TokenKind, Tokens, Usage};
 use gmtech_service::clock::{DAY_MINUTES, DAY_MS, HOUR_MINUTES, MINUTE_MS, Millis};
 use gmtech_service::store::*;
 
@@ -230,11 +230,7 @@ async fn what_an_object_adds_and_takes_away_is_the_same_in_every_sum(stand: &Sta
     // Three hours later another request is shown that it cost less, and more tokens.
     let mut end = at(&key, 2, 3 * HOUR_MINUTES, "gpt-4o", "batches", 500);
     end.event.id = id.event(Told::Settled);
-    end.event.usage = Usage::Exact(Tokens {
-        input: 10,
-        output: 50,
-        ..Tokens::default()
-    });
+    end.event.usage = Usage::Exact(Tokens::of(10, 50));
     end.event.object = Some(ObjectNote::Settled { id });
     store.ingest(&[end], later(3 * 3_600)).await.unwrap();
     for source in [Rollup::Minutes, Rollup::Hours] {
@@ -247,7 +243,7 @@ async fn what_an_object_adds_and_takes_away_is_the_same_in_every_sum(stand: &Sta
         let found = rows(store, query).await;
         let sums: Vec<_> = found
             .iter()
-            .map(|r| (r.requests, r.output_tokens, r.cost_nano_usd))
+            .map(|r| (r.requests, r.tokens.get(TokenKind::Output), r.cost_nano_usd))
             .collect();
         assert_eq!(
             sums,
@@ -325,8 +321,8 @@ async fn a_request_is_found_by_its_id(stand: &Stand) {
     );
     assert_eq!(
         (
-            record.input_tokens,
-            record.output_tokens,
+            record.tokens.get(TokenKind::Input),
+            record.tokens.get(TokenKind::Output),
             record.cost_nano_usd
         ),
         (10, 5, 7)

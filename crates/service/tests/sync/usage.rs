@@ -26,11 +26,7 @@ fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
         status: 200,
         duration_ms: 5,
         started_unix_ms: Millis::now().0 as u64,
-        usage: Usage::Exact(Tokens {
-            input: 1_000,
-            output: 100,
-            ..Tokens::default()
-        }),
+        usage: Usage::Exact(Tokens::of(1_000, 100)),
         requests: 1,
         object: None,
         request_id: Label::default(),

@@ -33,6 +33,12 @@ impl Bulk {
         }
     }
 
+    /// `INSERT INTO table (columns) VALUES (…), (…), … tail`.
+    pub(super) fn insert(table: &str, columns: &[&str], tail: &str) -> Self {
+        let head = format!("INSERT INTO {table} ({}) VALUES", columns.join(", "));
+        Self::new(&head, columns.len(), tail)
+    }
+
     /// The statements for these rows on this connection, each with its part of them.
     pub(super) fn statements<'a, T>(
         &'a self,

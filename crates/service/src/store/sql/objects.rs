@@ -13,13 +13,10 @@ use gmtech_core::objects::{BatchWork, Kind, Object, ObjectId, ObjectNote};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::sums::{SUMS, Slot, Sums, minute_of};
+use super::sums::{Amounts, Slot, Sums, minute_of};
 use super::{Store, Tx, rows, signed, unsigned};
 use crate::clock::{DAY_MINUTES, Millis};
 use crate::store::{Priced, Result, StoreError};
-
-/// The columns of what is booked: those of daily sums without the requests.
-type Columns = [i64; 10];
 
 /// What a row of sums changes by.
 #[derive(Debug, PartialEq)]
@@ -30,7 +27,7 @@ pub(super) struct Booked {
     endpoint: String,
     minute: i64,
     requests: i64,
-    columns: Columns,
+    amounts: Amounts,
     at: Millis,
 }
 
@@ -45,12 +42,12 @@ impl Booked {
             endpoint: &self.endpoint,
             decision: Decision::Allowed.name(),
         };
-        let mut columns = [0; 11];
-        let values = std::iter::once(self.requests).chain(self.columns);
-        for (column, value) in columns.iter_mut().zip(values) {
-            *column = value;
-        }
-        (slot, Sums::of(columns, self.at))
+        let sums = Sums {
+            requests: self.requests,
+            amounts: self.amounts,
+            last_used: self.at.0,
+        };
+        (slot, sums)
     }
 }
 
@@ -63,7 +60,7 @@ struct Known {
     minute: i64,
     made: bool,
     settled: bool,
-    booked: Columns,
+    booked: Amounts,
 }
 
 /// Books new events that tell of objects.
@@ -90,15 +87,15 @@ async fn book_one(
     booked: &mut Vec<Booked>,
 ) -> Result<()> {
     let event = &priced.event;
-    let columns = Sums::columns_of(priced);
-    let change = |requests, columns| Booked {
+    let amounts = Amounts::of(priced);
+    let change = |requests, amounts| Booked {
         team: event.team.as_str().into(),
         key: event.key.as_str().into(),
         model: event.model.as_ref().map_or("", |m| m.as_str()).into(),
         endpoint: event.endpoint_group.as_str().into(),
         minute: minute_of(started),
         requests,
-        columns,
+        amounts,
         at: started,
     };
     match note {
@@ -116,21 +113,28 @@ async fn book_one(
                     work: *work,
                     made: true,
                     settled: *settled,
-                    columns,
+                    amounts,
                 };
                 insert(tx, priced, &new, started, now).await?;
-                booked.push(change(1, columns));
+                booked.push(change(1, amounts));
             }
             // What it used is booked already: the request counts, and nothing more.
             Some(known) if !known.made && known.key == event.key.as_str() => {
                 sqlx::query("UPDATE objects SET made = 1, kind = $2 WHERE digest = $1")
                     .bind(id.as_bytes().to_vec())
-                    .bind(kind_name(*kind))
+                    .bind(kind.name())
                     .execute(&mut **tx)
                     .await?;
-                booked.push(change(1, if known.settled { [0; 10] } else { columns }));
+                booked.push(change(
+                    1,
+                    if known.settled {
+                        Amounts::default()
+                    } else {
+                        amounts
+                    },
+                ));
             }
-            Some(_) => booked.push(change(1, columns)),
+            Some(_) => booked.push(change(1, amounts)),
         },
         ObjectNote::Found { id, of } => {
             if load(tx, id).await?.is_none() {
@@ -141,7 +145,7 @@ async fn book_one(
                     work: None,
                     made: true,
                     settled: false,
-                    columns: [0; 10],
+                    amounts: Amounts::default(),
                 };
                 insert(tx, priced, &new, started, now).await?;
             }
@@ -155,15 +159,15 @@ async fn book_one(
                     work: None,
                     made: false,
                     settled: true,
-                    columns,
+                    amounts,
                 };
                 insert(tx, priced, &new, started, now).await?;
-                booked.push(change(0, columns));
+                booked.push(change(0, amounts));
             }
             Some(known) if known.settled => {}
             Some(known) => {
-                settle(tx, id, &columns, now).await?;
-                booked.extend(known.difference(columns, started));
+                settle(tx, id, &amounts, now).await?;
+                booked.extend(known.difference(&amounts, started));
             }
         },
     }
@@ -172,38 +176,23 @@ async fn book_one(
 
 impl Known {
     /// What the end adds, now, and what it takes away, from when the object was booked.
-    fn difference(self, columns: Columns, at: Millis) -> Vec<Booked> {
-        let (mut more, mut less) = ([0; 10], [0; 10]);
-        for (((more, less), new), old) in
-            more.iter_mut().zip(&mut less).zip(columns).zip(self.booked)
-        {
-            let change = new.saturating_sub(old);
-            (*more, *less) = (change.max(0), change.min(0));
-        }
-        let change = |minute, columns| Booked {
+    fn difference(self, amounts: &Amounts, at: Millis) -> Vec<Booked> {
+        let more = amounts.zip(&self.booked, |new, old| new.saturating_sub(old).max(0));
+        let less = amounts.zip(&self.booked, |new, old| new.saturating_sub(old).min(0));
+        let change = |minute, amounts| Booked {
             team: self.team.clone(),
             key: self.key.clone(),
             model: self.model.clone(),
             endpoint: self.endpoint.clone(),
             minute,
             requests: 0,
-            columns,
+            amounts,
             at,
         };
         [change(minute_of(at), more), change(self.minute, less)]
             .into_iter()
-            .filter(|b| b.columns != [0; 10])
+            .filter(|b| b.amounts != Amounts::default())
             .collect()
-    }
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Response => "response",
-        Kind::Completion => "completion",
-        Kind::Batch => "batch",
-        Kind::File => "file",
-        Kind::Other => "other",
     }
 }
 
@@ -213,10 +202,6 @@ async fn load(tx: &mut Tx, id: &ObjectId) -> Result<Option<Known>> {
         .fetch_optional(&mut **tx)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let mut booked = [0; 10];
-    for (column, name) in booked.iter_mut().zip(SUMS.iter().skip(1)) {
-        *column = row.try_get(*name)?;
-    }
     Ok(Some(Known {
         key: row.try_get("key_id")?,
         team: row.try_get("team_id")?,
@@ -229,8 +214,15 @@ async fn load(tx: &mut Tx, id: &ObjectId) -> Result<Option<Known>> {
         },
         made: row.try_get::<i64, _>("made")? != 0,
         settled: row.try_get::<Option<i64>, _>("settled_at")?.is_some(),
-        booked,
+        booked: Amounts::read(&row)?,
     }))
+}
+
+/// A value of a column.
+enum Value<'a> {
+    Number(Option<i64>),
+    Text(&'a str),
+    Bytes(Option<&'a [u8; 16]>),
 }
 
 struct New<'a> {
@@ -240,7 +232,7 @@ struct New<'a> {
     work: Option<BatchWork>,
     made: bool,
     settled: bool,
-    columns: Columns,
+    amounts: Amounts,
 }
 
 async fn insert(
@@ -252,60 +244,71 @@ async fn insert(
 ) -> Result<()> {
     let event = &priced.event;
     let work = |part: fn(&BatchWork) -> u64| new.work.as_ref().map(part).map(signed);
-    let mut query = sqlx::query(
-        "INSERT INTO objects (digest, key_id, team_id, tier, model, kind, parent, work_requests, work_input, work_output,
-             day, minute, endpoint, created_at, made, settled_at, input, cached_input, cache_write, audio_input, output,
-             reasoning, audio_output, total, not_exact, cost)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24, $25, $26)",
-    )
-    .bind(new.id.as_bytes().to_vec())
-    .bind(event.key.as_str())
-    .bind(event.team.as_str())
-    .bind(event.tier.as_str())
-    .bind(event.model.as_ref().map_or("", |m| m.as_str()))
-    .bind(kind_name(new.kind))
-    .bind(new.of.map(|of| of.as_bytes().to_vec()))
-    .bind(work(|w| w.requests))
-    .bind(work(|w| w.input))
-    .bind(work(|w| w.output))
-    .bind(started.day())
-    .bind(minute_of(started))
-    .bind(event.endpoint_group.as_str())
-    .bind(now.0)
-    .bind(i64::from(new.made))
-    .bind(new.settled.then_some(now.0));
-    for column in new.columns {
-        query = query.bind(column);
+    let columns: [(&str, Value<'_>); 16] = [
+        ("digest", Value::Bytes(Some(new.id.as_bytes()))),
+        ("key_id", Value::Text(event.key.as_str())),
+        ("team_id", Value::Text(event.team.as_str())),
+        ("tier", Value::Text(event.tier.as_str())),
+        (
+            "model",
+            Value::Text(event.model.as_ref().map_or("", |m| m.as_str())),
+        ),
+        ("kind", Value::Text(new.kind.name())),
+        (
+            "parent",
+            Value::Bytes(new.of.as_ref().map(ObjectId::as_bytes)),
+        ),
+        ("work_requests", Value::Number(work(|w| w.requests))),
+        ("work_input", Value::Number(work(|w| w.input))),
+        ("work_output", Value::Number(work(|w| w.output))),
+        ("day", Value::Number(Some(started.day()))),
+        ("minute", Value::Number(Some(minute_of(started)))),
+        ("endpoint", Value::Text(event.endpoint_group.as_str())),
+        ("created_at", Value::Number(Some(now.0))),
+        ("made", Value::Number(Some(new.made.into()))),
+        ("settled_at", Value::Number(new.settled.then_some(now.0))),
+    ];
+    let names = columns.iter().map(|(name, _)| *name);
+    let names: Vec<&str> = names.chain(Amounts::columns()).collect();
+    let places: Vec<String> = (1..=names.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "INSERT INTO objects ({}) VALUES ({})",
+        names.join(", "),
+        places.join(", ")
+    );
+    let mut query = sqlx::query(&sql);
+    for (_, value) in columns {
+        query = match value {
+            Value::Number(number) => query.bind(number),
+            Value::Text(text) => query.bind(text),
+            Value::Bytes(bytes) => query.bind(bytes.map(|b| b.to_vec())),
+        };
+    }
+    for amount in new.amounts.values() {
+        query = query.bind(amount);
     }
     query.execute(&mut **tx).await?;
     Ok(())
 }
 
-async fn settle(tx: &mut Tx, id: &ObjectId, columns: &Columns, now: Millis) -> Result<()> {
-    let mut query = sqlx::query(
-        "UPDATE objects SET settled_at = $2, input = $3, cached_input = $4, cache_write = $5, audio_input = $6,
-             output = $7, reasoning = $8, audio_output = $9, total = $10, not_exact = $11, cost = $12
-         WHERE digest = $1",
-    )
-    .bind(id.as_bytes().to_vec())
-    .bind(now.0);
-    for column in columns {
-        query = query.bind(*column);
+async fn settle(tx: &mut Tx, id: &ObjectId, amounts: &Amounts, now: Millis) -> Result<()> {
+    let columns = (3..).zip(Amounts::columns());
+    let set: Vec<String> = columns.map(|(n, c)| format!("{c} = ${n}")).collect();
+    let sql = format!(
+        "UPDATE objects SET settled_at = $2, {} WHERE digest = $1",
+        set.join(", ")
+    );
+    let mut query = sqlx::query(&sql).bind(id.as_bytes().to_vec()).bind(now.0);
+    for amount in amounts.values() {
+        query = query.bind(amount);
     }
     query.execute(&mut **tx).await?;
     Ok(())
 }
 
 fn object(row: &AnyRow) -> Result<Object> {
-    let kind = match row.try_get::<String, _>("kind")?.as_str() {
-        "response" => Kind::Response,
-        "completion" => Kind::Completion,
-        "batch" => Kind::Batch,
-        "file" => Kind::File,
-        "other" => Kind::Other,
-        _ => return Err(StoreError::Corrupt("kind of an object")),
-    };
+    let kind = Kind::named(&row.try_get::<String, _>("kind")?)
+        .ok_or(StoreError::Corrupt("kind of an object"))?;
     let parent: Option<Vec<u8>> = row.try_get("parent")?;
     let parent = parent.map(|p| p.try_into().map(ObjectId::from_bytes));
     let model: String = row.try_get("model")?;

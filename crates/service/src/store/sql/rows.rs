@@ -14,6 +14,7 @@ use super::unsigned;
 use crate::clock::Millis;
 use crate::store::{
     AdminToken, AuditEntry, KeyInfo, LedgerRow, Member, RequestRecord, Result, StoreError, Team,
+    TokenCounts,
 };
 
 pub(super) fn status_name(status: Status) -> &'static str {
@@ -196,6 +197,11 @@ pub(super) fn ledger(row: &AnyRow) -> Result<LedgerRow> {
     })
 }
 
+/// The tokens of a row of events or of sums.
+pub(super) fn token_counts(row: &AnyRow) -> Result<TokenCounts> {
+    Ok(TokenCounts::read(|column| row.try_get(column))?)
+}
+
 pub(super) fn request(row: &AnyRow) -> Result<RequestRecord> {
     let id: Vec<u8> = row.try_get("id")?;
     let model: String = row.try_get("model")?;
@@ -216,14 +222,7 @@ pub(super) fn request(row: &AnyRow) -> Result<RequestRecord> {
         status: row.try_get("status")?,
         duration_ms: row.try_get("duration_ms")?,
         usage_source: row.try_get("source")?,
-        input_tokens: row.try_get("input")?,
-        cached_input_tokens: row.try_get("cached_input")?,
-        cache_write_tokens: row.try_get("cache_write")?,
-        audio_input_tokens: row.try_get("audio_input")?,
-        output_tokens: row.try_get("output")?,
-        reasoning_tokens: row.try_get("reasoning")?,
-        audio_output_tokens: row.try_get("audio_output")?,
-        total_tokens: row.try_get("total")?,
+        tokens: token_counts(row)?,
         cost_nano_usd: row.try_get("cost")?,
         priced_by: row.try_get("priced_by")?,
     })

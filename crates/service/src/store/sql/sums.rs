@@ -1,26 +1,12 @@
 //! Sums of usage: which columns they have, which row a request counts in, and how they are added without leaving the range
 //! of a column.
 
-use gmtech_core::usage::Usage;
+use gmtech_core::usage::{TokenKind, UsageSource};
+use sqlx::Row;
+use sqlx::any::AnyRow;
 
-use super::signed;
 use crate::clock::{MINUTE_MS, Millis};
-use crate::store::Priced;
-
-/// The columns of sums, in the order of [`Sums`].
-pub(super) const SUMS: [&str; 11] = [
-    "requests",
-    "input",
-    "cached_input",
-    "cache_write",
-    "audio_input",
-    "output",
-    "reasoning",
-    "audio_output",
-    "total",
-    "not_exact",
-    "cost",
-];
+use crate::store::{Priced, Result, TokenCounts};
 
 /// The largest that a sum becomes; two of them can still be added.
 pub(super) const LARGEST: i64 = 4_000_000_000_000_000_000;
@@ -39,76 +25,97 @@ pub(crate) fn sum_of(column: &str) -> String {
     )
 }
 
+/// How many columns [`Amounts`] have: of each kind of tokens, and three more.
+const AMOUNTS: usize = TokenKind::ALL.len() + 3;
+
+/// What events come to besides how many requests they are, column by column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amounts([i64; AMOUNTS]);
+
+impl Amounts {
+    /// The columns, in the order of [`Self::values`].
+    pub(super) fn columns() -> impl Iterator<Item = &'static str> {
+        TokenCounts::columns().chain(["not_exact", "cost"])
+    }
+
+    /// Of one event.
+    pub(super) fn of(priced: &Priced) -> Self {
+        let usage = &priced.event.usage;
+        let not_exact = match usage.source() {
+            UsageSource::Exact => 0,
+            UsageSource::LowerBound | UsageSource::Estimated => i64::from(priced.event.requests),
+        };
+        let tokens = TokenCounts::from(usage.tokens());
+        Self::collect(tokens.values().chain([not_exact, priced.cost]))
+    }
+
+    /// The values of its columns.
+    pub(super) fn values(&self) -> [i64; AMOUNTS] {
+        self.0
+    }
+
+    /// Of a value for each column, in order.
+    fn collect(values: impl IntoIterator<Item = i64>) -> Self {
+        let mut values = values.into_iter();
+        Self(std::array::from_fn(|_| values.next().unwrap_or(0)))
+    }
+
+    /// Of a row that has the columns.
+    pub(super) fn read(row: &AnyRow) -> Result<Self> {
+        let values = Self::columns().map(|column| row.try_get(column));
+        Ok(Self::collect(values.collect::<sqlx::Result<Vec<_>>>()?))
+    }
+
+    /// These and others, each column by `of`.
+    pub(super) fn zip(&self, other: &Self, of: impl Fn(i64, i64) -> i64) -> Self {
+        Self::collect(self.0.iter().zip(other.0).map(|(a, b)| of(*a, b)))
+    }
+
+    /// The last column.
+    fn cost(&self) -> i64 {
+        self.0.last().copied().unwrap_or(0)
+    }
+}
+
 /// What some events come to.
 #[derive(Default)]
 pub(super) struct Sums {
-    columns: [i64; 11],
-    last_used: i64,
+    pub(super) requests: i64,
+    pub(super) amounts: Amounts,
+    /// The start of the last request in it.
+    pub(super) last_used: i64,
 }
 
 impl Sums {
-    /// Of these columns.
-    pub(super) fn of(columns: [i64; 11], last_used: Millis) -> Self {
+    /// The columns, in the order of [`Self::values`].
+    pub(super) fn columns() -> impl Iterator<Item = &'static str> {
+        std::iter::once("requests").chain(Amounts::columns())
+    }
+
+    /// The values of its columns, as large as a column holds.
+    pub(super) fn values(&self) -> impl Iterator<Item = i64> {
+        let values = std::iter::once(self.requests).chain(self.amounts.values());
+        values.map(|value| value.clamp(-LARGEST, LARGEST))
+    }
+
+    /// Of one event.
+    pub(super) fn of(priced: &Priced, started: Millis) -> Self {
         Self {
-            columns,
-            last_used: last_used.0,
+            requests: i64::from(priced.event.requests),
+            amounts: Amounts::of(priced),
+            last_used: started.0,
         }
-    }
-
-    /// What an event adds, besides its requests.
-    pub(super) fn columns_of(priced: &Priced) -> [i64; 10] {
-        let t = priced.event.usage.tokens();
-        let exact = matches!(priced.event.usage, Usage::Exact(_));
-        [
-            signed(t.input),
-            signed(t.cached_input),
-            signed(t.cache_write),
-            signed(t.audio_input),
-            signed(t.output),
-            signed(t.reasoning),
-            signed(t.audio_output),
-            signed(t.billable_total()),
-            if exact {
-                0
-            } else {
-                i64::from(priced.event.requests)
-            },
-            priced.cost,
-        ]
-    }
-
-    pub(super) fn add(&mut self, priced: &Priced, started: Millis) {
-        let row = std::iter::once(i64::from(priced.event.requests)).chain(Self::columns_of(priced));
-        for (sum, value) in self.columns.iter_mut().zip(row) {
-            *sum = sum.saturating_add(value);
-        }
-        self.last_used = self.last_used.max(started.0);
     }
 
     /// Adds other sums.
     pub(super) fn merge(&mut self, other: &Self) {
-        for (sum, value) in self.columns.iter_mut().zip(other.columns) {
-            *sum = sum.saturating_add(value);
-        }
+        self.requests = self.requests.saturating_add(other.requests);
+        self.amounts = self.amounts.zip(&other.amounts, i64::saturating_add);
         self.last_used = self.last_used.max(other.last_used);
     }
 
-    /// Its columns, in the order of [`SUMS`].
-    pub(super) fn columns(&self) -> [i64; 11] {
-        self.columns
-    }
-
-    /// The start of the last request in it.
-    pub(super) fn last_used(&self) -> i64 {
-        self.last_used
-    }
-
-    pub(super) fn requests(&self) -> i64 {
-        self.columns.first().copied().unwrap_or(0)
-    }
-
     pub(super) fn cost(&self) -> i64 {
-        self.columns.last().copied().unwrap_or(0)
+        self.amounts.cost()
     }
 }
 
@@ -128,4 +135,16 @@ pub(super) struct Slot<'a> {
 /// The minute of an instant, counted from the Unix epoch.
 pub(super) fn minute_of(at: Millis) -> i64 {
     at.0.div_euclid(MINUTE_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_value_for_each_column_and_the_last_is_the_cost() {
+        assert_eq!(Amounts::columns().count(), AMOUNTS);
+        assert_eq!(Amounts::columns().last(), Some("cost"));
+        assert_eq!(Sums::columns().count(), Sums::default().values().count());
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::TokenCounts;
 use crate::clock::Millis;
 
 /// What is recorded of one request.
@@ -41,22 +42,9 @@ pub struct RequestRecord {
     pub duration_ms: i64,
     /// How its tokens are known: `exact`, `lower_bound` or `estimated`.
     pub usage_source: String,
-    /// Prompt tokens, cached ones too.
-    pub input_tokens: i64,
-    /// Of these, read from a cache.
-    pub cached_input_tokens: i64,
-    /// Of these, written to a cache.
-    pub cache_write_tokens: i64,
-    /// Of the prompt's, audio.
-    pub audio_input_tokens: i64,
-    /// Answer tokens, reasoning too.
-    pub output_tokens: i64,
-    /// Of these, reasoning.
-    pub reasoning_tokens: i64,
-    /// Of the answer's, audio.
-    pub audio_output_tokens: i64,
-    /// What is billed.
-    pub total_tokens: i64,
+    /// What was used.
+    #[serde(flatten)]
+    pub tokens: TokenCounts,
     /// In nano-dollars.
     pub cost_nano_usd: i64,
     /// Where the price is from.

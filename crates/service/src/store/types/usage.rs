@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gmtech_core::sync::events::UsageEvent;
 use serde::{Deserialize, Serialize};
 
-use super::By;
+use super::{By, TokenCounts};
 use crate::clock::Millis;
 
 /// An event with its price.
@@ -282,22 +282,9 @@ pub struct UsageRow {
     pub requests: i64,
     /// Refused requests by reason.
     pub refusals: BTreeMap<String, i64>,
-    /// Prompt tokens, cached ones too.
-    pub input_tokens: i64,
-    /// Of these, read from a cache.
-    pub cached_input_tokens: i64,
-    /// Of these, written to a cache.
-    pub cache_write_tokens: i64,
-    /// Of the prompt's, audio.
-    pub audio_input_tokens: i64,
-    /// Answer tokens, reasoning too.
-    pub output_tokens: i64,
-    /// Of these, reasoning.
-    pub reasoning_tokens: i64,
-    /// Of the answer's, audio.
-    pub audio_output_tokens: i64,
-    /// What is billed: the total as the provider gave it where that is above the sum.
-    pub total_tokens: i64,
+    /// What was used.
+    #[serde(flatten)]
+    pub tokens: TokenCounts,
     /// Requests whose tokens were estimated or cut off.
     pub not_exact: i64,
     /// In nano-dollars.

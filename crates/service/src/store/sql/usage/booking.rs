@@ -38,9 +38,9 @@ pub(super) async fn charge(
         let charge = charges.entry((slot.team, slot.key)).or_default();
         charge.cost = charge.cost.saturating_add(sums.cost());
         if sums.cost() > 0 {
-            charge.requests = charge.requests.saturating_add(sums.requests());
+            charge.requests = charge.requests.saturating_add(sums.requests);
         }
-        charge.last_used = charge.last_used.max(sums.last_used());
+        charge.last_used = charge.last_used.max(sums.last_used);
     }
     let mut charges: Vec<_> = charges.into_iter().collect();
     rollups::add(tx, slots).await?;

@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use sqlx::Row;
 
 use crate::clock::Millis;
+use crate::store::sql::Tx;
 use crate::store::sql::bulk::Bulk;
-use crate::store::sql::{Tx, signed};
-use crate::store::{Priced, Result, StoreError};
+use crate::store::{Priced, Result, StoreError, TokenCounts};
 
 /// What booking needs to know of a key.
 pub(super) struct KeyAccount {
@@ -81,6 +81,55 @@ pub(in crate::store::sql) async fn drop_events(tx: &mut Tx, ids: &[[u8; 16]]) ->
     Ok(())
 }
 
+/// A value of a column.
+enum Value<'a> {
+    Number(i64),
+    Text(&'a str),
+    Id(&'a [u8; 16]),
+}
+
+/// Gives a column's value: of an event that is stored now.
+type ValueOf = for<'a> fn(&'a Fresh<'a>, Millis) -> Value<'a>;
+
+/// The columns of an event besides its tokens, each with its value.
+const COLUMNS: [(&str, ValueOf); 18] = [
+    ("id", |e, _| Value::Id(&e.priced.event.id)),
+    ("day", |e, _| Value::Number(e.booked.day())),
+    ("started_at", |e, _| Value::Number(e.started.0)),
+    ("received_at", |_, now| Value::Number(now.0)),
+    ("team_id", |e, _| Value::Text(e.priced.event.team.as_str())),
+    ("key_id", |e, _| Value::Text(e.priced.event.key.as_str())),
+    ("tier", |e, _| Value::Text(e.priced.event.tier.as_str())),
+    ("model", |e, _| {
+        let model = e.priced.event.model.as_ref();
+        Value::Text(model.map_or("", |m| m.as_str()))
+    }),
+    ("endpoint", |e, _| {
+        Value::Text(e.priced.event.endpoint.as_str())
+    }),
+    ("decision", |e, _| {
+        Value::Text(e.priced.event.decision.as_str())
+    }),
+    ("source", |e, _| {
+        Value::Text(e.priced.event.usage.source().name())
+    }),
+    ("status", |e, _| Value::Number(e.priced.event.status.into())),
+    ("duration_ms", |e, _| {
+        Value::Number(e.priced.event.duration_ms.into())
+    }),
+    ("cost", |e, _| Value::Number(e.priced.cost)),
+    ("priced_by", |e, _| Value::Text(e.priced.priced_by)),
+    ("requests", |e, _| {
+        Value::Number(e.priced.event.requests.into())
+    }),
+    ("request_id", |e, _| {
+        Value::Text(e.priced.event.request_id.as_str())
+    }),
+    ("endpoint_group", |e, _| {
+        Value::Text(e.priced.event.endpoint_group.as_str())
+    }),
+];
+
 /// Stores events; gives the ids of those that are new.
 pub(super) async fn insert_events(
     tx: &mut Tx,
@@ -88,52 +137,28 @@ pub(super) async fn insert_events(
     now: Millis,
 ) -> Result<HashSet<[u8; 16]>> {
     static INSERT: LazyLock<Bulk> = LazyLock::new(|| {
-        Bulk::new(
-            "INSERT INTO events (id, day, started_at, received_at, team_id, key_id, tier, model, endpoint, decision,
-                 source, status, duration_ms, input, cached_input, cache_write, audio_input, output, reasoning,
-                 audio_output, total, cost, priced_by, requests, request_id, endpoint_group) VALUES",
-            26,
+        let names = COLUMNS.iter().map(|(name, _)| *name);
+        let columns: Vec<&str> = names.chain(TokenCounts::columns()).collect();
+        Bulk::insert(
+            "events",
+            &columns,
             "ON CONFLICT (id) DO NOTHING RETURNING id",
         )
     });
     let mut new = HashSet::with_capacity(events.len());
     for (sql, part) in INSERT.statements(tx, events) {
         let mut query = sqlx::query(sql);
-        for Fresh {
-            priced,
-            started,
-            booked,
-            ..
-        } in part
-        {
-            let (event, t) = (&priced.event, priced.event.usage.tokens());
-            query = query
-                .bind(event.id.to_vec())
-                .bind(booked.day())
-                .bind(started.0)
-                .bind(now.0)
-                .bind(event.team.as_str())
-                .bind(event.key.as_str())
-                .bind(event.tier.as_str())
-                .bind(event.model.as_ref().map_or("", |m| m.as_str()))
-                .bind(event.endpoint.as_str())
-                .bind(event.decision.as_str())
-                .bind(event.usage.source())
-                .bind(i64::from(event.status))
-                .bind(i64::from(event.duration_ms))
-                .bind(signed(t.input))
-                .bind(signed(t.cached_input))
-                .bind(signed(t.cache_write))
-                .bind(signed(t.audio_input))
-                .bind(signed(t.output))
-                .bind(signed(t.reasoning))
-                .bind(signed(t.audio_output))
-                .bind(signed(t.billable_total()))
-                .bind(priced.cost)
-                .bind(priced.priced_by)
-                .bind(i64::from(event.requests))
-                .bind(event.request_id.as_str())
-                .bind(event.endpoint_group.as_str());
+        for fresh in part {
+            for (_, value) in &COLUMNS {
+                query = match value(fresh, now) {
+                    Value::Number(number) => query.bind(number),
+                    Value::Text(text) => query.bind(text),
+                    Value::Id(id) => query.bind(id.to_vec()),
+                };
+            }
+            for count in TokenCounts::from(fresh.priced.event.usage.tokens()).values() {
+                query = query.bind(count);
+            }
         }
         for row in query.fetch_all(&mut **tx).await? {
             let id: Vec<u8> = row.try_get(0)?;

@@ -115,7 +115,8 @@ pub(super) async fn count(tx: &mut Tx, batches: &[Batch], now: Millis) -> Result
             endpoint: event.endpoint_group.as_str(),
             decision: event.decision.as_str(),
         };
-        sums.entry(slot).or_default().add(priced, one.started);
+        let of = Sums::of(priced, one.started);
+        sums.entry(slot).or_default().merge(&of);
     }
     let booked = objects::book(tx, &told, days.now).await?;
     for (slot, of) in booked.iter().map(objects::Booked::sums) {

@@ -7,9 +7,9 @@ use sqlx::any::AnyRow;
 
 use super::rollups::HOURS_BEYOND;
 use crate::clock::{DAY_MINUTES, DAY_MS, HOUR_MINUTES, MINUTE_MS, Millis, day_name};
-use crate::store::sql::Store;
 use crate::store::sql::connect::Dialect;
-use crate::store::sql::sums::{SUMS, sum_of};
+use crate::store::sql::sums::{Sums, sum_of};
+use crate::store::sql::{Store, rows};
 use crate::store::{Dimension, Every, Kept, Page, Result, UsageCursor, UsageQuery, UsageRow};
 
 /// A value for the database.
@@ -148,8 +148,7 @@ fn select(query: &UsageQuery, groups: &[&str], statement: &mut Statement) -> Str
         .zip(groups)
         .map(|(i, g)| format!("{g} AS g{i}, "))
         .collect();
-    let sums: Vec<String> = SUMS
-        .iter()
+    let sums: Vec<String> = Sums::columns()
         .map(|c| format!("{} AS {c}", sum_of(&format!("u.{c}"))))
         .collect();
     let mut sql = format!(
@@ -249,15 +248,8 @@ fn add(group: &mut UsageRow, row: &AnyRow) -> Result<()> {
             .or_default();
         *sum = sum.saturating_add(requests);
     }
+    group.tokens = group.tokens.plus(&rows::token_counts(row)?);
     for (sum, column) in [
-        (&mut group.input_tokens, "input"),
-        (&mut group.cached_input_tokens, "cached_input"),
-        (&mut group.cache_write_tokens, "cache_write"),
-        (&mut group.audio_input_tokens, "audio_input"),
-        (&mut group.output_tokens, "output"),
-        (&mut group.reasoning_tokens, "reasoning"),
-        (&mut group.audio_output_tokens, "audio_output"),
-        (&mut group.total_tokens, "total"),
         (&mut group.not_exact, "not_exact"),
         (&mut group.cost_nano_usd, "cost"),
     ] {

@@ -8,7 +8,7 @@ use sqlx::Row;
 
 use crate::clock::{DAY_MINUTES, HOUR_MINUTES};
 use crate::store::sql::bulk::Bulk;
-use crate::store::sql::sums::{LARGEST, SUMS, Slot, Sums};
+use crate::store::sql::sums::{LARGEST, Slot, Sums};
 use crate::store::sql::{Store, Tx};
 use crate::store::{Result, Rollup};
 
@@ -64,10 +64,10 @@ pub(super) async fn add(tx: &mut Tx, slots: &BTreeMap<Slot<'_>, Sums>) -> Result
                     .bind(slot.model)
                     .bind(slot.endpoint)
                     .bind(slot.decision);
-                for column in sums.columns() {
-                    query = query.bind(column.clamp(-LARGEST, LARGEST));
+                for value in sums.values() {
+                    query = query.bind(value);
                 }
-                query = query.bind(sums.last_used());
+                query = query.bind(sums.last_used);
             }
             query.execute(&mut **tx).await?;
         }
@@ -77,7 +77,11 @@ pub(super) async fn add(tx: &mut Tx, slots: &BTreeMap<Slot<'_>, Sums>) -> Result
 
 fn adding(rollup: Rollup) -> Bulk {
     let (table, time) = rollup.names();
-    let adds: Vec<String> = SUMS
+    // As they are bound above.
+    let subject = [time, "team_id", "key_id", "model", "endpoint", "decision"];
+    let sums: Vec<&str> = Sums::columns().collect();
+    let columns = [&subject[..], &sums, &["last_used_at"]].concat();
+    let adds: Vec<String> = sums
         .iter()
         .map(|c| {
             format!(
@@ -86,16 +90,14 @@ fn adding(rollup: Rollup) -> Bulk {
             )
         })
         .collect();
-    Bulk::new(
+    Bulk::insert(
+        table,
+        &columns,
         &format!(
-            "INSERT INTO {table} ({time}, team_id, key_id, model, endpoint, decision, {}, last_used_at) VALUES",
-            SUMS.join(", ")
-        ),
-        18,
-        &format!(
-            "ON CONFLICT ({time}, team_id, key_id, model, endpoint, decision) DO UPDATE SET {}, last_used_at = CASE
+            "ON CONFLICT ({}) DO UPDATE SET {}, last_used_at = CASE
                  WHEN excluded.last_used_at > {table}.last_used_at THEN excluded.last_used_at
                  ELSE {table}.last_used_at END",
+            subject.join(", "),
             adds.join(", ")
         ),
     )
