@@ -5,7 +5,7 @@
 
 use crate::head::Head;
 use crate::ident::{KeyId, TeamId, TierName};
-use crate::key::{ApiKey, NotAKey, PREFIX};
+use crate::key::{ApiKey, NotAKey, holds_key};
 use crate::record::{KeyRecord, Status};
 
 /// A header that can carry a key.
@@ -216,42 +216,6 @@ pub fn judge(key: &ApiKey, record: Option<&KeyRecord>, wall: u64) -> Result<Prin
     Ok(Principal {
         record: record.clone(),
     })
-}
-
-/// Whether `text` holds what may be a key: the prefix and eight more key characters.
-#[must_use]
-pub fn holds_key(text: &[u8]) -> bool {
-    key_at(text).is_some()
-}
-
-/// `text` with every key in it cut down to its prefix, for places that must show what a client sent.
-#[must_use]
-pub fn without_keys(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = key_at(rest) {
-        let (before, key) = rest.split_at_checked(at).unwrap_or((rest, &[]));
-        out.extend_from_slice(before);
-        out.extend_from_slice(PREFIX.as_bytes());
-        out.extend_from_slice(b"REDACTED");
-        let secret = key.get(PREFIX.len()..).unwrap_or_default();
-        let len = secret.iter().take_while(|b| is_key_char(b)).count();
-        rest = secret.get(len..).unwrap_or_default();
-    }
-    out.extend_from_slice(rest);
-    out
-}
-
-fn key_at(text: &[u8]) -> Option<usize> {
-    const SECRET: usize = 8;
-    text.windows(PREFIX.len() + SECRET).position(|w| {
-        w.strip_prefix(PREFIX.as_bytes())
-            .is_some_and(|rest| rest.iter().all(is_key_char))
-    })
-}
-
-fn is_key_char(b: &u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')
 }
 
 /// The key of an `authorization` value. The scheme's case, several spaces after it and white space at the

@@ -26,12 +26,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::attribution;
-use crate::auth::{self, Principal};
+use crate::auth::Principal;
 use crate::config::Policy;
 use crate::decision::Decision;
 use crate::denial::{Audience, Denial, METHODS, Reply};
 use crate::head::{Head, HeadEdits};
-use crate::key::KeyDigest;
+use crate::key::{KeyDigest, holds_key, redact_bytes};
 use crate::limiter::{self, Account, Admission, LimitSnapshot, Reservation, Slots};
 use crate::model::ModelId;
 use crate::objects::ObjectId;
@@ -352,9 +352,7 @@ fn preflight() -> Reply {
 /// The pseudo-headers that hold a key, with the key cut. HTTP/2 lets any text through as a method.
 fn redacted(head: &Head<'_>) -> Vec<(&'static str, String)> {
     let values = [(":path", head.target()), (":method", head.method())];
-    let holding = values
-        .into_iter()
-        .filter(|(_, value)| auth::holds_key(value));
+    let holding = values.into_iter().filter(|(_, value)| holds_key(value));
     holding
         .map(|(name, value)| (name, printable(value)))
         .collect()
@@ -362,7 +360,7 @@ fn redacted(head: &Head<'_>) -> Vec<(&'static str, String)> {
 
 /// At most 200 characters of what a client sent, visible ASCII, keys cut.
 fn printable(bytes: &[u8]) -> String {
-    let clean = auth::without_keys(bytes);
+    let clean = redact_bytes(bytes);
     let shown = |b: &u8| {
         if b.is_ascii_graphic() {
             char::from(*b)

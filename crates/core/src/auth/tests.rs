@@ -112,10 +112,6 @@ fn a_key_in_the_url_is_refused_even_beside_a_good_one() {
         ("authorization", b"Bearer gmtech_abcdefgh12345678"),
     ];
     assert_eq!(find(pairs, &CredentialHeader::ALL), Err(InvalidKey::InUrl));
-    assert_eq!(
-        without_keys(b"/v1/gmtech_abcdefgh12345678/x?key=gmtech_abcdefgh9&y=gmtech_no"),
-        b"/v1/gmtech_REDACTED/x?key=gmtech_REDACTED&y=gmtech_no"
-    );
 }
 
 fn record(status: Status, expires_at: Option<u64>) -> KeyRecord {
@@ -162,14 +158,6 @@ proptest! {
     fn no_bytes_make_it_panic(value in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = authorization(&value);
         let _ = authorization(&[b"Bearer gmtech_".as_slice(), &value].concat());
-    }
-
-    #[test]
-    fn nothing_that_holds_a_key_is_left_of_a_redacted_text(before in "[ -~]{0,20}", random: [u8; 32], after in "[ -~]{0,20}") {
-        let key = ApiKey::generate(&random);
-        let text = format!("{before}{}{after}", key.reveal());
-        let shown = without_keys(text.as_bytes());
-        prop_assert!(!shown.windows(12).any(|w| key.reveal().as_bytes().windows(12).skip(1).any(|k| k == w)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::address::AddressSet;
 use crate::auth::CredentialHeader;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::json::Entries;
-use crate::key::KeyDigest;
+use crate::key::{KeyDigest, redact};
 use crate::limits::LimitOverrides;
 use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
@@ -179,9 +179,8 @@ fn written(path: &serde_path_to_error::Path) -> String {
 fn error(path: String, problem: String) -> ConfigError {
     ConfigError {
         // A mistyped table can have a key where its digest belongs.
-        path: String::from_utf8_lossy(&crate::auth::without_keys(path.as_bytes())).into_owned(),
-        problem: String::from_utf8_lossy(&crate::auth::without_keys(problem.as_bytes()))
-            .into_owned(),
+        path: redact(&path),
+        problem: redact(&problem),
     }
 }
 

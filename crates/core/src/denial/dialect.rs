@@ -8,8 +8,8 @@ use percent_encoding::percent_decode;
 
 use super::told::Told;
 use super::{anthropic, gemini, openai};
-use crate::auth;
 use crate::head::Head;
+use crate::key::holds_key;
 use crate::limiter::LimitSnapshot;
 
 /// Whose shape errors and limit headers have.
@@ -110,7 +110,7 @@ impl Audience {
         let id = head.get("x-request-id").filter(|id| {
             (1..=MAX_REQUEST_ID).contains(&id.len())
                 && id.iter().all(u8::is_ascii_graphic)
-                && !auth::holds_key(id)
+                && !holds_key(id)
         });
         Self {
             dialect: Dialect::of(head),

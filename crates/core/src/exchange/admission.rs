@@ -14,6 +14,7 @@ use crate::auth::{self, InvalidKey, Principal};
 use crate::decision::Decision;
 use crate::denial::{Denial, LimitHit};
 use crate::head::{Head, HeadEdits};
+use crate::key::holds_key;
 use crate::limiter::{self, Account, Cost, NotReserved, TokenBounds};
 use crate::model::ModelId;
 use crate::output_forecast;
@@ -301,7 +302,7 @@ impl Exchange {
 
     pub(super) fn check_model(&mut self, model: ModelId) -> Result<(), Denial> {
         let principal = self.principal()?;
-        if auth::holds_key(model.as_str().as_bytes()) {
+        if holds_key(model.as_str().as_bytes()) {
             // It would travel in a header and stand in the log.
             return Err(Denial::Body(BodyError::InvalidModel));
         }

@@ -1,10 +1,11 @@
 //! What a request may do: use a method that passes, call an endpoint that is open, and run the models that its key may use.
 
 use super::printable;
-use crate::auth::{self, Principal};
+use crate::auth::Principal;
 use crate::config::Policy;
 use crate::denial::{Denial, METHODS};
 use crate::head::Head;
+use crate::key::holds_key;
 use crate::model::{ModelId, ModelSet};
 use crate::request::{BodyError, Endpoint, EndpointGroup, EndpointKind, EndpointSet, RequestFacts};
 
@@ -101,12 +102,10 @@ pub(super) fn check(
     };
     let named = facts.others.named();
     match named.iter().find(forbidden) {
-        Some(model) if !auth::holds_key(model.as_str().as_bytes()) => {
-            Err(Denial::ModelNotAllowed {
-                key: principal.key().clone(),
-                model: model.clone(),
-            })
-        }
+        Some(model) if !holds_key(model.as_str().as_bytes()) => Err(Denial::ModelNotAllowed {
+            key: principal.key().clone(),
+            model: model.clone(),
+        }),
         Some(_) => Err(Denial::Body(BodyError::InvalidModel)),
         None => match named.iter().find(spent) {
             Some(model) => Err(Denial::ModelBudget {
