@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use gmtech_core::decision::Decision;
 use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::key::holds_key;
 use gmtech_core::model::ModelId;
 use gmtech_core::request::Endpoint;
 use gmtech_core::sync::events::{Label, NamedDecision, UsageEvent};
 use gmtech_core::usage::{TokenKind, Tokens, Usage, UsageSource};
 use serde_json::Value;
 
-use crate::secret;
 use crate::store::Ingested;
 
 /// What an entry of the log is.
@@ -127,7 +127,7 @@ fn decision(entry: &Value) -> NamedDecision {
 
 /// One that holds a key, which a client may have put there, is left out.
 fn request_id(text: &str) -> Label {
-    if secret::redact(text) == text {
+    if !holds_key(text.as_bytes()) {
         Label::clip(text)
     } else {
         Label::default()

@@ -7,9 +7,9 @@ use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use gmtech_core::key::redact;
 use serde::Serialize;
 
-use crate::secret;
 use crate::store::StoreError;
 
 /// The code of a change that may have been made.
@@ -53,7 +53,7 @@ impl ApiError {
             code,
             param: None,
             // A caller who has put a key in a wrong place must not find it in an error, or in a log of errors.
-            message: secret::redact(&message.into()),
+            message: redact(&message.into()),
         }
     }
 

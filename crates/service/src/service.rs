@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use gmtech_core::ident::TierName;
+use gmtech_core::key::{holds_key, redact};
 use gmtech_core::sync::events::{Label, UsageEvent};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::task::TaskTracker;
@@ -22,7 +23,6 @@ use crate::metrics::Metrics;
 use crate::price::PriceBook;
 use crate::proven;
 use crate::restored;
-use crate::secret;
 use crate::store::{Budgeted, By, Priced, Store, StoreError};
 
 /// How long an idempotency token and a proxy's name are remembered, in milliseconds: a week.
@@ -197,12 +197,12 @@ impl Service {
         if event
             .model
             .as_ref()
-            .is_some_and(|m| secret::redact(m.as_str()) != m.as_str())
+            .is_some_and(|m| holds_key(m.as_str().as_bytes()))
         {
             event.model = None;
         }
-        event.endpoint = Label::clip(&secret::redact(event.endpoint.as_str()));
-        event.request_id = Label::clip(&secret::redact(event.request_id.as_str()));
+        event.endpoint = Label::clip(&redact(event.endpoint.as_str()));
+        event.request_id = Label::clip(&redact(event.request_id.as_str()));
         self.settings().prices.price(event)
     }
 

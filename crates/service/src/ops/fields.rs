@@ -2,6 +2,7 @@
 
 use gmtech_core::address::{AddressSet, Network};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
+use gmtech_core::key::holds_key;
 use gmtech_core::limits::LimitOverrides;
 use gmtech_core::model::{ModelPattern, ModelSet};
 use gmtech_core::request::{EndpointGroup, EndpointSet};
@@ -11,7 +12,6 @@ use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::money::MAX_AMOUNT;
 use crate::policy::{MAX_KEYS, MAX_LIFETIME, Policy};
-use crate::secret;
 use crate::service::Service;
 use crate::store::{Amounts, Budgets, Once};
 
@@ -21,7 +21,7 @@ const MAX_MODEL_BUDGETS: usize = 16;
 
 /// Refuses a key that was pasted into the wrong field: what is stored is shown, and logged.
 pub(super) fn no_key(param: &str, text: &str) -> Result<(), ApiError> {
-    if secret::redact(text) == text {
+    if !holds_key(text.as_bytes()) {
         Ok(())
     } else {
         Err(ApiError::invalid(
@@ -77,7 +77,7 @@ pub(crate) fn email(param: &str, text: &str) -> Result<String, ApiError> {
             if text.len() <= 254
                 && is_local(local)
                 && is_domain(domain)
-                && secret::redact(text) == text =>
+                && !holds_key(text.as_bytes()) =>
         {
             Ok(text.into())
         }
@@ -274,7 +274,7 @@ pub(crate) fn once(
 ) -> Result<Option<Once>, ApiError> {
     let Some(token) = token else { return Ok(None) };
     let plain = token.bytes().all(|b| matches!(b, b' '..=b'~'));
-    if !(1..=255).contains(&token.len()) || !plain || secret::redact(&token) != token {
+    if !(1..=255).contains(&token.len()) || !plain || holds_key(token.as_bytes()) {
         return Err(ApiError::invalid(
             "Idempotency-Key",
             "Idempotency-Key must be 1 to 255 visible ASCII characters.",

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gmtech_core::key::holds_key;
 use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::clock::Millis;
 use crate::error::ApiError;
-use crate::secret;
 use crate::service::Service;
 use crate::store::{Head, Proxy};
 
@@ -73,7 +73,7 @@ pub(super) fn note_soon(
 fn check(proxy: &str) -> Result<(), ApiError> {
     let fits = (1..=128).contains(&proxy.len())
         && proxy.bytes().all(|b| b.is_ascii_graphic())
-        && secret::redact(proxy) == proxy;
+        && !holds_key(proxy.as_bytes());
     if fits {
         Ok(())
     } else {
