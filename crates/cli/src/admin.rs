@@ -10,9 +10,12 @@
 pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod keys;
+pub(crate) mod proxies;
 pub(crate) mod requests;
+pub(crate) mod restored;
 mod show;
 pub(crate) mod teams;
+pub(crate) mod tiers;
 pub(crate) mod tokens;
 pub(crate) mod usage;
 

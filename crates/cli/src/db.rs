@@ -123,7 +123,7 @@ impl Place {
 /// Where it was not done, or `check` found something.
 pub(crate) fn run(command: &Command) -> Result<()> {
     if let Command::Lost { seen_to, at } = command {
-        return admin::audit::lost(at, *seen_to);
+        return admin::restored::lost(at, *seen_to);
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(run_in(command))

@@ -64,9 +64,9 @@ enum Command {
     /// Show who changed what.
     Audit(admin::audit::Audit),
     /// List the live proxies and how far each is.
-    Proxies(admin::audit::Proxies),
+    Proxies(admin::proxies::Proxies),
     /// List the tiers that a key may have.
-    Tiers(admin::audit::Tiers),
+    Tiers(admin::tiers::Tiers),
     /// Look up single requests.
     #[command(subcommand)]
     Requests(admin::requests::Command),
@@ -182,9 +182,9 @@ fn run(command: Command) -> Result<()> {
         Command::Teams(command) => admin::teams::run(&command),
         Command::Tokens(command) => admin::tokens::run(&command),
         Command::Usage(command) => admin::usage::run(&command),
-        Command::Audit(command) => admin::audit::audit(&command),
-        Command::Proxies(command) => admin::audit::proxies(&command),
-        Command::Tiers(command) => admin::audit::tiers(&command),
+        Command::Audit(command) => admin::audit::run(&command),
+        Command::Proxies(command) => admin::proxies::run(&command),
+        Command::Tiers(command) => admin::tiers::run(&command),
         Command::Requests(command) => admin::requests::run(&command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Serve(command) => serve::run(&command),

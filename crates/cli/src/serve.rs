@@ -22,7 +22,7 @@ pub(crate) use options::Command;
 /// # Errors
 /// Where an option, file or address does not work.
 pub(crate) fn run(command: &Command) -> Result<()> {
-    log::start(command)?;
+    log::start(&command.log, command.log_format)?;
     let config = command.config()?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {

@@ -4,27 +4,30 @@
 //! by [`crate::caller`]. Every route but the description, the metrics and the health checks needs a token.
 
 mod audit;
+mod credit;
 mod description;
 mod export;
 mod keys;
+mod members;
+mod metrics;
+mod proxies;
 mod query;
+mod requests;
 mod restored;
 mod shapes;
 mod teams;
+mod tiers;
 mod tokens;
 mod usage;
-pub mod views;
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use gmtech_core::ident::TierName;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,10 +35,8 @@ use utoipa_axum::routes;
 use crate::authenticate::Listener;
 use crate::detached::detached;
 use crate::error::ApiError;
-use crate::health;
-use crate::json;
-use crate::metrics;
 use crate::observe::observed;
+use crate::probes;
 use crate::service::Service;
 use crate::store::{Page, PageRequest};
 
@@ -58,19 +59,19 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(teams::create, teams::list))
         .routes(routes!(teams::show, teams::update))
         .routes(routes!(teams::close))
-        .routes(routes!(teams::members, teams::put_member))
-        .routes(routes!(teams::remove_member))
-        .routes(routes!(teams::credit))
-        .routes(routes!(teams::ledger))
+        .routes(routes!(members::list, members::put))
+        .routes(routes!(members::remove))
+        .routes(routes!(credit::add))
+        .routes(routes!(credit::ledger))
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::me))
-        .routes(routes!(audit::audit))
-        .routes(routes!(audit::proxies))
-        .routes(routes!(audit::tiers))
+        .routes(routes!(audit::list))
+        .routes(routes!(proxies::list))
+        .routes(routes!(tiers::list))
         .routes(routes!(restored::list, restored::acknowledge))
         .routes(routes!(usage::query))
-        .routes(routes!(usage::request))
+        .routes(routes!(requests::show))
         .routes(routes!(usage::import))
 }
 
@@ -90,7 +91,7 @@ pub fn app(service: Arc<Service>) -> Router {
     let router = router
         .route_layer(middleware::from_fn_with_state(parameters, query::check))
         .route("/admin/v1/openapi.json", get(described))
-        .merge(health::routes())
+        .merge(probes::routes())
         .route("/metrics", get(metrics::page))
         .fallback(|| async { ApiError::not_found("URL") })
         .method_not_allowed_fallback(|| async { ApiError::method() })
@@ -98,53 +99,6 @@ pub fn app(service: Arc<Service>) -> Router {
         .layer(middleware::from_fn_with_state(service.clone(), detached))
         .with_state(service.clone());
     observed(router, service, Listener::Management)
-}
-
-/// A JSON body whose mistakes are refused in the OpenAI shape.
-pub(crate) struct Body<T>(pub(crate) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Json(value) = Json::from_request(request, state).await?;
-        json::read(value).map(Self).map_err(ApiError::json)
-    }
-}
-
-/// A JSON list of what others have written: each item is judged alone, so that one cannot refuse the others.
-pub(crate) struct Foreign(pub(crate) Vec<serde_json::Value>);
-
-impl<S: Send + Sync> FromRequest<S> for Foreign {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Json(items) = Json::from_request(request, state).await?;
-        Ok(Self(items))
-    }
-}
-
-/// A query string, likewise.
-#[derive(axum::extract::FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(ApiError))]
-pub(crate) struct Query<T>(pub(crate) T);
-
-/// A path, likewise.
-#[derive(axum::extract::FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(ApiError))]
-pub(crate) struct Path<T>(pub(crate) T);
-
-/// The `Idempotency-Key` header, if there is one.
-pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
-
-impl<S: Sync> axum::extract::FromRequestParts<S> for IdempotencyKey {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let value = parts.headers.get("idempotency-key");
-        // What is no text becomes one that no use-case takes.
-        Ok(Self(value.map(|v| v.to_str().unwrap_or("").to_owned())))
-    }
 }
 
 /// How a creation is answered, that an earlier call may have made.

@@ -23,8 +23,7 @@ use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::secret;
-use crate::service::Service;
-use crate::store::{AdminToken, Ended, Role, StoreError};
+use crate::store::{Ended, Role, ServiceToken, Store, StoreError};
 
 /// How many bytes of a digest a log line shows.
 const DIGEST_SHOWN: usize = 4;
@@ -103,12 +102,12 @@ impl Rejection {
 }
 
 /// What is remembered of tokens between requests.
-pub(crate) struct Door {
+pub(crate) struct Authenticator {
     log: Throttle,
     used: Mutex<HashMap<String, Millis>>,
 }
 
-impl Door {
+impl Authenticator {
     pub(crate) fn new() -> Self {
         Self {
             log: Throttle::new(),
@@ -138,47 +137,71 @@ impl Door {
             }
         }
     }
-}
 
-/// The token of a request, if it opens this listener.
-///
-/// # Errors
-/// 401 with what is wrong; 503 where the store does not answer.
-pub(crate) async fn authenticate(
-    service: &Service,
-    listener: Listener,
-    parts: &Parts,
-) -> Result<AdminToken, ApiError> {
-    let now = Millis::now();
-    let text = bearer(&parts.headers);
-    let rejection = match text {
-        None => Rejection::Missing,
-        Some(text) => match judge(service, listener, text, now).await? {
-            Ok(token) => {
-                service.door.note_use(&token.id, now);
-                return Ok(token);
-            }
-            Err(rejection) => rejection,
-        },
-    };
-    reject(
-        &service.metrics,
-        &service.door.log,
-        listener,
-        rejection,
-        text,
-        parts,
-    );
-    Err(rejection.error(listener))
+    /// The token of a request, if it opens this listener.
+    ///
+    /// # Errors
+    /// 401 with what is wrong; 503 where the store does not answer.
+    pub(crate) async fn authenticate(
+        &self,
+        store: &Store,
+        metrics: &Metrics,
+        listener: Listener,
+        parts: &Parts,
+    ) -> Result<ServiceToken, ApiError> {
+        let now = Millis::now();
+        let text = bearer(&parts.headers);
+        let rejection = match text {
+            None => Rejection::Missing,
+            Some(text) => match judge(store, listener, text, now).await? {
+                Ok(token) => {
+                    self.note_use(&token.id, now);
+                    return Ok(token);
+                }
+                Err(rejection) => rejection,
+            },
+        };
+        metrics.token_rejected(listener.name(), rejection.name());
+        self.log_rejection(listener, rejection, text, parts);
+        Err(rejection.error(listener))
+    }
+
+    fn log_rejection(
+        &self,
+        listener: Listener,
+        rejection: Rejection,
+        text: Option<&str>,
+        parts: &Parts,
+    ) {
+        let Some(left_out) = self.log.pass() else {
+            return;
+        };
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|ConnectInfo(peer)| peer.to_string());
+        let digest = text.map(|text| {
+            let digest = secret::digest(text);
+            hex::encode(digest.get(..DIGEST_SHOWN).unwrap_or_default())
+        });
+        tracing::warn!(
+            listener = listener.name(),
+            reason = rejection.name(),
+            digest,
+            peer,
+            left_out,
+            "a token was rejected"
+        );
+    }
 }
 
 async fn judge(
-    service: &Service,
+    store: &Store,
     listener: Listener,
     text: &str,
     now: Millis,
-) -> Result<Result<AdminToken, Rejection>, StoreError> {
-    let Some(token) = service.store.token(&secret::digest(text)).await? else {
+) -> Result<Result<ServiceToken, Rejection>, StoreError> {
+    let Some(token) = store.token(&secret::digest(text)).await? else {
         return Ok(Err(Rejection::Unknown));
     };
     Ok(match token.ended(now) {
@@ -194,34 +217,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = text.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-fn reject(
-    metrics: &Metrics,
-    log: &Throttle,
-    listener: Listener,
-    rejection: Rejection,
-    text: Option<&str>,
-    parts: &Parts,
-) {
-    metrics.token_rejected(listener.name(), rejection.name());
-    let Some(left_out) = log.pass() else { return };
-    let peer = parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(peer)| peer.to_string());
-    let digest = text.map(|text| {
-        let digest = secret::digest(text);
-        hex::encode(digest.get(..DIGEST_SHOWN).unwrap_or_default())
-    });
-    tracing::warn!(
-        listener = listener.name(),
-        reason = rejection.name(),
-        digest,
-        peer,
-        left_out,
-        "a token was rejected"
-    );
 }
 
 /// Lets a few log lines through, and counts the others.

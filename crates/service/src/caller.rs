@@ -1,7 +1,7 @@
 //! Who calls, and what that allows: the one place that tells. A use-case that changes something needs a value from here
 //! to do it.
 //!
-//! A program shows a token in `Authorization: Bearer`, which [`authenticate`] judges. Another way in (a page's cookie)
+//! A program shows a token in `Authorization: Bearer`, which [`Service::authenticate`] judges. Another way in (a page's cookie)
 //! becomes another arm of what makes a [`Caller`], and nothing behind it changes.
 
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use gmtech_core::ident::TeamId;
 
-use crate::authenticate::{Listener, authenticate};
+use crate::authenticate::Listener;
 use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::service::Service;
-use crate::store::{AdminToken, Authority, By, KeyInfo, Role};
+use crate::store::{Authority, By, KeyInfo, Role, ServiceToken};
 
 /// An authenticated caller.
-pub struct Caller(AdminToken);
+pub struct Caller(ServiceToken);
 
 impl FromRequestParts<Arc<Service>> for Caller {
     type Rejection = ApiError;
@@ -26,7 +26,8 @@ impl FromRequestParts<Arc<Service>> for Caller {
         parts: &mut Parts,
         service: &Arc<Service>,
     ) -> Result<Self, ApiError> {
-        authenticate(service, Listener::Management, parts)
+        service
+            .authenticate(Listener::Management, parts)
             .await
             .map(Self)
     }
@@ -35,7 +36,7 @@ impl FromRequestParts<Arc<Service>> for Caller {
 impl Caller {
     /// The token that calls.
     #[must_use]
-    pub fn token(&self) -> &AdminToken {
+    pub fn token(&self) -> &ServiceToken {
         &self.0
     }
 

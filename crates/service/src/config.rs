@@ -45,8 +45,8 @@ pub struct Config {
     pub keep_events_days: u32,
     /// A proxy counts as live for this long after it was heard of. Longer than the longest poll.
     pub live_window: Duration,
-    /// Where to remember what was served last, so that a restored database is recognised; `None` goes without.
-    pub high_water: Option<PathBuf>,
+    /// The journal's file, by which a database that was restored from a backup is recognised; `None` keeps none.
+    pub journal: Option<PathBuf>,
     /// Start another history of versions, after a restore that nothing else recognises.
     pub new_epoch: bool,
     /// Take the wall clock for proven at the start: after the service had not run for long, and the clock is right.
@@ -57,8 +57,8 @@ impl Config {
     /// A service on the loopback with SQLite in `database`, its two listeners on 8081 and 8082.
     #[must_use]
     pub fn local(database: PathBuf, admin_token: Token, sync_token: Token) -> Self {
-        let mut high_water = database.clone().into_os_string();
-        high_water.push(".served");
+        let mut journal = database.clone().into_os_string();
+        journal.push(".served");
         Self {
             database: Database::Sqlite(database),
             admin_addr: SocketAddr::from(([127, 0, 0, 1], 8081)),
@@ -75,7 +75,7 @@ impl Config {
             prices: PriceConfig::default(),
             keep_events_days: 30,
             live_window: Duration::from_secs(30),
-            high_water: Some(high_water.into()),
+            journal: Some(journal.into()),
             new_epoch: false,
             trust_clock: false,
         }

@@ -1,25 +1,16 @@
-//! Whether the process lives, and whether it can do its work: `/healthz` and `/readyz`, on both listeners, without a token.
+//! Whether the service can do its work: that a change can be made durable, and that something can be read.
 //!
-//! `/healthz` answers 200 as long as the process answers at all: what to restart. `/readyz` proves that a change can be made
-//! durable and that something can be read, and says why not: where to send requests. It answers within a second, whatever
-//! hangs, and shows no more of a cause than its kind.
+//! All checks end within a second, whatever hangs, and show no more of a cause than its kind.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::clock::Millis;
-use crate::service::Service;
-use crate::store::{FailureKind, Result, StoreError};
+use crate::store::{FailureKind, Result, Store, StoreError};
 
 /// The longest that a check takes.
 const CHECK_WITHIN: Duration = Duration::from_millis(900);
@@ -74,58 +65,42 @@ impl Default for Health {
 }
 
 impl Health {
-    async fn prove_write(&self, service: &Service) -> Result<()> {
+    async fn prove_write(&self, store: &Store) -> Result<()> {
         // One proof at a time: who asks meanwhile gets its result.
         let mut proved = self.proved.lock().await;
         if proved.is_some_and(|at| at.elapsed() < HOLDS) {
             return Ok(());
         }
         *proved = None;
-        service.store.prove_write(Millis::now()).await?;
+        store.prove_write(Millis::now()).await?;
         *proved = Some(Instant::now());
         Ok(())
     }
-}
 
-/// The routes of both checks.
-pub(crate) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/healthz", get(|| async { StatusCode::OK }))
-        .route("/readyz", get(ready))
-}
-
-async fn ready(State(service): State<Arc<Service>>) -> Response {
-    let readiness = readiness(&service).await;
-    let status = match readiness.ready {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    (status, Json(readiness)).into_response()
-}
-
-/// All checks, side by side.
-pub async fn readiness(service: &Service) -> Readiness {
-    let serving = match *service.stopping.borrow() {
-        false => Ok(()),
-        true => Err("the service is stopping".to_owned()),
-    };
-    let (write, read) = tokio::join!(
-        in_time(service.health.prove_write(service)),
-        in_time(service.store.prove_read()),
-    );
-    let checks = vec![
-        Check::of("serving", serving),
-        Check::of("write", write),
-        Check::of("read", read),
-    ];
-    let ready = checks.iter().all(|check| check.ok);
-    if service.health.was_ready.swap(ready, Ordering::Relaxed) != ready {
-        match ready {
-            true => tracing::info!("ready again"),
-            false => tracing::warn!(?checks, "not ready"),
+    /// All checks, side by side.
+    pub async fn readiness(&self, store: &Store, stopping: bool) -> Readiness {
+        let serving = match stopping {
+            false => Ok(()),
+            true => Err("the service is stopping".to_owned()),
+        };
+        let (write, read) = tokio::join!(
+            in_time(self.prove_write(store)),
+            in_time(store.prove_read()),
+        );
+        let checks = vec![
+            Check::of("serving", serving),
+            Check::of("write", write),
+            Check::of("read", read),
+        ];
+        let ready = checks.iter().all(|check| check.ok);
+        if self.was_ready.swap(ready, Ordering::Relaxed) != ready {
+            match ready {
+                true => tracing::info!("ready again"),
+                false => tracing::warn!(?checks, "not ready"),
+            }
         }
+        Readiness { ready, checks }
     }
-    Readiness { ready, checks }
 }
 
 async fn in_time(check: impl Future<Output = Result<()>>) -> Result<(), String> {

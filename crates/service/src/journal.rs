@@ -3,13 +3,14 @@
 //! Each line is a JSON object, appended and brought to the disk: the place in the history after a change (epoch, version,
 //! place in the audit log), and what the change was. It holds no secret: it is a copy of a part of the audit log, for as
 //! long as the last few thousand changes. When a database is restored from a backup, its history ends before the
-//! journal's; what stands between the two is what is lost. See [`crate::restored`] for what follows from that.
+//! journal's; what stands between the two is what is lost. See [`restored`] for what follows from that.
 //!
 //! # Failure policy
 //! A journal that cannot be read or written is logged and costs only this recognition. A line that a crash has cut is skipped.
 
 mod entry;
 mod file;
+mod restored;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,12 +20,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub use entry::{Change, Entry, Lost, Place, Standing, standing};
+use entry::Entry;
 pub(crate) use file::JournalFile;
+pub(crate) use restored::{begin_anew, look};
 
 use crate::clock::Millis;
-use crate::restored;
-use crate::store::{By, Head, Store, StoreError};
+use crate::store::{By, Change, Head, Place, Store, StoreError};
 
 /// How often to look for what another process has changed, or what has no version.
 const LOOK: Duration = Duration::from_secs(1);
@@ -135,7 +136,7 @@ impl Follower {
     async fn catch_up(&mut self, note: bool) -> Result<bool, StoreError> {
         let by = By::service(Millis::now());
         // A server's database can be restored while this service runs.
-        restored::look(self.store.as_ref(), &mut self.file, &by).await?;
+        look(&self.store, &mut self.file, &by).await?;
         let place = self.store.place().await?;
         // A change has at least the version that was reached before.
         let (mut after, version) = match self.file.last() {

@@ -23,20 +23,23 @@ pub mod db;
 mod detached;
 pub mod error;
 pub mod export;
+mod extract;
 pub mod health;
 pub mod intake;
-pub mod journal;
+mod journal;
 pub mod json;
 pub mod metrics;
 pub mod money;
 mod observe;
 pub mod ops;
-pub mod policy;
 pub mod price;
+mod probes;
 mod proven;
-mod restored;
 pub mod secret;
 pub mod serve;
 pub mod service;
 pub mod store;
 pub mod sync;
+
+#[cfg(test)]
+mod layout;

@@ -1,16 +1,8 @@
-//! What Prometheus reads at `GET /metrics` of the management listener.
-//!
-//! It needs no token: it holds counts, versions and names of routes, never of teams, keys or people.
-//!
-//! # Failure policy
-//! What cannot be read of the store is left out; the counts are there.
+//! Counters and gauges for Prometheus: counts, versions and names of routes, never of teams, keys or people.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use crate::store::Ingested;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -18,18 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use tokio::time::timeout;
-
-use crate::error::ApiError;
-use crate::service::Service;
-use crate::store::Ingested;
-use crate::sync::receipts;
 
 const PREFIX: &str = "gmtech_service";
-/// How long the store may take to tell what is looked at.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Rejected {
@@ -163,33 +145,56 @@ impl Metrics {
         }
     }
 
-    /// Reads what is not counted but looked at. What the store does not tell is left out.
-    async fn look(&self, service: &Service) {
+    /// Sets what is looked at and not counted. What the store does not tell is left out.
+    pub(crate) fn set(&self, seen: &Seen) {
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.proxies.clear();
-        let lag = service.clock_lag().as_secs();
+        let lag = seen.clock_lag.as_secs();
         self.clock_lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
-        if let Ok(lost) = service.store.restored().await {
-            self.lost.set(i64::try_from(lost.len()).unwrap_or(i64::MAX));
+        if let Some(lost) = seen.lost {
+            self.lost.set(number(lost));
         }
-        let (Ok(head), Ok(live)) = (service.store.head().await, receipts::live(service).await)
-        else {
-            return;
-        };
-        let current = live.iter().filter(|proxy| proxy.applied == head).count();
-        for (state, count) in [("current", current), ("behind", live.len() - current)] {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.proxies.get_or_create(&Proxies { state }).set(count);
+        if let Some(following) = seen.following {
+            for (state, count) in [
+                ("current", following.current),
+                ("behind", following.live - following.current),
+            ] {
+                let labels = Proxies { state };
+                self.proxies.get_or_create(&labels).set(number(count));
+            }
+            let version = i64::try_from(following.version).unwrap_or(i64::MAX);
+            self.version.set(version);
         }
-        self.version
-            .set(i64::try_from(head.version).unwrap_or(i64::MAX));
+    }
+
+    /// All of it, in the OpenMetrics format.
+    ///
+    /// # Errors
+    /// Where a label cannot be written.
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
     }
 }
 
-/// Answers with all of it.
-pub(crate) async fn page(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
-    // A database that hangs must not hide the counts.
-    let _ = timeout(PATIENCE, service.metrics.look(&service)).await;
-    let mut text = String::new();
-    encode(&mut text, &service.metrics.registry).map_err(|error| ApiError::internal(&error))?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+/// What is looked at when the metrics are read.
+pub(crate) struct Seen {
+    /// By how much the proven time is behind the wall clock.
+    pub(crate) clock_lag: Duration,
+    /// Changes that a restore has lost and that nobody has seen to; `None` where the store does not tell.
+    pub(crate) lost: Option<usize>,
+    /// The proxies; `None` where the store does not tell.
+    pub(crate) following: Option<Following>,
+}
+
+/// How the proxies follow.
+#[derive(Clone, Copy)]
+pub(crate) struct Following {
+    /// The version of the last change.
+    pub(crate) version: u64,
+    /// How many proxies are live.
+    pub(crate) live: usize,
+    /// How many of them have every change.
+    pub(crate) current: usize,
 }

@@ -12,10 +12,18 @@
 //! the change's own transaction; the log line follows the commit, so neither tells of what has not happened.
 
 pub mod audit;
+pub mod changes;
+pub mod credit;
 pub(crate) mod fields;
 pub mod keys;
 mod marks;
+pub mod members;
+pub(crate) mod metrics;
+pub(crate) mod objects;
+pub mod proxies;
+pub mod requests;
 pub mod restored;
 pub mod teams;
+pub mod tiers;
 pub mod tokens;
 pub mod usage;

@@ -6,24 +6,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use axum::http::request::Parts;
 use gmtech_core::ident::TierName;
 use gmtech_core::key::{holds_key, redact};
 use gmtech_core::sync::events::{Label, UsageEvent};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::authenticate::Door;
+use crate::authenticate::{Authenticator, Listener};
 use crate::clock::{DAY_MS, Millis, Reading};
 use crate::config::{Config, Database};
 use crate::db;
-use crate::health::Health;
+use crate::error::ApiError;
+use crate::health::{Health, Readiness};
 use crate::intake::Intake;
-use crate::journal::{Journal, JournalFile};
+use crate::journal::{self, Journal, JournalFile};
 use crate::metrics::Metrics;
 use crate::price::PriceBook;
 use crate::proven;
-use crate::restored;
-use crate::store::{Budgeted, By, Priced, Store, StoreError};
+use crate::store::{Budgeted, By, Priced, ServiceToken, Store, StoreError};
 
 /// How long an idempotency token and a proxy's name are remembered, in milliseconds: a week.
 const REMEMBERED: i64 = 7 * DAY_MS;
@@ -74,7 +75,7 @@ pub struct Service {
     pub keep_events_days: u32,
     /// How long a proxy counts as live.
     pub live_window: Duration,
-    pub(crate) door: Door,
+    pub(crate) authenticator: Authenticator,
     settings: RwLock<Arc<Settings>>,
     pub(crate) journal: Journal,
     /// Says to other programs that the database is in use.
@@ -87,7 +88,7 @@ pub struct Service {
     pub(crate) stopping: watch::Sender<bool>,
     /// Changes under way, also those whose client has gone.
     pub(crate) under_way: TaskTracker,
-    pub(crate) health: Health,
+    health: Health,
 }
 
 impl Service {
@@ -99,7 +100,7 @@ impl Service {
         let (store, lock): (Arc<Store>, _) = match &config.database {
             Database::Sqlite(path) => {
                 let lock = db::Lock::share(path)?;
-                db::refuse_foreign_log(path, config.high_water.as_deref()).await?;
+                db::refuse_foreign_log(path, config.journal.as_deref()).await?;
                 (Arc::new(Store::sqlite(path).await?), Some(lock))
             }
             Database::Postgres(url) => (Arc::new(Store::postgres(url).await?), None),
@@ -121,10 +122,10 @@ impl Service {
         lock: Option<db::Lock>,
     ) -> Result<Arc<Self>, StoreError> {
         let by = By::service(Millis::now());
-        let went_back = match &config.high_water {
+        let went_back = match &config.journal {
             Some(path) => {
                 let mut journal = JournalFile::open(path.clone());
-                restored::look(store.as_ref(), &mut journal, &by).await?
+                journal::look(store.as_ref(), &mut journal, &by).await?
             }
             None => false,
         };
@@ -144,11 +145,11 @@ impl Service {
             intake: Intake::start(store.clone()),
             store: store.clone(),
             metrics: Metrics::default(),
-            door: Door::new(),
+            authenticator: Authenticator::new(),
             settings: RwLock::new(Arc::new(Settings::of(config))),
             keep_events_days: config.keep_events_days,
             live_window: config.live_window,
-            journal: Journal::keep(config.high_water.clone(), store),
+            journal: Journal::keep(config.journal.clone(), store),
             _lock: lock,
             clocks: Mutex::new(Clocks {
                 proven: proven::Watch::default(),
@@ -177,6 +178,26 @@ impl Service {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = settings;
         Ok(())
+    }
+
+    /// The token of a request, if it opens this listener.
+    ///
+    /// # Errors
+    /// 401 with what is wrong; 503 where the store does not answer.
+    pub(crate) async fn authenticate(
+        &self,
+        listener: Listener,
+        parts: &Parts,
+    ) -> Result<ServiceToken, ApiError> {
+        self.authenticator
+            .authenticate(&self.store, &self.metrics, listener, parts)
+            .await
+    }
+
+    /// Whether it can do its work, within a second.
+    pub async fn readiness(&self) -> Readiness {
+        let stopping = *self.stopping.borrow();
+        self.health.readiness(&self.store, stopping).await
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -298,14 +319,14 @@ impl Service {
     }
 
     async fn note_tokens_used(&self) -> Result<(), StoreError> {
-        let used = self.door.take_used();
+        let used = self.authenticator.take_used();
         if used.is_empty() {
             return Ok(());
         }
         let noted = self.store.note_tokens_used(&used).await;
         if noted.is_err() {
             for (id, at) in used {
-                self.door.note_use(&id, at);
+                self.authenticator.note_use(&id, at);
             }
         }
         noted

@@ -17,6 +17,7 @@
 //! the change has then happened whole or not at all, and the store works on.
 
 pub mod failure;
+pub mod policy;
 mod sql;
 mod types;
 
@@ -36,7 +37,7 @@ pub enum StoreError {
     Conflict(String),
     /// The actor may not go that far.
     #[error("{0}")]
-    Refused(#[from] crate::policy::Refusal),
+    Refused(#[from] policy::Refusal),
     /// No page gave this cursor.
     #[error("no page gave this cursor")]
     BadCursor,

@@ -1,13 +1,11 @@
-//! `gmtech audit`, `proxies`, `tiers`: who changed what, who follows, what there is to choose from.
+//! `gmtech audit`: who changed what.
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::{Value, json};
-use ureq::http::Method;
+use serde_json::Value;
 
+use super::Connection;
 use super::client::with_query;
-use super::{Connection, show};
-use crate::out;
 
 /// The most entries that the service gives at once.
 const PAGE: usize = 500;
@@ -32,31 +30,11 @@ pub(crate) struct Audit {
     at: Connection,
 }
 
-/// The live proxies.
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  gmtech proxies
-  gmtech proxies --json | jq '.data | map(select(.current | not))'
-
-A proxy is live if it was heard of within the service's --live-window (30s).")]
-pub(crate) struct Proxies {
-    #[command(flatten)]
-    at: Connection,
-}
-
-/// The tiers.
-#[derive(Args, Debug)]
-#[command(after_help = "Example:\n  gmtech tiers")]
-pub(crate) struct Tiers {
-    #[command(flatten)]
-    at: Connection,
-}
-
 /// Shows the audit log.
 ///
 /// # Errors
 /// Where the service cannot be reached or refuses.
-pub(crate) fn audit(asked: &Audit) -> Result<()> {
+pub(crate) fn run(asked: &Audit) -> Result<()> {
     let client = asked.at.client()?;
     let (mut entries, mut after): (Vec<Value>, Option<String>) = (Vec::new(), None);
     while entries.len() < asked.limit {
@@ -85,52 +63,4 @@ pub(crate) fn audit(asked: &Audit) -> Result<()> {
         ("DETAIL", "detail"),
     ];
     asked.at.print_list(entries, &columns)
-}
-
-/// Lists the live proxies.
-///
-/// # Errors
-/// Where the service cannot be reached or refuses.
-pub(crate) fn proxies(asked: &Proxies) -> Result<()> {
-    let live = asked.at.client()?.list("proxies")?;
-    if live.is_empty() && !asked.at.json() {
-        out::say("No proxy was heard of lately.\n");
-    }
-    let columns = [
-        ("ID", "id"),
-        ("VERSION", "version"),
-        ("CURRENT", "current"),
-        ("LAST SEEN", "seen_at"),
-    ];
-    asked.at.print_list(live, &columns)
-}
-
-/// Lists what a restore has lost, or says that all of it was seen to.
-///
-/// # Errors
-/// Where the service cannot be reached or refuses.
-pub(crate) fn lost(at: &Connection, seen_to: bool) -> Result<()> {
-    let client = at.client()?;
-    if seen_to {
-        client.send(Method::DELETE, "restored", &json!({}))?;
-        return at.print(&json!({"seen_to": true}), &["seen_to"]);
-    }
-    let lost = client.list("restored")?;
-    if lost.is_empty() && !at.json() {
-        out::say("Nothing that a restore has lost waits to be seen to.\n");
-    }
-    at.print_list(lost, &[("AT", "at"), ("BY", "actor"), ("LOST", "advice")])
-}
-
-/// Lists the tiers.
-///
-/// # Errors
-/// Where the service cannot be reached or refuses.
-pub(crate) fn tiers(asked: &Tiers) -> Result<()> {
-    let tiers = asked.at.client()?.list("tiers")?;
-    if asked.at.json() {
-        return show::json(&json!({"object": "list", "data": tiers}));
-    }
-    let names: Vec<_> = tiers.iter().filter_map(Value::as_str).collect();
-    out::print(&format!("{}\n", names.join("\n")))
 }

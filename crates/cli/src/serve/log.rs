@@ -4,8 +4,6 @@ use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-use super::Command;
-
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -29,11 +27,11 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// Where something logs already.
-pub(super) fn start(command: &Command) -> Result<()> {
+pub(super) fn start(levels: &str, format: Format) -> Result<()> {
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&command.log)?)
+        .with_env_filter(EnvFilter::try_new(levels)?)
         .with_writer(std::io::stderr);
-    match command.log_format {
+    match format {
         Format::Json => lines.json().with_span_list(false).try_init(),
         Format::Text => lines.with_ansi(false).try_init(),
     }

@@ -156,7 +156,7 @@ impl Command {
         config.token_overlap = self.token_overlap;
         if self.is_server() {
             config.database = Database::Postgres(self.database.clone());
-            config.high_water = Some(state.join("postgres.served"));
+            config.journal = Some(state.join("postgres.served"));
         }
         config.admin_addr = SocketAddr::new(self.host, self.port);
         config.sync_addr = SocketAddr::new(self.sync_host, self.sync_port);
@@ -194,7 +194,7 @@ impl Command {
     pub(super) fn tell(&self, config: &Config, management: SocketAddr, proxies: SocketAddr) {
         let tiers: Vec<_> = config.tiers.iter().map(TierName::as_str).collect();
         let file = crate::config_file::in_use().map(|path| path.display().to_string());
-        let served = config.high_water.as_ref().map(|p| p.display().to_string());
+        let served = config.journal.as_ref().map(|p| p.display().to_string());
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             config_file = file.as_deref().unwrap_or("none"),

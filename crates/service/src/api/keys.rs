@@ -1,5 +1,7 @@
 //! Keys, over HTTP.
 
+mod views;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +11,14 @@ use axum::http::StatusCode;
 use gmtech_core::record::Status;
 use serde::Deserialize;
 
-use super::views::{ChangedKey, KeyView, NewKeyView, RotatedView};
-use super::{Body, IdempotencyKey, List, PageParams, Path, Query, created};
+use self::views::{ChangedKey, KeyView, NewKeyView, RotatedView};
+use super::{List, PageParams, created};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
+use crate::extract::{Body, IdempotencyKey, Path, Query};
 use crate::ops::keys::{self, CreateKey, CreateKeys, ListKeys, Made, Rotate, UpdateKey};
+use crate::ops::proxies;
 use crate::service::Service;
-use crate::sync::receipts;
 
 /// The longest that a call waits for the proxies, in milliseconds.
 const MAX_WAIT: u64 = 60_000;
@@ -150,7 +153,7 @@ async fn set_status(
     let receipt = match wait {
         Some(wait) => {
             let wait = Duration::from_millis(wait);
-            Some(receipts::wait(service, key.version, wait).await?)
+            Some(proxies::wait(service, key.version, wait).await?)
         }
         None => None,
     };

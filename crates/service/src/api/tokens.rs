@@ -7,12 +7,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::{Body, IdempotencyKey, List, Path, created};
+use super::{List, created};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
+use crate::extract::{Body, IdempotencyKey, Path};
 use crate::ops::tokens::{self, CreateToken, Made};
 use crate::service::Service;
-use crate::store::AdminToken;
+use crate::store::ServiceToken;
 
 /// A new token.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -22,7 +23,7 @@ pub(super) struct NewTokenView {
     /// Whether an earlier call with this Idempotency-Key made it. If its answer was lost, revoke it and make another.
     replayed: bool,
     #[serde(flatten)]
-    view: AdminToken,
+    view: ServiceToken,
 }
 
 #[utoipa::path(post, path = "/admin/v1/tokens", tag = "tokens", request_body = CreateToken,
@@ -48,12 +49,12 @@ pub(super) async fn create(
 }
 
 #[utoipa::path(get, path = "/admin/v1/tokens", tag = "tokens",
-    responses((status = 200, body = List<AdminToken>), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = List<ServiceToken>), (status = "4XX", body = ErrorBody)))]
 /// List tokens, without their text.
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
     caller: Caller,
-) -> Result<Json<List<AdminToken>>, ApiError> {
+) -> Result<Json<List<ServiceToken>>, ApiError> {
     Ok(Json(List::all(tokens::list(&service, &caller).await?)))
 }
 
@@ -70,8 +71,8 @@ pub(super) async fn revoke(
 }
 
 #[utoipa::path(get, path = "/admin/v1/me", tag = "tokens",
-    responses((status = 200, body = AdminToken), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = ServiceToken), (status = "4XX", body = ErrorBody)))]
 /// Who this token is and what it allows.
-pub(super) async fn me(caller: Caller) -> Json<AdminToken> {
+pub(super) async fn me(caller: Caller) -> Json<ServiceToken> {
     Json(caller.token().clone())
 }

@@ -1,4 +1,4 @@
-//! What was used and what it cost.
+//! Usage, over HTTP.
 
 use std::sync::Arc;
 
@@ -8,18 +8,15 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::List;
 use super::export::{self, Format};
-use super::{Foreign, List, Path, Query};
-use crate::access_log;
 use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{ApiError, ErrorBody};
-use crate::ops::usage::{self as ops, AskUsage};
+use crate::extract::{Foreign, Query};
+use crate::ops::usage::{self, AskUsage};
 use crate::service::Service;
-use crate::store::{Batch, Import, Ingested, RequestRecord, UsageRow};
-
-/// The most log entries in one import.
-const MAX_IMPORT: usize = 1_000;
+use crate::store::{Ingested, UsageRow};
 
 /// Which usage.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -88,21 +85,8 @@ pub(super) async fn query(
         after: params.after,
         limit: params.limit,
     };
-    let usage = ops::query(&service, &caller, question, Millis::now()).await?;
-    export::render(format, usage, asked.as_deref().unwrap_or_default())
-}
-
-#[utoipa::path(get, path = "/admin/v1/requests/{request_id}", tag = "usage",
-    params(("request_id" = String, Path, description = "The request's `x-request-id`, from the answer or the access log")),
-    responses((status = 200, body = List<RequestRecord>), (status = "4XX", body = ErrorBody)))]
-/// What is recorded of one request: its own record, and one for each object of the provider's whose end it was shown.
-pub(super) async fn request(
-    State(service): State<Arc<Service>>,
-    caller: Caller,
-    Path(request_id): Path<String>,
-) -> Result<Json<List<RequestRecord>>, ApiError> {
-    let records = ops::request(&service, &caller, &request_id).await?;
-    Ok(Json(List::all(records)))
+    let found = usage::query(&service, &caller, question, Millis::now()).await?;
+    export::render(format, found, asked.as_deref().unwrap_or_default())
 }
 
 #[utoipa::path(post, path = "/admin/v1/usage/import", tag = "usage", request_body = Vec<serde_json::Value>,
@@ -114,24 +98,6 @@ pub(super) async fn import(
     caller: Caller,
     Foreign(entries): Foreign,
 ) -> Result<Json<Ingested>, ApiError> {
-    let by = caller.must_be_admin()?;
-    if entries.len() > MAX_IMPORT {
-        return Err(ApiError::invalid(
-            "body",
-            format!("At most {MAX_IMPORT} entries at once."),
-        ));
-    }
-    let (events, rest) = access_log::read_all(&entries);
-    let priced = events.into_iter().map(|event| service.price(event));
-    let batch = Batch {
-        events: priced.collect(),
-        import: Some(Import {
-            by: by.clone(),
-            rest,
-        }),
-    };
-    let done = service.intake.take(batch).await?;
-    service.metrics.events(&done);
-    tracing::info!(by = by.actor, ?done, "usage imported");
+    let done = usage::import(&service, &caller, &entries).await?;
     Ok(Json(done))
 }

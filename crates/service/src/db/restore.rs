@@ -9,10 +9,9 @@ use super::raw::Raw;
 use super::{DbError, Lock, Result, copy, remove, settle, with_end};
 use crate::clock::Millis;
 use crate::config::Database;
-use crate::journal::Change;
-use crate::restored;
+use crate::journal;
 use crate::secret;
-use crate::store::{By, Store};
+use crate::store::{By, Change, Store};
 
 /// What was restored.
 #[derive(Debug, Serialize)]
@@ -61,7 +60,7 @@ pub async fn restore(database: &Database, from: &Path, journal: Option<&Path>) -
             (Store::postgres(url).await?, None, None)
         }
     };
-    let lost = restored::begin_anew(&store, journal, &by).await?;
+    let lost = journal::begin_anew(&store, journal, &by).await?;
     let version = store.head().await?.version;
     store.close().await?;
     Ok(Restore {

@@ -2,106 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Millis;
-use crate::store::AuditEntry;
-
-/// A place in the history of a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The history of versions.
-    pub epoch: u64,
-    /// The version.
-    pub version: u64,
-    /// The last entry of the audit log; 0 before the first.
-    pub seq: i64,
-}
-
-/// A change that a restored database may lack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// When, in milliseconds since the Unix epoch.
-    pub at: i64,
-    /// Who.
-    pub actor: String,
-    /// What was done, as `key.revoke`.
-    pub action: String,
-    /// To what.
-    pub subject: String,
-    /// Of which team.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team: Option<String>,
-    /// Of a credit: how much, in nano-dollars.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub amount: Option<i64>,
-}
-
-impl Change {
-    /// The change that an entry of the audit log tells of; `None` for what concerns no key, team, token or usage.
-    #[must_use]
-    pub fn of(entry: &AuditEntry) -> Option<Self> {
-        let (kind, _) = entry.action.split_once('.')?;
-        if matches!(kind, "sync" | "restored") {
-            return None;
-        }
-        Some(Self {
-            at: entry.at.0,
-            actor: entry.actor.clone(),
-            action: entry.action.clone(),
-            subject: entry.subject.clone(),
-            team: entry.team.clone(),
-            amount: entry
-                .detail
-                .get("amount_nano_usd")
-                .and_then(serde_json::Value::as_i64),
-        })
-    }
-
-    /// What a database that lacks it is like, and what puts that right.
-    #[must_use]
-    pub fn advice(&self) -> String {
-        let Self {
-            action, subject, ..
-        } = self;
-        let when = Millis(self.at).to_rfc3339();
-        let usd = || crate::money::format_usd(self.amount.unwrap_or(0));
-        let (what, fix) = match action.as_str() {
-            "key.revoke" => ("works again", format!("gmtech keys revoke {subject}")),
-            "key.suspend" => ("works again", format!("gmtech keys suspend {subject}")),
-            "key.resume" => (
-                "is suspended again",
-                format!("gmtech keys resume {subject}"),
-            ),
-            "key.create" => (
-                "is gone: its holder is refused",
-                "make another one with gmtech keys create".into(),
-            ),
-            "key.rotate" => (
-                "works without end again, and its successor is gone",
-                format!("gmtech keys rotate {subject}, or gmtech keys revoke {subject}"),
-            ),
-            "team.credit" => (
-                "has not got its credit",
-                format!("gmtech teams top-up {subject} {}", usd()),
-            ),
-            "team.create" => ("is gone", format!("gmtech teams create {subject}")),
-            "token.create" => (
-                "is gone: its holder is refused",
-                "make another one with gmtech tokens create".into(),
-            ),
-            "token.revoke" => ("works again", format!("gmtech tokens revoke {subject}")),
-            "usage.import" => (
-                "does not have what was imported",
-                "import the log again with gmtech usage import".into(),
-            ),
-            _ => ("is as it was before", "change it again".into()),
-        };
-        format!("{subject} {what} ({action} of {when} is lost): {fix}")
-    }
-}
+use crate::store::{Change, Place};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The place that was reached.
     #[serde(flatten)]
     pub place: Place,
@@ -115,8 +20,7 @@ pub struct Entry {
 
 impl Entry {
     /// A change.
-    #[must_use]
-    pub fn change(place: Place, change: Change) -> Self {
+    pub(crate) fn change(place: Place, change: Change) -> Self {
         Self {
             place,
             change: Some(change),
@@ -125,8 +29,7 @@ impl Entry {
     }
 
     /// A place, whatever led there.
-    #[must_use]
-    pub fn reached(place: Place, kept: Option<i64>) -> Self {
+    pub(crate) fn reached(place: Place, kept: Option<i64>) -> Self {
         Self {
             place,
             change: None,
@@ -135,8 +38,7 @@ impl Entry {
     }
 
     /// Reads a line. Those of earlier versions are `epoch version`.
-    #[must_use]
-    pub fn parse(line: &str) -> Option<Self> {
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         if let Ok(entry) = serde_json::from_str(line) {
             return Some(entry);
         }
@@ -152,7 +54,7 @@ impl Entry {
 
 /// Where a database stands to a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// The journal knows nothing of this database.
     Unknown,
     /// The database has all that the journal has.
@@ -163,7 +65,7 @@ pub enum Standing {
 
 /// What a database that went back lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lost {
+pub(crate) struct Lost {
     /// The changes, in their order.
     pub changes: Vec<Change>,
     /// Whether the journal goes back to where the database ends, so that these are all.
@@ -174,8 +76,7 @@ pub struct Lost {
 ///
 /// In the order of the file, since a database that was restored once has two histories with the same numbers: what
 /// follows on the last line that the database has is what it lacks.
-#[must_use]
-pub fn standing(entries: &[Entry], place: &Place) -> Standing {
+pub(crate) fn standing(entries: &[Entry], place: &Place) -> Standing {
     let is_of = |e: &Entry| e.place.epoch == place.epoch;
     let has = |e: &Entry| is_of(e) && e.place.version <= place.version && e.place.seq <= place.seq;
     if !entries.iter().any(is_of) {
@@ -269,20 +170,5 @@ mod tests {
             Some(Entry::reached(place(7, 40, 0), None)),
             "an earlier version's"
         );
-    }
-
-    #[test]
-    fn what_is_lost_is_told_with_what_puts_it_right() {
-        let mut credit = change("acme");
-        (credit.action, credit.amount) = ("team.credit".into(), Some(25_500_000_000));
-        for (change, ends) in [
-            (
-                change("key_1"),
-                "(key.revoke of 2026-11-23T12:00:00Z is lost): gmtech keys revoke key_1",
-            ),
-            (credit, "gmtech teams top-up acme 25.50"),
-        ] {
-            assert!(change.advice().ends_with(ends), "{}", change.advice());
-        }
     }
 }

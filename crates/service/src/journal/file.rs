@@ -141,8 +141,8 @@ fn replace(path: &Path, entries: &[Entry]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::Place;
     use super::*;
+    use crate::store::Place;
 
     fn reached(version: u64) -> Entry {
         let place = Place {

@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::money::MAX_AMOUNT;
-use crate::policy::{MAX_KEYS, MAX_LIFETIME, Policy};
 use crate::service::Service;
-use crate::store::{Amounts, Budgets, Once};
+use crate::store::policy::{MAX_KEYS, MAX_LIFETIME};
+use crate::store::{Amounts, Budgets, Once, Policy};
 
 const MAX_NAME: usize = 100;
 const MAX_PATTERNS: usize = 64;

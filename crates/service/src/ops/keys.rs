@@ -12,9 +12,9 @@ use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::ops::{fields, marks, teams};
-use crate::policy::DEFAULT_TIER;
 use crate::secret;
 use crate::service::Service;
+use crate::store::policy::DEFAULT_TIER;
 use crate::store::{
     By, KeyFilter, KeyInfo, KeyPatch, KeySecret, NewKey, Page, PageRequest, Rotation,
 };

@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::ops::fields;
 use crate::secret::{self, Token};
 use crate::service::Service;
-use crate::store::{AdminToken, NewAdminToken, Role};
+use crate::store::{NewServiceToken, Role, ServiceToken};
 
 /// A token to be made.
 #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
@@ -27,7 +27,7 @@ pub struct Made {
     /// Its text, to be shown once; `None` where an earlier call with the same idempotency token made it.
     pub token: Option<Token>,
     /// What is stored of it.
-    pub view: AdminToken,
+    pub view: ServiceToken,
 }
 
 /// Makes a token.
@@ -61,7 +61,7 @@ pub async fn create(
     }
     let random = || -> std::io::Result<_> { Ok((Token::generate()?, secret::random::<8>()?)) };
     let (token, id) = random().map_err(|error| ApiError::internal(&error))?;
-    let new = NewAdminToken {
+    let new = NewServiceToken {
         id: format!("tok_{}", hex::encode(id)),
         name: fields::name("name", &asked.name)?,
         digest: token.digest(),
@@ -86,11 +86,13 @@ pub async fn create(
 ///
 /// # Errors
 /// Where the caller is no administrator, or the store does not answer.
-pub async fn list(service: &Service, caller: &Caller) -> Result<Vec<AdminToken>, ApiError> {
+pub async fn list(service: &Service, caller: &Caller) -> Result<Vec<ServiceToken>, ApiError> {
     caller.must_be_admin()?;
     let mut tokens = service.store.tokens().await?;
     for token in &mut tokens {
-        token.last_used_at = token.last_used_at.max(service.door.used(&token.id));
+        token.last_used_at = token
+            .last_used_at
+            .max(service.authenticator.used(&token.id));
     }
     Ok(tokens)
 }

@@ -1,335 +1,71 @@
-//! What was used: asked for in groups and spans of time, and request by request.
+//! Usage: reported by proxies, imported from access logs, asked for.
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
+mod reports;
 
-use gmtech_core::model::ModelId;
-use gmtech_core::request::EndpointGroup;
-use gmtech_core::sync::events::Label;
+use gmtech_core::sync::SyncError;
+use gmtech_core::sync::events::UsageEvent;
 
+pub use reports::{AskUsage, MAX_GROUPS, Usage, query};
+
+use crate::access_log;
 use crate::caller::Caller;
-use crate::clock::{DAY_MINUTES, HOUR_MINUTES, MINUTE_MS, Millis, parse_day};
 use crate::error::ApiError;
-use crate::ops::{fields, marks};
 use crate::service::Service;
-use crate::store::{
-    Dimension, Every, Kept, Page, RequestRecord, Rollup, UsageCursor, UsageQuery, UsageRow,
-};
+use crate::store::{Batch, Import, Ingested};
 
-/// The most groups on a page, and how many there are by default.
-pub const MAX_GROUPS: u32 = 10_000;
-const DEFAULT_GROUPS: u32 = 1_000;
+/// The most log entries in one import.
+pub const MAX_IMPORT: usize = 1_000;
 
-/// Which usage, as it was asked for.
-#[derive(Clone, Debug, Default)]
-pub struct AskUsage {
-    /// What to tell apart: names of [`Dimension`]s, with commas between them.
-    pub by: Option<String>,
-    /// A name of [`Every`], or `none`.
-    pub every: Option<String>,
-    /// From this day or instant on.
-    pub from: Option<String>,
-    /// Up to and with this day, or up to this instant.
-    pub to: Option<String>,
-    /// Only of this team.
-    pub team: Option<String>,
-    /// Only of this key.
-    pub key: Option<String>,
-    /// Only of this model.
-    pub model: Option<String>,
-    /// Only of this group of endpoints.
-    pub endpoint: Option<String>,
-    /// Only with this decision.
-    pub decision: Option<String>,
-    /// Only of keys of this owner.
-    pub owner: Option<String>,
-    /// Only of keys with this tag.
-    pub tag: Option<String>,
-    /// What the page before gave as `next`.
-    pub after: Option<String>,
-    /// At most so many groups.
-    pub limit: Option<u32>,
-}
-
-/// Usage in groups.
-#[derive(Debug)]
-pub struct Usage {
-    /// What the groups differ in.
-    pub by: Vec<Dimension>,
-    /// Their spans of time.
-    pub every: Option<Every>,
-    /// The groups.
-    pub page: Page<UsageRow>,
-}
-
-/// Usage in groups, of what this caller may see; `now` is the present.
+/// Counts and charges the events of one batch of a proxy's; those that cannot be read are counted as malformed. Each event id
+/// counts once.
 ///
 /// # Errors
-/// Where a part of the question is not what it must be, names what is not there, or asks for more detail than is kept;
-/// where the store does not answer.
-pub async fn query(
+/// Where the store does not answer. To send the batch again is safe.
+pub(crate) async fn ingest(
     service: &Service,
-    caller: &Caller,
-    asked: AskUsage,
-    now: Millis,
-) -> Result<Usage, ApiError> {
-    let (by, every) = told_apart(asked.by.as_deref(), asked.every.as_deref())?;
-    let limit = asked.limit.unwrap_or(DEFAULT_GROUPS);
-    if !(1..=MAX_GROUPS).contains(&limit) {
-        return Err(ApiError::invalid(
-            "limit",
-            format!("limit must be 1 to {MAX_GROUPS}."),
-        ));
+    batch: Vec<Result<UsageEvent, SyncError>>,
+) -> Result<Ingested, ApiError> {
+    let received = batch.len();
+    let known = batch.into_iter().flatten();
+    let priced: Vec<_> = known.map(|event| service.price(event)).collect();
+    let malformed = received - priced.len();
+    let mut done = service.intake.take(priced).await?;
+    done.malformed = u64::try_from(malformed).unwrap_or(u64::MAX);
+    service.metrics.events(&done);
+    if done.malformed + done.unknown_key > 0 {
+        tracing::warn!(?done, "events were not counted");
     }
-    let after = asked
-        .after
-        .as_deref()
-        .map(|text| UsageCursor::decode(text, &by, every).ok_or_else(ApiError::no_page));
-    let after = after.transpose()?;
-    let span = Span::read(&asked, every, now)?;
-    let only = only(service, caller, &asked).await?;
-    let from = match span.source {
-        Rollup::Days => span.from,
-        source => Some(span.kept(source, service.store.usage_kept().await?)?),
-    };
-    let query = UsageQuery {
-        by,
-        every,
-        source: span.source,
-        from,
-        to: span.to,
-        only,
-        after,
-        limit,
-    };
-    let page = service.store.usage(&query).await?;
-    Ok(Usage {
-        by: query.by,
-        every: query.every,
-        page,
-    })
+    Ok(done)
 }
 
-/// What is recorded of the request with this `x-request-id`, of what this caller may see.
+/// Counts and charges entries of Envoy's JSON access log, at most [`MAX_IMPORT`]: what no proxy has reported. Each event id
+/// counts once.
 ///
 /// # Errors
-/// 404 where nothing is; where the store does not answer.
-pub async fn request(
+/// Where the caller is no administrator, there are too many entries, or the store does not answer.
+pub async fn import(
     service: &Service,
     caller: &Caller,
-    id: &str,
-) -> Result<Vec<RequestRecord>, ApiError> {
-    let id = Label::clip(id);
-    let found = service
-        .store
-        .request(id.as_str(), caller.only_team())
-        .await?;
-    if found.is_empty() {
-        let days = service.keep_events_days;
-        return Err(ApiError::missing(format!(
-            "There is no record of this request. Single requests are kept for {days} days. One that was refused has no \
-             record of its own: refusals are summed, see usage by decision. One that has just ended arrives within seconds."
-        )));
-    }
-    Ok(found)
-}
-
-/// What is told apart, and by which spans of time.
-fn told_apart(
-    by: Option<&str>,
-    every: Option<&str>,
-) -> Result<(Vec<Dimension>, Option<Every>), ApiError> {
-    let span = |name: &str| Every::ALL.into_iter().find(|e| e.name() == name);
-    let mut spans: Vec<Every> = Vec::new();
-    match every {
-        None | Some("none") => {}
-        Some(name) => spans.push(span(name).ok_or_else(|| {
-            let known = Every::ALL.map(Every::name).join(", ");
-            ApiError::invalid("every", format!("every must be one of {known}, none."))
-        })?),
-    }
-    let mut dimensions: Vec<Dimension> = Vec::new();
-    for name in by.unwrap_or_default().split(',').map(str::trim) {
-        let dimension = Dimension::ALL.into_iter().find(|d| d.name() == name);
-        match (dimension, span(name)) {
-            (Some(dimension), _) if !dimensions.contains(&dimension) => dimensions.push(dimension),
-            (Some(_), _) => {}
-            // A span of time is something to tell apart as well.
-            (None, Some(every)) => spans.push(every),
-            (None, None) if name.is_empty() => {}
-            (None, None) => {
-                let known = Dimension::ALL.map(Dimension::name).join(", ");
-                let message = format!("by must list any of {known}, with commas between them.");
-                return Err(ApiError::invalid("by", message));
-            }
-        }
-    }
-    spans.dedup();
-    if spans.len() > 1 {
+    entries: &[serde_json::Value],
+) -> Result<Ingested, ApiError> {
+    let by = caller.must_be_admin()?;
+    if entries.len() > MAX_IMPORT {
         return Err(ApiError::invalid(
-            "every",
-            "every must be one span of time.",
+            "body",
+            format!("At most {MAX_IMPORT} entries at once."),
         ));
     }
-    let every = spans.first().copied();
-    if by.is_none() && every.is_none() {
-        dimensions.push(Dimension::Key);
-    }
-    Ok((dimensions, every))
-}
-
-/// The times of a question, in minutes since the Unix epoch, and the coarsest sums that answer it exactly.
-struct Span {
-    from: Option<i64>,
-    to: Option<i64>,
-    source: Rollup,
-    /// Whether nobody asked for this `from`.
-    is_default: bool,
-}
-
-impl Span {
-    fn read(asked: &AskUsage, every: Option<Every>, now: Millis) -> Result<Self, ApiError> {
-        let read = |param, text: &Option<String>, ends| {
-            let text = text.as_deref();
-            text.map(|t| minute(param, t, ends)).transpose()
-        };
-        let from = read("from", &asked.from, false)?;
-        let to = read("to", &asked.to, true)?;
-        if from.zip(to).is_some_and(|(from, to)| from >= to) {
-            return Err(ApiError::invalid("from", "from must be before to."));
-        }
-        let whole = |unit: i64| from.into_iter().chain(to).all(|minute| minute % unit == 0);
-        let source = match every {
-            Some(Every::Minute) => Rollup::Minutes,
-            Some(Every::Hour) if whole(HOUR_MINUTES) => Rollup::Hours,
-            Some(Every::Day | Every::Month) | None if whole(DAY_MINUTES) => Rollup::Days,
-            Some(Every::Day | Every::Month) | None if whole(HOUR_MINUTES) => Rollup::Hours,
-            _ => Rollup::Minutes,
-        };
-        let end = to.unwrap_or(now.0.div_euclid(MINUTE_MS) + 1);
-        let default = match every {
-            _ if from.is_some() => from,
-            Some(Every::Minute) => Some(end.saturating_sub(HOUR_MINUTES)),
-            Some(Every::Hour) => {
-                let whole = end.saturating_sub(DAY_MINUTES).div_euclid(HOUR_MINUTES);
-                Some(whole.saturating_mul(HOUR_MINUTES))
-            }
-            Some(Every::Day | Every::Month) | None if source == Rollup::Days => None,
-            Some(Every::Day | Every::Month) | None => {
-                let message = "from is needed where to is not a whole day.";
-                return Err(ApiError::invalid("from", message));
-            }
-        };
-        Ok(Self {
-            from: default,
-            to,
-            source,
-            is_default: from.is_none(),
-        })
-    }
-
-    /// From when on, if that is kept.
-    fn kept(&self, source: Rollup, kept: Kept) -> Result<i64, ApiError> {
-        let (what, since) = match source {
-            Rollup::Minutes => ("minute", kept.minutes_from),
-            Rollup::Hours | Rollup::Days => ("hour", kept.hours_from),
-        };
-        let from = self.from.unwrap_or(since);
-        if self.is_default {
-            return Ok(from.max(since));
-        }
-        if from < since {
-            let since = Millis(since.saturating_mul(MINUTE_MS)).to_rfc3339();
-            return Err(ApiError::invalid(
-                "from",
-                format!(
-                    "Usage by the {what} is there from {since} on: ask for no time before that, or for whole days, which \
-                     are kept for ever."
-                ),
-            ));
-        }
-        Ok(from)
-    }
-}
-
-/// A day, or an instant at a full minute. A day that `ends` a span belongs to it.
-fn minute(param: &str, text: &str, ends: bool) -> Result<i64, ApiError> {
-    if let Some(day) = parse_day(text) {
-        return Ok((day + i64::from(ends)).saturating_mul(DAY_MINUTES));
-    }
-    let refused = || {
-        ApiError::invalid(
-            param,
-            format!(
-                "{param} must be a day such as 2026-11-23, or an instant at a full minute such as 2026-11-23T12:00:00Z."
-            ),
-        )
+    let (events, rest) = access_log::read_all(entries);
+    let priced = events.into_iter().map(|event| service.price(event));
+    let batch = Batch {
+        events: priced.collect(),
+        import: Some(Import {
+            by: by.clone(),
+            rest,
+        }),
     };
-    let at: jiff::Timestamp = text.parse().map_err(|_| refused())?;
-    let millis = at.as_millisecond();
-    if millis % MINUTE_MS != 0 || at.subsec_nanosecond() != 0 {
-        return Err(refused());
-    }
-    Ok(millis.div_euclid(MINUTE_MS))
+    let done = service.intake.take(batch).await?;
+    service.metrics.events(&done);
+    tracing::info!(by = by.actor, ?done, "usage imported");
+    Ok(done)
 }
-
-/// The filters. What they name must be there, and be the caller's to see.
-async fn only(
-    service: &Service,
-    caller: &Caller,
-    asked: &AskUsage,
-) -> Result<BTreeMap<Dimension, String>, ApiError> {
-    let mut only = BTreeMap::new();
-    let mut put = |dimension, value: &dyn Display| only.insert(dimension, value.to_string());
-    let team = asked.team.as_deref();
-    let team = team.map(|t| fields::team("team", t)).transpose()?;
-    if let Some(team) = caller.narrow(team)? {
-        if asked.team.is_some() {
-            service.store.team(&team).await?;
-        }
-        put(Dimension::Team, &team);
-    }
-    if let Some(key) = &asked.key {
-        let key = service.store.key(&fields::key_id(key)?).await?;
-        caller.may_see_key(&key)?;
-        put(Dimension::Key, &key.record.id);
-    }
-    if let Some(model) = &asked.model {
-        if !model.is_empty() && ModelId::new(model).is_err() {
-            let message = "model must be a model's name, or empty for requests without one.";
-            return Err(ApiError::invalid("model", message));
-        }
-        put(Dimension::Model, model);
-    }
-    if let Some(endpoint) = &asked.endpoint {
-        if !endpoint.is_empty() {
-            endpoint
-                .parse::<EndpointGroup>()
-                .map_err(|why| ApiError::invalid("endpoint", format!("endpoint: {why}.")))?;
-        }
-        put(Dimension::Endpoint, endpoint);
-    }
-    if let Some(decision) = &asked.decision {
-        if Label::clip(decision).as_str() != decision || decision.is_empty() {
-            let message = "decision must be a word such as allowed or rate_limit_requests.";
-            return Err(ApiError::invalid("decision", message));
-        }
-        put(Dimension::Decision, decision);
-    }
-    if let Some(owner) = &asked.owner {
-        if !owner.is_empty() {
-            fields::email("owner", owner)?;
-        }
-        put(Dimension::Owner, owner);
-    }
-    if let Some(tag) = &asked.tag {
-        if !tag.is_empty() {
-            marks::tag("tag", tag.clone())?;
-        }
-        put(Dimension::Tag, tag);
-    }
-    Ok(only)
-}
-
-#[cfg(test)]
-mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::secret::Token;
-use crate::store::{AdminToken, By, Configured, Ended, NewAdminToken, Role, Store, StoreError};
+use crate::store::{By, Configured, Ended, NewServiceToken, Role, ServiceToken, Store, StoreError};
 
 /// Takes the configured tokens, and says what that ended.
 ///
@@ -27,7 +27,7 @@ pub(super) async fn configure(store: &Store, config: &Config, by: &By) -> Result
 }
 
 fn say(done: &Configured, from: &str, by: &By) {
-    let AdminToken { id, role, .. } = &done.token;
+    let ServiceToken { id, role, .. } = &done.token;
     let role = role.name();
     match done.token.ended(by.now) {
         Some(Ended::Revoked(at) | Ended::Expired(at)) => tracing::error!(
@@ -63,9 +63,9 @@ fn say(done: &Configured, from: &str, by: &By) {
     }
 }
 
-fn configured_token(token: &Token, name: &str, role: Role) -> NewAdminToken {
+fn configured_token(token: &Token, name: &str, role: Role) -> NewServiceToken {
     let digest = token.digest();
-    NewAdminToken {
+    NewServiceToken {
         // The same token always has the same id; eight bytes of a digest reveal nothing of 256 random bits.
         id: format!("tok_{}", hex::encode(digest.get(..8).unwrap_or_default())),
         name: name.into(),

@@ -75,10 +75,10 @@ impl Scene<'_> {
         })
     }
 
-    fn token(&self) -> NewAdminToken {
+    fn token(&self) -> NewServiceToken {
         let mut digest = [9; 32];
         digest[..8].copy_from_slice(&self.number.to_be_bytes());
-        NewAdminToken {
+        NewServiceToken {
             id: format!("tok_{}", self.number),
             name: "ci".into(),
             digest,

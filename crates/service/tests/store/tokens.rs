@@ -18,8 +18,8 @@ store_tests!(
 
 const HOUR_MS: i64 = 3_600_000;
 
-fn new_token(n: u8, role: Role) -> NewAdminToken {
-    NewAdminToken {
+fn new_token(n: u8, role: Role) -> NewServiceToken {
+    NewServiceToken {
         id: format!("tok_{n}"),
         name: "t".into(),
         digest: [n; 32],
@@ -51,7 +51,7 @@ async fn audited(stand: &Stand) -> Vec<(String, String)> {
     items.into_iter().map(|e| (e.action, e.subject)).collect()
 }
 
-fn ids(tokens: &[AdminToken]) -> Vec<&str> {
+fn ids(tokens: &[ServiceToken]) -> Vec<&str> {
     tokens.iter().map(|t| t.id.as_str()).collect()
 }
 
@@ -60,7 +60,7 @@ async fn tokens_work_until_they_are_revoked(stand: &Stand) {
     let new = new_token(7, Role::Reader);
     let made = store.create_token(new.clone(), &by(NOON)).await.unwrap();
     assert_eq!(store.token(&[7; 32]).await.unwrap(), Some(made.clone()));
-    let again = NewAdminToken {
+    let again = NewServiceToken {
         id: "tok_2".into(),
         ..new
     };

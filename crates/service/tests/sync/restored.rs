@@ -16,7 +16,7 @@ use crate::common::http::*;
 
 /// Waits until the journal beside the database says this.
 async fn journal_has(api: &Api, text: &str) {
-    let path = api.config.high_water.clone().unwrap();
+    let path = api.config.journal.clone().unwrap();
     let written = async {
         while !std::fs::read_to_string(&path).is_ok_and(|all| all.contains(text)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -105,7 +105,7 @@ async fn what_a_restore_loses_is_named_until_it_is_acknowledged() {
         let (config, dir) = stopped(api).await;
         match way {
             Way::Command => {
-                let done = db::restore(&database, &backup, config.high_water.as_deref())
+                let done = db::restore(&database, &backup, config.journal.as_deref())
                     .await
                     .unwrap();
                 assert_eq!((done.lost.len(), done.all), (3, true), "{done:?}");
@@ -185,7 +185,7 @@ async fn an_older_copy_beside_the_log_of_what_was_there_is_refused() {
     journal_has(&api, text(&made, "id")).await;
     let noted = async {
         let kept = || {
-            let journal = std::fs::read_to_string(api.config.high_water.clone().unwrap()).unwrap();
+            let journal = std::fs::read_to_string(api.config.journal.clone().unwrap()).unwrap();
             journal.matches("\"kept\":").count()
         };
         while kept() < 2 {
@@ -208,7 +208,7 @@ async fn an_older_copy_beside_the_log_of_what_was_there_is_refused() {
     );
     let mut config = api.config.clone();
     config.database = Database::Sqlite(file(crashed.path(), ""));
-    config.high_water = Some(file(crashed.path(), ".served"));
+    config.journal = Some(file(crashed.path(), ".served"));
 
     let own = std::fs::read(file(crashed.path(), "")).unwrap();
     std::fs::copy(&older, file(crashed.path(), "")).unwrap();
@@ -243,7 +243,7 @@ async fn an_older_copy_beside_the_log_of_what_was_there_is_refused() {
 
 #[tokio::test]
 async fn a_service_learns_from_what_a_proxy_has_seen_that_it_went_back() {
-    let api = Api::with(|config| config.high_water = None).await;
+    let api = Api::with(|config| config.journal = None).await;
     api.key("acme").await;
     let mut proxy = Proxy::default();
     proxy.follow(&api, "").await;

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::options::merge;
+use super::body::merge;
 use crate::admin::teams::dollars;
 
 /// Budgets, in dollars.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::body::merge;
 use super::budgets::Budgets;
 use crate::admin::Connection;
 
@@ -214,20 +215,6 @@ impl Update {
 )]
 pub(super) fn now() -> std::time::SystemTime {
     std::time::SystemTime::now()
-}
-
-/// Sets the given fields of an object field; leaves it out if none is given and it is not there.
-pub(super) fn merge<'a>(
-    body: &mut Map<String, Value>,
-    field: &str,
-    values: impl IntoIterator<Item = (&'a str, Value)>,
-) {
-    for (name, value) in values {
-        let object = body.entry(field).or_insert_with(|| json!({}));
-        if let Some(object) = object.as_object_mut() {
-            object.insert(name.into(), value);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use sqlx::any::AnyRow;
 use tokio::sync::watch;
 
 use super::{Store, new_epoch_number, next_version, note, restored, rows, signed, unsigned};
-use crate::journal::Change;
-use crate::store::{By, Changes, Head, Result};
+use crate::store::{By, Change, Changes, Head, Result};
 
 impl Store {
     /// The present version and epoch.

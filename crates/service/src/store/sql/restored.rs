@@ -6,8 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::{Dialect, Store, Tx, note, unsigned};
 use crate::clock::Millis;
-use crate::journal::{Change, Place};
-use crate::store::{By, Restored, Result};
+use crate::store::{By, Change, Place, Restored, Result};
 
 impl Store {
     /// The present place.

@@ -13,7 +13,7 @@ use sqlx::any::AnyRow;
 use super::unsigned;
 use crate::clock::Millis;
 use crate::store::{
-    AdminToken, AuditEntry, KeyInfo, LedgerRow, Member, RequestRecord, Result, StoreError, Team,
+    AuditEntry, KeyInfo, LedgerRow, Member, RequestRecord, Result, ServiceToken, StoreError, Team,
     TokenCounts,
 };
 
@@ -155,8 +155,8 @@ pub(super) fn member(row: &AnyRow) -> Result<Member> {
     })
 }
 
-pub(super) fn token(row: &AnyRow) -> Result<AdminToken> {
-    Ok(AdminToken {
+pub(super) fn token(row: &AnyRow) -> Result<ServiceToken> {
+    Ok(ServiceToken {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
         role: word(row.try_get("role")?, "role")?,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Store, Tx, note, remember, replay, rows, teams};
 use crate::clock::Millis;
 use crate::secret::TokenDigest;
-use crate::store::{AdminToken, By, Configured, NewAdminToken, Once, Result, Role, StoreError};
+use crate::store::{By, Configured, NewServiceToken, Once, Result, Role, ServiceToken, StoreError};
 
 /// How many tokens of proxies are valid at a time: one, and one more while it is replaced.
 const PROXY_TOKENS: usize = 2;
@@ -13,7 +13,7 @@ const PROXY_TOKENS: usize = 2;
 impl Store {
     /// Stores a new token; one whose digest is there already is left as it is. At most two tokens of proxies are valid
     /// at a time: a third is a conflict.
-    pub async fn create_token(&self, new: NewAdminToken, by: &By) -> Result<AdminToken> {
+    pub async fn create_token(&self, new: NewServiceToken, by: &By) -> Result<ServiceToken> {
         let mut tx = self.begin().await?;
         if let Some(team) = &new.team {
             teams::load(&mut tx, team.as_str()).await?;
@@ -35,10 +35,10 @@ impl Store {
     /// call made, and `true`.
     pub async fn create_token_once(
         &self,
-        new: NewAdminToken,
+        new: NewServiceToken,
         once: Option<Once>,
         by: &By,
-    ) -> Result<(AdminToken, bool)> {
+    ) -> Result<(ServiceToken, bool)> {
         let mut tx = self.begin().await?;
         if let Some(id) = replay(&mut tx, once.as_ref(), by).await? {
             return Ok((by_id(&mut tx, &id).await?, true));
@@ -60,7 +60,7 @@ impl Store {
     /// older ones. A token that has ended stays so, and then replaces nothing.
     pub async fn configure_token(
         &self,
-        new: NewAdminToken,
+        new: NewServiceToken,
         overlap_ms: i64,
         by: &By,
     ) -> Result<Configured> {
@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// The token with this digest, also one that has ended.
-    pub async fn token(&self, digest: &TokenDigest) -> Result<Option<AdminToken>> {
+    pub async fn token(&self, digest: &TokenDigest) -> Result<Option<ServiceToken>> {
         let row = sqlx::query("SELECT * FROM admin_tokens WHERE digest = $1")
             .bind(digest.to_vec())
             .fetch_optional(&self.readers)
@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// All tokens, also those that have ended, in the order in which they were made.
-    pub async fn tokens(&self) -> Result<Vec<AdminToken>> {
+    pub async fn tokens(&self) -> Result<Vec<ServiceToken>> {
         let found = sqlx::query("SELECT * FROM admin_tokens ORDER BY created_at, id")
             .fetch_all(&self.readers)
             .await?;
@@ -108,7 +108,12 @@ impl Store {
 }
 
 impl Store {
-    async fn configure(&self, new: &NewAdminToken, overlap_ms: i64, by: &By) -> Result<Configured> {
+    async fn configure(
+        &self,
+        new: &NewServiceToken,
+        overlap_ms: i64,
+        by: &By,
+    ) -> Result<Configured> {
         let mut tx = self.begin_urgent().await?;
         let token = match by_digest(&mut tx, &new.digest).await? {
             None => insert(&mut tx, new, true, by).await?,
@@ -159,7 +164,7 @@ impl Store {
     }
 }
 
-async fn by_id(tx: &mut Tx, id: &str) -> Result<AdminToken> {
+async fn by_id(tx: &mut Tx, id: &str) -> Result<ServiceToken> {
     let row = sqlx::query("SELECT * FROM admin_tokens WHERE id = $1")
         .bind(id)
         .fetch_optional(&mut **tx)
@@ -168,7 +173,7 @@ async fn by_id(tx: &mut Tx, id: &str) -> Result<AdminToken> {
     rows::token(&row)
 }
 
-async fn by_digest(tx: &mut Tx, digest: &TokenDigest) -> Result<Option<AdminToken>> {
+async fn by_digest(tx: &mut Tx, digest: &TokenDigest) -> Result<Option<ServiceToken>> {
     let row = sqlx::query("SELECT * FROM admin_tokens WHERE digest = $1")
         .bind(digest.to_vec())
         .fetch_optional(&mut **tx)
@@ -177,7 +182,7 @@ async fn by_digest(tx: &mut Tx, digest: &TokenDigest) -> Result<Option<AdminToke
 }
 
 /// The valid tokens of a role, the newest first.
-async fn valid(tx: &mut Tx, role: Role, now: Millis) -> Result<Vec<AdminToken>> {
+async fn valid(tx: &mut Tx, role: Role, now: Millis) -> Result<Vec<ServiceToken>> {
     let found = sqlx::query(
         "SELECT * FROM admin_tokens
          WHERE role = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
@@ -202,7 +207,12 @@ async fn room_for_proxy(tx: &mut Tx, now: Millis) -> Result<()> {
     )))
 }
 
-async fn insert(tx: &mut Tx, new: &NewAdminToken, configured: bool, by: &By) -> Result<AdminToken> {
+async fn insert(
+    tx: &mut Tx,
+    new: &NewServiceToken,
+    configured: bool,
+    by: &By,
+) -> Result<ServiceToken> {
     let team = new.team.as_ref().map(|t| t.as_str().to_owned());
     let row = sqlx::query(
         "INSERT INTO admin_tokens (id, name, digest, role, team_id, configured, created_at)
@@ -224,11 +234,16 @@ async fn insert(tx: &mut Tx, new: &NewAdminToken, configured: bool, by: &By) -> 
 
 /// A token that is there and is now the one that the service was started with.
 enum Adopted {
-    Valid(AdminToken),
-    Ended(AdminToken),
+    Valid(ServiceToken),
+    Ended(ServiceToken),
 }
 
-async fn adopt(tx: &mut Tx, new: &NewAdminToken, there: AdminToken, by: &By) -> Result<Adopted> {
+async fn adopt(
+    tx: &mut Tx,
+    new: &NewServiceToken,
+    there: ServiceToken,
+    by: &By,
+) -> Result<Adopted> {
     if there.role != new.role {
         return Err(StoreError::Conflict(format!(
             "the token that is configured for the role {} is {} with the role {}: configure another one",
@@ -254,7 +269,7 @@ async fn adopt(tx: &mut Tx, new: &NewAdminToken, there: AdminToken, by: &By) -> 
 }
 
 /// The configured tokens that `token` replaces: the one before it first, then those that were to end anyway.
-async fn replaced(tx: &mut Tx, token: &AdminToken, now: Millis) -> Result<Vec<AdminToken>> {
+async fn replaced(tx: &mut Tx, token: &ServiceToken, now: Millis) -> Result<Vec<ServiceToken>> {
     let mut earlier = valid(tx, token.role, now).await?;
     earlier.retain(|t| t.configured && t.id != token.id);
     earlier.sort_by_key(|t| t.expires_at.is_some());
@@ -263,10 +278,10 @@ async fn replaced(tx: &mut Tx, token: &AdminToken, now: Millis) -> Result<Vec<Ad
 
 async fn let_expire(
     tx: &mut Tx,
-    token: AdminToken,
+    token: ServiceToken,
     overlap_ms: i64,
     by: &By,
-) -> Result<AdminToken> {
+) -> Result<ServiceToken> {
     if token.expires_at.is_some() {
         return Ok(token);
     }
@@ -281,7 +296,7 @@ async fn let_expire(
     rows::token(&row)
 }
 
-async fn end(tx: &mut Tx, id: &str, detail: serde_json::Value, by: &By) -> Result<AdminToken> {
+async fn end(tx: &mut Tx, id: &str, detail: serde_json::Value, by: &By) -> Result<ServiceToken> {
     let row = sqlx::query("UPDATE admin_tokens SET revoked_at = $1 WHERE id = $2 RETURNING *")
         .bind(by.now.0)
         .bind(id)

@@ -3,9 +3,8 @@
 use gmtech_core::ident::TeamId;
 use serde::{Deserialize, Serialize};
 
-use super::Once;
+use super::{Once, Policy};
 use crate::clock::Millis;
-use crate::policy::Policy;
 
 /// A team to be stored.
 #[derive(Clone, Debug)]

@@ -35,7 +35,7 @@ impl Role {
 
 /// A token to be stored.
 #[derive(Clone, Debug)]
-pub struct NewAdminToken {
+pub struct NewServiceToken {
     /// Its id.
     pub id: String,
     /// What it is for.
@@ -50,7 +50,7 @@ pub struct NewAdminToken {
 
 /// A token, without its text.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct AdminToken {
+pub struct ServiceToken {
     /// Its id, which the audit log shows.
     pub id: String,
     /// What it is for.
@@ -85,7 +85,7 @@ pub enum Ended {
     Expired(Millis),
 }
 
-impl AdminToken {
+impl ServiceToken {
     /// How it has ended at `now`; `None` while it is valid.
     #[must_use]
     pub fn ended(&self, now: Millis) -> Option<Ended> {
@@ -101,9 +101,9 @@ impl AdminToken {
 #[derive(Clone, Debug)]
 pub struct Configured {
     /// The token, as it is now. Where it has ended, it opens nothing.
-    pub token: AdminToken,
+    pub token: ServiceToken,
     /// Those that ended for it, at once.
-    pub ended: Vec<AdminToken>,
+    pub ended: Vec<ServiceToken>,
     /// The one before, which goes on until its `expires_at`.
-    pub overlapping: Option<AdminToken>,
+    pub overlapping: Option<ServiceToken>,
 }

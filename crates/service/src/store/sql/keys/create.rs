@@ -5,7 +5,7 @@ use gmtech_core::record::{KeyRecord, Status};
 use serde_json::json;
 
 use super::{budgets, lineage, living, load, save, save_tags};
-use crate::policy::{self, Refusal};
+use crate::store::policy::{self, Refusal};
 use crate::store::sql::{Store, Tx, is_taken, members, note, remember, replay, teams};
 use crate::store::{
     Authority, By, Created, CreatedKeys, KeyInfo, KeySecret, NewKey, Once, Result, Rotated,

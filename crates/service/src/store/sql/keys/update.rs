@@ -5,9 +5,9 @@ use gmtech_core::record::Status;
 use serde_json::{Value, json};
 
 use super::{budgets, lineage, living, load, save, save_tags};
-use crate::policy::{self, Policy, Refusal};
+use crate::store::policy::{self, Refusal};
 use crate::store::sql::{Store, Tx, members, note, teams};
-use crate::store::{Authority, By, KeyInfo, KeyPatch, Result, Role, StoreError};
+use crate::store::{Authority, By, KeyInfo, KeyPatch, Policy, Result, Role, StoreError};
 
 impl Store {
     /// Changes what the patch names. What a key may use and spend changes for its whole chain of rotations.

@@ -1,4 +1,4 @@
-//! Receipts: which version each proxy has applied, and waiting until all of them have one.
+//! Proxies: which version each has applied, and waiting until all of them have one.
 //!
 //! A proxy is live if it was heard of within the configured window. One that died is counted as pending until the
 //! window is over: nobody can tell it from one that is cut off and still answers clients.
@@ -10,6 +10,7 @@ use gmtech_core::key::holds_key;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::service::Service;
@@ -42,7 +43,7 @@ pub struct Receipt {
 ///
 /// # Errors
 /// Where the name is none, or the store does not answer.
-pub(super) async fn note(service: &Service, proxy: &str, applied: Head) -> Result<(), ApiError> {
+pub(crate) async fn note(service: &Service, proxy: &str, applied: Head) -> Result<(), ApiError> {
     check(proxy)?;
     service.store.report(proxy, applied, Millis::now()).await?;
     service.reported.notify_waiters();
@@ -54,7 +55,7 @@ pub(super) async fn note(service: &Service, proxy: &str, applied: Head) -> Resul
 ///
 /// # Errors
 /// Where the name is none.
-pub(super) fn note_soon(
+pub(crate) fn note_soon(
     service: &Arc<Service>,
     proxy: &str,
     applied: Head,
@@ -82,6 +83,15 @@ fn check(proxy: &str) -> Result<(), ApiError> {
             "proxy must be 1 to 128 visible ASCII characters.",
         ))
     }
+}
+
+/// The live proxies, and the version that there is to apply. Every caller may see them.
+///
+/// # Errors
+/// Where the store does not answer.
+pub async fn list(service: &Service, _caller: &Caller) -> Result<(Head, Vec<Proxy>), ApiError> {
+    let head = service.store.head().await?;
+    Ok((head, live(service).await?))
 }
 
 /// The live proxies.

@@ -9,9 +9,10 @@
 
 use std::path::Path;
 
+use super::entry::{Entry, Lost, Standing, standing};
+use super::file::JournalFile;
 use crate::clock::Millis;
-use crate::journal::{Entry, JournalFile, Lost, Place, Standing, standing};
-use crate::store::{By, Head, Store, StoreError};
+use crate::store::{By, Head, Place, Store, StoreError};
 
 /// Looks whether the database went back, and if so does what that needs; gives whether it did. To be called before
 /// anything is served.

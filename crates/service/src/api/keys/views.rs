@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use crate::clock::Millis;
 use crate::ops::keys::Made;
+use crate::ops::proxies::Receipt;
 use crate::store::{Budgets, KeyInfo, LimitsSchema, Role, Standing};
-use crate::sync::receipts::Receipt;
 
 /// A key without its text.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct KeyView {
+pub(crate) struct KeyView {
     /// Names the key; opens nothing.
     pub id: String,
     /// What may be shown of it: `gmtech_ab12…`.
@@ -74,7 +74,7 @@ pub struct KeyView {
 
 /// A new key.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct NewKeyView {
+pub(crate) struct NewKeyView {
     /// The key: shown now and never again. Null where an earlier call with this Idempotency-Key has shown it.
     key: Option<String>,
     /// Whether an earlier call with this Idempotency-Key made it. If its answer was lost, revoke or rotate it.
@@ -95,7 +95,7 @@ impl From<Made> for NewKeyView {
 
 /// What rotating gave.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct RotatedView {
+pub(crate) struct RotatedView {
     #[serde(flatten)]
     new: NewKeyView,
     /// The key that ends.
@@ -113,7 +113,7 @@ impl From<(Made, KeyInfo)> for RotatedView {
 
 /// A changed key, and which proxies have the change.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct ChangedKey {
+pub(crate) struct ChangedKey {
     #[serde(flatten)]
     pub(super) view: KeyView,
     /// Present where `wait` was given.

@@ -1,0 +1,25 @@
+//! `gmtech db lost`: what a restore has lost.
+
+use anyhow::Result;
+use serde_json::json;
+use ureq::http::Method;
+
+use super::Connection;
+use crate::out;
+
+/// Lists what a restore has lost, or says that all of it was seen to.
+///
+/// # Errors
+/// Where the service cannot be reached or refuses.
+pub(crate) fn lost(at: &Connection, seen_to: bool) -> Result<()> {
+    let client = at.client()?;
+    if seen_to {
+        client.send(Method::DELETE, "restored", &json!({}))?;
+        return at.print(&json!({"seen_to": true}), &["seen_to"]);
+    }
+    let lost = client.list("restored")?;
+    if lost.is_empty() && !at.json() {
+        out::say("Nothing that a restore has lost waits to be seen to.\n");
+    }
+    at.print_list(lost, &[("AT", "at"), ("BY", "actor"), ("LOST", "advice")])
+}

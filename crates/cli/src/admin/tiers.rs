@@ -1,0 +1,29 @@
+//! `gmtech tiers`: what a key's tier can be.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Connection, show};
+use crate::out;
+
+/// The tiers.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  gmtech tiers")]
+pub(crate) struct Tiers {
+    #[command(flatten)]
+    at: Connection,
+}
+
+/// Lists the tiers.
+///
+/// # Errors
+/// Where the service cannot be reached or refuses.
+pub(crate) fn run(asked: &Tiers) -> Result<()> {
+    let tiers = asked.at.client()?.list("tiers")?;
+    if asked.at.json() {
+        return show::json(&json!({"object": "list", "data": tiers}));
+    }
+    let names: Vec<_> = tiers.iter().filter_map(Value::as_str).collect();
+    out::print(&format!("{}\n", names.join("\n")))
+}

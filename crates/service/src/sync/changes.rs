@@ -1,0 +1,63 @@
+//! Polls for changes, and questions about single keys.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use gmtech_core::key::KeyDigest;
+use serde::Deserialize;
+
+use super::binary;
+use crate::error::ApiError;
+use crate::extract::{Path, Query};
+use crate::ops::changes::{self, Poll};
+use crate::ops::proxies;
+use crate::service::Service;
+use crate::store::Head;
+
+#[derive(Deserialize)]
+pub(super) struct PollParams {
+    #[serde(default)]
+    epoch: u64,
+    #[serde(default)]
+    since: u64,
+    /// The highest version that it has seen in any answer of this epoch.
+    #[serde(default)]
+    seen: u64,
+    /// The proxy's own name; without one there is no receipt.
+    proxy: Option<String>,
+    #[serde(default)]
+    wait: u64,
+    limit: Option<usize>,
+}
+
+/// What changed since the proxy's version.
+pub(super) async fn poll(
+    State(service): State<Arc<Service>>,
+    Query(asked): Query<PollParams>,
+) -> Result<Response, ApiError> {
+    let applied = Head {
+        epoch: asked.epoch,
+        version: asked.since,
+    };
+    if let Some(proxy) = asked.proxy.as_deref().filter(|_| applied.epoch != 0) {
+        proxies::note_soon(&service, proxy, applied)?;
+    }
+    let poll = Poll {
+        applied,
+        seen: asked.seen,
+        wait_ms: asked.wait,
+        limit: asked.limit,
+    };
+    Ok(binary(changes::poll(&service, poll).await?))
+}
+
+/// One key.
+pub(super) async fn resolve(
+    State(service): State<Arc<Service>>,
+    Path(digest): Path<String>,
+) -> Result<Response, ApiError> {
+    let digest = KeyDigest::from_hex(&digest)
+        .map_err(|why| ApiError::invalid("digest", format!("digest {why}.")))?;
+    Ok(binary(changes::resolve(&service, &digest).await?))
+}
