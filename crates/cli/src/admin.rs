@@ -62,7 +62,7 @@ impl Connection {
         Client::new(&self.url, &self.token()?)
     }
 
-    /// The service, without a token: for what it answers anybody.
+    /// The service, without a token: for its open endpoints.
     ///
     /// # Errors
     /// Where the address is none.
@@ -113,7 +113,7 @@ fn read(path: &Path, option: &str) -> Result<String> {
         .with_context(|| format!("cannot read {option} {}", path.display()))
 }
 
-/// The management API, for what this program does there by itself.
+/// The management API, for what this program does on its own.
 pub(crate) struct Management(Client);
 
 impl Management {

@@ -1,4 +1,4 @@
-//! `gmtech.toml`: what is written there stands in for options that neither the command line nor a variable gives.
+//! `gmtech.toml`: values for options that neither the command line nor a variable gives.
 //!
 //! The first of these is read, and no other: `--config FILE`, `GMTECH_CONFIG`, `./gmtech.toml`,
 //! `$XDG_CONFIG_HOME/gmtech/gmtech.toml` (`~/.config/gmtech/gmtech.toml`). An empty `GMTECH_CONFIG` reads none.
@@ -6,8 +6,8 @@
 //! Values become the options' defaults, so that they are checked by what checks the options.
 //!
 //! # Failure policy
-//! A file that is named and not there, that is no TOML, or that says what nobody reads is an error that names it. An empty
-//! variable counts as none, as with every program that is started by a file of variables.
+//! A named file that is missing, a file that is no TOML, and an unknown section or option are errors that name the place. An empty
+//! variable counts as unset, since environment files often set variables to nothing.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -102,7 +102,7 @@ pub(crate) fn in_use() -> Option<PathBuf> {
     file.map(|file| file.path)
 }
 
-/// The program without the variables that are set to nothing.
+/// The program without the variables that are set to the empty string.
 pub(crate) fn without_empty_variables(program: Command) -> Command {
     let is_empty = |arg: &Arg| {
         let variable = arg.get_env().and_then(std::env::var_os);

@@ -1,5 +1,4 @@
-//! `gmtech db …`: a database as a whole. But for what a restore has lost, which the service tells, these work on the
-//! database itself.
+//! `gmtech db …`: operations on a whole database. They open the database itself, except `lost`, which asks the service.
 
 use std::path::{Path, PathBuf};
 
@@ -43,18 +42,18 @@ Examples:
         #[command(flatten)]
         of: Place,
     },
-    /// Show what a restore has lost, with what puts it right, until somebody says that it was seen to
+    /// Show the changes that a restore has lost, and the commands that put them right, until they are acknowledged
     #[command(after_help = "Examples:
   gmtech db lost
   gmtech db lost --seen-to")]
     Lost {
-        /// All of it was seen to: forget it
+        /// Acknowledge all of them
         #[arg(long)]
         seen_to: bool,
         #[command(flatten)]
         at: Connection,
     },
-    /// Look whether the database is whole: the file, the schema, and what its sums must come to
+    /// Check the database: the file, the schema, and its sums
     #[command(after_help = "Examples:
   gmtech db check
   gmtech db check --database /backup/gmtech.db --json")]

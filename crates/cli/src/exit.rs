@@ -11,8 +11,8 @@
 //! | 6 | the service cannot be reached, or cannot reach its database: try again |
 //!
 //! # Failure policy
-//! A reader that closes standard output early (`gmtech keys list | head -1`) has what it wanted: that is status 0, and
-//! nothing is said. Where what was not read is a key, that is a failure.
+//! If a reader closes standard output early (`gmtech keys list | head -1`), the status is 0 and there is no message. If the
+//! unread part holds a key, it is a failure.
 
 use std::fmt;
 use std::process::ExitCode;

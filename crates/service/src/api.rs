@@ -1,7 +1,7 @@
 //! The management API, `/admin/v1`: its routes, and the OpenAPI description made from the same declarations.
 //!
-//! Handlers parse and render. What may be done, by whom and what is recorded of it is in [`crate::ops`]; who calls is told
-//! by [`crate::caller`]. Every route but the description, the metrics and the health checks needs a token.
+//! Handlers parse and render. The use-cases in [`crate::ops`] decide what may be done and what is recorded; [`crate::caller`] says
+//! who calls. Every route but the description, the metrics and the health checks needs a token.
 
 mod audit;
 mod credit;
@@ -101,7 +101,7 @@ pub fn app(service: Arc<Service>) -> Router {
     observed(router, service, Listener::Management)
 }
 
-/// How a creation is answered, that an earlier call may have made.
+/// The status of a creation: 200 if an earlier call had made it.
 fn created(replayed: bool) -> StatusCode {
     match replayed {
         true => StatusCode::OK,

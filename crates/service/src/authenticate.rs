@@ -1,11 +1,11 @@
-//! Which token opens which listener: administrators' the management API, proxies' the listener for proxies, and no other
-//! way round.
+//! Authentication: administrators' tokens open the management API, proxies' tokens the listener for proxies, and neither opens
+//! the other.
 //!
-//! What it is not: what a caller may do once it is in is decided in [`crate::caller`].
+//! What it is not: authorization. What a caller may do is decided in [`crate::caller`].
 //!
 //! # Failure policy
 //! A refusal is counted by its reason and logged, at most once a second in the long run. The log names the token by the first
-//! bytes of its digest, which reveal nothing of it. Only who shows a token is told that it has ended.
+//! bytes of its digest, which reveal nothing of it. Only the holder of a token is told that it has ended.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ const LOGGED_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 pub(crate) enum Listener {
     /// The management API.
     Management,
-    /// What proxies ask and tell.
+    /// The proxies' listener.
     Proxies,
 }
 
@@ -82,13 +82,13 @@ impl Rejection {
                 "This token is not known here: it is mistyped, or of another service.".into()
             }
             (Self::Unknown, Listener::Proxies) => {
-                "This is none of the proxies' tokens. See `gmtech tokens list`.".into()
+                "This is not one of the proxies' tokens. See `gmtech tokens list`.".into()
             }
             (Self::OtherListener, Listener::Management) => {
                 "This is a proxies' token: it opens the listener for proxies only.".into()
             }
             (Self::OtherListener, Listener::Proxies) => {
-                "This is no proxies' token: it opens the management API only.".into()
+                "This is not a proxies' token: it opens the management API only.".into()
             }
             (Self::Ended(Ended::Revoked(at)), _) => {
                 format!("This token was revoked at {}.", at.to_rfc3339())
@@ -115,13 +115,13 @@ impl Authenticator {
         }
     }
 
-    /// When tokens were used since the last call.
+    /// The last use of each token since the last call.
     pub(crate) fn take_used(&self) -> Vec<(String, Millis)> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *used).into_iter().collect()
     }
 
-    /// When this token was used since then.
+    /// The last use of this token since then.
     pub(crate) fn used(&self, id: &str) -> Option<Millis> {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.get(id).copied()
@@ -219,7 +219,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Lets a few log lines through, and counts the others.
+/// Limits log lines: lets a few through and counts the others.
 struct Throttle {
     since: Instant,
     state: Mutex<(Tat, u64)>,
@@ -237,7 +237,7 @@ impl Throttle {
         self.pass_at(Nanos::try_from(self.since.elapsed().as_nanos()).unwrap_or(Nanos::MAX))
     }
 
-    /// How many were left out before this one; `None` where it is to be left out too.
+    /// How many lines were left out before this one; `None` if this one is left out too.
     fn pass_at(&self, now: Nanos) -> Option<u64> {
         let limit = Limit::per_minute(LOGGED_PER_MINUTE).with_burst(LOGGED_AT_ONCE);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

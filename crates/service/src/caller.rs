@@ -1,8 +1,7 @@
-//! Who calls, and what that allows: the one place that tells. A use-case that changes something needs a value from here
-//! to do it.
+//! Authorization: who calls, and what that caller may do. Each use-case that changes something needs a value from here.
 //!
-//! A program shows a token in `Authorization: Bearer`, which [`Service::authenticate`] judges. Another way in (a page's cookie)
-//! becomes another arm of what makes a [`Caller`], and nothing behind it changes.
+//! A program sends a token in `Authorization: Bearer`, and [`Service::authenticate`] checks it. Another way in (a page's cookie)
+//! would be another way to make a [`Caller`]; nothing else would change.
 
 use std::sync::Arc;
 
@@ -46,7 +45,7 @@ impl Caller {
         self.0.team.as_ref()
     }
 
-    /// Narrows what was asked for to what this caller may see. Whether there is such a team is not looked at:
+    /// Narrows what was asked for to what this caller may see. It does not check that the team exists:
     /// [`crate::ops::teams::narrow`] does.
     pub(crate) fn narrow(&self, asked: Option<TeamId>) -> Result<Option<TeamId>, ApiError> {
         match (asked, self.only_team()) {
@@ -55,7 +54,7 @@ impl Caller {
         }
     }
 
-    /// Another team's things do not exist for this caller.
+    /// Refuses another team's things as if they did not exist.
     pub(crate) fn may_see(&self, team: &TeamId) -> Result<(), ApiError> {
         match self.only_team() {
             Some(own) if own != team => Err(ApiError::not_found("team")),
@@ -63,7 +62,7 @@ impl Caller {
         }
     }
 
-    /// Likewise for a key.
+    /// As [`Caller::may_see`], for a key.
     pub(crate) fn may_see_key(&self, key: &KeyInfo) -> Result<(), ApiError> {
         self.may_see(&key.record.team)
             .map_err(|_| ApiError::not_found("key"))

@@ -1,4 +1,4 @@
-//! The one place that asks the time. Everything else takes it as an argument.
+//! The clocks. Only this module reads them; everything else takes the time as an argument.
 
 use std::time::Duration;
 
@@ -60,12 +60,12 @@ impl Serialize for Millis {
     }
 }
 
-/// What both clocks of the machine say at one moment.
+/// Both clocks of the machine at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
-    /// The wall clock, which people and networks set.
+    /// The wall clock. People and networks set it.
     pub wall: Millis,
-    /// How long the machine has been up, which nobody sets. On Linux the time that it slept counts.
+    /// How long the machine has been up. It cannot be set. On Linux it includes the time that the machine slept.
     pub uptime: Duration,
 }
 

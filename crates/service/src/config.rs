@@ -1,4 +1,4 @@
-//! What a service is told when it starts.
+//! The configuration of a service.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub enum Database {
     Postgres(String),
 }
 
-/// Everything a service is told. [`Config::local`] has the defaults.
+/// The configuration of a service. [`Config::local`] has the defaults.
 #[derive(Clone)]
 pub struct Config {
     /// Where the data lives.
@@ -29,13 +29,13 @@ pub struct Config {
     pub sync_addr: SocketAddr,
     /// An administrator's token; stored by digest, in place of the one that was configured before.
     pub admin_token: Token,
-    /// Where that came from, for messages: a variable's name or a file's path.
+    /// Where the administrator's token came from, for messages: a variable's name or a file's path.
     pub admin_token_from: String,
-    /// The proxies' token, likewise.
+    /// The proxies' token; stored by digest too.
     pub sync_token: Token,
-    /// Where that came from.
+    /// Where the proxies' token came from.
     pub sync_token_from: String,
-    /// How long the proxies' token before this one goes on.
+    /// How long the previous token of the proxies stays valid.
     pub token_overlap: Duration,
     /// The tiers that a key may have; their limits are the filter's configuration.
     pub tiers: Vec<TierName>,
@@ -47,9 +47,9 @@ pub struct Config {
     pub live_window: Duration,
     /// The journal's file, by which a database that was restored from a backup is recognised; `None` keeps none.
     pub journal: Option<PathBuf>,
-    /// Start another history of versions, after a restore that nothing else recognises.
+    /// Start a new epoch, after a restore that nothing else recognises.
     pub new_epoch: bool,
-    /// Take the wall clock for proven at the start: after the service had not run for long, and the clock is right.
+    /// Set the proven time to the wall clock at the start. For a service that did not run for long, when the clock is right.
     pub trust_clock: bool,
 }
 

@@ -1,11 +1,11 @@
-//! What is done to a database as a whole: backed up, restored, checked, copied to another kind of database.
+//! Operations on a whole database: backup, restore, check, and copy to another kind of database.
 //!
-//! What it is not: part of a running service. These work on a database past [`crate::store`], which looks at it row by
-//! row; all but a backup and a check need it for themselves.
+//! What it is not: part of a running service. These operations bypass [`crate::store`], which reads row by row. All but backup
+//! and check need the database for themselves.
 //!
 //! # Failure policy
-//! A database is replaced or filled whole or not at all; what it replaces is kept beside it. What a person has to do is
-//! [`DbError::Refused`], and nothing has happened then.
+//! A database is replaced or filled as a whole or not at all; what it replaces is kept beside it. Where a person has to act
+//! first, the error is [`DbError::Refused`], and nothing has happened.
 
 mod backup;
 mod check;
@@ -75,7 +75,7 @@ pub fn named(text: &str) -> Database {
     }
 }
 
-/// Refuses to write where something is.
+/// Refuses to write over an existing file.
 fn must_be_free(path: &Path) -> Result<()> {
     match path.try_exists() {
         Ok(false) => Ok(()),
@@ -87,7 +87,7 @@ fn must_be_free(path: &Path) -> Result<()> {
     }
 }
 
-/// The path with something behind it, as SQLite names what belongs to a file.
+/// The path with a suffix, as SQLite names the files that belong to a database.
 fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut whole = path.as_os_str().to_owned();
     whole.push(end);
@@ -102,7 +102,7 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Gives a file its name for good: after a crash it is there whole, or not at all.
+/// Renames a file durably: after a crash it is there whole, or not at all.
 fn settle(from: &Path, to: &Path) -> Result<()> {
     std::fs::File::open(from)
         .and_then(|file| file.sync_all())

@@ -1,7 +1,7 @@
 //! Requests that change something run in a task of their own: a client that hangs up ends its connection, not its change.
 //!
-//! So a handler's steps are all taken or none, as far as the handler itself sees to it, and the audit log has what was
-//! done. Requests that only read are dropped with their client.
+//! So a handler always runs to its end, and the audit log has what was done. Requests that only read are dropped when their client
+//! hangs up.
 
 use std::sync::Arc;
 

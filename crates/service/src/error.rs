@@ -1,4 +1,4 @@
-//! Every refusal of both listeners, in the shape that OpenAI's clients read.
+//! Errors of both listeners, in OpenAI's shape.
 //!
 //! The caller gets a fixed sentence and, where it can act on it, what was wrong; a failure's cause is logged and
 //! never sent.
@@ -78,7 +78,7 @@ impl ApiError {
         Self::request(StatusCode::BAD_REQUEST, "invalid_query", message)
     }
 
-    /// 401: no token, or one that does not work.
+    /// 401: no token, or one that is not valid.
     pub fn unauthorized(message: &str) -> Self {
         Self::request(StatusCode::UNAUTHORIZED, "invalid_token", message)
     }
@@ -112,7 +112,7 @@ impl ApiError {
         .of("after")
     }
 
-    /// 404: there is none, for a reason that the caller should know.
+    /// 404, with a message that says why there is none.
     pub fn missing(message: impl Into<String>) -> Self {
         Self::request(StatusCode::NOT_FOUND, "not_found", message)
     }

@@ -1,4 +1,5 @@
-//! A file beside the database that remembers what was changed, so that a database that went back can say what it lacks.
+//! The journal: a file beside the database that records its changes. After a restore from a backup it shows what the database
+//! lacks.
 //!
 //! Each line is a JSON object, appended and brought to the disk: the place in the history after a change (epoch, version,
 //! place in the audit log), and what the change was. It holds no secret: it is a copy of a part of the audit log, for as
@@ -6,7 +7,8 @@
 //! journal's; what stands between the two is what is lost. See [`restored`] for what follows from that.
 //!
 //! # Failure policy
-//! A journal that cannot be read or written is logged and costs only this recognition. A line that a crash has cut is skipped.
+//! A journal that cannot be read or written is logged; then a restore is not recognised, and nothing else is lost. A line that
+//! a crash has cut is skipped.
 
 mod entry;
 mod file;
@@ -27,10 +29,10 @@ pub(crate) use restored::{begin_anew, look};
 use crate::clock::Millis;
 use crate::store::{By, Change, Head, Place, Store, StoreError};
 
-/// How often to look for what another process has changed, or what has no version.
+/// How often to look for changes of other processes, and for those without a version.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The longest that an answer waits for the journal: to remember is worth that much, and no more.
+/// The longest that an answer waits for the journal.
 const WAIT: Duration = Duration::from_millis(100);
 
 /// The longest that a stop waits for each of two looks.
@@ -44,7 +46,7 @@ const LOOKS_A_NOTE: u32 = 600;
 
 /// A journal that is kept while it lives.
 pub(crate) struct Journal {
-    /// What it has, told after each look.
+    /// The place that it has reached, after each look.
     has: watch::Receiver<Option<Head>>,
     /// Asks for a look.
     look: Arc<Notify>,

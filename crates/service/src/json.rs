@@ -1,7 +1,7 @@
-//! JSON read strictly: what is described as an object is one.
+//! Strict reading of JSON: only an object is read as a struct.
 //!
-//! serde takes an array for a struct, field by field in their order, and an object for a name. Nobody means that. And a NUL in a
-//! text is what PostgreSQL cannot store and no person types.
+//! serde also reads an array as a struct, field by field, and an object as a variant's name; both are mistakes here. A NUL in a
+//! text is refused too: PostgreSQL cannot store it.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer, Unexpected, Visitor};

@@ -4,13 +4,12 @@
 //! and programs that administer keys; the proxy-facing one (`/sync/v1`) is what the filters learn from and
 //! report to. Both stand over one [`store::Store`].
 //!
-//! What it is not: it stands on no request's path. A filter that has synchronised goes on without it.
+//! What it is not: it is not on the path of requests. A filter that has synchronised works on without it.
 //!
 //! # Failure policy
 //! A change that was answered is durable. Where the database fails, callers get a 503 with the OpenAI error shape, which
-//! says whether something may have been changed, and the cause is only logged; the service works on as soon as the
-//! database does, by itself. Secrets are hashed at the border ([`secret`]) and
-//! are in no log, no row and no error.
+//! says whether something may have been changed; the cause is only logged. The service recovers by itself as soon as the
+//! database does. Secrets are hashed where they arrive ([`secret`]) and are in no log, row or error.
 #![forbid(unsafe_code)]
 
 pub mod access_log;

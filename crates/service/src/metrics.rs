@@ -94,7 +94,7 @@ impl Default for Metrics {
         );
         registry.register(
             "lost_by_restore",
-            "Changes that a restore has lost and that nobody has seen to",
+            "Changes that a restore has lost and that were not acknowledged",
             metrics.lost.clone(),
         );
         registry.register(
@@ -145,7 +145,7 @@ impl Metrics {
         }
     }
 
-    /// Sets what is looked at and not counted. What the store does not tell is left out.
+    /// Sets the gauges. Those that the store could not give are left as they were, or out.
     pub(crate) fn set(&self, seen: &Seen) {
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.proxies.clear();
@@ -178,13 +178,13 @@ impl Metrics {
     }
 }
 
-/// What is looked at when the metrics are read.
+/// The values of the gauges when the metrics are read.
 pub(crate) struct Seen {
     /// By how much the proven time is behind the wall clock.
     pub(crate) clock_lag: Duration,
-    /// Changes that a restore has lost and that nobody has seen to; `None` where the store does not tell.
+    /// Changes that a restore has lost and that were not acknowledged; `None` if the store did not answer.
     pub(crate) lost: Option<usize>,
-    /// The proxies; `None` where the store does not tell.
+    /// The proxies; `None` if the store did not answer.
     pub(crate) following: Option<Following>,
 }
 

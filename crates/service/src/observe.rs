@@ -1,4 +1,4 @@
-//! What is seen of each request of either listener: its id in every log line and in the answer, and a count.
+//! Observability of both listeners' requests: a request id in every log line and in the answer, and a count.
 //!
 //! A caller may choose the id (`x-request-id`), so that one id follows a change through several programs; one that is
 //! no plain short text, or that holds a key, is replaced.
@@ -20,7 +20,7 @@ use crate::service::Service;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_ID: usize = 128;
 
-/// The route of what leads nowhere.
+/// The route label of requests without a route.
 const NO_ROUTE: &str = "none";
 
 /// `router` with all its requests observed.
@@ -75,7 +75,7 @@ fn new_id() -> HeaderValue {
         .unwrap_or_else(|| HeaderValue::from_static("none"))
 }
 
-/// A client can send any word as a method: the others are one, so that labels stay few.
+/// The method as a label. A client can send any word as a method: unknown ones share one label.
 fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

@@ -1,15 +1,14 @@
-//! Use-cases: what can be done with keys and teams, by whom, and what is recorded and logged of it.
+//! Use-cases: what can be done, by whom, and what is recorded and logged of it. They stand between handlers and the store.
 //!
-//! What it is: one function for each thing that a person does here, `(&Service, &Caller, asked) -> Result<…, ApiError>`.
-//! The management API calls them; whatever else is put in front of the service (pages, say) calls the same ones.
+//! What it is: one function for each thing that a person or a proxy does, `(&Service, &Caller, asked) -> Result<…, ApiError>`;
+//! for proxies without a caller, since they are all alike. Both listeners call them.
 //!
-//! What it is not: it knows no HTTP. What is asked arrives as a value with text in its fields, whether that came as
-//! JSON or as a form; [`fields`] checks it here, so that every caller is told the same. What is given back is
-//! the store's, and is rendered by who asked.
+//! What it is not: it knows no HTTP. A request arrives as a value with text in its fields, whether it came as JSON or as a form;
+//! [`fields`] checks it here, so that every caller gets the same message. Results are the store's values; handlers render them.
 //!
 //! # Failure policy
-//! Whether the caller may is asked before what it wants is looked at. The audit entry of a change is written by the store in
-//! the change's own transaction; the log line follows the commit, so neither tells of what has not happened.
+//! The caller's right is checked before the request's fields. The store writes the audit entry of a change in the change's own
+//! transaction, and the log line follows the commit, so neither reports what has not happened.
 
 pub mod audit;
 pub mod changes;

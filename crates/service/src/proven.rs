@@ -1,4 +1,4 @@
-//! The proven time: how late it is at least, as far as a wrong clock cannot fake it.
+//! The proven time: a lower bound of the present that a wrong clock cannot move.
 //!
 //! It starts as the wall clock and from then on goes forward only by time that a service has run through, measured by
 //! the machine's uptime. So a clock that jumps ahead, for seconds or for years, does not move it, and time in which no

@@ -17,7 +17,7 @@ use crate::service::Service;
 use crate::store::StoreError;
 use crate::{api, sync};
 
-/// How often the clocks are looked at; what has to be done now and then is due each 30 seconds.
+/// How often the clocks are read; housekeeping is due every 30 seconds.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How long requests under way may take when the service stops.
@@ -88,7 +88,7 @@ pub async fn serve(config: &Config) -> Result<Running, StartError> {
 }
 
 impl Running {
-    /// What its handlers have.
+    /// The service behind the listeners.
     #[must_use]
     pub fn service(&self) -> &Arc<Service> {
         &self.service

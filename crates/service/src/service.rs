@@ -1,4 +1,4 @@
-//! A running service without its listeners: what every handler has.
+//! A running service without its listeners: the state that every handler shares.
 
 mod configured;
 
@@ -32,7 +32,7 @@ const REMEMBERED: i64 = 7 * DAY_MS;
 /// How long a response or a completion is remembered, in milliseconds: OpenAI keeps them for 30 days.
 const OBJECTS_REMEMBERED: i64 = 60 * DAY_MS;
 
-/// What can be replaced while the service runs.
+/// The settings that can be replaced while the service runs.
 struct Settings {
     prices: PriceBook,
     tiers: Vec<TierName>,
@@ -50,24 +50,24 @@ impl Settings {
 /// How often budgets of a new day are opened and old days closed.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
-/// From which lag of the proven time on it is worth a word, in milliseconds: a day.
+/// From this lag of the proven time on it is logged, in milliseconds: a day.
 const LONG_LAG: u64 = 86_400_000;
 
-/// What was seen of the machine's clocks.
+/// The last readings of the machine's clocks.
 struct Clocks {
     proven: proven::Watch,
     looked: Option<Reading>,
-    /// Whether budgets may have been judged by a wrong clock: it has jumped, or nobody knows what it did before the start.
+    /// Whether budgets may have been judged by a wrong clock: it has jumped, or the service has just started.
     doubtful: bool,
     /// When housekeeping began last, by the uptime.
     kept_house: Option<Duration>,
 }
 
-/// What every handler has.
+/// The state that every handler shares.
 pub struct Service {
     /// The data.
     pub store: Arc<Store>,
-    /// The way of usage into the data.
+    /// Takes usage into the store.
     pub intake: Intake,
     /// Counters for Prometheus.
     pub metrics: Metrics,
@@ -86,7 +86,7 @@ pub struct Service {
     pub(crate) reported: Notify,
     /// Turns true when the service stops.
     pub(crate) stopping: watch::Sender<bool>,
-    /// Changes under way, also those whose client has gone.
+    /// Changes under way, including those whose client has hung up.
     pub(crate) under_way: TaskTracker,
     health: Health,
 }
@@ -227,8 +227,7 @@ impl Service {
         self.settings().prices.price(event)
     }
 
-    /// Looks at the clocks, and does what has to be done now and then when its time has come or the wall clock has
-    /// jumped. To be called each second.
+    /// Reads the clocks, and does the housekeeping when it is due or the wall clock has jumped. To be called every second.
     ///
     /// # Errors
     /// Where the store does not answer; nothing is lost, the next time does it.
@@ -255,7 +254,7 @@ impl Service {
         Ok(())
     }
 
-    /// What has to be done now and then: the proven time, budgets of a new day, days that close.
+    /// Housekeeping: moves the proven time on, judges budgets for a new day, closes old days.
     ///
     /// # Errors
     /// Where the store does not answer; nothing is lost, the next time does it.
@@ -298,13 +297,13 @@ impl Service {
         Ok(())
     }
 
-    /// By how much the proven time is behind the wall clock: for so long more than was asked for are raw events kept.
+    /// By how much the proven time is behind the wall clock. Raw events are kept that much longer.
     #[must_use]
     pub fn clock_lag(&self) -> Duration {
         Duration::from_millis(self.lag_ms.load(Ordering::Relaxed))
     }
 
-    /// Says it once when the lag has become long, not each time.
+    /// Notes the lag, and logs once when it becomes long.
     fn note_lag(&self, lag_ms: i64) {
         let lag = u64::try_from(lag_ms).unwrap_or(0);
         let before = self.lag_ms.swap(lag, Ordering::Relaxed);

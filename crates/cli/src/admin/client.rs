@@ -150,11 +150,11 @@ impl Client {
 fn items(answer: &mut Value) -> Result<Vec<Value>> {
     match answer.get_mut("data").map(Value::take) {
         Some(Value::Array(data)) => Ok(data),
-        _ => bail!("the service's answer is no list"),
+        _ => bail!("the service's answer is not a list"),
     }
 }
 
-/// What the service said no with.
+/// The error of a refusal.
 fn refusal(status: StatusCode, headers: &HeaderMap, json: &Value) -> Failure {
     let field = |name: &str| {
         json.pointer(&format!("/error/{name}"))

@@ -178,7 +178,7 @@ fn receipt(key: &Value) -> String {
     format!("{applied} of {live} live proxies have it after {took} ms.\n")
 }
 
-/// Whether the change is known to hold: at every live proxy, and there is one.
+/// Fails unless every live proxy has the change, and there is at least one.
 fn everywhere(receipt: &Value) -> Result<()> {
     let count = |field: &str| receipt.get(field).and_then(Value::as_u64).unwrap_or(0);
     let (live, applied) = (count("live"), count("applied"));

@@ -7,7 +7,7 @@ use ureq::http::Method;
 use super::Connection;
 use crate::out;
 
-/// Lists what a restore has lost, or says that all of it was seen to.
+/// Lists what a restore has lost, or acknowledges all of it.
 ///
 /// # Errors
 /// Where the service cannot be reached or refuses.
@@ -19,7 +19,7 @@ pub(crate) fn lost(at: &Connection, seen_to: bool) -> Result<()> {
     }
     let lost = client.list("restored")?;
     if lost.is_empty() && !at.json() {
-        out::say("Nothing that a restore has lost waits to be seen to.\n");
+        out::say("No lost change waits to be acknowledged.\n");
     }
     at.print_list(lost, &[("AT", "at"), ("BY", "actor"), ("LOST", "advice")])
 }

@@ -1,4 +1,4 @@
-//! `gmtech usage …`: what was used, and what a crash kept from being counted.
+//! `gmtech usage …`: reports of usage, and the import of usage that a crash kept from being counted.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -163,7 +163,7 @@ fn query(client: &Client, query: &Query, at: &Connection) -> Result<()> {
         let mut answer = client.get(&with_query("usage", params.into_iter().chain(next)))?;
         let rows = match answer.get_mut("data").map(Value::take) {
             Some(Value::Array(rows)) => rows,
-            _ => bail!("the service's answer is no list"),
+            _ => bail!("the service's answer is not a list"),
         };
         after = answer.get("next").and_then(Value::as_str).map(Into::into);
         match format {
@@ -244,7 +244,7 @@ fn import(client: &Client, file: &Path, at: &Connection) -> Result<()> {
     totals.print(at)
 }
 
-/// What became of the lines. But for `late` and the cost, which are of accepted ones, the counts add up to `lines`.
+/// The result of an import. All counts but `late` and the cost, which are parts of `accepted`, add up to `lines`.
 const COUNTS: [&str; 8] = [
     "accepted",
     "late",

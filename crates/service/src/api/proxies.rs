@@ -14,7 +14,7 @@ use crate::ops::proxies;
 use crate::service::Service;
 use crate::store::Proxy;
 
-/// A proxy and how far it is.
+/// A proxy and its sync progress.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct ProxyView {
     /// The name that it gave itself.

@@ -1,6 +1,6 @@
-//! Query strings, held to what the description declares: one place for all routes.
+//! Checks query strings against the description, for all routes.
 //!
-//! A parameter that a route does not know would be passed over, and a misspelt filter would show everything.
+//! Otherwise an unknown parameter would be ignored, and a misspelt filter would show everything.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -70,7 +70,7 @@ pub(super) async fn list(
 
 #[utoipa::path(delete, path = "/admin/v1/restored", tag = "audit",
     responses((status = 204), (status = "4XX", body = ErrorBody)))]
-/// Say that all of it was seen to.
+/// Acknowledge all lost changes.
 pub(super) async fn acknowledge(
     State(service): State<Arc<Service>>,
     caller: Caller,

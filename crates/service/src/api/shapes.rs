@@ -1,6 +1,6 @@
-//! What a text must look like, by the name of its field: bounds and patterns that the API description gives.
+//! Patterns and bounds of fields in the API description, by the field's name.
 //!
-//! A field means the same wherever it stands, in a path, a query or a body, so it has one shape. The rules themselves
+//! A field means the same in a path, a query and a body, so it has one shape. The rules themselves
 //! are held by [`crate::ops::fields`] and the types of core; what is described here is tested against them by a
 //! fuzzer.
 
@@ -30,7 +30,7 @@ fn groups() -> Vec<&'static str> {
     EndpointGroup::all().map(EndpointGroup::name).collect()
 }
 
-/// What is said of a field with this name, in addition to what its route says.
+/// The shape of a field with this name, in addition to what its route declares.
 fn shape(name: &str) -> Option<Value> {
     Some(match name {
         "id" | "team" | "key" | "subject" => json!({"pattern": ID}),
@@ -50,7 +50,7 @@ fn shape(name: &str) -> Option<Value> {
     })
 }
 
-/// What is said of each item of a list with this name.
+/// The shape of each item of a list with this name.
 fn shape_of_items(name: &str) -> Option<Value> {
     Some(match name {
         "models" => json!({"pattern": PATTERN}),
@@ -62,7 +62,7 @@ fn shape_of_items(name: &str) -> Option<Value> {
     })
 }
 
-/// The bodies that are asked with, and their parts.
+/// The request bodies and their parts.
 const ASKED: [&str; 13] = [
     "Amounts",
     "Budgets",

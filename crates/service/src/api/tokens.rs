@@ -1,4 +1,4 @@
-//! Tokens of administrators and of proxies.
+//! Tokens, over HTTP.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! Who has a SQLite file open: services share it, and who replaces it needs it alone.
+//! The lock on a SQLite file: services share it; a program that replaces the file needs it alone.
 //!
-//! A lock on a file beside it, which ends with the process whatever becomes of that. Not on the database's own file, where
-//! closing it would end SQLite's locks too.
+//! It is a lock on a file beside the database, which ends with the process however that ends. On the database's own file, closing
+//! it would end SQLite's locks too.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -14,8 +14,8 @@ use crate::store::{Failure, StoreError};
 pub struct Lock(#[allow(dead_code, reason = "its end is what it is for")] Option<File>);
 
 impl Lock {
-    /// As one of those that use the file at `path`. On a full disk, where the lock's file cannot be made, without one: a
-    /// service that is started then must still be able to revoke.
+    /// Locks the file at `path` together with others that use it. On a full disk, where the lock's file cannot be made, it goes
+    /// without: a service that is started then must still be able to revoke.
     ///
     /// # Errors
     /// While somebody replaces the file, or where the lock's file cannot be made for another reason.
@@ -37,7 +37,7 @@ impl Lock {
         }
     }
 
-    /// As the only one.
+    /// Locks the file alone.
     ///
     /// # Errors
     /// [`DbError::Refused`] while somebody uses it.

@@ -1,10 +1,10 @@
 //! A write-ahead log that belongs to another file than the one it lies beside.
 //!
-//! SQLite cannot tell: it writes the log of the database that was there into the one that was put in its place, so that a
+//! SQLite cannot see this: it writes the log of the database that was there into the one that was put in its place, so that a
 //! restore by `cp` is silently undone, or ends as "malformed". The journal remembers a number that the file had, and that
 //! only rises: a file with a lower one, beside a log that is not empty, has been replaced.
 //!
-//! A copy that came with its own log is no such case: the two together are still older than what was noted.
+//! A copy that came with its own log is found too: the two together are still older than what was noted.
 //!
 //! What it does not see is a copy that is younger than the last note (the last start, or ten minutes), and a copy over
 //! the file of a service that runs.

@@ -1,8 +1,8 @@
-//! A database that went back: recognised, given a new epoch, and what it lacks named until somebody has seen to it.
+//! Recognises a database that was restored from a backup, starts a new epoch for it, and names the changes that it lacks.
 //!
-//! Revocations made after a backup are undone by restoring it, silently: the keys are simply active again. So every
-//! change that the journal has and the database lacks becomes a line of the log and a row of `restored`, with the
-//! command that puts it right, until an administrator says that it has been seen to.
+//! Restoring a backup silently undoes the revocations that were made after it: the keys are active again. So every change that
+//! the journal has and the database lacks becomes a line of the log and a row of `restored`, with the command that puts it
+//! right. It stays there until an administrator acknowledges it.
 //!
 //! # What is not known
 //! Charges since the backup are in no journal: the access logs of that time, imported again, bring them back.
@@ -14,8 +14,8 @@ use super::file::JournalFile;
 use crate::clock::Millis;
 use crate::store::{By, Head, Place, Store, StoreError};
 
-/// Looks whether the database went back, and if so does what that needs; gives whether it did. To be called before
-/// anything is served.
+/// Starts a new epoch if the database is older than the journal; gives whether it was. To be called before anything is
+/// served.
 ///
 /// # Errors
 /// Where the store does not answer.

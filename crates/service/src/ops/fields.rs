@@ -1,4 +1,4 @@
-//! Fields of requests, checked. A refusal names the field and what it must be, never its value.
+//! Checks of request fields. A refusal names the field and what it must be, never its value.
 
 use gmtech_core::address::{AddressSet, Network};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
@@ -101,7 +101,7 @@ pub(crate) fn id(param: &str, text: &str) -> Result<(), ApiError> {
         .map_err(|why| ApiError::invalid(param, format!("{param} {why}.")))
 }
 
-/// A key's id in a path: what is none cannot exist.
+/// A key's id in a path. A text that is no id is answered 404, as an unknown key is.
 pub(crate) fn key_id(text: &str) -> Result<KeyId, ApiError> {
     KeyId::new(text).map_err(|_| ApiError::not_found("key"))
 }
@@ -160,8 +160,7 @@ pub(crate) fn expiry(text: &str, now: Millis) -> Result<u64, ApiError> {
     }
 }
 
-/// Limits that can be counted. What only a tier's rate could tell is left to the filter, which knows the tiers: it
-/// holds the limit to what can be.
+/// Limits that can be counted. Where that depends on the tier's rate, the filter, which knows the tiers, restricts the limit.
 pub(crate) fn limits(limits: LimitOverrides) -> Result<LimitOverrides, ApiError> {
     match limits.check(&LimitOverrides::default()) {
         Ok(()) => Ok(limits),

@@ -246,7 +246,7 @@ pub async fn rotate(
     Ok((made, rotated.old))
 }
 
-/// The key as it is, and who acts, if this caller may change it.
+/// The key, and who acts, if this caller may change it.
 async fn may_change(
     service: &Service,
     caller: &Caller,
@@ -257,7 +257,7 @@ async fn may_change(
     Ok((key, by))
 }
 
-/// What was asked for, checked, with a new key.
+/// The requested key, checked, with a new secret.
 fn new_key(service: &Service, asked: CreateKey, by: &By) -> Result<(ApiKey, NewKey), ApiError> {
     let (text, secret) = new_secret()?;
     let expires_at = asked.expires_at.as_deref();

@@ -1,4 +1,4 @@
-//! What a team writes on its keys for its own use, checked: tags and metadata.
+//! Checks of tags and metadata, which a team puts on its keys for its own use.
 
 use std::collections::BTreeMap;
 

@@ -48,7 +48,7 @@ pub async fn remove(
 ) -> Result<(), ApiError> {
     let team = fields::path_team(team)?;
     let by = caller.may_change(&team)?;
-    // What is no address is nobody's.
+    // A text that is no address is answered 404, as an unknown member is.
     let email = fields::email("email", email).map_err(|_| ApiError::not_found("member"))?;
     service.store.remove_member(&team, &email, &by).await?;
     tracing::info!(%team, by = by.actor, "member removed");

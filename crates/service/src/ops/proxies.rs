@@ -1,7 +1,7 @@
 //! Proxies: which version each has applied, and waiting until all of them have one.
 //!
-//! A proxy is live if it was heard of within the configured window. One that died is counted as pending until the
-//! window is over: nobody can tell it from one that is cut off and still answers clients.
+//! A proxy is live if it has polled within the configured window. One that died counts as pending until the window is over:
+//! it cannot be told from one that is cut off and still answers clients.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,18 +22,18 @@ const MAX_PENDING: usize = 20;
 /// How often to look for reports that reached another process.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How far a change has come.
+/// Which proxies have applied a change.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Receipt {
     /// The version of the change.
     pub version: u64,
     /// How many proxies are live.
     pub live: usize,
-    /// How many of them have it.
+    /// How many of them have applied it.
     pub applied: usize,
-    /// Whether all have.
+    /// Whether all have applied it.
     pub complete: bool,
-    /// Some that have not.
+    /// Some of those that have not.
     pub pending: Vec<String>,
     /// How long that took, in milliseconds.
     pub took_ms: u64,
@@ -50,8 +50,8 @@ pub(crate) async fn note(service: &Service, proxy: &str, applied: Head) -> Resul
     Ok(())
 }
 
-/// Notes it without making the caller wait: a poll brings revocations, and must not stand in line behind the
-/// writers of usage. A report that fails is logged; the next poll says it again.
+/// As [`note`], without making the caller wait: a poll brings revocations, and must not wait behind the writers of usage. A
+/// failure is logged; the next poll reports it again.
 ///
 /// # Errors
 /// Where the name is none.

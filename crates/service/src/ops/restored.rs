@@ -1,11 +1,11 @@
-//! What a restored database lacks, until somebody has seen to it.
+//! Changes that a restored database lacks, until an administrator acknowledges them.
 
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::service::Service;
 use crate::store::Restored;
 
-/// What is lost, in the order in which it was done. For administrators: it tells of all teams.
+/// The lost changes, in the order in which they were made. For administrators: they concern all teams.
 ///
 /// # Errors
 /// Where the caller is no administrator, or the store does not answer.
@@ -14,7 +14,7 @@ pub async fn list(service: &Service, caller: &Caller) -> Result<Vec<Restored>, A
     Ok(service.store.restored().await?)
 }
 
-/// All of it was seen to.
+/// Acknowledges all of them.
 ///
 /// # Errors
 /// As for [`list`].
@@ -24,7 +24,7 @@ pub async fn acknowledge(service: &Service, caller: &Caller) -> Result<(), ApiEr
     tracing::info!(
         by = by.actor,
         changes,
-        "what was lost by a restore was seen to"
+        "the changes that a restore has lost were acknowledged"
     );
     Ok(())
 }

@@ -108,7 +108,7 @@ pub async fn close(service: &Service, caller: &Caller, team: &str) -> Result<Tea
     Ok(team)
 }
 
-/// The only team that a list is of: the one that was asked for, or the caller's own; `None` is all.
+/// The team that a list is restricted to: the requested one, or the caller's own; `None` is all.
 ///
 /// # Errors
 /// Where there is no such team for this caller, or the store does not answer.
@@ -125,7 +125,7 @@ pub async fn narrow(
     Ok(Some(service.store.team(&team).await?.id))
 }
 
-/// What only an administrator does to a team. Whoever may not see it is told that there is none.
+/// The team and who acts, if the caller is an administrator. A caller who may not see the team gets 404.
 pub(super) fn administered(caller: &Caller, team: &str) -> Result<(TeamId, By), ApiError> {
     let team = fields::path_team(team)?;
     caller.may_see(&team)?;

@@ -1,4 +1,4 @@
-//! Usage: reported by proxies, imported from access logs, asked for.
+//! Usage: reported by proxies, imported from access logs, and shown in reports.
 
 mod reports;
 

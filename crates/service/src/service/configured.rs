@@ -1,4 +1,4 @@
-//! The two tokens that a service is started with, and what becomes of those before them.
+//! The two configured tokens, and the end of those that they replace.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::secret::Token;
 use crate::store::{By, Configured, Ended, NewServiceToken, Role, ServiceToken, Store, StoreError};
 
-/// Takes the configured tokens, and says what that ended.
+/// Stores the configured tokens, and logs which tokens that ended.
 ///
 /// # Errors
 /// Where the store does not answer, or a token is there already with another role.

@@ -16,7 +16,7 @@ pub enum FailureKind {
     DiskFull,
     /// The disk reads or writes with errors, or a quota is used up.
     DiskFailed,
-    /// Nobody answers at the server's address, or the connection broke.
+    /// The server's address does not answer, or the connection broke.
     Unreachable,
     /// No answer within the time that there was for it.
     TimedOut,
@@ -88,7 +88,7 @@ impl Failure {
         }
     }
 
-    /// The failure to open the database at `place`, in one sentence for who started the program.
+    /// The failure to open the database at `place`, in one sentence for the person who started the program.
     #[must_use]
     pub(crate) fn opening(place: &str, error: &sqlx::Error) -> Self {
         let kind = kind_of(error);

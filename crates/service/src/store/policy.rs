@@ -1,8 +1,8 @@
-//! How far a team's own administrators may go with its keys, as an administrator of the service has set it.
+//! Enforces a team's policy: what its own administrators may do with its keys.
 //!
-//! What it is: a pure judgement. [`hold`] takes a key as it was and as it is wanted; what may not be is refused, and where
-//! a policy asks for something that was left open, it is filled in. The store calls it within the transaction
-//! that changes the key, so that nothing changes in between.
+//! What it is: a pure function. [`hold`] takes the key before and after the change. It refuses what the policy does not allow, and
+//! fills in what the policy requires and the request left open. The store calls it within the transaction that changes the
+//! key, so that nothing changes in between.
 //!
 //! What it is not: it binds no administrator of the service, and it changes no key that is there already.
 //!
@@ -17,7 +17,7 @@ use gmtech_core::request::EndpointSet;
 use crate::clock::Millis;
 use crate::store::{Amounts, KeyInfo, Policy};
 
-/// The tier of a key for which nobody names one.
+/// The tier of a key when the request names none.
 pub const DEFAULT_TIER: &str = "free";
 
 /// The longest lifetime that a policy can force, in seconds: ten years.
@@ -46,7 +46,7 @@ impl Refusal {
         }
     }
 
-    /// A resumption of what somebody else has suspended.
+    /// Resuming a key that an administrator of the service has suspended.
     #[must_use]
     pub fn held() -> Self {
         Self::new(
@@ -175,7 +175,7 @@ fn limits(policy: &Policy, was: Option<&KeyInfo>, is: &KeyInfo) -> Result<(), Re
         fields.into_iter().zip(before).zip(each_limit(&caps))
     {
         let fits = match value {
-            // Back to the tier's, which may be more than it was.
+            // The tier's limit applies again, which may be higher than it was.
             None => cap.is_some(),
             Some(value) => cap.is_some_and(|c| value <= c) || before.is_some_and(|b| value <= b),
         };

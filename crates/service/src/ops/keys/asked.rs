@@ -1,4 +1,4 @@
-//! What is asked of keys. Fields are as a person wrote them; [`crate::ops::fields`] says what they must be.
+//! Requests about keys. Fields are as a person wrote them; [`crate::ops::fields`] checks them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Usage asked for, in groups and spans of time.
+//! Reports of usage, in groups and spans of time.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -21,7 +21,7 @@ const DEFAULT_GROUPS: u32 = 1_000;
 /// Which usage, as it was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct AskUsage {
-    /// What to tell apart: names of [`Dimension`]s, with commas between them.
+    /// What to group by: names of [`Dimension`]s, with commas between them.
     pub by: Option<String>,
     /// A name of [`Every`], or `none`.
     pub every: Option<String>,
@@ -52,7 +52,7 @@ pub struct AskUsage {
 /// Usage in groups.
 #[derive(Debug)]
 pub struct Usage {
-    /// What the groups differ in.
+    /// What the groups are grouped by.
     pub by: Vec<Dimension>,
     /// Their spans of time.
     pub every: Option<Every>,
@@ -108,7 +108,7 @@ pub async fn query(
     })
 }
 
-/// What is told apart, and by which spans of time.
+/// The dimensions and the spans of time by which usage is grouped.
 fn told_apart(
     by: Option<&str>,
     every: Option<&str>,
@@ -128,7 +128,7 @@ fn told_apart(
         match (dimension, span(name)) {
             (Some(dimension), _) if !dimensions.contains(&dimension) => dimensions.push(dimension),
             (Some(_), _) => {}
-            // A span of time is something to tell apart as well.
+            // A span of time counts as a dimension too.
             (None, Some(every)) => spans.push(every),
             (None, None) if name.is_empty() => {}
             (None, None) => {
@@ -157,7 +157,7 @@ struct Span {
     from: Option<i64>,
     to: Option<i64>,
     source: Rollup,
-    /// Whether nobody asked for this `from`.
+    /// Whether `from` is the default.
     is_default: bool,
 }
 
@@ -202,7 +202,7 @@ impl Span {
         })
     }
 
-    /// From when on, if that is kept.
+    /// The start, if sums from there on are kept.
     fn kept(&self, source: Rollup, kept: Kept) -> Result<i64, ApiError> {
         let (what, since) = match source {
             Rollup::Minutes => ("minute", kept.minutes_from),

@@ -7,7 +7,7 @@ use crate::store::{Failure, FailureKind, Result};
 impl Store {
     /// Returns once a change was made durable after the call.
     pub async fn prove_write(&self, now: Millis) -> Result<()> {
-        // Under load the proof is in another's transaction before this one has its turn.
+        // Under load another writer's commit is the proof before this one has its turn.
         let mut committed = self.writer.committed();
         tokio::select! {
             Ok(()) = committed.changed() => Ok(()),
@@ -26,7 +26,7 @@ impl Store {
 
     /// Waits for the change that is under way and ends all connections. Reads fail from then on.
     pub async fn close(&self) -> Result<()> {
-        // SQLite folds its log in when the last connection is closed.
+        // SQLite writes its log back into the file when the last connection is closed.
         self.readers.close().await;
         self.writer.close().await?;
         Ok(())

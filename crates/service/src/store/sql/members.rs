@@ -75,7 +75,7 @@ impl Store {
     }
 }
 
-/// Refuses to lose sight of who answers for keys that have not ended.
+/// Refuses to remove a member who owns keys that have not ended.
 async fn owns_nothing(tx: &mut Tx, team: &str, email: &str, by: &By) -> Result<()> {
     let row = sqlx::query(
         "SELECT COUNT(*) FROM keys WHERE owner = $1 AND team_id = $2 AND status <> 'revoked'

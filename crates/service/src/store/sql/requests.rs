@@ -11,7 +11,7 @@ const MAX_RECORDS: i64 = 100;
 impl Store {
     /// What is recorded of one request; only of `team` if given.
     pub async fn request(&self, id: &str, team: Option<&TeamId>) -> Result<Vec<RequestRecord>> {
-        // That the id is none of those without one lets the partial index serve.
+        // The index is partial: it has only requests with an id, so the query must say that the id is not empty.
         let found = sqlx::query(
             "SELECT e.*, k.name AS key_name, k.redacted AS key_redacted FROM events e LEFT JOIN keys k ON k.id = e.key_id
              WHERE e.request_id = $1 AND e.request_id <> '' AND ($2 IS NULL OR e.team_id = $2)

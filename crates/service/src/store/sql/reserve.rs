@@ -1,4 +1,4 @@
-//! Room on the disk that is kept for revocations: a file beside a SQLite database.
+//! Disk space reserved for revocations: a file beside a SQLite database.
 //!
 //! A full disk must not keep a key valid. So [`SIZE`] bytes are taken from the beginning. A revocation that finds the disk
 //! full gives a part of them back and is tried again; the log that it writes to is folded into the database long before
@@ -20,7 +20,7 @@ use crate::secret;
 const SIZE: u64 = 4 * PART;
 const PART: u64 = 1 << 20;
 
-/// How long after it was last needed, or could not be made, it is made again.
+/// How long to wait, after it was needed or could not be made, before it is made again.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The reserve of one database.
@@ -69,7 +69,7 @@ impl Reserve {
         cut.is_ok()
     }
 
-    /// Makes what is missing, if there is room for it and for one part more; whether it is whole then. Writes up to five
+    /// Makes what is missing, if there is room for it and for one part more; gives whether it is whole then. It writes up to five
     /// megabytes, so call it where blocking is allowed.
     pub(super) fn restore(&self, now: Instant) -> bool {
         if self.is_whole() {

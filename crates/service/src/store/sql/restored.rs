@@ -1,4 +1,4 @@
-//! Where the database stands in its history, and what it lacks since it was restored.
+//! The database's place in its history, and the changes that a restore has lost.
 
 use serde_json::json;
 use sqlx::Row;
@@ -43,7 +43,7 @@ impl Store {
         Ok((busy == 0 && of == done).then_some(beat))
     }
 
-    /// What is lost and was not seen to, in the order in which it was done.
+    /// The lost changes that were not acknowledged, in the order in which they were made.
     pub async fn restored(&self) -> Result<Vec<Restored>> {
         let found = sqlx::query("SELECT * FROM restored ORDER BY seq")
             .fetch_all(&self.readers)
@@ -51,7 +51,7 @@ impl Store {
         found.iter().map(restored).collect()
     }
 
-    /// All that is lost was seen to; gives how many changes.
+    /// Acknowledges all lost changes; gives how many there were.
     pub async fn acknowledge(&self, by: &By) -> Result<u64> {
         let mut tx = self.begin().await?;
         let done = sqlx::query("DELETE FROM restored")
@@ -75,7 +75,7 @@ impl Store {
     }
 }
 
-/// Keeps what a database lacks.
+/// Stores the changes that a database lacks.
 pub(super) async fn keep(tx: &mut Tx, lost: &[Change], now: Millis) -> Result<()> {
     for change in lost {
         sqlx::query(

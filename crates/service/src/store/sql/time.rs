@@ -1,4 +1,4 @@
-//! The proven time, and what closes and goes with it.
+//! The proven time, and the days and old rows that are closed and dropped by it.
 
 use sqlx::Row;
 
@@ -42,7 +42,7 @@ impl Store {
                 .bind(day)
                 .execute(&mut *tx)
                 .await?;
-            // Which ones does not matter, but that those that are kept are those that go.
+            // Any will do, but the ids that are kept must be those of the events that are dropped.
             let found = sqlx::query("SELECT id FROM events WHERE day < $1 LIMIT $2")
                 .bind(day)
                 .bind(AT_ONCE)

@@ -6,7 +6,7 @@ use super::AuditEntry;
 use crate::clock::Millis;
 use crate::money::format_usd;
 
-/// A change that was lost, until somebody has seen to it.
+/// A lost change that was not acknowledged yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Restored {
     /// The change.
@@ -46,7 +46,7 @@ pub struct Change {
 }
 
 impl Change {
-    /// The change that an entry of the audit log tells of; `None` for what concerns no key, team, token or usage.
+    /// The change of an entry of the audit log; `None` if it concerns no key, team, token or usage.
     #[must_use]
     pub fn of(entry: &AuditEntry) -> Option<Self> {
         let (kind, _) = entry.action.split_once('.')?;
@@ -66,7 +66,7 @@ impl Change {
         })
     }
 
-    /// What a database that lacks it is like, and what puts that right.
+    /// What it means that a database lacks the change, and the command that puts it right.
     #[must_use]
     pub fn advice(&self) -> String {
         let Self {

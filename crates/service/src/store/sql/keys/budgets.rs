@@ -1,4 +1,4 @@
-//! Budgets, judged: what a lineage has spent against what it may spend.
+//! Budgets: compares what a lineage has spent with what it may spend.
 //!
 //! All keys of a lineage are judged together, from the daily sums of all of them, and get the same marks. A mark that
 //! proxies read changes under a new version; one that only people read does not.
@@ -186,7 +186,7 @@ async fn warn(tx: &mut Tx, key: &KeyInfo, now: Millis) -> Result<()> {
     .await
 }
 
-/// What a lineage has spent by model, of which days after `now` are no part.
+/// What a lineage has spent by model, up to the day of `now`.
 async fn spent(tx: &mut Tx, account: &str, now: Millis) -> Result<BTreeMap<String, Spent>> {
     let day = now.day();
     let sql = format!(

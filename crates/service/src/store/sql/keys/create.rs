@@ -1,4 +1,4 @@
-//! Keys that are made: new ones, and those that continue another.
+//! New keys, and keys that continue another by rotation.
 
 use gmtech_core::ident::KeyId;
 use gmtech_core::record::{KeyRecord, Status};

@@ -1,9 +1,9 @@
 //! Lists of keys. What a page costs does not grow with the number of keys.
 //!
-//! A page walks one index in the list's order, from where the page before ended. The index is the narrowest that one of
-//! the filters has in that order ([`Drive`]); what it does not answer is asked of each key that it gives. So that a filter which few
-//! keys pass does not make a page read them all, a page looks at [`MAX_LOOKED_AT`] keys and no more: it may then
-//! have fewer than were asked for, and says where to go on.
+//! A page reads one index in the list's order, from where the page before ended. It is the narrowest index that fits one of the
+//! filters ([`Drive`]); the other filters are checked on each key that it gives. A page reads at most [`MAX_LOOKED_AT`] keys,
+//! so that a filter that few keys pass does not read them all. It may then have fewer keys than were asked for, and says where
+//! to go on.
 
 mod cursor;
 
@@ -18,7 +18,7 @@ use crate::store::{KeyFilter, KeyInfo, KeySort, Page, PageRequest, Result, Stand
 /// The most keys that one page looks at, besides those that it shows.
 const MAX_LOOKED_AT: u32 = 2_000;
 
-/// Which index a page walks, besides the one of everything.
+/// Which index a page reads: the whole list's, or that of a filter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Drive {
     All,
@@ -37,7 +37,7 @@ enum Bound {
     Number(i64),
 }
 
-/// A statement in the making.
+/// A statement under construction.
 #[derive(Default)]
 struct Statement {
     conditions: Vec<String>,
@@ -171,7 +171,7 @@ fn plan(filter: &KeyFilter, after: Option<&Cursor>, limit: u32) -> Plan {
     }
 }
 
-/// What the index answers by itself.
+/// The filters that the index answers.
 fn walk(filter: &KeyFilter, drive: Drive, walked: &mut Statement) {
     let text = |value: &str| Bound::Text(value.into());
     if let Some(team) = &filter.team
@@ -216,7 +216,7 @@ fn has_team(drive: Drive) -> bool {
     matches!(drive, Drive::Team | Drive::Tag | Drive::Status)
 }
 
-/// What is left to ask of each key.
+/// The filters that are checked on each key.
 fn ask(filter: &KeyFilter, drive: Drive, asked: &mut Statement) {
     let text = |value: &str| Bound::Text(value.into());
     if let Some(team) = &filter.team
@@ -277,7 +277,7 @@ fn ask(filter: &KeyFilter, drive: Drive, asked: &mut Statement) {
     }
 }
 
-/// A text as LIKE takes it for itself.
+/// The text with LIKE's special characters escaped.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Keys that change.
+//! Changes of keys.
 
 use gmtech_core::ident::KeyId;
 use gmtech_core::record::Status;
@@ -120,7 +120,7 @@ fn share(from: &KeyInfo, to: &mut KeyInfo) {
     to.budgets = from.budgets.clone();
 }
 
-/// Refuses to give an ended key a later end where the team has its number of keys.
+/// Refuses to revive an ended key if the team has as many keys as it may.
 async fn revives_within(
     tx: &mut Tx,
     policy: &Policy,

@@ -1,4 +1,4 @@
-//! The end of a team's keys, however many they are, with few statements.
+//! Revokes all keys of a team with few statements, however many there are.
 
 use super::super::{Tx, signed};
 use crate::store::{By, Result};
