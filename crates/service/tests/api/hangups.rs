@@ -10,7 +10,7 @@ use gmtech_service::serve::serve;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use crate::common::Place;
+use crate::common::Location;
 use crate::common::http::*;
 
 const CLIENTS: usize = 300;
@@ -82,7 +82,7 @@ async fn readyz_proves_a_write_and_healthz_only_says_that_the_process_answers() 
         {"name": "write", "ok": true, "why": null},
         {"name": "read", "ok": true, "why": null}]});
     assert_eq!(check(&api, "/readyz").await, (StatusCode::OK, good.clone()));
-    let place = Place::File(api.dir.path().join("gmtech.db"));
+    let place = Location::File(api.dir.path().join("gmtech.db"));
     let mut other = place.connect().await;
     for statement in place.begin_writing() {
         sqlx::query(statement).execute(&mut other).await.unwrap();

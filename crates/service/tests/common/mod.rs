@@ -31,13 +31,13 @@ pub const NOON: Millis = Millis(1_795_435_200_000);
 pub struct Stand {
     pub store: Arc<Store>,
     /// Another process's view of the same database.
-    pub url: Place,
+    pub url: Location,
     _dir: tempfile::TempDir,
 }
 
 impl Stand {
     /// A store that is somewhere else.
-    pub fn over(store: Arc<Store>, url: Place) -> Self {
+    pub fn over(store: Arc<Store>, url: Location) -> Self {
         Self {
             store,
             url,
@@ -47,12 +47,12 @@ impl Stand {
 }
 
 #[derive(Clone)]
-pub enum Place {
+pub enum Location {
     File(std::path::PathBuf),
     Server(String),
 }
 
-impl Place {
+impl Location {
     pub async fn open(&self) -> Store {
         match self {
             Self::File(path) => Store::sqlite(path).await.unwrap(),
@@ -83,7 +83,7 @@ impl Place {
 
 pub async fn sqlite() -> Stand {
     let dir = tempfile::tempdir().unwrap();
-    let url = Place::File(dir.path().join("gmtech.db"));
+    let url = Location::File(dir.path().join("gmtech.db"));
     Stand {
         store: Arc::new(url.open().await),
         url,
@@ -98,7 +98,7 @@ pub async fn postgres() -> Option<Stand> {
 }
 
 /// As [`postgres`], with nothing in it.
-pub async fn empty_postgres() -> Option<Place> {
+pub async fn empty_postgres() -> Option<Location> {
     let server = std::env::var("GMTECH_TEST_POSTGRES_URL").ok()?;
     sqlx::any::install_default_drivers();
     let name = format!("t{}", hex::encode(random::<8>().unwrap()));
@@ -110,7 +110,7 @@ pub async fn empty_postgres() -> Option<Place> {
         .await
         .unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
-    Some(Place::Server(format!("{base}/{name}")))
+    Some(Location::Server(format!("{base}/{name}")))
 }
 
 pub fn by(now: Millis) -> By {

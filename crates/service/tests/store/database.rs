@@ -14,7 +14,7 @@ store_tests!(
     a_backup_takes_the_place_of_what_is_there,
 );
 
-impl Place {
+impl Location {
     fn database(&self) -> Database {
         match self {
             Self::File(path) => Database::Sqlite(path.clone()),
@@ -127,7 +127,7 @@ async fn a_copy_goes_there_and_back_with_every_row(stand: &Stand) {
     fill(stand).await;
     let before = seen(&stand.store).await;
     let dir = tempfile::tempdir().unwrap();
-    let file = |name: &str| Place::File(dir.path().join(name));
+    let file = |name: &str| Location::File(dir.path().join(name));
     let mut stations = vec![stand.url.clone(), file("one.db")];
     stations.extend(empty_postgres().await);
     stations.push(file("two.db"));
@@ -263,8 +263,8 @@ async fn a_backup_takes_the_place_of_what_is_there(stand: &Stand) {
     // What is damaged, or something else, or newer, replaces nothing.
     let whole = std::fs::read(&file).unwrap();
     let target = match &stand.url {
-        Place::File(path) => Database::Sqlite(path.clone()),
-        Place::Server(_) => empty_postgres().await.unwrap().database(),
+        Location::File(path) => Database::Sqlite(path.clone()),
+        Location::Server(_) => empty_postgres().await.unwrap().database(),
     };
     let bad = dir.path().join("bad.db");
     let mut scratched = whole.clone();

@@ -19,11 +19,11 @@ store_tests!(
 );
 
 /// Both dialects' migrations, up to the last one that knew no proven time.
-async fn old_database(place: &Place) -> sqlx::AnyConnection {
+async fn old_database(place: &Location) -> sqlx::AnyConnection {
     let mut raw = place.connect().await;
     let all = match place {
-        Place::File(_) => sqlx::migrate!("migrations/sqlite"),
-        Place::Server(_) => sqlx::migrate!("migrations/postgres"),
+        Location::File(_) => sqlx::migrate!("migrations/sqlite"),
+        Location::Server(_) => sqlx::migrate!("migrations/postgres"),
     };
     let old: Vec<_> = all
         .migrations
@@ -39,7 +39,7 @@ async fn old_database(place: &Place) -> sqlx::AnyConnection {
     raw
 }
 
-async fn a_database_whose_days_a_wrong_clock_has_closed_is_put_right(place: &Place) {
+async fn a_database_whose_days_a_wrong_clock_has_closed_is_put_right(place: &Location) {
     let mut raw = old_database(place).await;
     let (today, tomorrow) = (Millis::now().day(), Millis::now().day() + 1);
     for statement in [
@@ -82,7 +82,7 @@ mod a_database_of_an_older_version {
     #[tokio::test(flavor = "multi_thread")]
     async fn sqlite() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::File(dir.path().join("gmtech.db"));
+        let place = Location::File(dir.path().join("gmtech.db"));
         std::fs::File::create(dir.path().join("gmtech.db")).unwrap();
         a_database_whose_days_a_wrong_clock_has_closed_is_put_right(&place).await;
     }

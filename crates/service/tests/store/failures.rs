@@ -142,7 +142,7 @@ async fn a_database_of_a_newer_program_is_left_as_it_is() {
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                  VALUES (9999, 'later', TRUE, x'00', 0)";
     sqlx::query(newer).execute(&mut other).await.unwrap();
-    let Place::File(path) = &stand.url else {
+    let Location::File(path) = &stand.url else {
         panic!()
     };
     assert_eq!(kind(Store::sqlite(path).await), FailureKind::Newer);

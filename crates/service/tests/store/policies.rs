@@ -1,7 +1,6 @@
 //! How far a team's own administrators go, where it takes the database to say; and the end of a team.
 
 use gmtech_core::record::Status;
-use gmtech_service::store::Policy;
 use gmtech_service::store::*;
 
 use crate::common::*;
