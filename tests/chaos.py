@@ -114,7 +114,7 @@ class Client(threading.Thread):
                 answer = self.http.request(method, f"http://127.0.0.1:{port}{path}", headers=headers, **options)
                 if answer.is_success:
                     return answer
-                # What fails is the service's fault, and told as one that may pass.
+                # A failure must be the service's own, and retryable.
                 if answer.status_code != 503:
                     raise AssertionError(f"{method} {path}: {answer.status_code} {answer.text}")
             except httpx.TransportError:
@@ -235,7 +235,7 @@ class World:
         wait_until("the full disk to be seen", lambda: not self.ready(), 20)
         if self.moments.random() < 0.3:
             self.kill()
-        # The one thing that must go on.
+        # Revocations must work all the time.
         key = self.spare.pop()
         assert self.service.change(key, "revoke")["status"] == "revoked"
         self.ended.append(key)

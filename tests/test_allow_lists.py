@@ -67,7 +67,7 @@ RESTRICTED = [
     ("/v1/messages/batches", {"requests": [{"params": {"model": "o1"}}]}, (403, "model_not_found")),
     ("/v1/evals/e/runs", {"model": "gpt-4o", "data_source": {"model": "o1"}}, (403, "model_not_found")),
     (CHAT + "?model=o1", {"model": "gpt-4o"}, (400, "unknown_parameter")),
-    # Data may speak of models.
+    # Prompts and other data may mention models.
     (CHAT, {"model": "gpt-4o", "messages": [{"role": "user", "content": [{"type": "text", "model": "Civic"}]}]}, None),
     (CHAT, {"model": "gpt-4o", "tools": [{"function": {"parameters": {"properties": {"model": {"type": "string"}}}}}]}, None),
     (CHAT, {"model": "gpt-4o", "metadata": {"model": "Civic"}, "provider": {"allow_fallbacks": True}}, None),

@@ -38,7 +38,7 @@ def made(service, gate, tier="free", **more):
 
 def hang_up_after(gate, key, words: int, **fields) -> int:
     """Opens a stream and leaves it after this many words. Returns how many had arrived."""
-    # Far more is to come than Envoy buffers; the first event has the role only.
+    # The stream is far longer than Envoy's buffers. The first event holds only the role.
     going = stream(gate, key, "output_tokens=100000", **fields).read_events(words + 1, deadline=60)
     going.hang_up()
     return going.events - 1

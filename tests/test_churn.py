@@ -38,7 +38,7 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         while not self.ending:
-            # Half of them are streams of about a tenth of a second, so that some are open whatever happens.
+            # Half of them are streams of about a tenth of a second, so that some are open at any moment.
             streamed = {"stream": True} if self.answered % 2 else {}
             mock = "output_tokens=12;event_delay_ms=8" if streamed else "output_tokens=5"
             raw = http1.request("POST", metered.CHAT_PATH, metered.headers(self.key, mock), metered.body(**streamed))

@@ -26,7 +26,7 @@ def without(record: dict, name: str) -> dict:
     return {k: v for k, v in record.items() if k != name}
 
 
-# What is written; where the mistake is; what is said of it.
+# The configuration; the place of the mistake; the message.
 MISTAKES = [
     ("no JSON", "tiers:\n  free: 60\n", ".", "JSON object"),
     ("cut", '{"keys": {', "keys", "EOF"),

@@ -95,7 +95,7 @@ def test_a_background_response_is_settled_once_to_its_maker_whoever_fetches_it(s
     wait_until("both keys", lambda: all(g.models(k).status == 200 for g in (gate, other) for k in (maker, mate)))
     made = background(gate.openai(maker), max_output_tokens=4_000, extra_headers={"x-mock": "polls=1;output_tokens=600"})
     assert made.status == "queued" and made.usage is None
-    # What it may come to is charged at once.
+    # The estimate is charged at once.
     wait_until("the estimate", lambda: used(service, maker)[1] == 4_000, 15, every=0.05)
 
     mates = gate.openai(mate)
@@ -105,7 +105,7 @@ def test_a_background_response_is_settled_once_to_its_maker_whoever_fetches_it(s
     settles_at(service, maker, truth(gate, maker))
     assert used(service, maker) == (fetched[0].usage.input_tokens, 600)
     assert used(service, mate) == (0, 0)
-    # The other Envoy has never heard of it: it asks the service whose it is, and its upstream has no such response.
+    # The other Envoy does not know the object. It asks the service for the owner, and its upstream has no such response.
     with pytest.raises(openai.NotFoundError):
         other.openai(mate).responses.retrieve(made.id)
     assert other.envoy.stat("wasmcustom.gmtech_object_resolves") == 1
@@ -193,7 +193,7 @@ def test_stored_and_deferred_completions_are_settled_once(stack):
     settles_at(service, key, truth(gate, key))
 
 
-# Whose it is.
+# Ownership.
 
 
 def test_another_team_finds_nothing(stack):
@@ -216,7 +216,7 @@ def test_another_team_finds_nothing(stack):
     with pytest.raises(openai.NotFoundError):
         list(theirs.files.list())
     assert gate.seen() == []
-    # Its own team goes on with it, and through the other Envoy it stays another team's.
+    # Its own team can go on with it. Other teams cannot reach it through the other Envoy either.
     assert gate.openai(maker).responses.create(model="gpt-4o", input="go on", previous_response_id=made.id).id
     with pytest.raises(openai.NotFoundError):
         other.openai(stranger).responses.retrieve(made.id)
@@ -277,11 +277,11 @@ def test_a_batch_may_name_allowed_models_only(stack):
     wait_until("both keys", lambda: all(gate.models(k).status == 200 for k in (anything, picky)))
     with pytest.raises(openai.PermissionDeniedError):
         upload(gate.openai(picky), lines("gpt-4o"))
-    # A file that another key of the team may upload is still none that this key may run.
+    # Another key of the team may upload this file, but this key may not run it.
     file = upload(gate.openai(anything), lines("gpt-4o"))
     with pytest.raises(openai.PermissionDeniedError):
         batch(gate.openai(picky), file)
-    # Nor is one a batch's that was uploaded for something else, whatever is in it.
+    # A file that was uploaded for another purpose is no batch, whatever it holds.
     hidden = upload(gate.openai(anything), lines("gpt-4o-mini"), purpose="user_data")
     with pytest.raises(openai.BadRequestError, match="uploaded through this gate with purpose=batch"):
         batch(gate.openai(picky), hidden)
@@ -342,6 +342,6 @@ def test_a_service_that_is_down_is_a_503_and_not_a_404(stack):
     service.kill()
     answer = other.send("GET", f"/api/v1/responses/{made.id}", [("authorization", key.bearer)])
     assert answer.status == 503, answer.everything()
-    # What this process has made itself it knows.
+    # The process knows the objects that it has made itself.
     assert gate.openai(key).responses.retrieve(made.id).status == "completed"
     service.start()

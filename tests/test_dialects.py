@@ -21,7 +21,7 @@ CONFIG = {
 }
 KINDS = {
     "picky": (20, "team", {"models": ["gpt-4o*"]}),
-    # One request a minute: who has had it waits longer than a test lasts.
+    # One request a minute: the next wait is longer than a test.
     "once": (20, "free", {"limits": {"requests_per_minute": 1}}),
     # One request every three seconds.
     "crawling": (10, "free", {"limits": {"requests_per_minute": 20, "requests_burst": 1}}),
@@ -197,7 +197,7 @@ def test_googles_sdk_for_python(gate, version):
     def refused(key: str) -> genai.errors.APIError:
         options = genai.types.HttpOptions(base_url=gate.url(""), api_version=version)
         with pytest.raises(genai.errors.ClientError) as raised:
-            # A client that nobody holds is closed at once.
+            # A client without a reference is closed at once.
             with genai.Client(api_key=key, http_options=options) as client:
                 client.models.generate_content(model="gemini-x", contents="Hello")
         return raised.value

@@ -130,7 +130,7 @@ def test_groups_can_be_closed_too(start):
 def test_what_an_operator_opens_passes(opened, canned, method, path, group):
     canned.forget()
     answer = send(opened, opened.key("any"), method, path, b'{"model":"gpt-4o"}' if method in ("POST", "PUT") else b"")
-    # Its path names a model and its body another; batches without requests.
+    # The path names one model and the body another; batches without requests.
     judged = path in ("/v1/engines/davinci/completions", "/v1/batches", "/v1/messages/batches")
     assert answer.status == (400 if judged else 200), answer.everything()
     assert len(canned.asked) == (answer.status == 200)

@@ -90,7 +90,7 @@ def test_a_refused_call_on_the_answer_lets_the_bytes_pass_and_charges_them(gate,
     assert answer.body.count(b"two") == 375, "all of it passes"
     (settled,) = charges(gate, key)
     if moment == "answer-head":
-        # The first byte tells what it is.
+        # The first byte shows whether it is JSON or a stream.
         assert (settled.source, settled.output) == ("exact", 3_000)
     else:
         assert settled.source == "estimated"
@@ -121,7 +121,7 @@ def test_places_of_a_vm_that_trapped_come_free_by_themselves(gate):
     key = gate.key("two")
     going = stream(gate, key, "first_event_ms=60000")
     wait_until("it to be under way", lambda: limits(gate, key)["max_in_flight"]["used"] == 1)
-    # So that it is cut wherever it is.
+    # So that the trap can hit it at any point.
     trap_every_worker(gate, key, under_way=1)
     passes_again(gate, key)
     assert limits(gate, key)["max_in_flight"]["used"] == 1, "nobody could give it back"
@@ -143,7 +143,7 @@ def test_the_pollers_lease_moves_on_and_event_ids_go_on(stack):
     for _ in range(3):
         trap_every_worker(gate, key)
         passes_again(gate, key)
-        # Whoever polls now: a key that is made is known, and one that is revoked is refused.
+        # Whichever worker polls: a new key is known, and a revoked key is refused.
         other = service.key()
         wait_until("a new key", lambda k=other: gate.models(k).status == 200, deadline=5)
         service.change(other, "revoke")
@@ -152,7 +152,7 @@ def test_the_pollers_lease_moves_on_and_event_ids_go_on(stack):
 
     ids = [row["event_id"] for row in gate.rows() if row.get("event_id")]
     assert len(ids) == len(set(ids)), "no id is drawn twice"
-    # New VMs post what comes after; what the old ones had queued is in the log.
+    # New VMs post later events. Events that the old VMs had queued are in the log.
     later = service.key()
     wait_until("the key", lambda: post(gate, later).status == 200)
     wait_until("its usage", lambda: service.usage(by="key").get(later.id, {}).get("total_tokens"))
@@ -178,7 +178,7 @@ def test_polls_that_fail_pause_for_longer_and_longer(tmp_path):
             wait_until("six polls", lambda: fault_proxy.count("changes") >= 6, deadline=30)
             at = [c.at for c in fault_proxy.calls if c.kind == "changes"][:6]
             pauses = [b - a for a, b in zip(at, at[1:], strict=False)]
-            # Each is at least as long as promised, however slow the machine; less what a tick is late by.
+            # Each pause is at least as long as promised, minus the delay of one tick, even on a slow machine.
             for pause, promised in zip(pauses, [0.2, 0.4, 0.8, 1.6, 2.0], strict=True):
                 assert pause >= promised - 0.1, pauses
             fault_proxy.behave()

@@ -90,7 +90,7 @@ def test_a_key_with_one_place_has_one_body_held(start):
     first.send(first.size - 1)
     assert first.sent == first.size - 1
     assert resident(gate) - before < 2 * SIZE
-    # It was charged at its head, and holds its place until it ends.
+    # It was charged when its head arrived, and holds its place until it ends.
     limits = metered.limits(gate, key)
     assert (limits["requests_per_minute"]["remaining"], limits["max_in_flight"]["used"]) == (1, 1)
     first.close()
@@ -118,16 +118,16 @@ def test_one_key_without_a_cap_on_requests_in_flight(start, chunked):
     assert {(a.status, a.error["code"]) for a in answers} == {(429, "rate_limit_exceeded")}
     assert all(a.header("retry-after") == "1" and a.header("x-should-retry") == "true" for a in answers)
     assert "request bodies on their way" in answers[0].error["message"]
-    # What was received of those that were refused is gone.
+    # Nothing of the refused bodies is held any more.
     wait_until("the memory to be given back", lambda: resident(gate) - before < 160 * MIB)
     if not chunked:
-        # Refused at once, it spends nothing; what refills while a body is sent is not given back a second time.
+        # A request that is refused at once spends nothing. Tokens that refill while a body is sent are not given back twice.
         assert metered.limits(gate, key)["requests_per_minute"]["used"] <= len(whole)
-    # Nobody else is concerned.
+    # Other keys are not affected.
     assert metered.post(gate, other).status == 200
     for upload in uploads:
         upload.close()
-    # What was held is free again.
+    # The held bytes are free again.
     large = metered.body("x" * (20 * MIB), max_tokens=5)
     wait_until("what was held to be free", lambda: metered.post(gate, key, large).status == 200)
 
@@ -138,7 +138,7 @@ def test_the_bound_on_the_bodies_of_all_keys(start):
     uploads = [Upload(gate, gate.key("team"), size=8 * MIB) for _ in range(4)]
     for upload in uploads:
         upload.send(8 * MIB - 1)
-    # Two fit. Which of them come first is Envoy's to say: it reads what has been sent when it gets to it.
+    # Two fit. Which two depends on the order in which Envoy reads them.
     wait_until("two refusals", lambda: sum(u.answered() for u in uploads) == 2)
     for answer in [u.answer() for u in uploads if u.answered()]:
         assert (answer.status, answer.error["code"]) == (503, "gate_overloaded")
@@ -262,7 +262,7 @@ def test_clients_that_leave_while_their_keys_are_asked_about(slow):
             s.sendall(http1.request("GET", "/api/v1/models", metered.headers(keys.make())))
             fault_proxy.wait_held("resolve", number + 1)
     wait_until("their rows", lambda: len(gate.rows()) == rows + gone)
-    # So detailed a log names each call of the VM.
+    # At this level the log names each call of the VM.
     gate.envoy.log_level("wasm", "trace")
     fault_proxy.behave()
 

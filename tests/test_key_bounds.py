@@ -47,17 +47,17 @@ def forwarded_for(gate, key, addresses):
     return gate.models(key, *([("x-forwarded-for", addresses)] if addresses else []))
 
 
-# What the proxy in front says; which address the client has, as its refusal names it; whether the office's key passes.
+# The proxy's header; the client's address, as the refusal names it; whether the office's key passes.
 FORWARDED = [
     ("203.0.113.7", "203.0.113.7", True),
     ("2001:db8::7", "2001:db8::7", True),
     ("::ffff:203.0.113.7", "203.0.113.7", True),
     ("203.0.114.7", "203.0.114.7", False),
     ("2001:db9::7", "2001:db9::7", False),
-    # Only the last one is the proxy's word; what stands before it is whatever the client wrote.
+    # Only the last address comes from the proxy. The client may have written the others.
     ("203.0.113.7, 198.51.100.1", "198.51.100.1", False),
     ("198.51.100.1, 203.0.113.7", "203.0.113.7", True),
-    # The proxy itself, where it says nothing.
+    # Without the header, the address is the proxy's own.
     (None, "127.0.0.1", False),
     ("not an address", "127.0.0.1", False),
 ]

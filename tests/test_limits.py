@@ -55,7 +55,7 @@ def test_before_the_promised_wait_nothing_passes(gate):
     while (answer := gate.models(key)).status == 429:
         tries += 1
         assert time.monotonic() < promised + 1, "refused after the promised instant"
-    # The promise counts from the refusal, which was before it was read: never later than `promised`.
+    # The promised wait starts at the refusal, which is earlier than its reading. So the limit opens before `promised`.
     assert answer.status == 200
     assert time.monotonic() > promised - 0.5
     assert tries > 3

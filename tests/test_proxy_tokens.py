@@ -96,7 +96,7 @@ def test_the_proxies_token_is_replaced_under_load(tmp_path):
             assert set(load.statuses) == {200} and len(load.statuses) > 50, load.statuses[-5:]
         assert rejected(service, "revoked") == 0, "no Envoy was refused"
 
-        # One that was forgotten: refused, counted and logged, without its text.
+        # An old token is refused, counted and logged, without its text.
         poll = f"http://127.0.0.1:{service.sync_port}/sync/v1/changes"
         answer = httpx.get(poll, headers={"authorization": f"Bearer {SYNC_TOKEN}"}, trust_env=False)
         assert answer.status_code == 401 and "revoked at" in answer.json()["error"]["message"]

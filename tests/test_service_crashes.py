@@ -26,7 +26,7 @@ from harness.waiting import wait_until
 KILLS = int(os.environ.get("GMTECH_KILLS", "6"))
 CLIENTS = 4
 
-# What becomes of a line of a log that is imported: one of these.
+# Each imported line of a log has one of these outcomes.
 COUNTS = ("accepted", "duplicate", "unknown_key", "malformed", "summed", "unattributed")
 
 

@@ -103,11 +103,11 @@ def test_a_full_disk_stops_everything_but_revocations_and_only_while_it_is_full(
         assert wait_until("it to be said", lambda: why(service)) == "the disk is full"
         assert lives(service)
 
-        # What takes access away is written, and the gate hears of it.
+        # Suspensions and revocations are written, and the gate learns of them.
         assert service.ask("POST", f"/keys/{ended[0].id}/suspend")["status"] == "suspended"
         for key in ended[1:5]:
             assert service.change(key, "revoke")["status"] == "revoked"
-        # A suspended key is answered as one that may come back, a revoked one as one that does not.
+        # A suspended key is a 401, because it may be resumed. A revoked key is a 403.
         statuses = [401, 403, 403, 403, 403]
         wait_until("the revocations", lambda: [gate.models(key).status for key in ended[:5]] == statuses, 3)
         assert gate.models(active).status == 200
@@ -128,7 +128,7 @@ def test_a_full_disk_stops_everything_but_revocations_and_only_while_it_is_full(
         assert service.balance(team) <= 105 * 10**9
         for key in ended[1:6]:
             assert service.ask("GET", f"/keys/{key.id}")["status"] == "revoked"
-        # What the gate could not tell meanwhile is counted now.
+        # Usage that the gate could not report meanwhile is counted now.
         requests = wait_until(
             "the usage of the active key", lambda: service.usage(team=team).get(active.id, {}).get("requests", 0) >= 2
         )

@@ -113,7 +113,7 @@ def test_what_is_known_goes_on_and_the_rest_is_told_to_try_again(outages):
 
     for name, outage in outages.items():
         if outage.fault_proxy:
-            # The service is well; only the gate cannot hear of it.
+            # The service works; only the connection from the gate is broken.
             outage.service.change(keys[name][4], "revoke")
 
     for name, outage in outages.items():
@@ -170,7 +170,7 @@ def test_a_gate_that_starts_without_its_service_says_try_again(tmp_path):
             answer = gate.models(anybody)
             assert is_retryable(answer), answer.everything()
             assert answer.header("retry-after")
-        # What no service is needed for is answered all the same.
+        # Requests that need no service are answered.
         assert gate.send("GET", "/healthz").status == 200
         assert gate.send("GET", "/api/v1/models", [("authorization", "Bearer sk-another")]).status == 401
         service.start()
@@ -199,16 +199,16 @@ def test_a_restored_backup_counts_everywhere(tmp_path, mark):
         backup = service.backup(tmp_path / "backup")
         service.start()
         lost = service.keys(5)[0]
-        # With a receipt: what a gate has only asked about single keys does not show that it is ahead.
+        # Wait for a receipt: answers about single keys do not show that the gate is ahead of the backup.
         service.change(doomed, "revoke", wait=5000)
         wait_until("both changes", lambda: (gate.models(doomed).status, gate.models(lost).status) == (403, 200))
         service.stop()
         service.restore(backup, mark=mark == "restored as well")
         service.start()
-        # It is as the backup has it: what was made later does not exist, what was revoked later must be revoked again.
+        # The state is that of the backup: later keys do not exist, and later revocations must be repeated.
         wait_until("the backup's state", lambda: gate.models(lost).status == 401, BACK_WITHIN)
         assert (gate.models(old).status, gate.models(doomed).status) == (200, 200)
-        # And the history goes on from there.
+        # Changes go on from there.
         service.change(doomed, "revoke", wait=2000)
         assert gate.models(doomed).status == 403
         assert gate.models(service.key()).status == 200

@@ -48,7 +48,7 @@ def test_a_key_works_at_once_until_it_ends_and_its_usage_arrives(service, gates)
     for gate in gates:
         answer = gate.models(key)
         assert (answer.status, answer.error["code"]) == (403, "key_revoked")
-    # Its owner sees that the key is still in use somewhere, at no cost.
+    # Its owner can see that the key is still in use. These refusals cost nothing.
     refusals = {"invalid_api_key": len(gates), "key_revoked": len(gates)}
     row = wait_until(
         "its usage", lambda: (r := service.usage(key=key.id).get(key.id, {})).get("refusals") == refusals and r
@@ -87,7 +87,7 @@ def test_a_revoked_key_is_refused_by_every_worker_within_a_second(service, gates
             everywhere.append(time.monotonic() - began)
             done.result()
         assert not waiting, f"still not refused after {everywhere[-1]:.1f} s"
-        # Never again, on any worker.
+        # No worker accepts it again.
         for s in workers:
             s.sendall(raw)
             assert http1.receive(s).status == 403

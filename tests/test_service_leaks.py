@@ -47,7 +47,7 @@ def test_no_output_log_database_or_dump_holds_a_key(tmp_path):
         unknown, ended = keys.make(), service.key(team)
         service.change(ended, "revoke", wait=2000)
 
-        # As it is meant.
+        # Regular use.
         for secret, status in (
             (used.text, 200), (by_cli["key"], 200), (text, 200), (rotated.text, 200), (ended.text, 403), (unknown.text, 401),
         ):  # fmt: skip
@@ -60,7 +60,7 @@ def test_no_output_log_database_or_dump_holds_a_key(tmp_path):
                 assert not keys.leaked_in(answer.everything())
         metered.stream(gate, used).read_to_the_end_of_events()
 
-        # In places where none belongs, of the gate.
+        # Keys in wrong places of requests to the gate.
         secret = used.text
         for raw in (
             http1.request("GET", f"/api/v1/models/{secret}", [("authorization", used.bearer)]),
@@ -73,7 +73,7 @@ def test_no_output_log_database_or_dump_holds_a_key(tmp_path):
             answer = http1.exchange(gate.port, raw)
             assert answer.status >= 200 and not keys.leaked_in(answer.everything()), answer
 
-        # And of the management API: a user's mistakes.
+        # Keys in wrong places of requests to the management API.
         tries = [
             ("GET", f"/keys/{secret}", None),
             ("POST", f"/keys/{secret}/revoke", {}),
@@ -101,13 +101,13 @@ def test_no_output_log_database_or_dump_holds_a_key(tmp_path):
 
         wait_until("the usage", lambda: used.id in service.usage())
         service.cli("usage", "import", str(gate.envoy.process.log))
-        # Running and after a crash: what only memory or the write-ahead log holds is written by then.
+        # While it runs and after a crash, so that the contents of memory and of the write-ahead log are searched too.
         for _ in range(2):
             leaks = {place: found for place, text in everything(service, gate).items() if (found := keys.leaked_in(text))}
             assert not leaks
             service.kill()
             service.start()
 
-        # The search would have found one: the digest, which may be there, is.
+        # The search works: it finds the digest, which may be there.
         digest = bytes.fromhex(used.digest).decode("latin-1")
         assert any(digest in text for place, text in everything(service, gate).items() if place.startswith("the file gmtech.db"))

@@ -213,7 +213,7 @@ def test_a_client_that_hangs_up_meanwhile(asked):
         (row,) = wait_until("its row", lambda: asked.gate.rows()[rows:])
         assert row.get("response_code", 0) == 0, row
         asked.fault_proxy.release("resolve")
-        # The answer comes for a stream that is gone; the worker lives on and has forgotten nothing.
+        # The answer is for a stream that has gone. The worker goes on, with all its state.
         assert asked.gate.send("GET", "/healthz").status == 200
     assert not asked.gate.seen()
     asked.fault_proxy.release()

@@ -89,7 +89,7 @@ def test_a_service_that_was_away_gets_what_it_missed_once(service, gate):
     service.start()
     mixed(gate, keys, 15)
     agree(service, gate)
-    # The log tells it nothing new.
+    # Importing the log adds nothing.
     again = service.cli_json("usage", "import", str(gate.envoy.process.log))
     assert (again["accepted"], again["duplicate"]) == (0, 60), again
     agree(service, gate)

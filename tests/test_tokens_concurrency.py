@@ -111,7 +111,7 @@ def test_200_streams_with_prompts_that_fill_the_limit(gate):
         assert int(answer.header("x-ratelimit-remaining-tokens")) < 910
     charged = sum(c.charged for c in admitted)
     assert charged == metered.truth(gate, key)["completed"]["total_tokens"]
-    # The upstream counts more than was estimated: that is debt, and it is held against the key.
+    # The upstream counts more than was estimated. The difference is debt of the key.
     assert charged > reserved
     agree(gate, key, charged, began)
 

@@ -90,11 +90,11 @@ ROWS = [
     Row("stream with request trailers", chunked_with_trailers(stream=True), 200, "exact", COUNTED),
     Row("HTTP/2 with request trailers", over_http2(TRAILERS), 200, "exact", COUNTED),
     Row("HTTP/2 stream with request trailers", over_http2(TRAILERS, stream=True), 200, "exact", COUNTED),
-    # What it counted, and counted oddly: its word is taken, up or down.
+    # Unusual counts of the upstream are taken as they are, up or down.
     Row("wrong usage", json_answer("usage_prompt=3;usage_completion=2"), 200, "exact", 5),
     Row("huge usage", json_answer("usage_completion=900000"), 200, "exact", PROMPT + 900_000),
     Row("huge usage of a stream", sse("usage_completion=900000"), 200, "exact", PROMPT + 900_000),
-    # What it refused costs a request and no tokens.
+    # A refusal of the upstream costs a request and no tokens.
     Row("the upstream's 400", json_answer("status=400"), 400, "exact", 0),
     Row("the upstream's 429", json_answer("status=429"), 429, "exact", 0),
     Row("the upstream's 500", json_answer("status=500"), 500, "exact", 0),
@@ -102,7 +102,7 @@ ROWS = [
     Row("upstream unreachable", json_answer("", by("dead")), 503, "exact", 0, calls=0),
     Row("upstream too slow", json_answer("delay_ms=5000", by("impatient")), 504, "exact", 0),
     Row("upstream hangs up", json_answer("drop"), 503, "exact", 0),
-    # What Envoy does by itself.
+    # Envoy's own doing.
     Row("retry", json_answer("status=503;fail_times=1;tag=retry", by("retrying")), 200, "exact", COUNTED, calls=2),
 ]
 

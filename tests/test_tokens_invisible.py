@@ -155,7 +155,7 @@ def test_other_endpoints(gate, bare, key, path, streams):
     assert send(gate, key.bearer, fields) == without_usage_event(send(bare, "Bearer any", asked))
 
 
-# Bodies that ask for a stream in every way, and the upstream's: None where nothing changes, `...` where the question is
+# Bodies that ask for a stream in every way, and what the upstream gets: None if nothing changes, `...` if the option is
 # put at the front. MSG stands for the messages.
 MSG = b'"messages":[{"role":"user","content":"hi"}]'
 BODIES = [

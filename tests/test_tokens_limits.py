@@ -15,7 +15,7 @@ from harness.node import story
 PROMPT = metered.prompt_tokens()
 OUTPUT = len(WORDS.split())
 
-# Its own tier, so that what the metrics count of it is of one test.
+# A tier of its own, so that its metrics come from one test.
 COUNTED = {"requests_per_minute": 6000, "tokens_per_minute": 1_000_000}
 
 
@@ -66,7 +66,7 @@ def test_a_refusal_that_waiting_cures_says_for_how_long(gate):
     wait = int(answer.header("retry-after-ms"))
     assert 1000 < wait < 2000 and answer.header("retry-after") == "2"
     assert answer.header("x-should-retry") == "true"
-    # What is there, and what comes in that time at a token each ten milliseconds, is what was asked for.
+    # The remaining tokens, and one more each ten milliseconds of the wait, are what was requested.
     assert -0.1 <= asked - wait / 10 - int(answer.header("x-ratelimit-remaining-tokens")) < 1
     time.sleep(wait / 1000)
     assert post(gate, key, body(max_tokens=180)).status == 200, "after the promised wait it passes"
@@ -176,7 +176,7 @@ def all_charges(gate, key) -> list[metered.Charge]:
     return [metered.Charge.of(row) for row in metered.rows(gate, key)]
 
 
-# What a customer is told.
+# Headers and `/limits`.
 
 
 def test_asking_for_the_limits_costs_nothing_and_reaches_nobody(gate):
@@ -206,7 +206,7 @@ def test_what_the_limits_look_like(gate):
         tokens = told["data"][1]
         assert tokens["remaining"] == 100_000 - tokens["used"]
         assert (tokens["used"] - 1) * 1000 <= tokens["reset_ms"] <= tokens["used"] * 1000
-        # The headers of the same answer tell the same.
+        # The headers of the same answer agree.
         assert answer.header("x-ratelimit-limit-tokens") == str(tokens["limit"]) == "60"
         assert answer.header("x-ratelimit-remaining-tokens") == str(tokens["remaining"])
         reset = durations.seconds(answer.header("x-ratelimit-reset-tokens"))

@@ -35,7 +35,7 @@ def test_a_loop_that_takes_the_first_choice_of_every_chunk(gate):
     text = ""
     for chunk in gate.openai(key).chat.completions.create(**ASK, stream=True):
         text += chunk.choices[0].delta.content or ""
-        # Upstreams that are asked for usage say null until the end.
+        # Upstreams that are asked for the usage send null until the end.
         assert chunk.usage is None
     assert text == WORDS
     is_exact(gate, key)

@@ -77,7 +77,7 @@ def test_a_full_outbox_drops_refusals_first_and_counts_what_it_drops(stand):
     wait_until("each to be taken or counted as dropped", lambda: arrived() + counter(gate, "dropped") == asked, 20)
     dropped = counter(gate, "dropped")
     assert 0 < dropped < asked / 2
-    # What was dropped is in the log.
+    # The dropped events are in the log.
     again = service.cli_json("usage", "import", str(gate.envoy.process.log))
     assert again["accepted"] == dropped, again
     assert counted(service)[key.id] == truth(gate)[key.id]
@@ -118,7 +118,7 @@ def test_refusals_of_a_revoked_key_are_few_rows_and_each_counts(stand):
     )
     assert (row["requests"], row["cost_nano_usd"]) == (refused + asked + passed, 0)
     assert len(events(service, f"key_id = '{key.id}' AND decision = 'key_revoked'")) <= 20
-    # A refusal's line in the log names no event: it is counted already, and is not counted again.
+    # The log line of a refusal has no event id, so the refusal is not counted again.
     again = service.cli_json("usage", "import", str(gate.envoy.process.log))
     assert again["accepted"] == 0, again
     assert service.usage()[key.id]["requests"] == refused + asked + passed

@@ -23,7 +23,7 @@ KINDS: dict[str, tuple[int, str, dict]] = {
     "team": (150, "team", {}),
     # One request every 100 ms, three at once: a limit whose promised waits are short.
     "quick": (20, "free", {"limits": {"requests_per_minute": 600, "requests_burst": 3}}),
-    # One request a second, one at once: somebody who is always over it.
+    # One request a second, one at once: a client that is always over its limit.
     "single": (10, "free", {"limits": {"requests_per_minute": 60, "requests_burst": 1}}),
     # One request a second, three at once.
     "trio": (10, "free", {"limits": {"requests_per_minute": 60, "requests_burst": 3}}),
@@ -32,7 +32,7 @@ KINDS: dict[str, tuple[int, str, dict]] = {
     "five": (5, "free", {"limits": {"requests_per_minute": 5}}),
     # May use some models only.
     "picky": (20, "team", {"models": ["gpt-4o*", "text-embedding-3-small"]}),
-    # A tokens limit that an ordinary request can be larger than.
+    # A limit on tokens that is smaller than an ordinary request.
     "frugal": (10, "team", {"limits": {"tokens_per_minute": 100}}),
     "suspended": (5, "free", {"status": "suspended"}),
     "revoked": (10, "free", {"status": "revoked"}),
