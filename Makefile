@@ -1,41 +1,41 @@
-# Everything that this repository can do, and all that it needs for it. `make` alone lists it.
+# All tasks of this repository, and the tools that they need. `make` alone lists them.
 #
-# No step asks anything: it works in CI, without a terminal and on a clean clone. What is set up is remembered by
-# stamp files in .venv, target and tests/node_modules; `make clean` forgets it.
+# No step asks a question, so all of it works in CI, without a terminal and on a clean clone. Stamp files in .venv,
+# target and tests/node_modules remember what was set up; `make clean` removes them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
-# The artefacts' paths below, and those in the tests, are fixed.
+# The paths of the artefacts below and in the tests are fixed.
 unexport CARGO_TARGET_DIR
 
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --no-input --quiet
-# With faults on request, for the tests that need them; in a directory of its own, so that it is never taken for the filter.
+# The filter that fails on request, for tests. It has a directory of its own, so that it is never deployed by mistake.
 FAULTS := target/faults/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm
 WASM := target/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm
 GMTECH := target/debug/gmtech
-# The program inside the Python package: the package's own `envoy` is a wrapper that keeps signals to itself.
+# The program inside the Python package. The package's own command `envoy` is a wrapper that does not pass signals on.
 ENVOY := $(VENV)/envoy
 ENVOY_STAMP := $(VENV)/.envoy
 WASM_TARGET_STAMP := target/.wasm-target
 POSTGRES_STAMP := target/.postgres
-# Checks deny.toml. Built without optimisation: that takes a minute and a half of CPU, once.
+# Checks deny.toml. It is built once, without optimisation, in about a minute and a half of CPU.
 DENY_VERSION := 0.20.2
 DENY := target/tools/$(DENY_VERSION)/bin/cargo-deny
-# The end-to-end tests' own packages, if the tests are there.
+# The packages of the end-to-end tests, if the checkout has the tests.
 PYTEST_STAMP := $(if $(wildcard tests/requirements.txt),$(VENV)/.tests)
-# LiteLLM has a venv of its own: it needs an older `openai` than the one that is tested.
+# LiteLLM has a venv of its own, because it needs an older `openai` than the tested one.
 LITELLM_STAMP := $(if $(wildcard tests/requirements-litellm.txt),target/litellm/.stamp)
-# What checks the key service's API description.
+# Programs that check the API description of the key service.
 API := target/api
 API_STAMP := $(if $(wildcard tests/api/requirements.txt),$(API)/.stamp)
 SUITE := target/sdk-suite
 SUITE_STAMP := $(if $(wildcard tests/sdk_suite/requirements.txt),$(SUITE)/.stamp)
-# Targets that the checkout has no files for.
+# Targets whose files are missing in this checkout.
 ABSENT := $(if $(wildcard fuzz/Cargo.toml),,fuzz) $(if $(wildcard bench/run),,bench bench-intake)
 NODE_STAMP := $(if $(wildcard tests/package-lock.json),tests/node_modules/.stamp)
 
@@ -54,14 +54,14 @@ help: ## Show this list
 	  '  SYNC_PORT         where Envoy asks the key service, 8082' \
 	  '  UPSTREAM          a real provider instead, like https://api.openai.com/v1' \
 	  '  UPSTREAM_KEY      its key' \
-	  '  LOCAL_DIR         logs, demo.env and the database of keys, which stays, .local'
+	  '  LOCAL_DIR         where logs, demo.env and the database of keys are, .local'
 
 run: build wasm $(ENVOY_STAMP) ## Start the key service, mock-llm and Envoy with the filter, print a demo key; Ctrl-C ends it
 	@$(GMTECH) up
 
 ##@ Build
 .PHONY: setup build wasm faults
-setup: $(DENY) $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(API_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch what the other targets need (they do it by themselves)
+setup: $(DENY) $(ENVOY_STAMP) $(PYTEST_STAMP) $(LITELLM_STAMP) $(API_STAMP) $(NODE_STAMP) $(WASM_TARGET_STAMP) $(POSTGRES_STAMP) ## Fetch everything that the other targets need (they also do so by themselves)
 
 build: ## Build the native programs: gmtech, mock-llm
 	cargo build --workspace --bins
@@ -88,7 +88,7 @@ lint: $(WASM_TARGET_STAMP) $(DENY) ## Check formatting, clippy for both targets,
 	tools/check-commands.sh
 	$(DENY) --workspace --log-level error check bans licenses sources
 
-unit: $(POSTGRES_STAMP) ## Run the Rust tests, the key service's on SQLite and on a PostgreSQL of their own
+unit: $(POSTGRES_STAMP) ## Run the Rust tests; those of the key service run on SQLite and on PostgreSQL
 	tests/postgres.sh cargo test --workspace
 
 validate: build wasm $(ENVOY_STAMP) ## Let Envoy check the configurations in envoy/
@@ -105,7 +105,7 @@ soak: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Test longer: 200 revocations,
 
 CHAOS_SECONDS ?= 600
 CHAOS_SEED ?=
-chaos: build $(PYTEST_STAMP) $(POSTGRES_STAMP) ## Kill, fill, lock, stop and mistime the key service for CHAOS_SECONDS (600) on each database; CHAOS_SEED repeats a run
+chaos: build $(PYTEST_STAMP) $(POSTGRES_STAMP) ## Kill, stop and lock the key service, fill its disk and move its clock, for CHAOS_SECONDS (600) on each database; CHAOS_SEED repeats a run
 	@tools/need.sh faketime faketime
 	$(VENV)/bin/python tests/chaos.py --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
@@ -118,7 +118,7 @@ advisories: $(DENY) ## Check the dependencies against the RustSec database, whic
 ifneq ($(wildcard fuzz/Cargo.toml),)
 .PHONY: fuzz
 FUZZ_SECONDS ?= 600
-# libFuzzer's coverage needs flags that the stable compiler has only under this switch.
+# libFuzzer's coverage needs compiler flags that stable Rust has only with RUSTC_BOOTSTRAP.
 fuzz: ## Run every fuzz target for FUZZ_SECONDS (600)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	for target in $$(cargo fuzz list); do mkdir -p "fuzz/found/$$target"; \

@@ -2,7 +2,7 @@
 
 What it is not: a promise of any absolute time. The two Envoys differ in nothing but the filter (envoy.yaml, and
 the same with `--no-filter`), run side by side, and are loaded in turns (A B, B A, A B, …), so that whatever the machine does
-meanwhile hits both; what is reported is the ratio of each pair, and its median.
+meanwhile affects both. The report has the ratio of each pair, and the median.
 """
 
 import argparse

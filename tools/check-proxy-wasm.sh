@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Only the filter, the root package, may depend on proxy-wasm: the core stays testable without Envoy. deny.toml says
-# the same for cargo-deny; this needs cargo alone.
+# Checks that only the filter, the root package, depends on proxy-wasm, so that the core can be tested without Envoy.
+# deny.toml says the same to cargo-deny; this check needs only cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 users=$(cargo tree --workspace --invert proxy-wasm --depth 1 --prefix none --edges normal,build,dev |

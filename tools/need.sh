@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# need.sh COMMAND PACKAGE…: makes sure that COMMAND exists, from Debian's packages where it may install them,
-# else with a message that says what to install.
+# need.sh COMMAND PACKAGE…: makes sure that COMMAND exists. Installs the Debian packages if it may, otherwise says what to
+# install.
 set -euo pipefail
 command=$1
 shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# validate.sh ENVOY GMTECH WASM: lets Envoy itself check what envoy/ renders to: with the filter and without, for the
-# local upstream, with the key service and for a provider behind TLS.
+# validate.sh ENVOY GMTECH WASM: renders envoy/envoy.yaml with and without the filter, for the local upstream, with the key
+# service and for a provider behind TLS, and lets Envoy check each result.
 set -euo pipefail
 envoy=$1 gmtech=$2 wasm=$3
 dir=$(mktemp -d)
