@@ -140,11 +140,14 @@ endif
 
 ##@ Release
 .PHONY: release
-RELEASE := target/dist
-release: $(WASM_TARGET_STAMP) ## Build what a release consists of into target/dist, with SHA256SUMS
-	cargo build --locked --profile wasm --target wasm32-unknown-unknown --package gmtech-auth-filter
-	cargo build --locked --release --package gmtech-cli
-	@tools/release.sh $(RELEASE) $(WASM) target/release/gmtech envoy/envoy.yaml
+RELEASE := target/release-build
+# Without the builder's paths, one compiler gives the same module, and the same sum, in every directory.
+release: export RUSTFLAGS := --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
+release: $(WASM_TARGET_STAMP) ## Build the files of a release into target/dist, with SHA256SUMS
+	cargo build --locked --profile wasm --target wasm32-unknown-unknown --package gmtech-auth-filter --target-dir $(RELEASE)
+	cargo build --locked --release --package gmtech-cli --target-dir $(RELEASE)
+	@tools/release.sh target/dist $(RELEASE)/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm \
+	  $(RELEASE)/release/gmtech envoy/envoy.yaml
 
 ##@ Other
 .PHONY: clean
