@@ -8,6 +8,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {"target", ".venv", ".local", "node_modules", ".git"}
 DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not IGNORED & set(p.relative_to(ROOT).parts))
+# The history names files that are gone, and ARCHITECTURE.md the rooms by shorter names.
+NAMING = [p for p in DOCUMENTS if p.name not in ("ARCHITECTURE.md", "CHANGELOG.md")]
+SOURCES = {
+    "/" + path
+    for suffix in ("rs", "py", "sh", "mjs")
+    for p in ROOT.rglob(f"*.{suffix}")
+    if not IGNORED & set((relative := p.relative_to(ROOT)).parts)
+    for path in (str(relative), str(relative).replace("/src/", "/"))
+}
 
 
 def anchor(title: str) -> str:
@@ -35,6 +44,14 @@ def test_targets_of_the_makefile_exist(document):
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"(?:`|^)make ([a-z0-9-]+)", document.read_text(), re.MULTILINE))
     assert named <= targets
+
+
+@pytest.mark.parametrize("document", NAMING, ids=[str(p.relative_to(ROOT)) for p in NAMING])
+def test_source_files_exist(document):
+    """A name may begin anywhere in the path, and leaves `src/` out: `usage/schema.rs`, `core/key.rs`."""
+    named = set(re.findall(r"`([\w./-]+\.(?:rs|py|sh|mjs))`", document.read_text()))
+    named = {n for n in named if "NAME" not in n}
+    assert {n for n in named if not any(path.endswith("/" + n) for path in SOURCES)} == set()
 
 
 def test_the_readme_leads_to_every_page():
