@@ -1,33 +1,23 @@
 //! Faults on request, in an artefact of the tests only: `x-fault: trap@MOMENT` and `x-fault: refuse@MOMENT`.
 //!
-//! What it is: a stream around a [`Stream`], which at one moment traps, or lets every host call of the callback fail. What is
+//! What it is: a filter around a [`Filter`], which at one moment traps, or lets every host call of the callback fail. What is
 //! deployed is built without the feature, and has none of this.
-
-use std::cell::Cell;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use crate::host::REFUSING;
 use crate::host::headers::{self, Map};
-use crate::stream::Stream;
-
-thread_local! {
-    static REFUSING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether host calls are refused now.
-pub(crate) fn refuses() -> bool {
-    REFUSING.get()
-}
+use crate::stream::Filter;
 
 /// A stream that fails as its request asks.
 pub(crate) struct Faulty {
-    inner: Stream,
+    inner: Filter,
     asked: Vec<u8>,
 }
 
 impl Faulty {
-    pub(crate) fn new(inner: Stream) -> Self {
+    pub(crate) fn new(inner: Filter) -> Self {
         Self {
             inner,
             asked: Vec::new(),
@@ -35,7 +25,7 @@ impl Faulty {
     }
 
     /// Runs a callback, which goes wrong if this is the moment.
-    fn at<T>(&mut self, moment: &str, callback: impl FnOnce(&mut Stream) -> T) -> T {
+    fn at<T>(&mut self, moment: &str, callback: impl FnOnce(&mut Filter) -> T) -> T {
         if self.asked == format!("trap@{moment}").as_bytes() {
             core::arch::wasm32::unreachable();
         }

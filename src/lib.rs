@@ -12,18 +12,10 @@
 
 #[cfg(feature = "faults")]
 mod faults;
-mod holding;
 mod host;
-mod model_list;
-mod refusal;
-mod report;
-mod request_body;
 mod root;
-mod services;
-mod slots;
 mod stream;
-mod sync;
-mod usage;
+mod worker;
 
 /// Called by Envoy once a VM, before any other callback.
 // The ABI asks for an exported symbol; no other module of this VM exports one of that name.

@@ -3,51 +3,57 @@
 
 use std::sync::Arc;
 
+use gmtech_core::agent::TICK;
 use gmtech_core::config::Policy;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::host::{self, Status};
-use crate::stream::Stream;
-use crate::{services, slots, sync, usage};
+use crate::stream::Filter;
+use crate::worker;
 
-/// The root context. It comes and goes with its configuration; all that has to outlive it belongs to the VM.
+/// The root context. It comes and goes with its configuration; all that has to outlive it belongs to the worker.
 pub(crate) struct Root {
     id: u32,
     policy: Option<Arc<Policy>>,
-    ticks: u64,
 }
 
 impl Root {
     /// The root context of that number.
     pub(crate) fn new(id: u32) -> Self {
-        Self {
-            id,
-            policy: None,
-            ticks: 0,
-        }
+        Self { id, policy: None }
     }
 
-    fn answered(&mut self, token: u32, size: usize) -> Result<(), Status> {
-        if !sync::answered(self.id, token, size, self)? {
-            usage::answered(self.id, token, size, self)?;
+    fn configure(&mut self, size: usize) -> Result<bool, Status> {
+        let json = host::body::plugin_configuration(size)?;
+        match Policy::from_json(&json) {
+            Ok(policy) => {
+                log::debug!("gmtech: configured with {} inline keys", policy.key_count());
+                worker::with(|agent| agent.configured(self.id, policy.service()))?;
+                self.policy = Some(Arc::new(policy));
+                if let Err(status) = host::system::tick_every(TICK) {
+                    log::error!("gmtech: the host refused to tick: {status:?}");
+                }
+                Ok(true)
+            }
+            Err(mistake) => {
+                log::error!("gmtech: {mistake}");
+                Ok(false)
+            }
         }
-        Ok(())
     }
 }
 
 impl Drop for Root {
     /// The host cancels what this context has under way: another one goes on with it.
     fn drop(&mut self) {
-        services::retired(self.id);
-        sync::retired(self.id);
-        usage::retired(self.id);
+        let _ = worker::with(|agent| agent.retired(self.id));
     }
 }
 
 impl Context for Root {
-    fn on_http_call_response(&mut self, token: u32, _: usize, size: usize, _: usize) {
-        if let Err(status) = self.answered(token, size) {
+    fn on_http_call_response(&mut self, call: u32, _: usize, size: usize, _: usize) {
+        if let Err(status) = worker::answered(self.id, call, size, self) {
             log::error!("gmtech: the host refused a call on the key service's answer: {status:?}");
         }
     }
@@ -55,28 +61,10 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        let json = match host::body::plugin_configuration(size) {
-            Ok(json) => json,
-            Err(status) => {
-                log::error!("gmtech: the host did not hand over the configuration: {status:?}");
-                return false;
-            }
-        };
-        match Policy::from_json(&json) {
-            Ok(policy) => {
-                log::debug!("gmtech: configured with {} inline keys", policy.key_count());
-                services::configured(self.id, policy.service());
-                self.policy = Some(Arc::new(policy));
-                if let Err(status) = host::system::tick_every(sync::TICK) {
-                    log::error!("gmtech: the host refused to tick: {status:?}");
-                }
-                true
-            }
-            Err(mistake) => {
-                log::error!("gmtech: {mistake}");
-                false
-            }
-        }
+        self.configure(size).unwrap_or_else(|status| {
+            log::error!("gmtech: the host refused a call on the configuration: {status:?}");
+            false
+        })
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -84,19 +72,15 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        self.ticks = self.ticks.wrapping_add(1);
-        if self.ticks.is_multiple_of(slots::RENEWAL / sync::TICK) {
-            slots::renew_all();
-        }
-        if let Err(status) = sync::tick(self.id, self).and(usage::tick(self.id, self)) {
+        if let Err(status) = worker::tick(self.id, self) {
             log::error!("gmtech: the host refused a call on a tick: {status:?}");
         }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        let stream = Stream::new(id, self.policy.clone());
+        let filter = Filter::new(id, self.policy.clone());
         #[cfg(feature = "faults")]
-        let stream = crate::faults::Faulty::new(stream);
-        Some(Box::new(stream))
+        let filter = crate::faults::Faulty::new(filter);
+        Some(Box::new(filter))
     }
 }

@@ -1,185 +1,210 @@
-//! One HTTP stream: hands Envoy's callbacks to an [`Exchange`] and carries out what it says.
+//! One HTTP stream: hands Envoy's callbacks to a [`Stream`] of the core and carries out what it says.
 
 use std::sync::Arc;
 
-use gmtech_core::address;
 use gmtech_core::config::Policy;
 use gmtech_core::denial::{Audience, Denial};
-use gmtech_core::exchange::{Exchange, Forward, Step};
-use gmtech_core::head::Head;
-use gmtech_core::request::UsageEdit;
+use gmtech_core::stream::{AnswerAction, Reach, RequestAction, Stream};
+use gmtech_core::time::Now;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::host::callout;
+use crate::host::body::{self, Buffer};
 use crate::host::headers::{self, Map};
-use crate::host::shared_data::SharedCounters;
-use crate::host::{self, Status, reply, system};
-use crate::model_list::ModelList;
-use crate::refusal::Refusal;
-use crate::request_body::HeldBody;
-use crate::{holding, report, slots, usage};
+use crate::host::{self, Envoy, Status, callout, reply, system};
+use crate::worker;
 
-mod answer;
-mod question;
-
-use question::Question;
-
-/// One stream.
-pub(crate) struct Stream {
+/// The filter, on one stream.
+pub(crate) struct Filter {
     id: u32,
     policy: Option<Arc<Policy>>,
-    exchange: Option<Exchange>,
-    request: HeldBody,
-    /// What the key service is asked about, for this stream.
-    asked: Option<Question>,
-    /// The request has no body.
-    ends: bool,
-    /// An answer of the gate's that waits for the rest of the request.
-    refusal: Option<Refusal>,
-    event_id: [u8; 16],
-    list: ModelList,
+    /// `None` before its request's head was read, and where there is no policy.
+    stream: Option<Stream>,
 }
 
-impl Stream {
+impl Filter {
     pub(crate) fn new(id: u32, policy: Option<Arc<Policy>>) -> Self {
         Self {
             id,
             policy,
-            exchange: None,
-            request: HeldBody::default(),
-            asked: None,
-            ends: false,
-            refusal: None,
-            event_id: [0; 16],
-            list: ModelList::default(),
+            stream: None,
         }
     }
 
     fn start(&mut self, ends: bool) -> Result<Action, Status> {
-        let Some(policy) = self.policy.clone() else {
+        let Some(policy) = &self.policy else {
             return Ok(self.refuse());
         };
         let pairs = headers::read(Map::Request)?;
-        let head = pairs.head();
-        let (exchange, step) =
-            Exchange::start(&head, ends, &policy, &SharedCounters, system::now()?);
-        self.request = HeldBody::new(head.get("content-length"));
-        self.request.arrived(0, ends);
-        for (name, value) in exchange.redacted() {
-            headers::set(Map::Request, name, value)?;
-        }
-        report::arrived(&exchange);
-        if policy.service().is_some() {
-            self.event_id = usage::new_id()?;
-        }
-        self.exchange = Some(exchange);
-        self.ends = ends;
-        let step = self.located(step, &head)?;
-        let step = self.within_bounds(step)?;
-        self.carry_out(step)
+        let head = (&pairs.head(), ends);
+        let now = system::now()?;
+        let (stream, action) = worker::with(|agent| {
+            Stream::start(self.id, head, policy, Reach::Front, agent, &Envoy, now)
+        })?;
+        let redaction = stream.redaction();
+        self.stream = Some(stream);
+        headers::apply(Map::Request, &redaction)?;
+        self.carry_out(action?, now)
     }
 
-    /// The step itself, or the one that follows once the client's address is known. Only a key that is bound to
-    /// addresses costs the call for it.
-    fn located(&mut self, step: Step, head: &Head<'_>) -> Result<Step, Status> {
-        let (Step::Locate, Some(exchange)) = (&step, &mut self.exchange) else {
-            return Ok(step);
-        };
-        exchange.locate(address::of_peer(&host::stream::client_address()?));
-        Ok(exchange.resume(head, self.ends, &SharedCounters, system::now()?))
-    }
-
-    /// The step itself, or the refusal where it would have Envoy hold too much.
-    fn within_bounds(&mut self, step: Step) -> Result<Step, Status> {
-        let Some(exchange) = &mut self.exchange else {
-            return Ok(step);
-        };
-        if self.ends || !matches!(step, Step::ReadBody | Step::Resolve(_)) {
-            return Ok(step);
-        }
-        let refused = holding::hold(self.id, self.request.body(), exchange)?;
-        Ok(refused.unwrap_or(step))
-    }
-
-    /// Hands over what has arrived of the body since the last callback; `size` is that of all of it.
     fn request_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
-        let Some(exchange) = &mut self.exchange else {
+        let Some(stream) = &mut self.stream else {
             return Ok(Action::Continue);
         };
-        if self.refusal.is_some() {
-            Refusal::drop_body(&mut self.refusal, size, ends)?;
-            return Ok(Action::Pause);
-        }
-        if self.request.is_done() {
-            return Ok(Action::Continue);
-        }
-        self.request.arrived(size, ends);
-        if let Some(refused) = holding::hold(self.id, self.request.body(), exchange)? {
-            self.asked = None;
-            return self.carry_out(refused);
-        }
-        if self.asked.is_some() {
-            return Ok(Action::Pause);
-        }
-        let chunk = self.request.read_new(size)?;
-        let step = exchange.request_body(&chunk, ends, &SharedCounters, system::now()?);
-        let front = match &step {
-            Step::ReadBody => exchange.open_brace(),
-            Step::Forward(Forward {
-                body: UsageEdit::InsertAtOpen { at },
-                ..
-            }) => usize::try_from(*at).ok(),
-            _ => None,
-        };
-        self.request.keep_front_reachable(size, chunk, front)?;
-        self.carry_out(step)
+        let now = system::now()?;
+        let action = worker::with(|agent| stream.body_arrived(size, ends, agent, &Envoy, now))?;
+        self.carry_out(action, now)
     }
 
-    fn carry_out(&mut self, step: Step) -> Result<Action, Status> {
-        let Some(exchange) = &self.exchange else {
-            return Ok(self.refuse());
+    fn request_trailers(&mut self) -> Result<Action, Status> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(Action::Continue);
         };
-        match step {
-            Step::ReadBody => {
-                slots::hold(self.id, exchange.slot());
-                Ok(Action::Pause)
-            }
-            // It was asked for once, and answered.
-            Step::Locate => Ok(self.refuse()),
-            Step::Resolve(digest) => self.ask_key(&digest),
-            Step::ResolveObjects(ids) => self.ask_objects(&ids),
-            Step::Forward(forward) => {
-                report::decided(exchange);
-                let reports = self.policy.as_ref().is_some_and(|p| p.service().is_some());
-                if reports && exchange.attributed().is_some() {
-                    report::named(&self.event_id);
+        let now = system::now()?;
+        let action = worker::with(|agent| stream.body_trailers(agent, &Envoy, now))?;
+        self.carry_out(action, now)
+    }
+
+    /// The key service has answered, or was not reached.
+    fn answered(&mut self, answer: Option<&[u8]>, now: Now) -> Result<RequestAction, Status> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(RequestAction::Hold);
+        };
+        let pairs = headers::read(Map::Request)?;
+        let head = pairs.head();
+        worker::with(|agent| stream.answered(answer, &head, agent, &Envoy, now))?
+    }
+
+    fn resolved(&mut self, size: usize) -> Result<Action, Status> {
+        let answer = callout::answer(size).unwrap_or_default();
+        let now = system::now()?;
+        let action = self.answered(answer.as_deref(), now)?;
+        self.carry_out(action, now)
+    }
+
+    /// Does what is next with the request, until it goes on, waits or is answered.
+    fn carry_out(&mut self, mut action: RequestAction, now: Now) -> Result<Action, Status> {
+        // What was read of the body in this callback.
+        let mut chunk = Vec::new();
+        loop {
+            let Some(stream) = &mut self.stream else {
+                return Ok(self.refuse());
+            };
+            action = match action {
+                RequestAction::Continue => return Ok(Action::Continue),
+                RequestAction::Hold => return Ok(Action::Pause),
+                RequestAction::Read { from, len } => {
+                    chunk = body::read(Buffer::Request, from, len)?;
+                    worker::with(|agent| stream.body_read(&chunk, agent, &Envoy, now))?
                 }
-                slots::hold(self.id, exchange.slot());
-                holding::release(self.id);
-                headers::apply(Map::Request, &forward.head)?;
-                self.request.release(forward.body)?;
-                Ok(Action::Continue)
-            }
-            Step::Reply(answer) => {
-                report::decided(exchange);
-                slots::release(self.id);
-                holding::release(self.id);
-                self.request.give_up();
-                let (held, ended) = self.request.state();
-                self.refusal = Refusal::begin(answer, ended, held)?;
-                Ok(Action::Pause)
-            }
+                RequestAction::Cut(edits) => {
+                    body::edit(Buffer::Request, &edits, chunk)?;
+                    return Ok(Action::Pause);
+                }
+                RequestAction::Ask(call) => {
+                    if callout::send(self, &call).is_none() {
+                        self.answered(None, now)?
+                    } else {
+                        self.asked();
+                        return Ok(Action::Pause);
+                    }
+                }
+                RequestAction::Forward(head, edits) => {
+                    headers::apply(Map::Request, &head)?;
+                    body::edit(Buffer::Request, &edits, chunk)?;
+                    return Ok(Action::Continue);
+                }
+                RequestAction::Drop(len) => {
+                    let dropped = body::replace(Buffer::Request, len, &[]).is_ok();
+                    stream.dropped(len, dropped)
+                }
+                RequestAction::Reply(answer) => {
+                    reply::send(&answer)?;
+                    return Ok(Action::Pause);
+                }
+            };
         }
+    }
+
+    fn asked(&self) {
+        if let Some(stream) = &self.stream {
+            stream.asked(&Envoy);
+        }
+    }
+
+    fn response_head(&mut self, ends: bool) -> Result<Action, Status> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(Action::Continue);
+        };
+        let pairs = headers::read(Map::Response)?;
+        let (edits, action) = stream.answer_head(&pairs.head(), ends, &Envoy);
+        headers::apply(Map::Response, &edits)?;
+        self.carry_out_answer(action, ends)
+    }
+
+    fn response_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(Action::Continue);
+        };
+        let action = stream.answer_arrived(size, ends);
+        self.carry_out_answer(action, ends)
+    }
+
+    fn response_trailers(&mut self) -> Result<Action, Status> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(Action::Continue);
+        };
+        let action = stream.answer_trailers(&Envoy);
+        self.carry_out_answer(action, true)
+    }
+
+    /// Does what is next with the answer, until it goes on, waits or is replaced.
+    fn carry_out_answer(&mut self, mut action: AnswerAction, ends: bool) -> Result<Action, Status> {
+        loop {
+            action = match (action, &mut self.stream) {
+                (AnswerAction::Read { len }, Some(stream)) => {
+                    let chunk = body::read(Buffer::Response, 0, len)?;
+                    stream.answer_read(&chunk, ends, &Envoy)
+                }
+                (AnswerAction::Continue | AnswerAction::Read { .. }, _) => {
+                    return Ok(Action::Continue);
+                }
+                (AnswerAction::Hold, _) => return Ok(Action::Pause),
+                (AnswerAction::Replace { head, len, body }, _) => {
+                    headers::apply(Map::Response, &head)?;
+                    body::replace(Buffer::Response, len, &body)?;
+                    return Ok(Action::Continue);
+                }
+                (AnswerAction::Reply(answer), _) => {
+                    reply::send(&answer)?;
+                    return Ok(Action::Pause);
+                }
+            };
+        }
+    }
+
+    /// What becomes of an answer after the host refused a call on it.
+    fn answer_failed(
+        &mut self,
+        what: &str,
+        status: Status,
+        failed: impl FnOnce(&mut Stream) -> AnswerAction,
+    ) -> Action {
+        log::error!("gmtech: the host refused a call on {what}: {status:?}");
+        let Some(stream) = &mut self.stream else {
+            return Action::Continue;
+        };
+        let action = failed(stream);
+        self.carry_out_answer(action, true)
+            .unwrap_or_else(|_| self.refuse())
     }
 
     /// The answer where nothing could be decided.
     fn refuse(&self) -> Action {
-        let denial = Denial::Unavailable;
-        let answer = match &self.exchange {
-            Some(exchange) => exchange.reply(&denial),
+        let answer = match &self.stream {
+            Some(stream) => stream.unavailable(),
             // Nobody knows yet who asked.
-            None => denial.reply(&Audience::default(), 0),
+            None => Denial::Unavailable.reply(&Audience::default(), 0),
         };
         if let Err(status) = reply::send(&answer) {
             log::error!("gmtech: the host refused a local reply: {status:?}");
@@ -193,14 +218,13 @@ impl Stream {
     }
 }
 
-impl Context for Stream {
+impl Context for Filter {
     fn on_http_call_response(&mut self, _: u32, _: usize, size: usize, _: usize) {
-        if self.asked.is_none() {
+        if !self.stream.as_ref().is_some_and(Stream::is_asking) {
             return;
         }
-        let answer = callout::answer(size).unwrap_or_default();
         let action = self
-            .resolved(answer)
+            .resolved(size)
             .unwrap_or_else(|s| self.refuse_after("the key service's answer", s));
         if action == Action::Continue
             && let Err(status) = host::stream::continue_request()
@@ -210,7 +234,7 @@ impl Context for Stream {
     }
 }
 
-impl HttpContext for Stream {
+impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _: usize, ends: bool) -> Action {
         self.start(ends)
             .unwrap_or_else(|s| self.refuse_after("the request's head", s))
@@ -222,57 +246,40 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        let (size, _) = self.request.state();
-        self.request_body(size, true)
+        self.request_trailers()
             .unwrap_or_else(|s| self.refuse_after("the request's trailers", s))
     }
 
     fn on_http_response_headers(&mut self, _: usize, ends: bool) -> Action {
-        self.response_head(ends).unwrap_or_else(|status| {
-            if let Some(exchange) = &mut self.exchange {
-                exchange.response_head_lost();
-            }
-            self.answer_failed("the answer's head", status)
+        self.response_head(ends).unwrap_or_else(|s| {
+            self.answer_failed("the answer's head", s, Stream::answer_head_failed)
         })
     }
 
     fn on_http_response_body(&mut self, size: usize, ends: bool) -> Action {
-        self.response_body(size, ends).unwrap_or_else(|status| {
-            if let Some(exchange) = &mut self.exchange {
-                exchange.response_body_lost(size);
-            }
-            self.answer_failed("the answer's body", status)
+        self.response_body(size, ends).unwrap_or_else(|s| {
+            self.answer_failed("the answer's body", s, |stream| {
+                stream.answer_body_failed(size)
+            })
         })
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.response_trailers()
-            .unwrap_or_else(|s| self.answer_failed("the answer's trailers", s))
+        self.response_trailers().unwrap_or_else(|s| {
+            self.answer_failed("the answer's trailers", s, |stream| stream.answer_failed())
+        })
     }
 
     fn on_log(&mut self) {
-        slots::release(self.id);
-        holding::release(self.id);
-        let (Some(policy), Some(exchange)) = (&self.policy, &mut self.exchange) else {
+        let Some(stream) = &mut self.stream else {
             return;
         };
-        match system::now() {
-            Ok(now) => {
-                let before = exchange.decision();
-                let ended = exchange.end(self.event_id, &SharedCounters, now);
-                if exchange.decision() != before {
-                    report::decided(exchange);
-                }
-                if let Some(settlement) = &ended.settlement {
-                    report::settled(exchange, settlement);
-                }
-                if let Some(service) = policy.service() {
-                    for event in ended.events {
-                        usage::push(event, service, now.monotonic);
-                    }
-                }
-            }
-            Err(status) => log::error!("gmtech: no clock to settle by: {status:?}"),
+        let now = system::now();
+        if let Err(status) = &now {
+            log::error!("gmtech: no clock to settle by: {status:?}");
+        }
+        if let Err(status) = worker::with(|agent| stream.end(agent, &Envoy, now.ok())) {
+            log::error!("gmtech: a stream could not be settled: {status:?}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Buffers: bodies, and the plugin's configuration.
 
+use gmtech_core::stream::{BodyEdits, REWRITE_MAX, Splice};
+
 use super::{Status, abi};
 
 /// Which buffer.
@@ -43,7 +45,47 @@ pub(crate) fn replace(buffer: Buffer, len: usize, bytes: &[u8]) -> Result<(), St
     abi::set_buffer(buffer as u32, 0, len, bytes)
 }
 
-/// Puts `bytes` in front of the buffer. The host offers nothing between this and replacing the whole.
-pub(crate) fn prepend(buffer: Buffer, bytes: &[u8]) -> Result<(), Status> {
+/// Makes the edits of a held body. `chunk` is what was read of it last: where that is all of it, it is not read again.
+///
+/// The host can replace the whole and add in front, nothing between. What is large is not put together here: its end is
+/// what is replaced, and the rest is added in front.
+pub(crate) fn edit(buffer: Buffer, edits: &BodyEdits, chunk: Vec<u8>) -> Result<(), Status> {
+    let all = |chunk: Vec<u8>| {
+        if chunk.len() == edits.held {
+            return Ok(chunk);
+        }
+        drop(chunk);
+        read(buffer, 0, edits.held)
+    };
+    match &edits.splices[..] {
+        [] => Ok(()),
+        [
+            Splice {
+                at: 0,
+                remove: 0,
+                insert,
+            },
+        ] => prepend(buffer, insert),
+        [splice] if edits.held > REWRITE_MAX || (splice.at == 0 && splice.insert.is_empty()) => {
+            let body = all(chunk)?;
+            let (before, after) = body.split_at_checked(splice.at).unwrap_or((&body, &[]));
+            let after = after.get(splice.remove..).unwrap_or_default();
+            replace(buffer, edits.held, after)?;
+            match [before, &splice.insert].concat() {
+                front if front.is_empty() => Ok(()),
+                front => prepend(buffer, &front),
+            }
+        }
+        splices => {
+            let body = splices
+                .iter()
+                .try_fold(all(chunk)?, |body, splice| splice.apply(&body));
+            body.map_or(Ok(()), |body| replace(buffer, edits.held, &body))
+        }
+    }
+}
+
+/// Puts `bytes` in front of the buffer.
+fn prepend(buffer: Buffer, bytes: &[u8]) -> Result<(), Status> {
     abi::set_buffer(buffer as u32, 0, 0, bytes)
 }

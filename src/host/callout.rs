@@ -2,32 +2,27 @@
 //!
 //! Dispatching stays with the SDK, which keeps the tokens that lead an answer back to its context.
 
-use gmtech_core::config::ServicePolicy;
+use gmtech_core::agent::Call;
 use proxy_wasm::traits::Context;
 
 use super::headers::{self, Map};
 use super::{Status, body};
 use std::time::Duration;
 
-/// A request to the key service.
-pub(crate) struct Call<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) path: &'a str,
-    pub(crate) body: Option<&'a [u8]>,
-    pub(crate) timeout: Duration,
-}
-
 /// Sends it. `None` if there is no such cluster or it cannot be reached now.
-pub(crate) fn send(from: &dyn Context, service: &ServicePolicy, call: &Call<'_>) -> Option<u32> {
+pub(crate) fn send(from: &dyn Context, call: &Call) -> Option<u32> {
+    let service = &call.service;
+    let body = call.body.as_ref().map(|body| body.as_slice());
     let authorization = format!("Bearer {}", service.token.reveal());
     let headers = vec![
         (":method", call.method),
-        (":path", call.path),
+        (":path", call.path.as_str()),
         (":authority", service.cluster.as_str()),
         ("authorization", authorization.as_str()),
         ("content-type", "application/octet-stream"),
     ];
-    from.dispatch_http_call(&service.cluster, headers, call.body, vec![], call.timeout)
+    let timeout = Duration::from_nanos(call.timeout);
+    from.dispatch_http_call(&service.cluster, headers, body, vec![], timeout)
         .ok()
 }
 

@@ -2,16 +2,13 @@
 
 use gmtech_core::shared::{CounterStore, StoreError, SwapError, Version};
 
-use super::{Status, abi};
-
-/// The shared counters, kept in shared data.
-pub(crate) struct SharedCounters;
+use super::{Envoy, Status, abi};
 
 /// No value ever has this version, and a set on a missing key succeeds with any: together, an atomic
 /// create-if-absent.
 const ABSENT: u32 = u32::MAX;
 
-impl CounterStore for SharedCounters {
+impl CounterStore for Envoy {
     fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
         match abi::get_shared_data(key) {
             Ok((value, version)) => Ok(Some((value, Version(version)))),

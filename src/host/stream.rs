@@ -1,25 +1,26 @@
-//! One stream, as Envoy has it: its filter state (which the access log, RBAC and other filters read as `wasm.NAME`), what
-//! Envoy knows of its request, and letting it go on.
+//! One stream, as Envoy has it: what Envoy knows of its request, and letting it go on.
 
-use super::{Status, abi};
+use std::net::IpAddr;
 
-/// Sets one entry of the stream's filter state.
-pub(crate) fn set(name: &str, value: &str) -> Result<(), Status> {
-    abi::set_property(name.as_bytes(), value.as_bytes())
-}
+use gmtech_core::address;
+use gmtech_core::stream::Host;
 
-/// The client's address and port as Envoy knows them, after what `use_remote_address` and `xff_num_trusted_hops` say
-/// of proxies in front; empty where the client has none.
-pub(crate) fn client_address() -> Result<Vec<u8>, Status> {
-    match abi::get_property(b"source\0address") {
-        Err(Status::NOT_FOUND) => Ok(Vec::new()),
-        read => read,
+use super::{Envoy, Status, abi};
+
+impl Host for Envoy {
+    type Error = Status;
+
+    /// As Envoy knows it, after what `use_remote_address` and `xff_num_trusted_hops` say of proxies in front.
+    fn client_address(&self) -> Result<Option<IpAddr>, Status> {
+        match abi::get_property(b"source\0address") {
+            Err(Status::NOT_FOUND) => Ok(None),
+            read => Ok(address::of_peer(&read?)),
+        }
     }
-}
 
-/// The request's protocol as Envoy names it, such as `HTTP/2`.
-pub(crate) fn protocol() -> Result<Vec<u8>, Status> {
-    abi::get_property(b"request\0protocol")
+    fn protocol(&self) -> Option<Vec<u8>> {
+        abi::get_property(b"request\0protocol").ok()
+    }
 }
 
 /// Lets a request go on that was held for a callout.

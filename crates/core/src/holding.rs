@@ -1,7 +1,7 @@
 //! How much of requests' bodies Envoy holds while they are read: what one key, what keys that nobody knows yet, and what all
 //! together may make it hold.
 //!
-//! What it is: a count a VM, so a count a worker. It dies with the VM, as the streams that it counts do, and so cannot leak.
+//! What it is: a count for each worker. It dies with the worker, as the streams that it counts do, and so cannot leak.
 //! What it is not: a limit of requests ([`crate::limiter`]), nor of what Envoy holds once a request has gone on.
 //!
 //! A key's bodies count at the length that they announce, so that those that will not fit are refused before they are

@@ -1,4 +1,4 @@
-//! Usage events on their way to the key service: what a VM holds until the service says that it has it.
+//! Usage events on their way to the key service: what a worker holds until the service says that it has it.
 //!
 //! Sans IO: events and answers go in, [`Post`]s come out, and the present is an argument. Who carries it out
 //! calls [`Outbox::tick`] now and then, takes what [`Outbox::poll`] gives until there is none, and says of each
@@ -8,7 +8,7 @@
 //! What it is not: no encoding (`sync::events`), no opinion on what an event costs.
 //!
 //! # Laws
-//! - There is one outbox a VM, whatever number of root contexts post from it. A batch leaves only when the
+//! - There is one outbox a worker, whatever number of configurations post from it. A batch leaves only when the
 //!   answer to *its own* call says that the service has it; every other end brings it back as it was, so that
 //!   the service, which counts each id once, can be sent it again.
 //! - An admitted request's event is given up last, and counted. Refusals are summed by key, decision and day, and
@@ -23,7 +23,7 @@
 
 use std::rc::Rc;
 
-use super::Services;
+use super::{Call, Services};
 use crate::config::ServicePolicy;
 use crate::sync::events::UsageEvent;
 use crate::time::{Nanos, SECOND};
@@ -35,40 +35,53 @@ use lane::{Batch, Lane};
 use tallies::{Added, TALLY_BYTES};
 
 /// How long an answer may take, in nanoseconds.
-pub const TIMEOUT: Nanos = 5 * SECOND;
+pub(super) const TIMEOUT: Nanos = 5 * SECOND;
 
 /// From when on no answer will come any more: the host has given up [`TIMEOUT`] after the post.
 const LOST_AFTER: Nanos = TIMEOUT + SECOND;
 
 /// The most batches under way to one service.
-pub const PARALLEL: usize = 8;
+pub(super) const PARALLEL: usize = 8;
 
 /// Names a batch under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PostId(u64);
+pub(super) struct PostId(u64);
+
+impl Post {
+    /// The call that sends it.
+    pub(super) fn into_call(self) -> Call {
+        Call {
+            service: self.service,
+            method: "POST",
+            path: "/sync/v1/usage".to_owned(),
+            body: Some(self.body),
+            timeout: TIMEOUT,
+        }
+    }
+}
 
 /// A batch to be sent now.
 #[derive(Clone, Debug)]
-pub struct Post {
+pub(super) struct Post {
     /// Names it in what is said of it afterwards.
-    pub id: PostId,
+    pub(super) id: PostId,
     /// Where it goes.
-    pub service: ServicePolicy,
+    pub(super) service: ServicePolicy,
     /// The body.
-    pub body: Rc<Vec<u8>>,
+    pub(super) body: Rc<Vec<u8>>,
 }
 
 /// What has happened since it was last asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Events that the service took.
-    pub posted: u64,
+    pub(super) posted: u64,
     /// Batches that came back and are sent again.
-    pub retried: u64,
+    pub(super) retried: u64,
     /// Events of admitted requests that were given up.
-    pub dropped: u64,
+    pub(super) dropped: u64,
     /// Refused requests that were given up.
-    pub refusals_dropped: u64,
+    pub(super) refusals_dropped: u64,
 }
 
 #[derive(Debug)]
@@ -76,15 +89,15 @@ struct UnderWay {
     id: PostId,
     cluster: String,
     batch: Batch,
-    /// The root context that sends it.
-    root: u32,
+    /// The configuration that sends it.
+    config: u32,
     call: Option<u32>,
     lost_at: Nanos,
 }
 
-/// All that a VM has to report.
+/// All that a worker has to report.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(super) struct Outbox {
     lanes: Vec<Lane>,
     under_way: Vec<UnderWay>,
     /// Bytes of all events that are held, and of open tallies.
@@ -96,7 +109,7 @@ pub struct Outbox {
 impl Outbox {
     /// Takes an event that was made under `service`'s policy. A refusal is added to those of its key, decision
     /// and day; the sum has the id of the first of them.
-    pub fn push(
+    pub(super) fn push(
         &mut self,
         event: UsageEvent,
         service: &ServicePolicy,
@@ -141,7 +154,7 @@ impl Outbox {
     }
 
     /// Time passes: posts that no answer will come to any more are taken back.
-    pub fn tick(&mut self, services: &Services, now: Nanos) {
+    pub(super) fn tick(&mut self, services: &Services, now: Nanos) {
         while let Some(at) = self.under_way.iter().position(|u| u.lost_at <= now) {
             let lost = self.under_way.swap_remove(at);
             self.take_back(lost, Some(now));
@@ -150,18 +163,18 @@ impl Outbox {
             .retain(|lane| !lane.is_idle() || services.of(&lane.cluster).is_some());
     }
 
-    /// A root context is gone, and with it the answers to what it has sent.
-    pub fn retired(&mut self, root: u32) {
-        while let Some(at) = self.under_way.iter().position(|u| u.root == root) {
+    /// A configuration is gone, and with it the answers to what it has sent.
+    pub(super) fn retired(&mut self, config: u32) {
+        while let Some(at) = self.under_way.iter().position(|u| u.config == config) {
             let lost = self.under_way.swap_remove(at);
             self.take_back(lost, None);
         }
     }
 
-    /// The next batch that `root` should send now; with `flush`, events that fill no batch yet as well.
-    pub fn poll(
+    /// The next batch that `config` should send now; with `flush`, events that fill no batch yet as well.
+    pub(super) fn poll(
         &mut self,
-        root: u32,
+        config: u32,
         services: &Services,
         flush: bool,
         now: Nanos,
@@ -180,7 +193,7 @@ impl Outbox {
             id,
             cluster: lane.cluster.clone(),
             batch,
-            root,
+            config,
             call: None,
             lost_at: now.saturating_add(LOST_AFTER),
         });
@@ -188,14 +201,14 @@ impl Outbox {
     }
 
     /// The post has left, as the host's call of that number.
-    pub fn sent(&mut self, id: PostId, call: u32) {
+    pub(super) fn sent(&mut self, id: PostId, call: u32) {
         if let Some(post) = self.under_way.iter_mut().find(|u| u.id == id) {
             post.call = Some(call);
         }
     }
 
     /// The post could not be sent.
-    pub fn failed(&mut self, id: PostId, now: Nanos) {
+    pub(super) fn failed(&mut self, id: PostId, now: Nanos) {
         if let Some(at) = self.under_way.iter().position(|u| u.id == id) {
             let failed = self.under_way.swap_remove(at);
             self.take_back(failed, Some(now));
@@ -203,7 +216,7 @@ impl Outbox {
     }
 
     /// A call was answered; `taken` if the service has the batch. Whether the call was one of these posts.
-    pub fn answered(&mut self, call: u32, taken: bool, now: Nanos) -> bool {
+    pub(super) fn answered(&mut self, call: u32, taken: bool, now: Nanos) -> bool {
         let Some(at) = self.under_way.iter().position(|u| u.call == Some(call)) else {
             return false;
         };
@@ -222,7 +235,7 @@ impl Outbox {
     }
 
     /// What has happened since this was last asked.
-    pub fn take_counts(&mut self) -> Counts {
+    pub(super) fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
     }
 

@@ -1,10 +1,8 @@
 //! Asking the upstream for the usage of a stream, without reading the body again.
 //!
-//! While Envoy buffers a body, a filter can replace the whole buffer or add at its ends, but not reach into
-//! it; and the whole of a 32 MiB body does not fit a filter. So the filter takes the body's first bytes, up to
-//! and with the root's `{`, off the first chunk and, when all is known, puts them back in front, with
-//! the option behind them where it was missing: [`UsageEdit::InsertAtOpen`]. An option that is there but says
-//! otherwise is a [`UsageEdit::Splice`] somewhere inside, for bodies that fit.
+//! Where the option is missing, it goes just behind the root's `{` ([`UsageEdit::InsertAtOpen`]), so that a host needs to
+//! reach the first bytes of the body only. An option that is there but says otherwise is changed where it stands
+//! ([`UsageEdit::Splice`]). How a host carries this out is decided in [`crate::stream`].
 
 /// What [`UsageEdit::InsertAtOpen`] inserts. A body that needs it has at least a `stream` parameter, so
 /// something always follows the comma.

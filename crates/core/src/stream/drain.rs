@@ -6,23 +6,23 @@
 //! which every client that was tried reads its answer; there it goes out at once, which also saves the upload.
 
 /// How much of a request is waited for, in bytes: twice what a body may have. Beyond it the reply goes out all the same.
-pub const MOST: u64 = 64 << 20;
+pub(super) const MOST: u64 = 64 << 20;
 
 /// A reply that waits; what arrives meanwhile is dropped.
 #[derive(Debug)]
-pub struct Drain {
+pub(super) struct Drain {
     left: u64,
 }
 
 impl Drain {
     /// For a request over `protocol` as Envoy names it, of which more is to come. `None` where the reply goes out at once.
     #[must_use]
-    pub fn new(protocol: &[u8]) -> Option<Self> {
+    pub(super) fn new(protocol: &[u8]) -> Option<Self> {
         (!protocol.starts_with(b"HTTP/1")).then_some(Self { left: MOST })
     }
 
     /// So many bytes were dropped, `ends` with the last of them: whether the reply is due.
-    pub fn dropped(&mut self, bytes: u64, ends: bool) -> bool {
+    pub(super) fn dropped(&mut self, bytes: u64, ends: bool) -> bool {
         let over = bytes > self.left;
         self.left = self.left.saturating_sub(bytes);
         ends || over

@@ -1,0 +1,34 @@
+//! A request to the key service.
+
+use std::rc::Rc;
+
+use crate::config::ServicePolicy;
+use crate::time::Nanos;
+
+/// A request to the key service, as any host can send it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Where it goes, and what it shows there.
+    pub service: ServicePolicy,
+    /// The method.
+    pub method: &'static str,
+    /// The path, with its query.
+    pub path: String,
+    /// The body, if it has one.
+    pub body: Option<Rc<Vec<u8>>>,
+    /// How long the answer may take.
+    pub timeout: Nanos,
+}
+
+impl Call {
+    /// A GET.
+    pub(crate) fn get(service: &ServicePolicy, path: String, timeout: Nanos) -> Self {
+        Self {
+            service: service.clone(),
+            method: "GET",
+            path,
+            body: None,
+            timeout,
+        }
+    }
+}

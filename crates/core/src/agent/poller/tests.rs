@@ -1,0 +1,205 @@
+//! One story a rule of the poller's.
+
+use super::super::test_host::TestHost;
+use super::*;
+use crate::config::Policy;
+use crate::sync::FrameKind;
+
+const CONFIG: u32 = 1;
+
+fn service() -> ServicePolicy {
+    let json = br#"{"service":{"cluster":"auth","token":"secret"}}"#;
+    Policy::from_json(json).unwrap().service().unwrap().clone()
+}
+
+fn frame(kind: FrameKind, (from, to): (u64, u64), more: bool) -> Vec<u8> {
+    let frame = Frame {
+        kind,
+        more,
+        epoch: 9,
+        from,
+        to,
+        keys: vec![],
+        teams: vec![],
+    };
+    frame.encode().unwrap()
+}
+
+/// A poller, its host, and the number of its latest call.
+struct Stand {
+    poller: Poller,
+    host: TestHost,
+    calls: u32,
+}
+
+impl Stand {
+    fn new() -> Self {
+        Self {
+            poller: Poller::new(7),
+            host: TestHost::default(),
+            calls: 0,
+        }
+    }
+
+    /// Sends what is to be sent, and gives its path.
+    fn send(&mut self, now: Nanos) -> Option<String> {
+        let call = self.poller.poll(CONFIG, &service(), &self.host, now)?;
+        assert_eq!((call.method, call.body), ("GET", None));
+        assert_eq!(call.timeout, 5 * SECOND);
+        self.calls += 1;
+        self.poller.sent(Some(self.calls), now);
+        Some(call.path)
+    }
+
+    fn tick(&mut self, now: Nanos) -> Option<String> {
+        self.poller.tick(&self.host, now);
+        self.send(now)
+    }
+
+    /// The latest call is answered; what is sent then.
+    fn answer(&mut self, answer: Option<&[u8]>, now: Nanos) -> Option<String> {
+        assert!(self.poller.answered(self.calls, answer, &self.host, now));
+        self.send(now)
+    }
+}
+
+#[test]
+fn what_is_asked_for_follows_on_what_is_applied() {
+    let mut stand = Stand::new();
+    let receipt = "&proxy=envoy-0000000000000007";
+    let first = format!("/sync/v1/changes?epoch=0&since=0&seen=0&wait=3000{receipt}");
+    assert_eq!(stand.tick(0), Some(first));
+    assert_eq!(stand.tick(SECOND), None, "one at a time");
+    // A snapshot in two pages: the first is not applied yet, so that nothing is acknowledged.
+    let page = frame(FrameKind::Snapshot, (0, 4), true);
+    let path = stand.answer(Some(&page), SECOND).unwrap();
+    assert_eq!(path, "/sync/v1/changes?epoch=9&since=4&seen=4&wait=3000");
+    let page = frame(FrameKind::Delta, (4, 5), false);
+    let path = stand.answer(Some(&page), SECOND).unwrap();
+    assert_eq!(
+        path,
+        format!("/sync/v1/changes?epoch=9&since=5&seen=5&wait=3000{receipt}")
+    );
+    // A question about one key was answered from beyond it.
+    let resolved = Frame::decode(&frame(FrameKind::Resolved, (8, 8), false)).unwrap();
+    directory::apply(&stand.host, &resolved, SECOND).unwrap();
+    let path = stand.answer(Some(&frame(FrameKind::Delta, (5, 6), false)), SECOND);
+    assert_eq!(
+        path.unwrap(),
+        format!("/sync/v1/changes?epoch=9&since=6&seen=8&wait=3000{receipt}")
+    );
+    assert_eq!(stand.host.series(), ["gmtech_sync applied=3"]);
+}
+
+#[test]
+fn whatever_brings_nothing_new_pauses_twice_as_long_each_time() {
+    let ahead = frame(FrameKind::Delta, (90, 91), false);
+    for (answer, warnings) in [
+        (None, 0),
+        (Some(b"rubbish".as_slice()), 5),
+        (Some(&ahead), 0),
+    ] {
+        let (mut stand, mut now) = (Stand::new(), 0);
+        assert!(stand.tick(now).is_some());
+        for pause in [200, 400, 800, 1_600, 2_000] {
+            assert_eq!(stand.answer(answer, now), None);
+            assert_eq!(stand.tick(now + pause * MILLI - 1), None, "{pause}");
+            now += pause * MILLI;
+            let path = stand.tick(now).expect("the pause is over");
+            assert!(
+                path.contains("&wait=0"),
+                "the first answer is wanted at once"
+            );
+        }
+        assert_eq!(stand.host.series(), ["gmtech_sync failed=5"]);
+        assert_eq!(stand.host.warnings.borrow().len(), warnings);
+        // One that is applied ends the pauses.
+        let page = frame(FrameKind::Snapshot, (0, 1), false);
+        assert!(
+            stand
+                .answer(Some(&page), now)
+                .unwrap()
+                .contains("&wait=3000")
+        );
+        assert_eq!(stand.answer(None, now), None);
+        assert!(stand.tick(now + 200 * MILLI).is_some());
+    }
+}
+
+#[test]
+fn a_poll_that_was_not_sent_or_never_answered_is_one_that_failed() {
+    let mut stand = Stand::new();
+    stand.poller.tick(&stand.host, 0);
+    assert!(
+        stand
+            .poller
+            .poll(CONFIG, &service(), &stand.host, 0)
+            .is_some()
+    );
+    stand.poller.sent(None, 0);
+    assert_eq!(stand.tick(200 * MILLI - 1), None);
+    let sent_at = 200 * MILLI;
+    assert!(stand.tick(sent_at).is_some());
+    assert_eq!(stand.tick(sent_at + LOST_AFTER - 1), None);
+    let lost_at = sent_at + LOST_AFTER;
+    assert_eq!(stand.tick(lost_at), None, "it pauses first");
+    assert!(
+        !stand.poller.answered(1, None, &stand.host, lost_at),
+        "too late"
+    );
+    assert!(stand.tick(lost_at + 400 * MILLI).is_some());
+}
+
+#[test]
+fn one_worker_polls_and_another_takes_over_when_it_is_gone() {
+    let (mut one, mut other) = (Stand::new(), Poller::new(8));
+    assert!(one.tick(0).is_some());
+    let mut polls = |now| {
+        other.tick(&one.host, now);
+        other.poll(CONFIG, &service(), &one.host, now).is_some()
+    };
+    assert!(!polls(1));
+    assert!(!polls(LEASE - 1));
+    assert!(polls(LEASE), "the lease was not renewed");
+    let page = frame(FrameKind::Snapshot, (0, 1), false);
+    assert!(
+        one.answer(Some(&page), LEASE).is_some(),
+        "what was under way goes on"
+    );
+    assert_eq!(one.tick(LEASE + 1), None);
+}
+
+#[test]
+fn what_a_configuration_asked_ends_with_it_and_another_one_asks_at_once() {
+    let mut stand = Stand::new();
+    assert!(stand.tick(0).is_some());
+    stand.poller.retired(CONFIG + 1);
+    assert_eq!(stand.tick(1), None, "it was not the one that asked");
+    stand.poller.retired(CONFIG);
+    assert!(!stand.poller.answered(1, None, &stand.host, 1));
+    let path = stand.tick(2).unwrap();
+    assert!(path.contains("&wait=3000"), "nothing has failed");
+}
+
+#[test]
+fn a_store_that_fails_leaves_it_at_rest() {
+    let mut stand = Stand::new();
+    stand.host.store.broken.set(true);
+    assert_eq!(stand.tick(0), None, "no lease");
+    stand.host.store.broken.set(false);
+    stand.poller.tick(&stand.host, 1);
+    stand.host.store.broken.set(true);
+    assert_eq!(stand.send(1), None, "no state");
+    stand.host.store.broken.set(false);
+    assert!(stand.tick(2).is_some(), "and no pause");
+    // An answer that cannot be kept is none.
+    stand.host.store.broken.set(true);
+    let page = frame(FrameKind::Snapshot, (0, 1), false);
+    assert_eq!(stand.answer(Some(&page), 3), None);
+    assert_eq!(stand.host.series(), ["gmtech_sync failed=1"]);
+}
+
+#[test]
+fn zero_is_no_holder() {
+    assert_eq!(Poller::new(0).holder, 1);
+}

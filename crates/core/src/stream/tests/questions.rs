@@ -1,0 +1,170 @@
+//! Requests that wait while the key service is asked.
+
+use super::*;
+use crate::agent::Call;
+use crate::ident::{KeyId, TeamId, TierName};
+use crate::limits::LimitOverrides;
+use crate::record::{KeyRecord, Status};
+use crate::sync::{Frame, FrameKind, KeyEntry, KeyState};
+
+/// The service's answer about key `n`; it knows it, or it does not.
+fn resolved(n: u8, known: bool) -> Vec<u8> {
+    let record = KeyRecord {
+        id: KeyId::new(&format!("key_{n}")).unwrap(),
+        team: TeamId::new("acme").unwrap(),
+        tier: TierName::new("free").unwrap(),
+        status: Status::Active,
+        models: None,
+        limits: LimitOverrides::default(),
+        expires_at: None,
+        lineage: None,
+        addresses: None,
+        endpoints: None,
+        spent_models: None,
+    };
+    let entry = KeyEntry {
+        digest: key(n).digest(),
+        version: 5,
+        state: known.then_some(KeyState {
+            record,
+            over_budget: false,
+        }),
+    };
+    let frame = Frame {
+        kind: FrameKind::Resolved,
+        more: false,
+        epoch: 1,
+        from: 5,
+        to: 5,
+        keys: vec![entry],
+        teams: vec![],
+    };
+    frame.encode().unwrap()
+}
+
+/// A request of key 9, which is not in the configuration.
+fn unknown(body: Option<&str>) -> (Stand, Call) {
+    let method = if body.is_some() {
+        "POST /v1/chat/completions"
+    } else {
+        "GET /v1/models"
+    };
+    match Stand::send(&policy(SERVICE), 9, method, body) {
+        (stand, Outcome::Asked(call)) => (stand, call),
+        (_, other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_key_that_is_not_known_is_asked_about() {
+    let (stand, call) = unknown(None);
+    assert_eq!((call.method, call.body), ("GET", None));
+    assert_eq!(call.service.cluster, "auth");
+    assert_eq!(
+        call.path,
+        format!("/sync/v1/resolve/{}", key(9).digest().to_hex())
+    );
+    assert_eq!(call.timeout, SECOND);
+    assert!(stand.stream.is_asking());
+    assert_eq!(stand.host.series(), ["gmtech_resolves=1"]);
+}
+
+#[test]
+fn what_the_answer_teaches_decides() {
+    for (answer, status, warnings) in [
+        (Some(resolved(9, true)), None, 0),
+        (Some(resolved(9, false)), Some(401), 0),
+        (Some(resolved(8, true)), Some(503), 0),
+        (Some(b"rubbish".to_vec()), Some(503), 1),
+        (None, Some(503), 0),
+    ] {
+        let (mut stand, _) = unknown(None);
+        let outcome = stand.answered(answer.as_deref());
+        assert!(!stand.stream.is_asking());
+        match status {
+            None => assert!(matches!(outcome, Outcome::Forwarded(..))),
+            Some(status) => assert_eq!(outcome.status(), status),
+        }
+        assert_eq!(stand.host.warnings.borrow().len(), warnings);
+    }
+}
+
+#[test]
+fn what_arrives_while_a_key_is_asked_about_is_read_afterwards() {
+    let expected = apply(CHAT.as_bytes(), UsageEdit::InsertAtOpen { at: 1 });
+    for (before, after) in [(0, 0), (5, 0), (CHAT.len(), 0), (0, 5), (5, 5)] {
+        let (mut stand, _) = unknown(Some(CHAT));
+        let (first, rest) = CHAT.as_bytes().split_at(before);
+        let all = before == CHAT.len();
+        if before > 0 {
+            assert!(matches!(stand.push(first, all), Outcome::Held));
+        }
+        let mut outcome = stand.answered(Some(&resolved(9, true)));
+        if !all {
+            assert!(matches!(outcome, Outcome::Held), "{before} {after}");
+            let (second, third) = rest.split_at(after);
+            if after > 0 {
+                assert!(matches!(stand.push(second, false), Outcome::Held));
+            }
+            outcome = stand.push(third, true);
+        }
+        let Outcome::Forwarded(_, body) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(body, expected, "{before} {after}");
+    }
+}
+
+#[test]
+fn a_request_that_outgrows_its_room_while_it_waits_asks_no_more() {
+    let (mut stand, _) = unknown(Some(""));
+    let large = vec![b' '; 40 << 20];
+    let status = stand.push(&large, false).status();
+    assert_eq!(status, 413);
+    assert!(!stand.stream.is_asking());
+}
+
+#[test]
+fn who_made_an_object_is_asked_for_and_its_maker_team_may_see_it() {
+    use crate::objects::{Kind, Object, ObjectId};
+    use crate::sync::objects;
+    let more = format!(r#"{SERVICE},"endpoints":{{"stored_responses":"allow"}}"#);
+    let policy = policy(&more);
+    let object = |team: &str| Object {
+        key: KeyId::new("key_1").unwrap(),
+        team: TeamId::new(team).unwrap(),
+        tier: TierName::new("free").unwrap(),
+        limits: LimitOverrides::default(),
+        model: None,
+        kind: Kind::Response,
+        of: None,
+        work: None,
+        charged: 0,
+        settled: true,
+        lineage: None,
+    };
+    let id = ObjectId::of(b"resp_1");
+    let answer = |object: Option<Object>| objects::encode(&[(id, object)]).unwrap();
+    for (answer, status) in [
+        (Some(answer(Some(object("acme")))), None),
+        (Some(answer(Some(object("other")))), Some(404)),
+        (Some(answer(None)), Some(404)),
+        (Some(b"rubbish".to_vec()), Some(503)),
+        (None, Some(503)),
+    ] {
+        let (mut stand, outcome) = Stand::send(&policy, 1, "GET /v1/responses/resp_1", None);
+        let Outcome::Asked(call) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(
+            call.path,
+            format!("/sync/v1/objects/{}?wait=1500", id.to_hex())
+        );
+        assert_eq!(call.timeout, 5 * SECOND / 2);
+        assert_eq!(stand.host.series(), ["gmtech_object_resolves=1"]);
+        match (stand.answered(answer.as_deref()), status) {
+            (Outcome::Forwarded(..), None) => {}
+            (outcome, status) => assert_eq!(Some(outcome.status()), status),
+        }
+    }
+}
