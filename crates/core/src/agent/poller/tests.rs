@@ -203,3 +203,61 @@ fn a_store_that_fails_leaves_it_at_rest() {
 fn zero_is_no_holder() {
     assert_eq!(Poller::new(0).holder, 1);
 }
+
+/// What can happen to a poller between two ticks.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Applied,
+    Failed,
+    Retired,
+    Lost,
+    Refused,
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_happens_one_poll_is_under_way_and_the_next_comes_in_time(
+        events in proptest::collection::vec((0..5_usize, 0..20_u64), 0..60),
+    ) {
+        const EVENTS: [Event; 5] =
+            [Event::Applied, Event::Failed, Event::Retired, Event::Lost, Event::Refused];
+        let (mut stand, mut now) = (Stand::new(), 0);
+        // The latest that a poll can come after the last one: its answer was lost, and the longest pause follows.
+        let in_time = LOST_AFTER + LONGEST_PAUSE + 2 * 100 * MILLI;
+        let (mut sent_at, mut waits) = (0, false);
+        for (event, ticks) in events {
+            for _ in 0..=ticks {
+                now += 100 * MILLI;
+                stand.poller.tick(&stand.host, now);
+                if let (Event::Refused, true) = (EVENTS[event], stand.poller.due) {
+                    stand.poller.poll(CONFIG, &service(), &stand.host, now);
+                    stand.poller.sent(None, now);
+                    (sent_at, waits) = (now, false);
+                } else if stand.send(now).is_some() {
+                    let lost = now >= sent_at + LOST_AFTER;
+                    proptest::prop_assert!(!waits || lost, "two at once");
+                    (sent_at, waits) = (now, true);
+                }
+                proptest::prop_assert!(now - sent_at <= in_time, "it has stopped");
+            }
+            let snapshot = frame(FrameKind::Snapshot, (0, 1), false);
+            let answer = match EVENTS[event] {
+                Event::Applied => Some(Some(snapshot.as_slice())),
+                Event::Failed => Some(None),
+                Event::Retired => {
+                    stand.poller.retired(CONFIG);
+                    waits = false;
+                    None
+                }
+                Event::Lost | Event::Refused => None,
+            };
+            if let Some(answer) = answer {
+                let ours = stand.poller.answered(stand.calls, answer, &stand.host, now);
+                waits &= !ours;
+                if stand.send(now).is_some() {
+                    (sent_at, waits) = (now, true);
+                }
+            }
+        }
+    }
+}
