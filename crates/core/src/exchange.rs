@@ -29,9 +29,9 @@ use crate::attribution;
 use crate::auth::Principal;
 use crate::config::Policy;
 use crate::decision::Decision;
-use crate::denial::{Audience, Denial, METHODS, Reply};
+use crate::denial::{Audience, Denial, Reply};
 use crate::head::{Head, HeadEdits};
-use crate::key::{KeyDigest, holds_key, redact_bytes};
+use crate::key::KeyDigest;
 use crate::limiter::{self, Account, Admission, LimitSnapshot, Reservation, Slots};
 use crate::model::ModelId;
 use crate::objects::ObjectId;
@@ -44,6 +44,7 @@ mod admission;
 mod answer;
 mod held;
 mod limits;
+mod logged;
 mod lookup;
 mod models;
 mod objects;
@@ -186,12 +187,12 @@ impl Exchange {
             degraded: lookup::degraded(policy, store, now),
             snapshot: None,
             audience: Audience::of(head),
-            redacted: redacted(head),
-            logged_path: printable(head.path()),
+            redacted: logged::redacted(head),
+            logged_path: logged::printable(head.path()),
         };
         if head.method() == b"OPTIONS" {
             // Browsers send no credential with a preflight, so that it can never be judged by one.
-            return (exchange, Step::Reply(preflight()));
+            return (exchange, Step::Reply(permission::preflight()));
         }
         let admitted = exchange.admit(head, ends, store, now);
         let step = admitted.unwrap_or_else(|denial| exchange.refuse(&denial, store, now));
@@ -337,38 +338,6 @@ impl Exchange {
         }
         edits
     }
-}
-
-/// An answer to OPTIONS where no CORS filter gave one: allows nothing, and asks for no key.
-fn preflight() -> Reply {
-    Reply {
-        status: 204,
-        headers: vec![("allow", METHODS.into())],
-        body: String::new(),
-        details: Decision::Preflight.details(),
-    }
-}
-
-/// The pseudo-headers that hold a key, with the key cut. HTTP/2 lets any text through as a method.
-fn redacted(head: &Head<'_>) -> Vec<(&'static str, String)> {
-    let values = [(":path", head.target()), (":method", head.method())];
-    let holding = values.into_iter().filter(|(_, value)| holds_key(value));
-    holding
-        .map(|(name, value)| (name, printable(value)))
-        .collect()
-}
-
-/// At most 200 characters of what a client sent, visible ASCII, keys cut.
-fn printable(bytes: &[u8]) -> String {
-    let clean = redact_bytes(bytes);
-    let shown = |b: &u8| {
-        if b.is_ascii_graphic() {
-            char::from(*b)
-        } else {
-            '?'
-        }
-    };
-    clean.iter().take(200).map(shown).collect()
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 //! A request with a body is charged twice: as a request in flight before anything of its body is held, and for its tokens once
 //! they are known. One without a body is charged at once.
 
+use super::logged::printable;
 use super::lookup::{Lookup, look_up};
 use super::objects::Asking;
 use super::permission::{self, allows_model};
 use super::{
     AnswerState, Exchange, Forward, Forwarded, Now, Peer, Phase, Reading, Step, limits, output,
-    printable,
 };
 use crate::auth::{self, InvalidKey, Principal};
 use crate::decision::Decision;

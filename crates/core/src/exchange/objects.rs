@@ -11,7 +11,7 @@
 //! An object of another team, or one that nobody is known to have made, is not found. Where the key service does not
 //! answer, that is a 503.
 
-use super::{Exchange, Now, Phase, Step, output, permission};
+use super::{Exchange, Now, Phase, Step, logged, output, permission};
 use crate::auth::Principal;
 use crate::denial::Denial;
 use crate::directory::resolve_budget;
@@ -168,7 +168,7 @@ impl Exchange {
                 self.objects.shown = Some((*id, *view, *kind));
                 let denial = || Denial::NoSuchObject {
                     kind: *kind,
-                    id: super::printable(text.as_bytes()),
+                    id: logged::printable(text.as_bytes()),
                 };
                 match self.find(id, asked, store, now)? {
                     Whose::Ours(object) => self.objects.known = object,

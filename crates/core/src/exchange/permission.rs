@@ -1,9 +1,10 @@
 //! What a request may do: use a method that passes, call an endpoint that is open, and run the models that its key may use.
 
-use super::printable;
+use super::logged::printable;
 use crate::auth::Principal;
 use crate::config::Policy;
-use crate::denial::{Denial, METHODS};
+use crate::decision::Decision;
+use crate::denial::{Denial, METHODS, Reply};
 use crate::head::Head;
 use crate::key::holds_key;
 use crate::model::{ModelId, ModelSet};
@@ -130,4 +131,14 @@ pub(super) fn check_method(method: &[u8]) -> Result<(), Denial> {
 pub(super) fn is_upgrade(head: &Head<'_>) -> bool {
     let other = |v: &[u8]| !v.trim_ascii().eq_ignore_ascii_case(b"h2c");
     head.get(":protocol").is_some() || head.all("upgrade").any(other)
+}
+
+/// An answer to OPTIONS where no CORS filter gave one: allows nothing, and asks for no key.
+pub(super) fn preflight() -> Reply {
+    Reply {
+        status: 204,
+        headers: vec![("allow", METHODS.into())],
+        body: String::new(),
+        details: Decision::Preflight.details(),
+    }
 }
