@@ -9,6 +9,7 @@ use crate::shared::memory::MemoryStore;
 use crate::time::SECOND;
 
 mod admission;
+mod failures;
 mod interleavings;
 mod scopes;
 
@@ -113,24 +114,6 @@ fn keys_do_not_touch_each_other() {
     let store = MemoryStore::default();
     let _a = reserve(&store, account("a", 1, 10), cost(1, 10), T0).unwrap();
     assert!(reserve(&store, account("b", 1, 10), cost(1, 10), T0).is_ok());
-}
-
-#[test]
-fn a_lost_swap_is_tried_again_and_a_broken_store_refuses() {
-    let store = MemoryStore::default();
-    store.lose_next.set(999);
-    let held = reserve(&store, account("a", 2, 10), cost(1, 1), T0).unwrap();
-    store.lose_next.set(1_000);
-    assert_eq!(
-        reserve(&store, account("a", 2, 10), cost(1, 1), T0),
-        Err(NotReserved::Store)
-    );
-    store.broken.set(true);
-    assert_eq!(held.settle(&store, 5, T0), Err(StoreError));
-    assert_eq!(
-        reserve(&store, account("a", 2, 10), cost(1, 1), T0),
-        Err(NotReserved::Store)
-    );
 }
 
 #[test]

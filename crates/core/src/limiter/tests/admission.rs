@@ -117,23 +117,6 @@ fn a_place_is_held_by_renewing_while_the_body_is_read() {
     assert_eq!(state(&store, &a, T0 + SLOT_LIFETIME).2, 0);
 }
 
-#[test]
-fn a_store_that_fails_keeps_the_charge() {
-    let (store, a) = (MemoryStore::default(), key(3, 1_000, 2));
-    let three = [(); 3].map(|()| admit(&store, key(9, 1_000, 0), 1, T0).unwrap());
-    let placed = admit(&store, a.clone(), 1, T0);
-    store.broken.set(true);
-    assert_eq!(admit(&store, a, 1, T0), Err(NotReserved::Store));
-    let [one, two, three] = three;
-    assert_eq!(
-        one.reserve(&store, TokenBounds::exactly(1), T0),
-        Err(NotReserved::Store)
-    );
-    assert_eq!(two.withdraw(&store, T0), Err(StoreError));
-    assert_eq!(three.leave(&store, T0), Err(StoreError));
-    assert_eq!(placed.unwrap().leave(&store, T0), Err(StoreError));
-}
-
 proptest! {
     /// However long bodies take and however many are refused in the end: what passes keeps to the limit.
     #[test]

@@ -1,83 +1,17 @@
 //! Every order in which workers can reach the store, in the manner of loom: all or none, never above a limit, and what is
 //! undone is given back wholly.
 //!
-//! An actor is a function of what the store has answered it. It is run again from its start with the answers that it has
-//! had, makes one operation more, and is stopped by unwinding at the next. So a state of the world is the store and the
-//! answers of each actor, and the search goes through all states that any schedule leads to, each once.
+//! A state is the store and the answers that it has given to each actor ([`turn`]); the search goes through all states
+//! that any schedule leads to, each once.
 
-use std::cell::{Cell as Shared, RefCell};
-use std::collections::{BTreeMap, HashSet};
-use std::panic::{self, AssertUnwindSafe};
+use std::cell::Cell as Shared;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::*;
-use crate::shared::{SwapError, Version};
+use turn::{Answer, Turn, World};
 
-/// A store that can be copied and compared.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-struct World(BTreeMap<Vec<u8>, (Vec<u8>, u32)>);
-
-type Read = Option<(Vec<u8>, Version)>;
-
-/// What the store has answered.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Answer {
-    Read(Read),
-    Swapped(Result<(), SwapError>),
-}
-
-/// Stops an actor at an operation that is not its turn to make.
-struct NotNow;
-
-/// The store as one actor sees it: the answers that it has had, then one operation on the world.
-struct Turn {
-    had: RefCell<std::vec::IntoIter<Answer>>,
-    world: RefCell<World>,
-    new: RefCell<Option<Answer>>,
-}
-
-impl Turn {
-    fn answer(&self, operation: impl FnOnce(&mut World) -> Answer) -> Answer {
-        if let Some(answer) = self.had.borrow_mut().next() {
-            return answer;
-        }
-        if self.new.borrow().is_some() {
-            panic::resume_unwind(Box::new(NotNow));
-        }
-        let answer = operation(&mut self.world.borrow_mut());
-        *self.new.borrow_mut() = Some(answer.clone());
-        answer
-    }
-}
-
-impl CounterStore for Turn {
-    fn get(&self, key: &[u8]) -> Result<Read, StoreError> {
-        let read = |world: &mut World| {
-            let value = world.0.get(key).cloned();
-            Answer::Read(value.map(|(bytes, version)| (bytes, Version(version))))
-        };
-        match self.answer(read) {
-            Answer::Read(read) => Ok(read),
-            Answer::Swapped(_) => panic!("an actor is a function of the store's answers"),
-        }
-    }
-
-    fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
-        let swap = |world: &mut World| {
-            let at = world.0.get(key).map(|(_, version)| Version(*version));
-            if at != expected {
-                return Answer::Swapped(Err(SwapError::Lost));
-            }
-            let next = at.map_or(1, |version| version.0 + 1);
-            world.0.insert(key.to_vec(), (value.to_vec(), next));
-            Answer::Swapped(Ok(()))
-        };
-        match self.answer(swap) {
-            Answer::Swapped(swapped) => swapped,
-            Answer::Read(_) => panic!("an actor is a function of the store's answers"),
-        }
-    }
-}
+mod turn;
 
 /// How far an actor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,7 +49,7 @@ enum Act {
 }
 
 impl Actor {
-    fn act(&self, store: &Turn, stage: &Shared<Stage>) {
+    fn act(&self, store: &Turn<'_>, stage: &Shared<Stage>) {
         let account = self.account.clone();
         let reserved = match self.act {
             Act::AtOnce => reserve(store, account, cost(1, self.tokens), T0),
@@ -137,7 +71,7 @@ impl Actor {
     }
 }
 
-fn end(store: &Turn, held: Reservation, stage: &Shared<Stage>) {
+fn end(store: &Turn<'_>, held: Reservation, stage: &Shared<Stage>) {
     stage.set(Stage::Admitted);
     // The operation at which the settlement begins is the next one.
     store.get(b"under way").unwrap();
@@ -158,41 +92,19 @@ struct State {
 impl State {
     /// Lets one actor make one operation; `None` where it has ended.
     fn step(&self, actors: &[Actor], i: usize) -> Option<Self> {
-        let turn = Turn {
-            had: RefCell::new(Vec::clone(&self.answers[i]).into_iter()),
-            world: RefCell::new(self.world.clone()),
-            new: RefCell::new(None),
-        };
         let stage = Shared::new(Stage::Asking);
-        let act = AssertUnwindSafe(|| actors[i].act(&turn, &stage));
-        if let Err(stopped) = panic::catch_unwind(act)
-            && !stopped.is::<NotNow>()
-        {
-            panic::resume_unwind(stopped);
-        }
-        let answer = turn.new.into_inner()?;
+        let act = |turn: &Turn<'_>| actors[i].act(turn, &stage);
+        let (world, answer) = turn::step(&self.world, &self.answers[i], act)?;
         let mut next = self.clone();
-        next.world = turn.world.into_inner();
+        next.world = world;
         next.answers[i] = Rc::new([self.answers[i].as_slice(), &[answer]].concat());
         next.stages[i] = stage.get();
         Some(next)
     }
 
-    /// What is used of each cell of the actors' accounts, with its limit.
+    /// How the cells of an actor's account stand.
     fn cells(&self, actors: &[Actor], i: usize) -> Vec<CellStanding> {
-        let look = Turn {
-            had: RefCell::new(Vec::new().into_iter()),
-            world: RefCell::new(self.world.clone()),
-            new: RefCell::new(None),
-        };
-        let counters = actors[i].account.counters().iter();
-        let of = |counter: &Counter| {
-            look.new.take();
-            standings(&look, &Account::new([counter.clone()]), T0)
-                .unwrap()
-                .0
-        };
-        counters.flat_map(of).collect()
+        standings(&self.world, &actors[i].account, T0).unwrap().0
     }
 }
 

@@ -1,7 +1,6 @@
 //! Accounts of several scopes: all or none, and which of them binds.
 
 use super::*;
-use crate::shared::{SwapError, Version};
 
 const KEY: Limits = Limits {
     requests: None,
@@ -14,7 +13,7 @@ fn counter(scope: Scope, id: &str, limits: Limits) -> Counter {
 }
 
 /// A key `a` and its team, by their limits of requests, tokens and places.
-fn of_team(key: [u32; 3], team: [u32; 3]) -> Account {
+pub(super) fn of_team(key: [u32; 3], team: [u32; 3]) -> Account {
     let of = |[requests, tokens, in_flight]: [u32; 3]| limits(requests, tokens, in_flight);
     Account::new([
         counter(Scope::Team, "acme", of(team)),
@@ -23,7 +22,7 @@ fn of_team(key: [u32; 3], team: [u32; 3]) -> Account {
 }
 
 /// What is used of every cell: `scope/id name used`.
-fn used(store: &MemoryStore, account: &Account, now: Nanos) -> Vec<String> {
+pub(super) fn used(store: &MemoryStore, account: &Account, now: Nanos) -> Vec<String> {
     let (cells, _) = standings(store, account, now).unwrap();
     let shown = cells.iter().map(|CellStanding { cell, used, .. }| {
         let (scope, name) = (cell.scope.name(), cell.dimension.name());
@@ -270,60 +269,42 @@ fn a_key_alone_costs_as_many_swaps_as_ever() {
     assert_eq!(swaps(&|s| drop(reserve(s, a(), cost(1, 1_001), T0))), 0);
 }
 
-/// A store in which one value cannot be written.
-struct FailsOn<'a>(&'a MemoryStore, &'a [u8]);
-
-impl CounterStore for FailsOn<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
-        self.0.get(key)
-    }
-
-    fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
-        if key == self.1 {
-            return Err(SwapError::Store(StoreError));
+proptest! {
+    /// Over any time, with reservations that stay open for any time and give back any part: what passes keeps to every limit
+    /// that it falls under.
+    #[test]
+    fn what_passes_keeps_to_the_limits_of_every_scope(
+        steps in proptest::collection::vec((0..20 * SECOND, any::<bool>(), 0u8..3, 1u64..500, 0u64..500), 1..100),
+    ) {
+        let (own, team) = (limits(1_000, 600, 0), limits(1_000, 900, 0));
+        let of = |key| Account::new([
+            counter(Scope::Key, key, own),
+            counter(Scope::Team, "acme", team),
+        ]);
+        let store = MemoryStore::default();
+        let (mut now, mut open, mut used) = (T0, Vec::new(), [0u64; 2]);
+        for (pause, first, step, tokens, actual) in steps {
+            now += pause;
+            let who = usize::from(first);
+            let account = of(if first { "a" } else { "b" });
+            match step {
+                0 => open.extend(reserve(&store, account, cost(1, tokens), now).map(|held| (who, held))),
+                1 => {
+                    let bounds = TokenBounds { least: tokens / 2, most: tokens };
+                    let admitted = admit(&store, account, 1, now);
+                    open.extend(admitted.and_then(|a| a.reserve(&store, bounds, now)).map(|held| (who, held)));
+                }
+                _ => if let Some((who, held)) = open.pop() {
+                    let actual = actual.min(held.tokens());
+                    used[who] += actual;
+                    held.settle(&store, actual, now).unwrap();
+                }
+            }
+            let held = |who| open.iter().filter(|(of, _)| *of == who).map(|(_, held)| held.tokens()).sum::<u64>();
+            let charged = [used[0] + held(0), used[1] + held(1)];
+            let refilled = |rate: u64| (rate * (now - T0)).div_ceil(60 * SECOND);
+            prop_assert!(charged.iter().all(|of_one| *of_one <= 600 + refilled(600)), "{:?}", charged);
+            prop_assert!(charged.iter().sum::<u64>() <= 900 + refilled(900), "{:?}", charged);
         }
-        self.0.swap(key, value, expected)
     }
-}
-
-#[test]
-fn a_store_that_fails_for_one_scope_refuses_and_leaves_the_others_right() {
-    let of = || of_team([9, 900, 9], [9, 900, 9]);
-    let bounds = TokenBounds::exactly(300);
-    let key = |store: &MemoryStore| used(store, &of(), T0)[..3].to_vec();
-    let key_used = |requests, tokens, places| {
-        vec![
-            format!("key/a requests_per_minute {requests}"),
-            format!("key/a tokens_per_minute {tokens}"),
-            format!("key/a max_in_flight {places}"),
-        ]
-    };
-    let (store, of_the_team) = (MemoryStore::default(), b"q/team/acme");
-    let failing = FailsOn(&store, of_the_team);
-    let refused = reserve(&failing, of(), cost(1, 300), T0).unwrap_err();
-    assert_eq!(
-        (refused, key(&store)),
-        (NotReserved::Store, key_used(0, 0, 0))
-    );
-
-    let admitted = admit(&store, of(), 1, T0).unwrap();
-    let refused = admitted.reserve(&failing, bounds, T0).unwrap_err();
-    // As with a key alone, it was a request; of its tokens nothing stays.
-    assert_eq!(
-        (refused, key(&store)),
-        (NotReserved::Store, key_used(1, 0, 0))
-    );
-
-    let admitted = admit(&store, of(), 1, T0).unwrap();
-    let held = admitted.reserve(&store, bounds, T0).unwrap();
-    assert_eq!(held.settle(&failing, 100, T0), Err(StoreError));
-    assert_eq!(key(&store), key_used(2, 100, 0));
-    assert_eq!(
-        used(&store, &of(), T0)[3..],
-        [
-            "team/acme requests_per_minute 2",
-            "team/acme tokens_per_minute 300",
-            "team/acme max_in_flight 2",
-        ]
-    );
 }
