@@ -57,18 +57,22 @@ impl Spent {
         self.at
     }
 
+    /// What the limits show at `now`.
     pub(super) fn snapshot(&self, limits: &Limits, now: Nanos) -> LimitSnapshot {
-        let used = self.slots.iter().filter(|(_, end)| *end > now).count();
         let standing =
             |limit: Option<Limit>, bucket: &Bucket| Some(limit?.standing(bucket.tat, now));
         LimitSnapshot {
             requests: standing(limits.requests, &self.requests),
             tokens: standing(limits.tokens, &self.tokens),
-            in_flight: limits.max_in_flight.map(|limit| InFlight {
-                limit: limit.get(),
-                used: u32::try_from(used).unwrap_or(u32::MAX),
-            }),
+            in_flight: self.in_flight(limits, now),
         }
+    }
+
+    fn in_flight(&self, limits: &Limits, now: Nanos) -> Option<InFlight> {
+        let limit = limits.max_in_flight?.get();
+        let used = self.slots.iter().filter(|(_, end)| *end > now).count();
+        let used = u32::try_from(used).unwrap_or(u32::MAX);
+        Some(InFlight { limit, used })
     }
 
     /// Charges all that is asked, or nothing. The tokens are held and the place is taken until they are settled; the request
@@ -81,8 +85,8 @@ impl Spent {
     ) -> Result<Charge, Refused> {
         let requests = hold(limits.requests, self.requests, ask.requests, now);
         let (amount, tokens) = self.hold_tokens(limits, ask.tokens, now);
-        let snapshot = self.snapshot(limits, now);
-        let full = snapshot.in_flight.is_some_and(|f| f.remaining() == 0);
+        let in_flight = self.in_flight(limits, now);
+        let full = in_flight.is_some_and(|f| f.remaining() == 0);
         let refusals = [
             (Dimension::Requests, requests.err(), ask.requests),
             (Dimension::Tokens, tokens.err(), amount),
@@ -97,14 +101,13 @@ impl Spent {
             .into_iter()
             .rev()
             .max_by_key(|(_, refusal, _)| refusal.map(wait));
-        let refused = |dimension, exceeded, requested| Refused {
-            dimension,
-            exceeded,
-            requested,
-            snapshot,
-        };
         if let Some((dimension, Some(exceeded), requested)) = longest {
-            return Err(refused(dimension, exceeded, requested));
+            return Err(Refused {
+                dimension,
+                exceeded,
+                requested,
+                snapshot: self.snapshot(limits, now),
+            });
         }
         let mut charge = Charge::default();
         if let Ok(Some((bucket, held))) = requests {
