@@ -1,6 +1,8 @@
 //! The documents and the log fields of `envoy.yaml` name every word of the vocabulary. Where one differs, the failure shows
 //! what must stand there.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails loudly")]
+
 use std::fmt::Write;
 use std::path::Path;
 
