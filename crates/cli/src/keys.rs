@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::key::ApiKey;
+use gmtech_core::limits::RATES;
 use gmtech_core::model::ModelPattern;
 use serde_json::{Map, Value, json};
 
@@ -43,10 +44,10 @@ pub(crate) struct Generate {
     #[arg(long = "model", value_name = "PATTERN", value_parser = model_pattern)]
     pub(crate) models: Vec<String>,
     /// Requests a minute, in place of the tier's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) requests_per_minute: Option<NonZeroU32>,
     /// Tokens a minute, in place of the tier's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) tokens_per_minute: Option<NonZeroU32>,
     /// When the key stops (RFC 3339), like 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
@@ -70,6 +71,15 @@ fn model_pattern(text: &str) -> Result<String, String> {
     ModelPattern::new(text)
         .map(|_| text.to_owned())
         .map_err(|e| e.to_string())
+}
+
+fn rate(text: &str) -> Result<NonZeroU32, String> {
+    let rate: NonZeroU32 = text.parse().map_err(|e| format!("{e}"))?;
+    if RATES.contains(&rate.get()) {
+        Ok(rate)
+    } else {
+        Err(format!("must be {} to {}", RATES.start(), RATES.end()))
+    }
 }
 
 fn timestamp(text: &str) -> Result<String, String> {
@@ -180,6 +190,20 @@ mod tests {
         let entry = Value::Object(new.entry.clone());
         assert_eq!(entry, expected);
         assert!(!entry.to_string().contains(new.key.reveal()));
+    }
+
+    #[test]
+    fn a_rate_is_one_that_the_filter_accepts() {
+        for (text, accepted) in [
+            ("1", true),
+            ("1000000000", true),
+            ("1000000001", false),
+            ("0", false),
+            ("-1", false),
+            ("many", false),
+        ] {
+            assert_eq!(rate(text).is_ok(), accepted, "{text}");
+        }
     }
 
     #[test]

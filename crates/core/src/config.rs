@@ -19,7 +19,7 @@ use crate::ident::TierName;
 use crate::key::KeyDigest;
 use crate::limiter::Limits;
 use crate::limiter::gcra::Limit;
-use crate::limits::{LimitOverrides, MAX_IN_FLIGHT};
+use crate::limits::{LimitOverrides, countable_in_flight};
 use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
 use crate::record::KeyRecord;
@@ -74,7 +74,7 @@ impl Tier {
             max_in_flight: key
                 .max_in_flight
                 .or(self.max_in_flight)
-                .map(|cap| cap.min(MAX_IN_FLIGHT)),
+                .map(countable_in_flight),
         }
     }
 

@@ -1,16 +1,26 @@
 //! A key's own limits, and what a limit may be at all: what can be counted, so that none silently does nothing.
 
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 use crate::limiter::gcra::Limit;
 
-/// A rate above this, in units a minute, would be rounded by more than 2 % (see [`crate::limiter::gcra`]).
-const MAX_RATE: u32 = 1_000_000_000;
+/// What a rate can be, in units a minute. A larger one would be rounded by more than 2 % (see [`crate::limiter::gcra`]).
+pub const RATES: RangeInclusive<u32> = 1..=1_000_000_000;
 
-/// The most requests under way that can be counted: their places are read and written whole with every request.
-pub const MAX_IN_FLIGHT: NonZeroU32 = NonZeroU32::MIN.saturating_add(1_023);
+/// What a burst can be, in units, whatever the rate. [`LimitOverrides::check`] also wants it to refill within 31 years.
+pub const BURSTS: RangeInclusive<u32> = 1..=u32::MAX;
+
+/// How many requests under way can be counted: their places are read and written whole with every request.
+pub const IN_FLIGHT: RangeInclusive<u32> = 1..=1_024;
+
+/// `requested`, or the most requests under way that can be counted.
+#[must_use]
+pub fn countable_in_flight(requested: NonZeroU32) -> NonZeroU32 {
+    NonZeroU32::new(requested.get().min(*IN_FLIGHT.end())).unwrap_or(requested)
+}
 
 /// What replaces a tier's limits for one key; `None` keeps the tier's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,9 +71,9 @@ impl LimitOverrides {
             ["tokens_per_minute", "tokens_burst"],
         )?;
         match self.max_in_flight {
-            Some(cap) if cap > MAX_IN_FLIGHT => Err(OutOfRange {
+            Some(cap) if !IN_FLIGHT.contains(&cap.get()) => Err(OutOfRange {
                 field: "max_in_flight",
-                problem: format!("is more than {MAX_IN_FLIGHT}"),
+                problem: format!("is more than {}", IN_FLIGHT.end()),
             }),
             _ => Ok(()),
         }
@@ -75,10 +85,10 @@ fn bucket(
     burst: Option<NonZeroU32>,
     [rate_field, burst_field]: [&'static str; 2],
 ) -> Result<(), OutOfRange> {
-    if rate.is_some_and(|rate| rate.get() > MAX_RATE) {
+    if rate.is_some_and(|rate| !RATES.contains(&rate.get())) {
         return Err(OutOfRange {
             field: rate_field,
-            problem: format!("is more than {MAX_RATE} a minute"),
+            problem: format!("is more than {} a minute", RATES.end()),
         });
     }
     let (Some(rate), Some(burst)) = (rate.or(otherwise), burst) else {

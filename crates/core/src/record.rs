@@ -11,6 +11,7 @@ use crate::ident::{KeyId, TeamId, TierName};
 use crate::limits::LimitOverrides;
 use crate::model::ModelSet;
 use crate::request::EndpointSet;
+use crate::vocabulary::vocabulary;
 
 /// The newest version of the wire form; this code reads every version up to it.
 ///
@@ -21,16 +22,18 @@ pub const WIRE_VERSION: u8 = 2;
 /// The version without lineage, addresses, endpoints and models whose budget is spent.
 const PLAIN: u8 = 1;
 
-/// Whether a key may be used, as its owner set it. Expiry is judged separately, against the clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// In use.
-    Active,
-    /// Paused by its owner; can be resumed. Answered 401.
-    Suspended,
-    /// Ended for good. Answered 403 `key_revoked`.
-    Revoked,
+vocabulary! {
+    /// Whether a key may be used, as its owner set it. Expiry is judged separately, against the clock.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Status {
+        /// In use.
+        Active = "active",
+        /// Paused by its owner; can be resumed. Answered 401.
+        Suspended = "suspended",
+        /// Ended for good. Answered 403 `key_revoked`.
+        Revoked = "revoked",
+    }
 }
 
 /// All that the gate knows of a key.

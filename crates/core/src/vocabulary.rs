@@ -2,8 +2,9 @@
 
 /// Declares an enum whose variants have names.
 ///
-/// It makes `ALL` (every variant in order), `name`, `meaning` (the variant's doc comment) and `named` (the way back).
+/// It makes `ALL` (every variant in order), `name`, `meaning` (the variant's doc comment) and `NAMES` and `named` (the way back).
 /// What lists the words iterates over `ALL` or is tested against it.
+#[macro_export]
 macro_rules! vocabulary {
     (
         $(#[$attribute:meta])*

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use gmtech_service::export;
+use gmtech_service::store::{Dimension, Every};
 use serde_json::{Value, json};
 
 use super::client::{Client, with_query};
@@ -18,12 +19,6 @@ const BATCH: usize = 500;
 
 /// The most groups that one answer has.
 const PAGE: &str = "10000";
-
-/// What can be told apart, and by which spans of time.
-const BY: [&str; 7] = [
-    "key", "team", "model", "endpoint", "decision", "owner", "tag",
-];
-const EVERY: [&str; 4] = ["minute", "hour", "day", "month"];
 
 /// Requests, tokens and cost, in groups.
 #[derive(Args, Debug)]
@@ -53,7 +48,7 @@ struct Query {
     #[arg(long, value_delimiter = ',', value_parser = by())]
     by: Option<Vec<String>>,
     /// The span of each row
-    #[arg(long, value_name = "SPAN", value_parser = PossibleValuesParser::new(EVERY))]
+    #[arg(long, value_name = "SPAN", value_parser = PossibleValuesParser::new(Every::NAMES))]
     every: Option<String>,
     /// Only of this team
     #[arg(long)]
@@ -96,7 +91,7 @@ enum Format {
 }
 
 fn by() -> PossibleValuesParser {
-    PossibleValuesParser::new(BY.iter().chain(&EVERY))
+    PossibleValuesParser::new(Dimension::NAMES.iter().chain(&Every::NAMES))
 }
 
 #[derive(Subcommand, Debug)]
@@ -130,7 +125,7 @@ fn query(client: &Client, query: &Query, at: &Connection) -> Result<()> {
         query.format
     };
     let told = query.by.as_deref().unwrap_or_default();
-    let is_span = |name: &&String| EVERY.contains(&name.as_str());
+    let is_span = |name: &&String| Every::NAMES.contains(&name.as_str());
     let spans = query.every.is_some() || told.iter().any(|name| is_span(&name));
     let mut by: Vec<&str> = Vec::new();
     for name in told.iter().filter(|name| !is_span(name)) {

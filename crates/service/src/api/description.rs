@@ -204,6 +204,9 @@ fn drop_unused(document: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use gmtech_core::limits::{BURSTS, IN_FLIGHT, RATES};
+    use gmtech_core::usage::TokenKind;
+
     use super::*;
 
     fn document() -> Value {
@@ -249,6 +252,43 @@ mod tests {
         for name in schemas.keys() {
             assert!(text.contains(&format!("schemas/{name}\"")), "{name}");
         }
+    }
+
+    #[test]
+    fn a_limit_has_the_range_that_core_holds_it_to() {
+        let document = document();
+        let limits = &document["components"]["schemas"]["Limits"]["properties"];
+        for (name, range) in [
+            ("requests_per_minute", RATES),
+            ("requests_burst", BURSTS),
+            ("tokens_per_minute", RATES),
+            ("tokens_burst", BURSTS),
+            ("max_in_flight", IN_FLIGHT),
+        ] {
+            let limit = &limits[name];
+            let given = (&limit["minimum"], &limit["maximum"]);
+            assert_eq!(
+                given,
+                (&json!(range.start()), &json!(range.end())),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn usage_has_a_field_for_each_kind_of_tokens() {
+        let document = document();
+        let counts = &document["components"]["schemas"]["TokenCounts"]["properties"];
+        for kind in TokenKind::ALL {
+            let field = &counts[format!("{}_tokens", kind.name())];
+            assert_eq!(field["description"], kind.meaning());
+        }
+        let row = json!({"$ref": "#/components/schemas/TokenCounts"}).to_string();
+        assert_eq!(
+            document.to_string().matches(&row).count(),
+            2,
+            "rows and records"
+        );
     }
 
     #[test]

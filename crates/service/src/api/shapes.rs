@@ -5,10 +5,12 @@
 //! fuzzer.
 
 use gmtech_core::address::MAX_NETWORKS;
+use gmtech_core::decision::Decision;
+use gmtech_core::limits::{BURSTS, IN_FLIGHT, RATES};
 use gmtech_core::request::EndpointGroup;
 use serde_json::{Map, Value, json};
 
-use crate::store::Dimension;
+use crate::store::{Dimension, Every};
 
 /// Letters, digits and a few marks: ids of keys, teams and tokens.
 const ID: &str = "^[A-Za-z0-9_.-]{1,64}$";
@@ -41,13 +43,25 @@ fn shape(name: &str) -> Option<Value> {
         "model" => json!({"pattern": MODEL}),
         "tag" => json!({"pattern": TAG}),
         "endpoint" => json!({"enum": groups()}),
-        "decision" => json!({"pattern": "^[!-~]{1,64}$"}),
+        // Not an enum: a filter that is newer than the service may name one that is not known here.
+        "decision" => json!({"pattern": "^[!-~]{1,64}$", "examples": Decision::NAMES}),
         "from" | "to" => json!({"pattern": DAY_OR_INSTANT}),
-        "every" => json!({"enum": ["minute", "hour", "day", "month", "none"]}),
+        "every" => json!({"enum": [&Every::NAMES[..], &["none"]].concat()}),
         "format" => json!({"enum": ["json", "csv", "jsonl"]}),
         "after" => json!({"pattern": "^[!-~]{1,2048}$"}),
         _ => return None,
     })
+}
+
+/// The shape of a number with this name: the range that core holds it to.
+fn shape_of_number(name: &str) -> Option<Value> {
+    let range = match name {
+        "requests_per_minute" | "tokens_per_minute" => RATES,
+        "requests_burst" | "tokens_burst" => BURSTS,
+        "max_in_flight" => IN_FLIGHT,
+        _ => return None,
+    };
+    Some(json!({"minimum": range.start(), "maximum": range.end()}))
 }
 
 /// The shape of each item of a list with this name.
@@ -57,7 +71,7 @@ fn shape_of_items(name: &str) -> Option<Value> {
         "tags" => json!({"pattern": TAG}),
         "endpoints" => json!({"enum": groups()}),
         "allowed_ips" => json!({"pattern": NETWORK}),
-        "by" => json!({"enum": Dimension::ALL.map(Dimension::name)}),
+        "by" => json!({"enum": Dimension::NAMES}),
         _ => return None,
     })
 }
@@ -156,6 +170,8 @@ fn give_one(name: &str, schema: &mut Value) {
         for (field, value) in object(shape(name)) {
             fields.insert(field.clone(), with_null(&field, value, may_be_null));
         }
+    } else if is("integer") {
+        fields.extend(object(shape_of_number(name)));
     } else if is("array") {
         if name == "allowed_ips" {
             fields.insert("maxItems".into(), json!(MAX_NETWORKS));

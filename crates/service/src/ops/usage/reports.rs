@@ -113,18 +113,18 @@ fn told_apart(
     by: Option<&str>,
     every: Option<&str>,
 ) -> Result<(Vec<Dimension>, Option<Every>), ApiError> {
-    let span = |name: &str| Every::ALL.into_iter().find(|e| e.name() == name);
+    let span = Every::named;
     let mut spans: Vec<Every> = Vec::new();
     match every {
         None | Some("none") => {}
         Some(name) => spans.push(span(name).ok_or_else(|| {
-            let known = Every::ALL.map(Every::name).join(", ");
+            let known = Every::NAMES.join(", ");
             ApiError::invalid("every", format!("every must be one of {known}, none."))
         })?),
     }
     let mut dimensions: Vec<Dimension> = Vec::new();
     for name in by.unwrap_or_default().split(',').map(str::trim) {
-        let dimension = Dimension::ALL.into_iter().find(|d| d.name() == name);
+        let dimension = Dimension::named(name);
         match (dimension, span(name)) {
             (Some(dimension), _) if !dimensions.contains(&dimension) => dimensions.push(dimension),
             (Some(_), _) => {}
@@ -132,7 +132,7 @@ fn told_apart(
             (None, Some(every)) => spans.push(every),
             (None, None) if name.is_empty() => {}
             (None, None) => {
-                let known = Dimension::ALL.map(Dimension::name).join(", ");
+                let known = Dimension::NAMES.join(", ");
                 let message = format!("by must list any of {known}, with commas between them.");
                 return Err(ApiError::invalid("by", message));
             }

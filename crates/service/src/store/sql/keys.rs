@@ -92,7 +92,7 @@ pub(super) async fn save(tx: &mut Tx, key: &mut KeyInfo) -> Result<()> {
     .bind(&*key.name)
     .bind(key.name.to_lowercase())
     .bind(record.tier.as_str())
-    .bind(rows::status_name(record.status))
+    .bind(record.status.name())
     .bind(rows::optional_json(record.models.as_ref())?)
     .bind(rows::to_json(&record.limits)?)
     .bind(record.expires_at.map(signed))

@@ -17,14 +17,6 @@ use crate::store::{
     TokenCounts,
 };
 
-pub(super) fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Active => "active",
-        Status::Suspended => "suspended",
-        Status::Revoked => "revoked",
-    }
-}
-
 /// A word of the database as one of an enum's, by the enum's own serde names.
 fn word<T: DeserializeOwned>(text: String, what: &'static str) -> Result<T> {
     serde_json::from_value(serde_json::Value::String(text)).map_err(|_| StoreError::Corrupt(what))
@@ -58,7 +50,7 @@ fn record(row: &AnyRow) -> Result<KeyRecord> {
         team: team_id(row.try_get("team_id")?)?,
         tier: TierName::try_from(row.try_get::<String, _>("tier")?)
             .map_err(|_| StoreError::Corrupt("tier"))?,
-        status: word(row.try_get("status")?, "status")?,
+        status: Status::named(row.try_get("status")?).ok_or(StoreError::Corrupt("status"))?,
         models: maybe(row, "models")?,
         limits: limits(&row.try_get::<String, _>("limits")?)?,
         expires_at: expires_at.map(unsigned).transpose()?,

@@ -31,19 +31,14 @@ pub struct KeySecret {
 #[allow(dead_code, reason = "only described")]
 pub struct LimitsSchema {
     /// Requests a minute.
-    #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub requests_per_minute: Option<u32>,
     /// Requests at once from a full bucket; what refills within 31 years.
-    #[schema(minimum = 1)]
     pub requests_burst: Option<u32>,
     /// Tokens a minute.
-    #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub tokens_per_minute: Option<u32>,
     /// Tokens at once from a full bucket; what refills within 31 years.
-    #[schema(minimum = 1)]
     pub tokens_burst: Option<u32>,
     /// Requests under way at once.
-    #[schema(minimum = 1, maximum = 1024)]
     pub max_in_flight: Option<u32>,
 }
 

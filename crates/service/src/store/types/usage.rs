@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gmtech_core::sync::events::UsageEvent;
+use gmtech_core::vocabulary;
 use serde::{Deserialize, Serialize};
 
 use super::{By, TokenCounts};
@@ -81,82 +82,41 @@ impl Ingested {
     }
 }
 
-/// What usage is told apart by.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Dimension {
-    /// Each key.
-    Key,
-    /// Each team.
-    Team,
-    /// Each model as it was asked for; empty where none was.
-    Model,
-    /// Each group of endpoints; empty where it was not judged.
-    Endpoint,
-    /// Each decision of the gate's: `allowed`, or why it refused.
-    Decision,
-    /// Each owner of keys; empty for keys without one.
-    Owner,
-    /// Each tag of keys; empty for keys without one. A key with several counts for each of them.
-    Tag,
-}
-
-impl Dimension {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Key,
-        Self::Team,
-        Self::Model,
-        Self::Endpoint,
-        Self::Decision,
-        Self::Owner,
-        Self::Tag,
-    ];
-
-    /// Its name, in queries and answers.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Team => "team",
-            Self::Model => "model",
-            Self::Endpoint => "endpoint",
-            Self::Decision => "decision",
-            Self::Owner => "owner",
-            Self::Tag => "tag",
-        }
+vocabulary! {
+    /// What usage is told apart by.
+    #[derive(Serialize, Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Dimension {
+        /// Each key.
+        Key = "key",
+        /// Each team.
+        Team = "team",
+        /// Each model as it was asked for; empty where none was.
+        Model = "model",
+        /// Each group of endpoints; empty where it was not judged.
+        Endpoint = "endpoint",
+        /// Each decision of the gate's: `allowed`, or why it refused.
+        Decision = "decision",
+        /// Each owner of keys; empty for keys without one.
+        Owner = "owner",
+        /// Each tag of keys; empty for keys without one. A key with several counts for each of them.
+        Tag = "tag",
     }
 }
 
-/// How long the span of a row is. All are UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Every {
-    /// A minute.
-    Minute,
-    /// An hour.
-    Hour,
-    /// A day.
-    Day,
-    /// A month of the calendar.
-    Month,
-}
-
-impl Every {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Minute, Self::Hour, Self::Day, Self::Month];
-
-    /// Its name, in queries.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-        }
+vocabulary! {
+    /// How long the span of a row is. All are UTC.
+    #[derive(Serialize, Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Every {
+        /// A minute.
+        Minute = "minute",
+        /// An hour.
+        Hour = "hour",
+        /// A day.
+        Day = "day",
+        /// A month of the calendar.
+        Month = "month",
     }
 }
 
