@@ -10,9 +10,9 @@ use crate::objects::{BatchWork, Kind, ObjectId, ObjectNote};
 use crate::record::Status;
 use crate::usage::{TokenKind, Tokens, Usage};
 
-/// Tokens of which each kind has another count.
-fn each_kind() -> Tokens {
-    let kinds = TokenKind::ALL.into_iter().zip(1..);
+/// Tokens of which each of the first kinds has another count.
+fn each_kind(first: usize) -> Tokens {
+    let kinds = TokenKind::ALL.into_iter().zip(1..).take(first);
     kinds.fold(Tokens::default(), |tokens, (kind, n)| tokens.with(kind, n))
 }
 
@@ -69,7 +69,7 @@ fn event(n: u8) -> UsageEvent {
         status: 200,
         duration_ms: 1_250,
         started_unix_ms: 1_790_000_000_000,
-        usage: Usage::LowerBound(each_kind().with_total(31)),
+        usage: Usage::LowerBound(each_kind(7).with_total(31)),
         requests: u32::from(n),
         object: (n > 100).then(|| ObjectNote::Made {
             id: ObjectId::of(b"batch_1"),
@@ -179,7 +179,11 @@ fn what_means_nothing_is_refused() {
 
 #[test]
 fn a_batch_comes_back_as_it_was() {
-    let events = [event(1), event(2), event(3)];
+    let of_each_kind = UsageEvent {
+        usage: Usage::Estimated(each_kind(TokenKind::ALL.len())),
+        ..event(3)
+    };
+    let events = [event(1), event(2), of_each_kind];
     let read = decode_batch(&encode_batch(&events).unwrap()).unwrap();
     assert_eq!(read, events.map(Ok));
 }
@@ -205,13 +209,20 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
         endpoint_group: Label::default(),
         ..event(7)
     };
+    // What later kinds of tokens take: the block's length, and a count of each.
+    let later = 4 * (TokenKind::ALL.len() - 7) as u16;
+    let more = [&later.to_be_bytes()[..], &vec![0; usize::from(later)]].concat();
     let without_names = bytes_of(&unnamed);
-    let (fields_of_version_1, appended) = without_names.split_at(without_names.len() - 12);
-    assert_eq!(appended, [0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let (fields_of_version_1, appended) =
+        without_names.split_at(without_names.len() - 10 - more.len());
+    assert_eq!(
+        appended,
+        [&[0, 0, 0, 7, 0, 0, 0, 0, 0, 0], &more[..]].concat()
+    );
     let whole = bytes_of(&event(7));
     let longer = [whole.as_slice(), b"a field of tomorrow"].concat();
-    let head = &whole[..whole.len() - 2];
-    let kinds_to_come = [head, &[0, 8], &[9; 8]].concat();
+    let head = &whole[..whole.len() - more.len()];
+    let kinds_to_come = [head, &(later + 8).to_be_bytes(), &more[2..], &[9; 8]].concat();
     let none = [fields_of_version_1, &[0; 4]].concat();
     let one = UsageEvent {
         requests: 1,
@@ -222,7 +233,7 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
         ..event(7)
     };
     let mut spaced = bytes_of(&space);
-    let id = spaced.len() - "7a1c8f30".len() - "chat_completions".len() - 4;
+    let id = spaced.len() - "7a1c8f30".len() - "chat_completions".len() - 2 - more.len();
     spaced[id] = b' ';
     for (what, bytes, read) in [
         (
@@ -232,19 +243,15 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
         ),
         (
             "the requests alone",
-            &without_names[..without_names.len() - 8],
+            &without_names[..without_names.len() - 6 - more.len()],
             Ok(unnamed.clone()),
         ),
         (
             "no names of the request's",
-            &without_names[..without_names.len() - 6],
+            &without_names[..without_names.len() - 4 - more.len()],
             Ok(unnamed.clone()),
         ),
-        (
-            "no later kinds of tokens",
-            &whole[..whole.len() - 2],
-            Ok(event(7)),
-        ),
+        ("no later kinds of tokens", head, Ok(event(7))),
         (
             "kinds of tokens that are not known here: skipped",
             &kinds_to_come,
