@@ -32,6 +32,10 @@ fn groups() -> Vec<&'static str> {
     EndpointGroup::all().map(EndpointGroup::name).collect()
 }
 
+fn spans() -> Vec<&'static str> {
+    Every::NAMES.into_iter().chain(["none"]).collect()
+}
+
 /// The shape of a field with this name, in addition to what its route declares.
 fn shape(name: &str) -> Option<Value> {
     Some(match name {
@@ -46,7 +50,7 @@ fn shape(name: &str) -> Option<Value> {
         // Not an enum: a filter that is newer than the service may name one that is not known here.
         "decision" => json!({"pattern": "^[!-~]{1,64}$", "examples": Decision::NAMES}),
         "from" | "to" => json!({"pattern": DAY_OR_INSTANT}),
-        "every" => json!({"enum": [&Every::NAMES[..], &["none"]].concat()}),
+        "every" => json!({"enum": spans()}),
         "format" => json!({"enum": ["json", "csv", "jsonl"]}),
         "after" => json!({"pattern": "^[!-~]{1,2048}$"}),
         _ => return None,
