@@ -16,6 +16,7 @@ use crate::key::KeyDigest;
 use crate::record::KeyRecord;
 use crate::shared::codec::{Reader, words};
 use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
+use crate::sync::versions::KEYS;
 use crate::sync::{Frame, FrameKind, KeyEntry, TeamEntry};
 use crate::time::Nanos;
 
@@ -282,7 +283,7 @@ impl Entry {
         let state = key
             .state
             .as_ref()
-            .and_then(|s| Some((s, s.record.to_wire().ok()?)));
+            .and_then(|s| Some((s, s.record.to_wire_for(KEYS.newest).ok()?)));
         let (flags, record) = state.map_or((0, Vec::new()), |(s, record)| {
             (HAS_RECORD | spent(s.over_budget), record)
         });

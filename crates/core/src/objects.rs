@@ -147,13 +147,11 @@ impl ObjectNote {
     /// Reads the wire form.
     ///
     /// # Errors
-    /// [`NotAnObject`] on an unknown version, cut or trailing bytes.
+    /// [`NotAnObject`] on an unknown version or cut bytes. What follows the fields that are known is skipped.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, NotAnObject> {
         let body = bytes.strip_prefix(&[WIRE_VERSION]).ok_or(NotAnObject)?;
-        match postcard::take_from_bytes(body) {
-            Ok((note, [])) => Ok(note),
-            _ => Err(NotAnObject),
-        }
+        let (note, _) = postcard::take_from_bytes(body).map_err(|_| NotAnObject)?;
+        Ok(note)
     }
 }
 
@@ -189,22 +187,19 @@ impl Object {
     /// Reads the wire form; every name is checked again.
     ///
     /// # Errors
-    /// [`NotAnObject`] on an unknown version, cut or trailing bytes.
+    /// [`NotAnObject`] on an unknown version or cut bytes. What follows the fields that are known is skipped.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, NotAnObject> {
         let (&version, body) = bytes.split_first().ok_or(NotAnObject)?;
         if !matches!(version, WIRE_VERSION | WITH_LINEAGE) {
             return Err(NotAnObject);
         }
         let (object, rest): (Self, _) = postcard::take_from_bytes(body).map_err(|_| NotAnObject)?;
-        let (lineage, rest) = if version == WITH_LINEAGE {
-            let (lineage, rest) = postcard::take_from_bytes(rest).map_err(|_| NotAnObject)?;
-            (Some(lineage), rest)
+        let lineage = if version == WITH_LINEAGE {
+            let (lineage, _) = postcard::take_from_bytes(rest).map_err(|_| NotAnObject)?;
+            Some(lineage)
         } else {
-            (None, rest)
+            None
         };
-        if !rest.is_empty() {
-            return Err(NotAnObject);
-        }
         Ok(Self { lineage, ..object })
     }
 }

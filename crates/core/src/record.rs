@@ -1,8 +1,9 @@
 //! A key's record: all that the gate knows of a key, without the key.
 //!
 //! Its wire form serves the synchronisation between service and filter and the filter's shared data:
-//! one version byte, then the record in postcard. A reader refuses versions it does not know: a restriction that
-//! it cannot read must not be one that it does not hold.
+//! one version byte, then the record in postcard. A reader skips what follows the fields that it knows, and refuses
+//! versions that it does not know: a restriction that it cannot read must not be one that it does not hold. So a field
+//! that restricts the key takes a new version, and any other is appended.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +15,10 @@ use crate::request::EndpointSet;
 use crate::vocabulary::vocabulary;
 
 /// The newest version of the wire form; this code reads every version up to it.
-///
-/// A record is written in the oldest version that says all of it, so that a filter that is older than the service
-/// goes on with the keys that need nothing of the newer one.
-pub const WIRE_VERSION: u8 = 2;
+const WIRE_VERSION: u8 = 2;
+
+/// The expiry that says that the key is closed here because this form cannot say what it is bound to.
+const CLOSED: u64 = 0;
 
 /// The version without lineage, addresses, endpoints and models whose budget is spent.
 const PLAIN: u8 = 1;
@@ -70,6 +71,9 @@ pub enum WireError {
     /// Written by a newer or a foreign program.
     #[error("record version {0} is not known here")]
     Version(u8),
+    /// Written for an older program, which is to refuse the key.
+    #[error("the record was written for an older program, and does not say all")]
+    Closed,
     /// Cut, or not a record at all.
     #[error("not a key record")]
     Malformed,
@@ -82,15 +86,31 @@ impl KeyRecord {
         self.lineage.as_ref().unwrap_or(&self.id)
     }
 
-    /// The wire form.
+    /// The wire form, in the oldest version that says all of it.
     ///
     /// # Errors
     /// [`WireError::Malformed`] if the record cannot be written, which no valid record causes.
     pub fn to_wire(&self) -> Result<Vec<u8>, WireError> {
-        let is_plain = self.lineage.is_none()
+        self.to_wire_for(WIRE_VERSION)
+    }
+
+    /// The wire form for a reader whose newest version is `newest`. Where that version cannot say all of the record, it
+    /// says that the key has expired: that program refuses the key. A newer program that finds what was written for an
+    /// older one gets [`WireError::Closed`], and asks for the record again.
+    ///
+    /// # Errors
+    /// As [`Self::to_wire`].
+    pub fn to_wire_for(&self, newest: u8) -> Result<Vec<u8>, WireError> {
+        let says_all = self.lineage.is_none()
             && self.addresses.is_none()
             && self.endpoints.is_none()
             && self.spent_models.is_none();
+        let is_plain = says_all || newest < WIRE_VERSION;
+        let expires_at = if is_plain && !says_all {
+            Some(CLOSED)
+        } else {
+            self.expires_at.map(|at| at.max(CLOSED.saturating_add(1)))
+        };
         let out = vec![if is_plain { PLAIN } else { WIRE_VERSION }];
         let plain = (
             &self.id,
@@ -99,7 +119,7 @@ impl KeyRecord {
             self.status,
             &self.models,
             &self.limits,
-            self.expires_at,
+            expires_at,
         );
         let out = postcard::to_extend(&plain, out).map_err(|_| WireError::Malformed)?;
         if is_plain {
@@ -117,7 +137,7 @@ impl KeyRecord {
     /// Reads the wire form; every identifier, pattern and network is checked again.
     ///
     /// # Errors
-    /// [`WireError`] on an unknown version, a cut record or trailing bytes.
+    /// [`WireError`] on an unknown version, a record that was closed for an older program, or a cut one.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, WireError> {
         let malformed = |_| WireError::Malformed;
         let (&version, body) = bytes.split_first().ok_or(WireError::Malformed)?;
@@ -126,13 +146,11 @@ impl KeyRecord {
         }
         let (plain, rest) = postcard::take_from_bytes(body).map_err(malformed)?;
         let (id, team, tier, status, models, limits, expires_at) = plain;
-        let ((lineage, addresses, endpoints, spent_models), rest) = match version {
-            PLAIN => ((None, None, None, None), rest),
-            _ => postcard::take_from_bytes(rest).map_err(malformed)?,
+        let (lineage, addresses, endpoints, spent_models) = match version {
+            PLAIN if expires_at == Some(CLOSED) => return Err(WireError::Closed),
+            PLAIN => (None, None, None, None),
+            _ => postcard::take_from_bytes(rest).map_err(malformed)?.0,
         };
-        if !rest.is_empty() {
-            return Err(WireError::Malformed);
-        }
         Ok(Self {
             id,
             team,
@@ -175,6 +193,17 @@ mod tests {
             spent_models: None,
         }
     }
+
+    /// The fields of version 1.
+    type Plain = (
+        KeyId,
+        TeamId,
+        TierName,
+        Status,
+        Option<ModelSet>,
+        LimitOverrides,
+        Option<u64>,
+    );
 
     /// Every part of version 2 alone, and all together.
     fn restricted() -> Vec<KeyRecord> {
@@ -236,6 +265,29 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_version_cannot_say_closes_the_key_there() {
+        assert_eq!(plain().to_wire_for(1), plain().to_wire());
+        for record in restricted() {
+            // What a program reads that knows version 1 alone.
+            let wire = record.to_wire_for(1).unwrap();
+            let (plain, rest) = postcard::take_from_bytes(&wire[1..]).unwrap();
+            let (id, _, _, _, _, _, expires_at): Plain = plain;
+            assert_eq!((wire[0], id, rest), (1, record.id.clone(), &[][..]));
+            assert_eq!(expires_at, Some(0), "{record:?}");
+            // What a newer program finds of it.
+            assert_eq!(KeyRecord::from_wire(&wire), Err(WireError::Closed));
+            assert_eq!(record.to_wire_for(2), record.to_wire());
+            assert_eq!(record.to_wire_for(3), record.to_wire());
+        }
+        let long_ago = KeyRecord {
+            expires_at: Some(0),
+            ..plain()
+        };
+        let read = KeyRecord::from_wire(&long_ago.to_wire().unwrap()).unwrap();
+        assert_eq!(read.expires_at, Some(1));
+    }
+
+    #[test]
     fn the_account_of_a_chain_is_its_first_key() {
         assert_eq!(plain().account().as_str(), "key_1");
         let successor = &restricted()[0];
@@ -243,14 +295,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_refused() {
+    fn what_is_no_record_is_refused_and_what_follows_one_is_skipped() {
         for record in restricted().into_iter().chain([plain()]) {
             let wire = record.to_wire().unwrap();
             for cut in 0..wire.len() {
                 assert!(KeyRecord::from_wire(&wire[..cut]).is_err(), "cut at {cut}");
             }
-            let longer = [wire.as_slice(), b"x"].concat();
-            assert_eq!(KeyRecord::from_wire(&longer), Err(WireError::Malformed));
+            let longer = [wire.as_slice(), b"a field of tomorrow"].concat();
+            assert_eq!(KeyRecord::from_wire(&longer), Ok(record));
             for version in [0, 3, 9] {
                 let mut other = wire.clone();
                 other[0] = version;

@@ -4,14 +4,16 @@
 //! or the answer to one resolve. [`events`] carries usage the other way. Integers are big-endian.
 //!
 //! ```text
-//! frame  = version:1 kind:1 more:1 epoch:8 from:8 to:8 keys:2 teams:2 key* team*
+//! frame  = version:1 kind:1 more:1 epoch:8 from:8 to:8 keys:2 teams:2 (length:2 key)* (length:2 team)*
 //! key    = digest:32 version:8 flags:1 [length:2 record]    flags: 1 has a record, 2 over budget
 //! team   = version:8 exhausted:1 length:2 id
 //! ```
 //!
+//! Frames of version 1 have no lengths before keys and teams. How the forms grow is said in [`versions`].
+//!
 //! What it is not: no transport, no retry, no opinion on when to ask.
 //!
-//! # How versions work
+//! # How versions of entries work
 //! Every change of a key or of a credit state takes the next version of one counter. An entry carries the
 //! version of its last change, so a reader keeps the entry with the higher one, whatever order answers
 //! arrive in. The epoch names one history of that counter: it changes when the service was restored or
@@ -19,20 +21,21 @@
 //!
 //! # Failure policy
 //! Bytes that are cut, too long, of an unknown version or not canonical are refused whole: a reader keeps
-//! what it had. Counts and lengths are checked before anything is allocated for them.
+//! what it had. A record of an unknown version closes its key and costs no other entry. Counts and lengths are checked
+//! before anything is allocated for them.
 
 mod bytes;
 pub mod events;
 pub mod objects;
+pub mod versions;
 
 use bytes::{Reader, put_block, put_count};
 
 use crate::ident::TeamId;
 use crate::key::KeyDigest;
-use crate::record::KeyRecord;
+use crate::record::{KeyRecord, WireError};
 
-/// The version of the wire form that this code writes and reads.
-pub const SYNC_VERSION: u8 = 1;
+use versions::{KEYS, Wire};
 
 /// The most keys, and the most teams, in one frame.
 pub const MAX_FRAME_ENTRIES: usize = 2_000;
@@ -47,8 +50,8 @@ const OVER_BUDGET: u8 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SyncError {
     /// Written by a newer or a foreign program.
-    #[error("sync version {0} is not known here")]
-    Version(u8),
+    #[error("version {1} of {name} is not known here; versions {oldest} to {newest} are", name = .0.name, oldest = .0.oldest, newest = .0.newest)]
+    Version(Wire, u8),
     /// Cut, or not this form at all.
     #[error("malformed sync bytes")]
     Malformed,
@@ -102,9 +105,59 @@ pub struct KeyEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyState {
     /// The record.
-    pub record: KeyRecord,
+    pub record: Record,
     /// Whether the key has spent its budget of the day or of the month.
     pub over_budget: bool,
+}
+
+/// A key's record, as far as it can be read here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// All that the key may do.
+    Read(KeyRecord),
+    /// Of a version that is not known here, or written for an older program, as it came. The key is closed: it may be
+    /// bound to what nobody here can enforce.
+    Unreadable(Vec<u8>),
+}
+
+impl Record {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`SyncError::Malformed`] for bytes that are none, of a version that is known.
+    fn from_wire(bytes: &[u8]) -> Result<Self, SyncError> {
+        match KeyRecord::from_wire(bytes) {
+            Ok(record) => Ok(Self::Read(record)),
+            Err(WireError::Version(_) | WireError::Closed) => Ok(Self::Unreadable(bytes.to_vec())),
+            Err(WireError::Malformed) => Err(SyncError::Malformed),
+        }
+    }
+
+    /// The record, if it can be read here.
+    #[must_use]
+    pub fn readable(&self) -> Option<&KeyRecord> {
+        match self {
+            Self::Read(record) => Some(record),
+            Self::Unreadable(_) => None,
+        }
+    }
+
+    /// The wire form for a reader of this version, and of the older ones.
+    ///
+    /// # Errors
+    /// [`WireError`] if it cannot be written, which no valid record causes.
+    pub fn to_wire_for(&self, newest: u8) -> Result<Vec<u8>, WireError> {
+        match self {
+            Self::Read(record) => record.to_wire_for(newest),
+            Self::Unreadable(bytes) => Ok(bytes.clone()),
+        }
+    }
+}
+
+impl From<KeyRecord> for Record {
+    fn from(record: KeyRecord) -> Self {
+        Self::Read(record)
+    }
 }
 
 /// One team's credit as of a version.
@@ -119,34 +172,42 @@ pub struct TeamEntry {
 }
 
 impl Frame {
-    /// The wire form.
+    /// The wire form in a version of [`KEYS`], as [`Wire::for_reader`] gives it.
     ///
     /// # Errors
-    /// [`SyncError::TooLarge`] with more than [`MAX_FRAME_ENTRIES`] keys or teams.
-    pub fn encode(&self) -> Result<Vec<u8>, SyncError> {
+    /// [`SyncError::TooLarge`] with more than [`MAX_FRAME_ENTRIES`] keys or teams, [`SyncError::Version`] for a version
+    /// that is not written here.
+    pub fn encode_for(&self, version: u8) -> Result<Vec<u8>, SyncError> {
+        let version = KEYS.read(version)?;
         let kind = match self.kind {
             FrameKind::Snapshot => 0,
             FrameKind::Delta => 1,
             FrameKind::Resolved => 2,
         };
-        let mut out = vec![SYNC_VERSION, kind, u8::from(self.more)];
+        let mut out = vec![version, kind, u8::from(self.more)];
         for number in [self.epoch, self.from, self.to] {
             out.extend_from_slice(&number.to_be_bytes());
         }
         put_count(&mut out, self.keys.len(), MAX_FRAME_ENTRIES)?;
         put_count(&mut out, self.teams.len(), MAX_FRAME_ENTRIES)?;
         for key in &self.keys {
-            key.encode(&mut out)?;
+            put_entry(&mut out, version, &key.to_bytes(version)?)?;
         }
         for team in &self.teams {
-            out.extend_from_slice(&team.version.to_be_bytes());
-            out.push(u8::from(team.exhausted));
-            put_block(&mut out, team.team.as_str().as_bytes())?;
+            put_entry(&mut out, version, &team.to_bytes()?)?;
         }
         if out.len() > MAX_FRAME_LEN {
             return Err(SyncError::TooLarge);
         }
         Ok(out)
+    }
+
+    /// The wire form in the newest version.
+    ///
+    /// # Errors
+    /// As [`Self::encode_for`].
+    pub fn encode(&self) -> Result<Vec<u8>, SyncError> {
+        self.encode_for(KEYS.newest)
     }
 
     /// Reads the wire form; every record and name is checked.
@@ -158,10 +219,7 @@ impl Frame {
             return Err(SyncError::TooLarge);
         }
         let mut reader = Reader::new(bytes);
-        match reader.u8()? {
-            SYNC_VERSION => {}
-            version => return Err(SyncError::Version(version)),
-        }
+        let version = KEYS.read(reader.u8()?)?;
         let kind = match reader.u8()? {
             0 => FrameKind::Snapshot,
             1 => FrameKind::Delta,
@@ -178,10 +236,10 @@ impl Frame {
             return Err(SyncError::TooLarge);
         }
         let keys = (0..keys)
-            .map(|_| KeyEntry::decode(&mut reader))
+            .map(|_| entry(&mut reader, version, KeyEntry::decode))
             .collect::<Result<_, _>>()?;
         let teams = (0..teams)
-            .map(|_| TeamEntry::decode(&mut reader))
+            .map(|_| entry(&mut reader, version, TeamEntry::decode))
             .collect::<Result<_, _>>()?;
         reader.end()?;
         Ok(Self {
@@ -197,16 +255,17 @@ impl Frame {
 }
 
 impl KeyEntry {
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), SyncError> {
-        out.extend_from_slice(self.digest.as_bytes());
+    fn to_bytes(&self, version: u8) -> Result<Vec<u8>, SyncError> {
+        let mut out = self.digest.as_bytes().to_vec();
         out.extend_from_slice(&self.version.to_be_bytes());
         let Some(state) = &self.state else {
             out.push(0);
-            return Ok(());
+            return Ok(out);
         };
         out.push(HAS_RECORD | if state.over_budget { OVER_BUDGET } else { 0 });
-        let record = state.record.to_wire().map_err(|_| SyncError::Malformed)?;
-        put_block(out, &record)
+        let record = state.record.to_wire_for(version);
+        put_block(&mut out, &record.map_err(|_| SyncError::Malformed)?)?;
+        Ok(out)
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, SyncError> {
@@ -215,10 +274,8 @@ impl KeyEntry {
         let state = match reader.u8()? {
             0 => None,
             flags if flags & !(HAS_RECORD | OVER_BUDGET) == 0 && flags & HAS_RECORD != 0 => {
-                let record =
-                    KeyRecord::from_wire(reader.block()?).map_err(|_| SyncError::Malformed)?;
                 Some(KeyState {
-                    record,
+                    record: Record::from_wire(reader.block()?)?,
                     over_budget: flags & OVER_BUDGET != 0,
                 })
             }
@@ -233,6 +290,13 @@ impl KeyEntry {
 }
 
 impl TeamEntry {
+    fn to_bytes(&self) -> Result<Vec<u8>, SyncError> {
+        let mut out = self.version.to_be_bytes().to_vec();
+        out.push(u8::from(self.exhausted));
+        put_block(&mut out, self.team.as_str().as_bytes())?;
+        Ok(out)
+    }
+
     fn decode(reader: &mut Reader<'_>) -> Result<Self, SyncError> {
         let version = reader.u64()?;
         let exhausted = flag(reader.u8()?)?;
@@ -242,6 +306,30 @@ impl TeamEntry {
             version,
             exhausted,
         })
+    }
+}
+
+/// The first version whose entries are preceded by their lengths, so that fields can be appended to them.
+const WITH_LENGTHS: u8 = 2;
+
+fn put_entry(out: &mut Vec<u8>, version: u8, entry: &[u8]) -> Result<(), SyncError> {
+    if version >= WITH_LENGTHS {
+        return put_block(out, entry);
+    }
+    out.extend_from_slice(entry);
+    Ok(())
+}
+
+/// Reads an entry, and skips what follows the fields that are known here.
+fn entry<'a, T>(
+    reader: &mut Reader<'a>,
+    version: u8,
+    decode: impl FnOnce(&mut Reader<'a>) -> Result<T, SyncError>,
+) -> Result<T, SyncError> {
+    if version >= WITH_LENGTHS {
+        decode(&mut Reader::new(reader.block()?))
+    } else {
+        decode(reader)
     }
 }
 

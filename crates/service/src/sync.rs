@@ -2,11 +2,14 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET changes?epoch&since&seen&proxy&wait&limit` | a frame: what changed after `since`, held for up to `wait` ms until something has |
-//! | `GET resolve/{digest}` | a frame of kind `Resolved`: one key, or that there is none |
+//! | `GET changes?epoch&since&seen&proxy&wait&limit&keys` | a frame: what changed after `since`, held for up to `wait` ms until something has |
+//! | `GET resolve/{digest}?keys` | a frame of kind `Resolved`: one key, or that there is none |
 //! | `GET objects/{digest},…?wait` | who made each of these objects of a provider's; held for up to `wait` ms until all are known |
 //! | `POST usage` with a batch of events | how many were counted, as JSON |
 //! | `POST receipts?proxy&epoch&version` | 204 |
+//!
+//! `keys` is the newest version of frames that the filter reads. Without it, the answer is of the oldest
+//! ([`gmtech_core::sync::versions`]).
 //!
 //! Asking for changes after `since` says that `since` is applied, so a poll is a receipt too; `seen` is the highest version in
 //! any answer so far, of a question about one key too. A request of another epoch, or that has seen more than there is, is

@@ -14,6 +14,7 @@ use crate::config::ServicePolicy;
 use crate::directory::{self, poll_lease, proxy_name};
 use crate::shared::CounterStore;
 use crate::sync::Frame;
+use crate::sync::versions::KEYS;
 use crate::telemetry::{Metric, Telemetry};
 use crate::time::{Nanos, SECOND};
 
@@ -114,8 +115,10 @@ impl Poller {
         // So that a service that went back notices by itself.
         let seen = directory::seen(store, &state).unwrap_or(state.version);
         Some(format!(
-            "/sync/v1/changes?epoch={}&since={}&seen={seen}&wait={wait}{proxy}",
-            state.epoch, state.version
+            "/sync/v1/changes?epoch={}&since={}&seen={seen}&wait={wait}&{keys}{proxy}",
+            state.epoch,
+            state.version,
+            keys = KEYS.parameter(),
         ))
     }
 

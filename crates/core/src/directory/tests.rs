@@ -36,7 +36,7 @@ fn entry(n: u8, version: u64, status: Status) -> KeyEntry {
         digest: digest(n),
         version,
         state: Some(KeyState {
-            record,
+            record: record.into(),
             over_budget: false,
         }),
     }

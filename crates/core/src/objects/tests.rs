@@ -69,10 +69,9 @@ fn the_wire_form_gives_back_the_object_and_refuses_all_else() {
         for cut in 0..wire.len() {
             assert_eq!(Object::from_wire(&wire[..cut]), Err(NotAnObject), "{cut}");
         }
-        let more = [wire.as_slice(), b"x"].concat();
-        assert_eq!(Object::from_wire(&more), Err(NotAnObject));
+        let more = [wire.as_slice(), b"a field of tomorrow"].concat();
+        assert_eq!(Object::from_wire(&more), Object::from_wire(wire));
     }
-    assert!(Object::from_wire(&[wire.as_slice(), b"x"].concat()).is_err());
     assert!(Object::from_wire(&[&[9], &wire[1..]].concat()).is_err());
 }
 

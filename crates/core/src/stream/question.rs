@@ -6,6 +6,7 @@ use crate::directory;
 use crate::key::KeyDigest;
 use crate::objects::{ObjectId, registry};
 use crate::shared::CounterStore;
+use crate::sync::versions::KEYS;
 use crate::sync::{Frame, SyncError, objects};
 use crate::telemetry::Metric;
 use crate::time::{Nanos, SECOND};
@@ -30,7 +31,7 @@ pub(super) enum Question {
 
 /// Asks about a key.
 pub(super) fn about_key(service: &ServicePolicy, digest: &KeyDigest) -> Call {
-    let path = format!("/sync/v1/resolve/{}", digest.to_hex());
+    let path = format!("/sync/v1/resolve/{}?{}", digest.to_hex(), KEYS.parameter());
     Call::get(service, path, RESOLVE_TIMEOUT)
 }
 

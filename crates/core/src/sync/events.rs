@@ -21,14 +21,12 @@ pub use label::{Label, MAX_LABEL_LEN, NamedDecision};
 
 use super::SyncError;
 use super::bytes::{Reader, put_block};
+use super::versions::USAGE;
 use crate::decision::Decision;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::model::ModelId;
 use crate::objects::ObjectNote;
 use crate::usage::{TokenKind, Tokens, Usage, UsageSource};
-
-/// The version of a batch that this code writes. It reads every version from 1 to this one.
-pub const EVENTS_VERSION: u8 = 2;
 
 /// The kinds of tokens that stand at the head of an event: those that its first form had.
 const FIRST_KINDS: usize = 7;
@@ -138,7 +136,7 @@ impl BatchWriter {
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.blocks.len() + 3);
-        out.push(EVENTS_VERSION);
+        out.push(USAGE.newest);
         out.extend_from_slice(&self.events.to_be_bytes());
         out.extend_from_slice(&self.blocks);
         out
@@ -163,10 +161,7 @@ pub fn encode_batch(events: &[UsageEvent]) -> Result<Vec<u8>, SyncError> {
 /// [`SyncError`] where the batch itself is of an unknown version, cut, or too long.
 pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Result<UsageEvent, SyncError>>, SyncError> {
     let mut reader = Reader::new(bytes);
-    match reader.u8()? {
-        1..=EVENTS_VERSION => {}
-        version => return Err(SyncError::Version(version)),
-    }
+    USAGE.read(reader.u8()?)?;
     let count = usize::from(reader.u16()?);
     if count > MAX_BATCH_EVENTS {
         return Err(SyncError::TooLarge);

@@ -4,8 +4,9 @@
 //! answer = version:1 count:1 (digest:16 length:2 object)*    an empty object: nobody is known to have made it
 //! ```
 
+use super::SyncError;
 use super::bytes::{Reader, put_block};
-use super::{SYNC_VERSION, SyncError};
+use super::versions::OBJECTS;
 use crate::objects::{Object, ObjectId};
 
 /// The most objects in one question.
@@ -23,7 +24,7 @@ pub fn encode(answers: &[(ObjectId, Option<Object>)]) -> Result<Vec<u8>, SyncErr
     if answers.len() > MAX_OBJECTS {
         return Err(SyncError::TooLarge);
     }
-    let mut out = vec![SYNC_VERSION, count];
+    let mut out = vec![OBJECTS.newest, count];
     for (id, object) in answers {
         out.extend_from_slice(id.as_bytes());
         let object = object.as_ref().map(Object::to_wire).transpose();
@@ -33,16 +34,13 @@ pub fn encode(answers: &[(ObjectId, Option<Object>)]) -> Result<Vec<u8>, SyncErr
     Ok(out)
 }
 
-/// Reads the wire form.
+/// Reads the wire form. An object that cannot be read here is left out, so that nobody reaches it: who may is not known.
 ///
 /// # Errors
 /// [`SyncError`] on an unknown version, too many objects, cut or trailing bytes.
 pub fn decode(bytes: &[u8]) -> Result<Answers, SyncError> {
     let mut reader = Reader::new(bytes);
-    match reader.u8()? {
-        SYNC_VERSION => {}
-        version => return Err(SyncError::Version(version)),
-    }
+    OBJECTS.read(reader.u8()?)?;
     let count = usize::from(reader.u8()?);
     if count > MAX_OBJECTS {
         return Err(SyncError::TooLarge);
@@ -50,11 +48,13 @@ pub fn decode(bytes: &[u8]) -> Result<Answers, SyncError> {
     let mut answers = Vec::with_capacity(count);
     for _ in 0..count {
         let id = ObjectId::from_bytes(reader.array()?);
-        let object = match reader.block()? {
-            [] => None,
-            bytes => Some(Object::from_wire(bytes).map_err(|_| SyncError::Malformed)?),
-        };
-        answers.push((id, object));
+        match reader.block()? {
+            [] => answers.push((id, None)),
+            bytes => {
+                let read = Object::from_wire(bytes).ok();
+                answers.extend(read.map(|object| (id, Some(object))));
+            }
+        }
     }
     reader.end()?;
     Ok(answers)
@@ -92,7 +92,13 @@ mod tests {
             assert!(decode(&wire[..cut]).is_err(), "{cut}");
         }
         assert!(decode(&[wire.as_slice(), b"x"].concat()).is_err());
-        assert_eq!(decode(&[9, 0]), Err(SyncError::Version(9)));
+        let newer = {
+            let mut wire = wire.clone();
+            wire[2 + 16 + 2] = 9;
+            wire
+        };
+        assert_eq!(decode(&newer), Ok(answers[1..].to_vec()));
+        assert_eq!(decode(&[9, 0]), Err(SyncError::Version(OBJECTS, 9)));
         assert_eq!(decode(&[1, 41]), Err(SyncError::TooLarge));
         let many = vec![answers[1].clone(); MAX_OBJECTS + 1];
         assert_eq!(encode(&many), Err(SyncError::TooLarge));

@@ -1,6 +1,9 @@
+mod versions;
+
 use proptest::prelude::*;
 
-use super::events::{EVENTS_VERSION, Label, UsageEvent, decode_batch, encode_batch};
+use super::events::{Label, UsageEvent, decode_batch, encode_batch};
+use super::versions::USAGE;
 use super::*;
 use crate::decision::Decision;
 use crate::ident::{KeyId, TierName};
@@ -44,7 +47,7 @@ fn frame(keys: u32) -> Frame {
                 digest: KeyDigest::from_bytes([n as u8; 32]),
                 version: u64::from(n),
                 state: (!n.is_multiple_of(3)).then(|| KeyState {
-                    record: record(n),
+                    record: record(n).into(),
                     over_budget: n.is_multiple_of(2),
                 }),
             })
@@ -168,8 +171,8 @@ fn what_means_nothing_is_refused() {
         );
     }
     let mut newer = good.encode().unwrap();
-    newer[0] = 2;
-    assert_eq!(Frame::decode(&newer), Err(SyncError::Version(2)));
+    newer[0] = 3;
+    assert_eq!(Frame::decode(&newer), Err(SyncError::Version(KEYS, 3)));
     let many = Frame {
         keys: vec![frame(1).keys[0].clone(); MAX_FRAME_ENTRIES + 1],
         ..good
@@ -272,7 +275,7 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
         ),
         ("an event of no request", &none, Err(SyncError::Malformed)),
     ] {
-        for version in 1..=EVENTS_VERSION {
+        for version in 1..=USAGE.newest {
             let batch = batch_of(version, &[bytes, &whole]);
             assert_eq!(
                 decode_batch(&batch),
@@ -281,9 +284,12 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
             );
         }
     }
-    for version in [0, EVENTS_VERSION + 1] {
+    for version in [0, USAGE.newest + 1] {
         let batch = batch_of(version, &[&whole]);
-        assert_eq!(decode_batch(&batch), Err(SyncError::Version(version)));
+        assert_eq!(
+            decode_batch(&batch),
+            Err(SyncError::Version(USAGE, version))
+        );
     }
 }
 

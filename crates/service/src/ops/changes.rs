@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gmtech_core::key::KeyDigest;
+use gmtech_core::sync::versions::KEYS;
 use gmtech_core::sync::{Frame, FrameKind, KeyEntry, SyncError};
 use tokio::time::{Instant, timeout_at};
 
@@ -32,6 +33,8 @@ pub(crate) struct Poll {
     pub(crate) wait_ms: u64,
     /// At most this many entries.
     pub(crate) limit: Option<usize>,
+    /// The newest version of frames that it reads; `None` if it does not say.
+    pub(crate) keys: Option<u8>,
 }
 
 /// What changed after what the proxy has applied, as a frame; held until something has. A proxy of another epoch, or that
@@ -42,24 +45,29 @@ pub(crate) struct Poll {
 pub(crate) async fn poll(service: &Service, asked: Poll) -> Result<Vec<u8>, ApiError> {
     let Poll { applied, .. } = asked;
     let limit = asked.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
+    let form = KEYS.for_reader(asked.keys);
     let seen = Head {
         version: asked.seen.max(applied.version),
         ..applied
     };
     let head = head_behind(service, seen).await?;
     if applied.epoch != head.epoch {
-        return page(service, FrameKind::Snapshot, 0, limit).await;
+        return page(service, FrameKind::Snapshot, 0, limit, form).await;
     }
     let until = Instant::now() + Duration::from_millis(asked.wait_ms.min(MAX_WAIT_MS));
     news(service, applied.version, until).await?;
-    page(service, FrameKind::Delta, applied.version, limit).await
+    page(service, FrameKind::Delta, applied.version, limit, form).await
 }
 
-/// One key, or that there is none, as a frame.
+/// One key, or that there is none, as a frame of the newest version up to `keys` ([`KEYS`]).
 ///
 /// # Errors
 /// Where the store does not answer.
-pub(crate) async fn resolve(service: &Service, digest: &KeyDigest) -> Result<Vec<u8>, ApiError> {
+pub(crate) async fn resolve(
+    service: &Service,
+    digest: &KeyDigest,
+    keys: Option<u8>,
+) -> Result<Vec<u8>, ApiError> {
     let (head, found) = service.store.resolve(digest).await?;
     let (key, teams) = match found {
         Some((key, team)) => (key, vec![team]),
@@ -90,7 +98,10 @@ pub(crate) async fn resolve(service: &Service, digest: &KeyDigest) -> Result<Vec
             ..head
         })
         .await;
-    frame.encode().map_err(|error| ApiError::internal(&error))
+    let form = KEYS.for_reader(keys);
+    frame
+        .encode_for(form)
+        .map_err(|error| ApiError::internal(&error))
 }
 
 /// The head, in a new epoch if a proxy has seen more of this one than there is.
@@ -140,6 +151,7 @@ async fn page(
     kind: FrameKind,
     since: u64,
     mut limit: usize,
+    form: u8,
 ) -> Result<Vec<u8>, ApiError> {
     loop {
         let Changes {
@@ -157,7 +169,7 @@ async fn page(
             keys,
             teams,
         };
-        match frame.encode() {
+        match frame.encode_for(form) {
             Ok(bytes) => {
                 service.journal.has(to).await;
                 return Ok(bytes);

@@ -29,6 +29,13 @@ pub(super) struct PollParams {
     #[serde(default)]
     wait: u64,
     limit: Option<usize>,
+    /// The newest version of frames that it reads.
+    keys: Option<u8>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ResolveParams {
+    keys: Option<u8>,
 }
 
 /// What changed since the proxy's version.
@@ -48,6 +55,7 @@ pub(super) async fn poll(
         seen: asked.seen,
         wait_ms: asked.wait,
         limit: asked.limit,
+        keys: asked.keys,
     };
     Ok(binary(changes::poll(&service, poll).await?))
 }
@@ -56,8 +64,11 @@ pub(super) async fn poll(
 pub(super) async fn resolve(
     State(service): State<Arc<Service>>,
     Path(digest): Path<String>,
+    Query(asked): Query<ResolveParams>,
 ) -> Result<Response, ApiError> {
     let digest = KeyDigest::from_hex(&digest)
         .map_err(|why| ApiError::invalid("digest", format!("digest {why}.")))?;
-    Ok(binary(changes::resolve(&service, &digest).await?))
+    Ok(binary(
+        changes::resolve(&service, &digest, asked.keys).await?,
+    ))
 }

@@ -32,7 +32,15 @@ async fn a_key_is_shown_once_and_works_by_its_digest() {
         .frame(&format!("/sync/v1/resolve/{}", key.digest().to_hex()))
         .await;
     assert_eq!(
-        entry.keys[0].state.as_ref().unwrap().record.id.as_str(),
+        entry.keys[0]
+            .state
+            .as_ref()
+            .unwrap()
+            .record
+            .readable()
+            .unwrap()
+            .id
+            .as_str(),
         text(&made, "id")
     );
 }
@@ -87,7 +95,15 @@ async fn several_keys_are_made_at_once_or_none() {
             .frame(&format!("/sync/v1/resolve/{}", digest.to_hex()))
             .await;
         assert_eq!(
-            frame.keys[0].state.as_ref().unwrap().record.id.as_str(),
+            frame.keys[0]
+                .state
+                .as_ref()
+                .unwrap()
+                .record
+                .readable()
+                .unwrap()
+                .id
+                .as_str(),
             text(view, "id")
         );
     }

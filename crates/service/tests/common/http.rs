@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use gmtech_core::sync::Frame;
+use gmtech_core::sync::versions::KEYS;
 use gmtech_service::config::Config;
 use gmtech_service::secret::Token;
 use gmtech_service::service::Service;
@@ -208,8 +209,10 @@ impl Api {
         )
     }
 
-    /// As a proxy; must be a frame.
+    /// As a proxy that reads the newest frames; must be a frame.
     pub async fn frame(&self, path: &str) -> Frame {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let path = &format!("{path}{joint}{}", KEYS.parameter());
         let (status, bytes) = self.sync(PROXY, Method::GET, path, vec![]).await;
         assert_eq!(
             status,

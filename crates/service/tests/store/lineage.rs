@@ -54,11 +54,8 @@ async fn spend(stand: &Stand, key: &KeyInfo, n: u64, cost: i64, at: Millis) {
 async fn told(stand: &Stand, key: &KeyInfo) -> (KeyRecord, bool) {
     let changes = stand.store.changes(0, 100).await.unwrap();
     let states = changes.keys.into_iter().filter_map(|entry| entry.state);
-    let state = states
-        .into_iter()
-        .find(|state| state.record.id == key.record.id)
-        .unwrap();
-    (state.record, state.over_budget)
+    let mut told = states.filter_map(|s| Some((s.record.readable()?.clone(), s.over_budget)));
+    told.find(|(record, _)| record.id == key.record.id).unwrap()
 }
 
 async fn is_over(stand: &Stand, key: &KeyInfo) -> bool {

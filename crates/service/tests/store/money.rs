@@ -53,7 +53,7 @@ async fn resolve_digest(store: &Store, key: &KeyInfo) -> gmtech_core::key::KeyDi
     let found = changes
         .keys
         .iter()
-        .find(|k| k.state.as_ref().unwrap().record.id == key.record.id);
+        .find(|k| k.state.as_ref().unwrap().record.readable().unwrap().id == key.record.id);
     found.unwrap().digest
 }
 

@@ -270,7 +270,7 @@ async fn a_closed_team_keeps_its_books_and_nothing_else(stand: &Stand) {
         "a version each"
     );
     let revoked = |k: &gmtech_core::sync::KeyEntry| {
-        k.state.as_ref().unwrap().record.status == Status::Revoked
+        k.state.as_ref().unwrap().record.readable().unwrap().status == Status::Revoked
     };
     assert!(changes.keys.iter().all(revoked));
     assert_eq!(

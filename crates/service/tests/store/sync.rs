@@ -19,12 +19,19 @@ async fn follow(store: &Store, mut since: u64, limit: usize) -> (Vec<(u64, Strin
     loop {
         let changes = store.changes(since, limit).await.unwrap();
         assert!(changes.keys.len() + changes.teams.len() <= limit);
-        seen.extend(
-            changes
-                .keys
-                .iter()
-                .map(|k| (k.version, k.state.as_ref().unwrap().record.id.to_string())),
-        );
+        seen.extend(changes.keys.iter().map(|k| {
+            (
+                k.version,
+                k.state
+                    .as_ref()
+                    .unwrap()
+                    .record
+                    .readable()
+                    .unwrap()
+                    .id
+                    .to_string(),
+            )
+        }));
         seen.extend(
             changes
                 .teams
@@ -133,7 +140,7 @@ async fn a_digest_resolves_at_once(stand: &Stand) {
     let made = store.create_key(new, None, &by(NOON)).await.unwrap().key;
     let (head, found) = store.resolve(&digest).await.unwrap();
     let (entry, credit) = found.unwrap();
-    assert_eq!(entry.state.unwrap().record, made.record);
+    assert_eq!(entry.state.unwrap().record, made.record.into());
     assert_eq!((entry.version, credit.exhausted), (made.version, false));
     assert!(head.version >= entry.version);
 }

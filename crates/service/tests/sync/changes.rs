@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use gmtech_core::key::ApiKey;
 use gmtech_core::record::Status;
-use gmtech_core::sync::FrameKind;
+use gmtech_core::sync::{Frame, FrameKind};
 use gmtech_service::clock::Millis;
 use gmtech_service::service::Service;
 use gmtech_service::store::By;
@@ -32,6 +32,35 @@ async fn a_proxy_learns_everything_page_by_page_and_then_only_changes() {
     assert_eq!(proxy.keys[&made[3]], Status::Revoked);
     let frame = proxy.poll(&api, "").await;
     assert!(frame.keys.is_empty() && frame.from == frame.to && !frame.more);
+}
+
+#[tokio::test]
+async fn each_filter_gets_the_newest_version_that_it_reads_and_an_older_one_goes_on_with_what_it_can_bind()
+ {
+    let api = Api::new().await;
+    let plain = api.key("acme").await;
+    let new = json!({"team": "acme", "name": "bound", "endpoints": ["chat_completions"]});
+    let bound = api.post("/admin/v1/keys", new).await;
+    let digest = ApiKey::parse(text(&bound, "key").as_bytes())
+        .unwrap()
+        .digest();
+    let resolve = format!("/sync/v1/resolve/{}", digest.to_hex());
+    for path in ["/sync/v1/changes", &resolve] {
+        for (asked, version) in [("", 1), ("?keys=1", 1), ("?keys=2", 2), ("?keys=3", 2)] {
+            let path = format!("{path}{asked}");
+            let (_, bytes) = api.sync(PROXY, Method::GET, &path, vec![]).await;
+            assert_eq!(bytes.first(), Some(&version), "{path}");
+            let frame = Frame::decode(&bytes).unwrap();
+            let records = frame
+                .keys
+                .iter()
+                .map(|key| &key.state.as_ref().unwrap().record);
+            let readable: Vec<_> = records.filter_map(|record| record.readable()).collect();
+            let has = |made| readable.iter().any(|r| r.id.as_str() == text(made, "id"));
+            assert_eq!(has(&bound), version == 2, "{path}");
+            assert_eq!(has(&plain), path.contains("changes"), "{path}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ impl Proxy {
         }
         self.version = frame.to;
         for key in &frame.keys {
-            let record = &key.state.as_ref().unwrap().record;
+            let record = key.state.as_ref().unwrap().record.readable().unwrap();
             self.keys.insert(record.id.to_string(), record.status);
         }
         for team in &frame.teams {

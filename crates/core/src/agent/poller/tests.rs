@@ -67,18 +67,21 @@ impl Stand {
 fn what_is_asked_for_follows_on_what_is_applied() {
     let mut stand = Stand::new();
     let receipt = "&proxy=envoy-0000000000000007";
-    let first = format!("/sync/v1/changes?epoch=0&since=0&seen=0&wait=3000{receipt}");
+    let first = format!("/sync/v1/changes?epoch=0&since=0&seen=0&wait=3000&keys=2{receipt}");
     assert_eq!(stand.tick(0), Some(first));
     assert_eq!(stand.tick(SECOND), None, "one at a time");
     // A snapshot in two pages: the first is not applied yet, so that nothing is acknowledged.
     let page = frame(FrameKind::Snapshot, (0, 4), true);
     let path = stand.answer(Some(&page), SECOND).unwrap();
-    assert_eq!(path, "/sync/v1/changes?epoch=9&since=4&seen=4&wait=3000");
+    assert_eq!(
+        path,
+        "/sync/v1/changes?epoch=9&since=4&seen=4&wait=3000&keys=2"
+    );
     let page = frame(FrameKind::Delta, (4, 5), false);
     let path = stand.answer(Some(&page), SECOND).unwrap();
     assert_eq!(
         path,
-        format!("/sync/v1/changes?epoch=9&since=5&seen=5&wait=3000{receipt}")
+        format!("/sync/v1/changes?epoch=9&since=5&seen=5&wait=3000&keys=2{receipt}")
     );
     // A question about one key was answered from beyond it.
     let resolved = Frame::decode(&frame(FrameKind::Resolved, (8, 8), false)).unwrap();
@@ -86,7 +89,7 @@ fn what_is_asked_for_follows_on_what_is_applied() {
     let path = stand.answer(Some(&frame(FrameKind::Delta, (5, 6), false)), SECOND);
     assert_eq!(
         path.unwrap(),
-        format!("/sync/v1/changes?epoch=9&since=6&seen=8&wait=3000{receipt}")
+        format!("/sync/v1/changes?epoch=9&since=6&seen=8&wait=3000&keys=2{receipt}")
     );
     assert_eq!(stand.host.series(), ["gmtech_sync applied=3"]);
 }

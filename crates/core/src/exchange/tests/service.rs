@@ -6,7 +6,8 @@ use crate::holding::{Body, Holding};
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::limits::LimitOverrides;
 use crate::record::{KeyRecord, Status};
-use crate::sync::{Frame, FrameKind, KeyEntry, KeyState, TeamEntry};
+use crate::request::EndpointSet;
+use crate::sync::{Frame, FrameKind, KeyEntry, KeyState, Record, TeamEntry};
 
 fn policy(when_stale: &str) -> Arc<Policy> {
     let json = format!(
@@ -41,7 +42,14 @@ fn resume(exchange: &mut Exchange, store: &MemoryStore, n: u8, now: Now) -> Step
 }
 
 fn record(n: u8, status: Status) -> KeyState {
-    let record = KeyRecord {
+    KeyState {
+        record: plain_record(n, status).into(),
+        over_budget: false,
+    }
+}
+
+fn plain_record(n: u8, status: Status) -> KeyRecord {
+    KeyRecord {
         id: KeyId::new(&format!("key_{n}")).unwrap(),
         team: TeamId::new("acme").unwrap(),
         tier: TierName::new("free").unwrap(),
@@ -53,10 +61,6 @@ fn record(n: u8, status: Status) -> KeyState {
         addresses: None,
         endpoints: None,
         spent_models: None,
-    };
-    KeyState {
-        record,
-        over_budget: false,
     }
 }
 
@@ -180,6 +184,40 @@ fn a_service_that_does_not_answer_is_a_503_and_never_a_401() {
 }
 
 #[test]
+fn a_key_whose_record_cannot_be_read_is_closed_and_costs_no_other_key() {
+    let policy = policy("allow");
+    let bound = KeyRecord {
+        endpoints: Some(EndpointSet::EMPTY),
+        ..plain_record(1, Status::Active)
+    };
+    let of_a_newer_program = [&[9], bound.to_wire().unwrap().as_slice()].concat();
+    let for_an_older_program = bound.to_wire_for(1).unwrap();
+    for unreadable in [of_a_newer_program, for_an_older_program] {
+        let store = MemoryStore::default();
+        let closed = KeyState {
+            record: Record::Unreadable(unreadable),
+            over_budget: false,
+        };
+        let keys = vec![(1, Some(closed)), (2, Some(record(2, Status::Active)))];
+        learn(&store, FrameKind::Snapshot, (0, 1), keys, at(10));
+        let (exchange, _) = ask(&store, 2, &policy, at(11));
+        assert_eq!(exchange.decision().name(), "allowed");
+        let (mut exchange, step) = ask(&store, 1, &policy, at(11));
+        assert!(matches!(step, Step::Resolve(_)), "{step:?}");
+        let step = resume(&mut exchange, &store, 1, at(11));
+        assert_eq!(
+            (exchange.decision().name(), status(&step)),
+            ("not_ready", Some(503))
+        );
+        // The service answers with what this program reads, of the same version.
+        let readable = vec![(1, Some(record(1, Status::Active)))];
+        learn(&store, FrameKind::Resolved, (1, 1), readable, at(12));
+        let (exchange, _) = ask(&store, 1, &policy, at(12));
+        assert_eq!(exchange.decision().name(), "allowed");
+    }
+}
+
+#[test]
 fn bodies_that_wait_for_a_key_have_a_bound_of_their_own() {
     let (store, policy) = (MemoryStore::default(), policy("allow"));
     let mut holding = Holding::default();
@@ -262,8 +300,14 @@ fn a_silent_service_is_relied_on_for_as_long_as_configured() {
 #[test]
 fn a_model_whose_budget_is_spent_is_refused_and_others_pass() {
     let (store, policy) = (MemoryStore::default(), policy("allow"));
-    let mut state = record(1, Status::Active);
-    state.record.spent_models = serde_json::from_str(r#"["gpt-4o*","text-e"]"#).unwrap();
+    let bound = KeyRecord {
+        spent_models: serde_json::from_str(r#"["gpt-4o*","text-e"]"#).unwrap(),
+        ..plain_record(1, Status::Active)
+    };
+    let state = KeyState {
+        record: bound.into(),
+        over_budget: false,
+    };
     learn(
         &store,
         FrameKind::Snapshot,

@@ -26,7 +26,7 @@ fn resolved(n: u8, known: bool) -> Vec<u8> {
         digest: key(n).digest(),
         version: 5,
         state: known.then_some(KeyState {
-            record,
+            record: record.into(),
             over_budget: false,
         }),
     };
@@ -62,7 +62,7 @@ fn a_key_that_is_not_known_is_asked_about() {
     assert_eq!(call.service.cluster, "auth");
     assert_eq!(
         call.path,
-        format!("/sync/v1/resolve/{}", key(9).digest().to_hex())
+        format!("/sync/v1/resolve/{}?keys=2", key(9).digest().to_hex())
     );
     assert_eq!(call.timeout, SECOND);
     assert!(stand.stream.is_asking());

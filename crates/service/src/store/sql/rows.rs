@@ -111,7 +111,7 @@ pub(super) fn key_entry(row: &AnyRow) -> Result<KeyEntry> {
         digest: KeyDigest::from_bytes(digest),
         version: unsigned(row.try_get("version")?)?,
         state: Some(KeyState {
-            record: record(row)?,
+            record: record(row)?.into(),
             over_budget: row.try_get::<i64, _>("over_budget")? != 0,
         }),
     })
