@@ -221,7 +221,7 @@ impl Policy {
         self.endpoints.contains(group)
     }
 
-    /// Whether objects of the provider's that nobody is known to have made are everybody's, and lists of all objects too.
+    /// Whether every key may reach objects whose maker is not known, and lists of all objects.
     #[must_use]
     pub fn allows_unknown_objects(&self) -> bool {
         self.unknown_objects

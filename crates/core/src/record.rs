@@ -48,7 +48,7 @@ pub struct KeyRecord {
     pub tier: TierName,
     /// As its owner set it.
     pub status: Status,
-    /// What the key may use beyond what its tier allows being required too; `None` leaves it to the tier.
+    /// Allowed models; the tier must allow them too. `None`: all that the tier allows.
     pub models: Option<ModelSet>,
     /// What replaces the tier's limits for this key.
     pub limits: LimitOverrides,

@@ -4,7 +4,7 @@
 //! the tokens they report, and an estimate of what was streamed where they report none.
 //!
 //! What it is not: no reservation and no price ([`crate::limiter::gcra`] charges, the key service prices), and no
-//! buffer: bytes are forwarded as they come, but for the one event that nobody asked for.
+//! buffer: bytes are forwarded as they come, without the injected usage event.
 //!
 //! # Failure policy
 //! No answer is free but one that the upstream refused: a 2xx without a count is estimated, and a stream that

@@ -1,6 +1,6 @@
 //! The requests of a batch, judged one by one as they pass by: from a file of lines, or from one document.
 //!
-//! A batch runs later, and nobody looks at it again: so every request in it is read now, as it would be by itself. All name
+//! A batch runs later, without passing the gate again: so every request in it is judged now, as if it came alone. All name
 //! one model and go to one endpoint, as OpenAI demands, so that the batch has a price.
 
 use super::error::BodyError;

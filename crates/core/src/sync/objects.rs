@@ -1,7 +1,7 @@
 //! The key service's answer on objects that the provider keeps.
 //!
 //! ```text
-//! answer = version:1 count:1 (digest:16 length:2 object)*    an empty object: nobody is known to have made it
+//! answer = version:1 count:1 (digest:16 length:2 object)*    an empty object: its maker is not known
 //! ```
 
 use super::SyncError;
@@ -34,7 +34,7 @@ pub fn encode(answers: &[(ObjectId, Option<Object>)]) -> Result<Vec<u8>, SyncErr
     Ok(out)
 }
 
-/// Reads the wire form. An object that cannot be read here is left out, so that nobody reaches it: who may is not known.
+/// Reads the wire form. An object that cannot be read here is left out, and stays closed: its team is not known.
 ///
 /// # Errors
 /// [`SyncError`] on an unknown version, too many objects, cut or trailing bytes.

@@ -26,7 +26,7 @@ enum Choices {
     Other,
 }
 
-/// Whether an event is the report that nobody asked for.
+/// Whether an event is the injected usage event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It has no choices and a report, so far.

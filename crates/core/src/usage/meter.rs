@@ -83,7 +83,7 @@ impl ResponseMeter {
         Output::Unchanged
     }
 
-    /// So many bytes have passed that nobody could read: from here on they are counted, and no more.
+    /// So many bytes have passed that were not handed over. From here on the answer is counted by its bytes.
     pub fn lose(&mut self, bytes: usize) {
         if let Reader::Json(_) | Reader::Sse(_) = self.reader {
             self.reader = Reader::Opaque(Opaque::text());

@@ -1,4 +1,4 @@
-//! Server-sent events: finds the data of each event, and takes out the one that nobody asked for.
+//! Server-sent events: finds the data of each event, and removes the injected usage event.
 //!
 //! Lines end by LF, CRLF or CR; `data:` comes with or without a space, in one line or several; a BOM,
 //! comments and unknown fields are understood. Neither a line nor an event is ever buffered for reading.

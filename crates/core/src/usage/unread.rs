@@ -1,7 +1,7 @@
 //! What passed and could not be read: bytes, and the tokens that they are at least.
 //!
-//! What it is: the floor under the charge for answers of shapes and encodings that nobody here knows. A reservation is
-//! none: it was made before anything was generated.
+//! What it is: the floor under the charge for answers of shapes and encodings that are not known here. A reservation is
+//! no floor: it was made before anything was generated.
 
 /// Bytes a token of text whose place is not known: the average of English.
 const TEXT_BYTES_PER_TOKEN: u64 = 4;
