@@ -85,6 +85,7 @@ lint: $(WASM_TARGET_STAMP) $(DENY) ## Check formatting, clippy for both targets,
 	cargo clippy --target wasm32-unknown-unknown --package gmtech-auth-filter -- --deny warnings
 	cargo clippy --target wasm32-unknown-unknown --package gmtech-auth-filter --features faults -- --deny warnings
 	tools/check-proxy-wasm.sh
+	$(PYTHON) tools/test-check-circles.py && $(PYTHON) tools/check-circles.py
 	tools/check-commands.sh
 	$(DENY) --workspace --log-level error check bans licenses sources
 
