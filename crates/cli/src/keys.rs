@@ -74,7 +74,7 @@ fn model_pattern(text: &str) -> Result<String, String> {
 }
 
 fn rate(text: &str) -> Result<NonZeroU32, String> {
-    let rate: NonZeroU32 = text.parse().map_err(|e| format!("{e}"))?;
+    let rate = text.parse::<NonZeroU32>().map_err(|e| e.to_string())?;
     if RATES.contains(&rate.get()) {
         Ok(rate)
     } else {

