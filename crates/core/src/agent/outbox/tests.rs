@@ -12,7 +12,7 @@ use crate::usage::{Tokens, Usage};
 mod nothing_vanishes;
 
 const MILLI: Nanos = 1_000_000;
-const ROOT: u32 = 1;
+const CONFIG: u32 = 1;
 
 fn service(cluster: &str, token: &str, mib: u16) -> ServicePolicy {
     let json = format!(
@@ -50,7 +50,7 @@ fn refusal(n: u64) -> UsageEvent {
     event(n, "key_1", "key_revoked")
 }
 
-/// An outbox, one service, and the root context that posts.
+/// An outbox, one service, and the configuration that posts.
 struct Stand {
     outbox: Outbox,
     services: Services,
@@ -66,7 +66,7 @@ impl Stand {
     fn holding(mib: u16) -> Self {
         let service = service("auth", "secret", mib);
         let mut services = Services::default();
-        services.configured(ROOT, Some(&service));
+        services.configured(CONFIG, Some(&service));
         Self {
             outbox: Outbox::default(),
             services,
@@ -85,7 +85,7 @@ impl Stand {
         if flush {
             self.outbox.tick(&self.services, now);
         }
-        while let Some(post) = self.outbox.poll(ROOT, &self.services, flush, now) {
+        while let Some(post) = self.outbox.poll(CONFIG, &self.services, flush, now) {
             self.calls += 1;
             self.outbox.sent(post.id, self.calls);
             posts.push((self.calls, read(&post)));
@@ -248,11 +248,14 @@ fn what_no_answer_can_come_to_is_sent_again() {
 
     // A post of which nobody says anything, and one that could not leave.
     stand.push(admitted(2), now);
-    let post = stand.outbox.poll(ROOT, &stand.services, true, now).unwrap();
+    let post = stand
+        .outbox
+        .poll(CONFIG, &stand.services, true, now)
+        .unwrap();
     stand.outbox.failed(post.id, now);
     let post = stand
         .outbox
-        .poll(ROOT, &stand.services, true, now + SECOND)
+        .poll(CONFIG, &stand.services, true, now + SECOND)
         .unwrap();
     assert_eq!(ids(&read(&post)), [2]);
     let again = stand.post(true, now + SECOND + LOST_AFTER + SECOND);
@@ -261,7 +264,7 @@ fn what_no_answer_can_come_to_is_sent_again() {
 }
 
 #[test]
-fn what_a_root_context_had_under_way_goes_from_another_at_once() {
+fn what_a_configuration_had_under_way_goes_from_another_at_once() {
     let mut stand = Stand::new();
     stand.push(admitted(1), 0);
     stand.post(true, 0);
@@ -270,7 +273,7 @@ fn what_a_root_context_had_under_way_goes_from_another_at_once() {
         stand.post(true, 0).is_empty(),
         "another one's end changes nothing"
     );
-    stand.outbox.retired(ROOT);
+    stand.outbox.retired(CONFIG);
     let again = stand.outbox.poll(2, &stand.services, true, 0).unwrap();
     assert_eq!(ids(&read(&again)), [1]);
 }
@@ -281,7 +284,7 @@ fn an_event_goes_to_the_service_it_was_made_under_with_the_token_of_now() {
     let (old, other) = (stand.service.clone(), service("elsewhere", "other", 16));
     stand.push(admitted(1), 0);
     stand.outbox.push(admitted(2), &other, &stand.services, 0);
-    // The token is replaced: a second root context is configured, and the first one is still in force.
+    // The token is replaced: a second configuration is in force beside the first.
     let new = service("auth", "rotated", 16);
     stand.services.configured(2, Some(&new));
     stand.push(admitted(3), 0);
@@ -314,7 +317,7 @@ fn an_event_goes_to_the_service_it_was_made_under_with_the_token_of_now() {
     stand.services.retired(2);
     assert_eq!(stand.services.current(), Some(&old));
     assert_eq!(stand.services.of("elsewhere"), None);
-    stand.services.retired(ROOT);
+    stand.services.retired(CONFIG);
     assert_eq!(stand.services.current(), None);
 }
 

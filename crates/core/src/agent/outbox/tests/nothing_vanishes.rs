@@ -16,10 +16,10 @@ enum Step {
         count: u16,
     },
     Tick {
-        root: u32,
+        config: u32,
     },
     Post {
-        root: u32,
+        config: u32,
     },
     Answer {
         which: usize,
@@ -33,10 +33,10 @@ enum Step {
         which: usize,
     },
     Retire {
-        root: u32,
+        config: u32,
     },
     Configure {
-        root: u32,
+        config: u32,
         lane: usize,
     },
     Wait {
@@ -45,17 +45,17 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let roots = 0u32..3;
+    let configs = 0u32..3;
     prop_oneof![
         6 => (0usize..2, any::<bool>(), 0u8..4, 1u16..400)
             .prop_map(|(lane, refused, key, count)| Step::Push { lane, refused, key, count }),
-        6 => roots.clone().prop_map(|root| Step::Tick { root }),
-        2 => roots.clone().prop_map(|root| Step::Post { root }),
+        6 => configs.clone().prop_map(|config| Step::Tick { config }),
+        2 => configs.clone().prop_map(|config| Step::Post { config }),
         4 => (any::<usize>(), any::<bool>()).prop_map(|(which, taken)| Step::Answer { which, taken }),
         1 => any::<usize>().prop_map(|which| Step::Lose { which }),
         1 => any::<usize>().prop_map(|which| Step::Refuse { which }),
-        1 => roots.clone().prop_map(|root| Step::Retire { root }),
-        1 => (roots, 0usize..2).prop_map(|(root, lane)| Step::Configure { root, lane }),
+        1 => configs.clone().prop_map(|config| Step::Retire { config }),
+        1 => (configs, 0usize..2).prop_map(|(config, lane)| Step::Configure { config, lane }),
         4 => (1u64..7_000).prop_map(|millis| Step::Wait { millis }),
     ]
 }
@@ -68,7 +68,7 @@ struct World {
     now: Nanos,
     calls: u32,
     next_id: u64,
-    /// Calls that were not answered, with the root context and the batch.
+    /// Calls that were not answered, with the configuration and the batch.
     open: Vec<(u32, u32, Vec<UsageEvent>)>,
     admitted: BTreeMap<u64, usize>,
     refused: u64,
@@ -106,11 +106,11 @@ impl World {
                 key,
                 count,
             } => self.push(lane, refused, key, count),
-            Step::Tick { root } => {
+            Step::Tick { config } => {
                 self.outbox.tick(&self.services, self.now);
-                self.post(root, true);
+                self.post(config, true);
             }
-            Step::Post { root } => self.post(root, false),
+            Step::Post { config } => self.post(config, false),
             Step::Answer { which, taken } => self.answer(which, taken),
             Step::Lose { which } => {
                 if !self.open.is_empty() {
@@ -125,13 +125,13 @@ impl World {
                     self.outbox.failed(post.id, self.now);
                 }
             }
-            Step::Retire { root } => {
-                self.services.retired(root);
-                self.outbox.retired(root);
-                self.open.retain(|(_, from, _)| *from != root);
+            Step::Retire { config } => {
+                self.services.retired(config);
+                self.outbox.retired(config);
+                self.open.retain(|(_, from, _)| *from != config);
             }
-            Step::Configure { root, lane } => {
-                self.services.configured(root, Some(&self.lanes[lane]))
+            Step::Configure { config, lane } => {
+                self.services.configured(config, Some(&self.lanes[lane]))
             }
             Step::Wait { millis } => self.now += millis * MILLI,
         }
@@ -159,8 +159,8 @@ impl World {
         }
     }
 
-    fn post(&mut self, root: u32, flush: bool) {
-        while let Some(post) = self.outbox.poll(root, &self.services, flush, self.now) {
+    fn post(&mut self, config: u32, flush: bool) {
+        while let Some(post) = self.outbox.poll(config, &self.services, flush, self.now) {
             let events = read(&post);
             for event in &events {
                 let id = ids(std::slice::from_ref(event))[0];
@@ -172,7 +172,7 @@ impl World {
             }
             self.calls += 1;
             self.outbox.sent(post.id, self.calls);
-            self.open.push((self.calls, root, events));
+            self.open.push((self.calls, config, events));
         }
     }
 
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// A root context of each service lives, and all that is asked is answered.
+    /// A configuration of each service lives, and all that is asked is answered.
     fn drain(&mut self) {
         for lane in 0..2u32 {
             self.services
@@ -203,7 +203,7 @@ impl World {
         }
         for _ in 0..400 {
             self.run(Step::Wait { millis: 2_100 });
-            self.run(Step::Tick { root: 10 });
+            self.run(Step::Tick { config: 10 });
             while !self.open.is_empty() {
                 self.answer(0, true);
             }
