@@ -142,7 +142,7 @@ endif
 ##@ Release
 .PHONY: release
 RELEASE := target/release-build
-# Without the builder's paths, one compiler gives the same module, and the same sum, in every directory.
+# The module shall hold no path of the machine that built it.
 release: export RUSTFLAGS := --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
 release: $(WASM_TARGET_STAMP) ## Build the files of a release into target/dist, with SHA256SUMS
 	cargo build --locked --profile wasm --target wasm32-unknown-unknown --package gmtech-auth-filter --target-dir $(RELEASE)
