@@ -16,11 +16,13 @@
 //! the answer to its last word says [`StoreError::Unconfirmed`]. Every future of a store can be dropped at any moment:
 //! the change has then happened whole or not at all, and the store works on.
 
+mod counts;
 pub mod failure;
 pub mod policy;
 mod sql;
 mod types;
 
+pub use counts::TokenCounts;
 pub use failure::{Failure, FailureKind};
 pub use sql::Store;
 pub(crate) use sql::sum_of;

@@ -3,7 +3,6 @@
 mod audit;
 mod budgets;
 mod changes;
-mod counts;
 mod credit;
 mod keys;
 mod members;
@@ -18,7 +17,6 @@ mod usage;
 pub use audit::*;
 pub use budgets::*;
 pub use changes::*;
-pub use counts::*;
 pub use credit::*;
 pub use keys::*;
 pub use members::*;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::TokenCounts;
 use crate::clock::Millis;
+use crate::store::TokenCounts;
 
 /// What is recorded of one request.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]

@@ -6,8 +6,9 @@ use gmtech_core::sync::events::UsageEvent;
 use gmtech_core::vocabulary;
 use serde::{Deserialize, Serialize};
 
-use super::{By, TokenCounts};
+use super::By;
 use crate::clock::Millis;
+use crate::store::TokenCounts;
 
 /// An event with its price.
 #[derive(Clone, Debug)]
