@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {"target", ".venv", ".local", "node_modules", ".git"}
 DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not IGNORED & set(p.relative_to(ROOT).parts))
-# The history names files that are gone, and ARCHITECTURE.md the rooms by shorter names.
-NAMING = [p for p in DOCUMENTS if p.name not in ("ARCHITECTURE.md", "CHANGELOG.md")]
+# The history names files that are gone.
+NAMING = [p for p in DOCUMENTS if p.name != "CHANGELOG.md"]
 SOURCES = {
     "/" + path
     for suffix in ("rs", "py", "sh", "mjs")
