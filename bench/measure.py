@@ -1,7 +1,7 @@
 """CPU of Envoy per request, with the filter against without: one interleaved run on one machine.
 
 What it is not: a promise of any absolute time. The two Envoys differ in nothing but the filter (envoy.yaml, and
-the same with `--no-filter`), run side by side, and are loaded in turns (A B, B A, A B, …), so that whatever the machine does
+the same with `--no-filter`; or two modules, with `--against`), run side by side, and are loaded in turns (A B, B A, A B, …), so that whatever the machine does
 meanwhile affects both. The report has the ratio of each pair, and the median.
 """
 
@@ -94,24 +94,32 @@ def load(gate: Gate, script: Path, case: str, seconds: int, connections: int) ->
     return Sample(done, cpu)
 
 
-def measure(case: str, pairs: int, seconds: int, connections: int, workers: int) -> list[tuple[Sample, Sample]]:
-    """Pairs (without, with), in alternating order, after a turn on each that is thrown away."""
+def measure(
+    case: str, pairs: int, seconds: int, connections: int, workers: int, against: Path | None
+) -> list[tuple[Sample, Sample]]:
+    """Pairs (without, with), in alternating order, after a turn on each that is thrown away. Without is without the
+    filter, or with the other module."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         gates = []
-        for name, passthrough in (("without", True), ("with", False)):
+        for name, passthrough, module in (("without", against is None, against), ("with", False, None)):
             (directory / name).mkdir()
             kinds = {} if passthrough else {"endless": (1, "team", {"limits": ENDLESS})}
-            gate = Gate(directory / name, passthrough=passthrough, kinds=kinds, concurrency=workers, overlay=quiet)
+            gate = Gate(
+                directory / name, passthrough=passthrough, kinds=kinds, concurrency=workers, overlay=quiet, wasm=module
+            )
             stack.callback(gate.stop)
             gates.append(gate)
-        script = wrk_script(directory, case, gates[1].key("endless").text)
-        for gate in gates:
+        # Without the filter any key passes; its length is the same.
+        key = gates[1].key("endless").text
+        keys = [key if against is None else gates[0].key("endless").text, key]
+        scripts = [wrk_script(directory / name, case, key) for name, key in zip(("without", "with"), keys, strict=True)]
+        for gate, script in zip(gates, scripts, strict=True):
             load(gate, script, case, 1, connections)
         done = []
         for number in range(pairs):
             turns = [0, 1] if number % 2 == 0 else [1, 0]
-            samples = {turn: load(gates[turn], script, case, seconds, connections) for turn in turns}
+            samples = {turn: load(gates[turn], scripts[turn], case, seconds, connections) for turn in turns}
             done.append((samples[0], samples[1]))
         assert not any(gates[1].envoy.stats("vm_reload").values()), "a VM failed: what was measured is not the filter"
         return done
@@ -149,6 +157,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=16, help="connections of wrk (16)")
     parser.add_argument("--workers", type=int, default=1, help="workers of each Envoy (1)")
     parser.add_argument("--case", action="append", choices=CASES, help="which case; repeat it (all)")
+    parser.add_argument("--against", type=Path, help="another module, to compare with in place of no filter")
     options = parser.parse_args()
     if not shutil.which("wrk"):
         sys.exit("wrk is missing. On Debian or Ubuntu: sudo apt-get install wrk. On macOS: brew install wrk")
@@ -156,7 +165,10 @@ def main() -> None:
         sys.exit("CPU times are read from /proc: this runs on Linux")
     print(f"{platform.platform()}, {os.cpu_count()} cores; the module has {paths.wasm().stat().st_size} bytes")
     for case in options.case or CASES:
-        report(case, measure(case, options.pairs, options.seconds, options.connections, options.workers))
+        pairs = measure(
+            case, options.pairs, options.seconds, options.connections, options.workers, options.against
+        )
+        report(case, pairs)
 
 
 if __name__ == "__main__":
