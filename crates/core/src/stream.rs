@@ -109,7 +109,8 @@ impl Stream {
             event_id,
             list: ModelList::default(),
         };
-        let action = stream.judged(step, head, agent, host, now);
+        let judged = stream.judged(step, head, agent, host, now);
+        let action = judged.map(|step| stream.carry_out(step, agent, host));
         (stream, action)
     }
 

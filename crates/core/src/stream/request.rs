@@ -113,8 +113,8 @@ impl Stream {
         }
     }
 
-    /// The key service has answered with a success, or failed to: the request is judged again from its head, which is as it
-    /// was. `None` where nothing is asked any more.
+    /// The key service has answered with a success, or failed to (`None`): the request is judged again from its head, which
+    /// is as it was.
     ///
     /// # Errors
     /// The host failed.
@@ -133,8 +133,9 @@ impl Stream {
             host.warn(&format!("the key service's answer cannot be read: {error}"));
         }
         let step = self.exchange.resume(head, self.ends, host, now);
+        let step = self.judged(step, head, agent, host, now)?;
         let reads = matches!(step, Step::ReadBody);
-        let action = self.judged(step, head, agent, host, now)?;
+        let action = self.carry_out(step, agent, host);
         let (held, ended) = (self.request.held(), self.request.ended());
         // What has arrived meanwhile is read now.
         match action {
@@ -165,26 +166,26 @@ impl Stream {
         RequestAction::Hold
     }
 
-    /// Carries out a step that a head has led to: the client's address is told where it is asked for, and only then.
+    /// The step that is carried out, where a head has led to `step`: the client's address is told where it is asked for, and
+    /// only then; a body that is too large to be held is refused.
     pub(super) fn judged<H: Host>(
         &mut self,
-        mut step: Step,
+        step: Step,
         head: &Head<'_>,
         agent: &mut Agent,
         host: &H,
         now: Now,
-    ) -> Result<RequestAction, H::Error> {
-        if matches!(step, Step::Locate) {
+    ) -> Result<Step, H::Error> {
+        let step = if matches!(step, Step::Locate) {
             self.exchange.locate(host.client_address()?);
-            step = self.exchange.resume(head, self.ends, host, now);
+            self.exchange.resume(head, self.ends, host, now)
+        } else {
+            step
+        };
+        if self.ends || !matches!(step, Step::ReadBody | Step::Resolve(_)) {
+            return Ok(step);
         }
-        if !self.ends
-            && matches!(step, Step::ReadBody | Step::Resolve(_))
-            && let Some(refused) = self.over_bounds(agent, host, now)
-        {
-            step = refused;
-        }
-        Ok(self.carry_out(step, agent, host))
+        Ok(self.over_bounds(agent, host, now).unwrap_or(step))
     }
 
     /// The refusal where more is held of the body than may be.
@@ -193,7 +194,12 @@ impl Stream {
         self.exchange.hold(held, self.request.body(), host, now)
     }
 
-    fn carry_out(&mut self, step: Step, agent: &mut Agent, host: &impl Host) -> RequestAction {
+    pub(super) fn carry_out(
+        &mut self,
+        step: Step,
+        agent: &mut Agent,
+        host: &impl Host,
+    ) -> RequestAction {
         match step {
             Step::ReadBody => {
                 agent.renewal.hold(self.id, self.exchange.slot());

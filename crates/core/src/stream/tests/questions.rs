@@ -1,15 +1,16 @@
 //! Requests that wait while the key service is asked.
 
 use super::*;
+use crate::address::AddressSet;
 use crate::agent::Call;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::limits::LimitOverrides;
 use crate::record::{KeyRecord, Status};
 use crate::sync::{Frame, FrameKind, KeyEntry, KeyState};
 
-/// The service's answer about key `n`; it knows it, or it does not.
-fn resolved(n: u8, known: bool) -> Vec<u8> {
-    let record = KeyRecord {
+/// A key of the service's.
+fn record(n: u8) -> KeyRecord {
+    KeyRecord {
         id: KeyId::new(&format!("key_{n}")).unwrap(),
         team: TeamId::new("acme").unwrap(),
         tier: TierName::new("free").unwrap(),
@@ -21,11 +22,20 @@ fn resolved(n: u8, known: bool) -> Vec<u8> {
         addresses: None,
         endpoints: None,
         spent_models: None,
-    };
+    }
+}
+
+/// The service's answer about key `n`; it knows it, or it does not.
+fn resolved(n: u8, known: bool) -> Vec<u8> {
+    answer(n, known.then(|| record(n)))
+}
+
+/// The service's answer that key `n` has this record, or none.
+fn answer(n: u8, record: Option<KeyRecord>) -> Vec<u8> {
     let entry = KeyEntry {
         digest: key(n).digest(),
         version: 5,
-        state: known.then_some(KeyState {
+        state: record.map(|record| KeyState {
             record: record.into(),
             over_budget: false,
         }),
@@ -112,6 +122,27 @@ fn what_arrives_while_a_key_is_asked_about_is_read_afterwards() {
             panic!("{outcome:?}")
         };
         assert_eq!(body, expected, "{before} {after}");
+    }
+}
+
+#[test]
+fn a_body_that_came_before_its_key_was_known_is_read_where_the_key_is_bound_to_addresses() {
+    let bound = KeyRecord {
+        addresses: Some(AddressSet::new(vec!["10.0.0.0/8".parse().unwrap()]).unwrap()),
+        ..record(9)
+    };
+    for (address, status) in [("10.1.2.3", None), ("192.0.2.1", Some(401))] {
+        let host = TestHost::of_client(Ok(Some(address)));
+        let (policy, request) = (policy(SERVICE), "POST /v1/chat/completions");
+        let (mut stand, outcome) =
+            Stand::send_to(host, Reach::Front, &policy, 9, request, Some(CHAT));
+        assert!(matches!(outcome, Outcome::Asked(_)));
+        assert!(matches!(stand.push(CHAT.as_bytes(), true), Outcome::Held));
+        let outcome = stand.answered(Some(&answer(9, Some(bound.clone()))));
+        match status {
+            None => assert!(matches!(outcome, Outcome::Forwarded(..)), "{outcome:?}"),
+            Some(status) => assert_eq!(outcome.status(), status),
+        }
     }
 }
 
