@@ -17,9 +17,9 @@
 //! `Counter::update` is the place.
 //!
 //! # Failure policy
-//! The reservation is in the store before the request leaves. If the VM that holds it dies, its tokens are
-//! not given back; the bucket refills over them. Its place among the requests in flight lasts for
-//! [`SLOT_LIFETIME`] and [`renew`] prolongs it, so that a dead VM's places come free by themselves. A store that fails, or
+//! The reservation is in the store before the request leaves. If the worker that holds it dies, its tokens
+//! are not given back; the bucket refills over them. Its place among the requests in flight lasts for
+//! [`SLOT_LIFETIME`] and [`renew`] prolongs it, so that a dead worker's places come free by themselves. A store that fails, or
 //! every swap lost, is [`StoreError`]: the caller refuses with a retryable 503 and lets nothing pass unmetered.
 
 use crate::shared::{CounterStore, StoreError};

@@ -11,8 +11,8 @@
 //! - There is one outbox a worker, whatever number of configurations post from it. A batch leaves only when the
 //!   answer to *its own* call says that the service has it; every other end brings it back as it was, so that
 //!   the service, which counts each id once, can be sent it again.
-//! - An admitted request's event is given up last, and counted. Refusals are summed by key, decision and day, and
-//!   what cannot be held of them is dropped first.
+//! - An admitted request's event is given up last, and counted. Refusals are summed by key, decision, group of
+//!   endpoints and minute, and what cannot be held of them is dropped first.
 //! - All that is held, under way or not, stays within the `usage_memory` of the policy. A batch that is being written may
 //!   have allocated up to twice its bytes.
 //! - An event goes to the service of the policy that it was made under, which is known by its cluster's name.
@@ -107,8 +107,8 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Takes an event that was made under `service`'s policy. A refusal is added to those of its key, decision
-    /// and day; the sum has the id of the first of them.
+    /// Takes an event that was made under `service`'s policy. A refusal is added to those of the same subject; the sum has
+    /// the id of the first of them.
     pub(super) fn push(
         &mut self,
         event: UsageEvent,

@@ -1,6 +1,6 @@
 //! The poll lease: which worker of the process polls the key service.
 //!
-//! It is one value of the shared store, so that it holds over all workers and outlives a VM that traps: a lease that is not
+//! It is one value of the shared store, so that it holds over all workers and outlives a worker that dies: a lease that is not
 //! renewed comes free.
 
 use super::VERSION;

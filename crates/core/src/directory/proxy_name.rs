@@ -1,6 +1,6 @@
 //! The name under which this process acknowledges to the key service what it has applied.
 //!
-//! It is drawn once and kept in the store, so that all workers use one name and it outlives a VM that traps.
+//! It is drawn once and kept in the store, so that all workers use one name and it outlives a worker that dies.
 
 use crate::shared::{Change, CounterStore, Retry, StoreError, names, update};
 

@@ -13,7 +13,7 @@ use crate::time::Nanos;
 ///
 /// It ends in one of four ways: [`Self::reserve`] where its tokens are there (and, where they are not, with everything given
 /// back), [`Self::leave`] where it counts as a request and nothing more comes of it, [`Self::withdraw`] where it is to
-/// cost nothing, or with the VM: the place then comes free by itself.
+/// cost nothing, or with its worker: the place then comes free by itself.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "an admission holds a place in flight"]
 pub struct Admission(Charges);

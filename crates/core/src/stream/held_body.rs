@@ -80,8 +80,6 @@ pub(super) struct HeldBody {
     announced: Option<u64>,
     /// Bytes read so far, of the original body.
     seen: usize,
-    /// In how many ranges they came.
-    ranges: usize,
     /// The first bytes of the original body, as long as they can be its front.
     first: Vec<u8>,
     /// How many of them were cut off.
@@ -151,7 +149,6 @@ impl HeldBody {
         let room = FRONT_MAX.saturating_sub(self.seen);
         self.first.extend(chunk.iter().take(room));
         self.seen = self.seen.saturating_add(chunk.len());
-        self.ranges += 1;
     }
 
     /// Cuts the front off, which ends at `end`: the edit that does it, where it is needed and can be done.
@@ -174,8 +171,8 @@ impl HeldBody {
         })
     }
 
-    /// Lets the body go on with this edit, and its front put back. A body of several pieces that is too large to be
-    /// rewritten is not edited beyond its front: its stream is settled by what it streams.
+    /// Lets the body go on with this edit, and its front put back. A body that is too large to be rewritten is not edited
+    /// beyond its front: its stream is settled by what it streams.
     pub(super) fn release(&mut self, edit: UsageEdit) -> Release {
         self.done = true;
         let front = self.first.get(..self.cut).unwrap_or_default().to_vec();
@@ -188,9 +185,9 @@ impl HeldBody {
             remove: 0,
             insert: front,
         };
-        // All of it is at hand, and its front can be cut off while it is.
-        let at_hand = self.ranges == 1 && ends_at <= FRONT_MAX && self.seen <= BEGINNING_MAX;
-        let reachable = self.reach == Reach::Everywhere || self.seen <= REWRITE_MAX || at_hand;
+        // Where the front ends with the last piece, it can still be cut off and put back.
+        let at_front = self.cut == 0 && ends_at <= FRONT_MAX && self.seen <= BEGINNING_MAX;
+        let reachable = self.reach == Reach::Everywhere || self.seen <= REWRITE_MAX || at_front;
         let mut splices = Vec::new();
         let mut length = self.seen;
         if edit != UsageEdit::None && ends_at <= front.len() {

@@ -92,14 +92,24 @@ fn a_large_body_is_edited_at_its_front_only() {
     let large = vec![b' '; REWRITE_MAX];
     let pieces = [b"{\"a\":".as_slice(), &large, b"}"];
     let whole = pieces.concat();
+    let larger = vec![b' '; BEGINNING_MAX];
     for (pieces, cuts, edit, edited) in [
         (&pieces[..], true, AT_OPEN, true),
-        (&pieces[..], false, AT_OPEN, false),
         (&pieces[..], true, INSIDE, false),
         (&pieces[..], true, UsageEdit::None, false),
         (&[whole.as_slice()], true, AT_OPEN, true),
         (&[whole.as_slice()], true, INSIDE, true),
+        // The front is known with the last piece only.
+        (&[b"".as_slice(), &whole], true, AT_OPEN, true),
+        (&pieces[..], false, AT_OPEN, true),
+        (
+            &[b"{\"a\":".as_slice(), &larger, b"}"],
+            false,
+            AT_OPEN,
+            false,
+        ),
     ] {
+        let whole = pieces.concat();
         let (went_on, release) = pass(pieces, Reach::Front, cuts, edit);
         let expected = if edited {
             apply(&whole, edit)
