@@ -48,7 +48,7 @@ impl Filter {
     }
 
     fn request_body(&mut self, size: usize, ends: bool) -> Result<Action, Status> {
-        let Some(stream) = &mut self.stream else {
+        let Some(stream) = self.stream.as_mut().filter(|s| s.takes_body()) else {
             return Ok(Action::Continue);
         };
         let now = system::now()?;
@@ -57,7 +57,7 @@ impl Filter {
     }
 
     fn request_trailers(&mut self) -> Result<Action, Status> {
-        let Some(stream) = &mut self.stream else {
+        let Some(stream) = self.stream.as_mut().filter(|s| s.takes_body()) else {
             return Ok(Action::Continue);
         };
         let now = system::now()?;

@@ -5,8 +5,8 @@
 //!
 //! # Order of calls
 //! 1. [`Stream::start`] with the request's head. Every call of the request returns a [`RequestAction`].
-//! 2. [`Stream::body_arrived`] whenever more of the body is here, and for its end. What an action asks for is told by
-//!    [`Stream::body_read`], [`Stream::asked`] and [`Stream::answered`], or [`Stream::dropped`].
+//! 2. [`Stream::body_arrived`] whenever more of the body is here, and for its end, while [`Stream::takes_body`]. What an
+//!    action asks for is told by [`Stream::body_read`], [`Stream::asked`] and [`Stream::answered`], or [`Stream::dropped`].
 //! 3. [`Stream::answer_head`], [`Stream::answer_arrived`] and [`Stream::answer_trailers`] for the answer, whoever gives it.
 //!    They return an [`AnswerAction`]; [`Stream::answer_read`] tells what it asks for.
 //! 4. [`Stream::end`], once, from whichever of these points.

@@ -45,6 +45,12 @@ pub(super) struct Refusal {
 }
 
 impl Stream {
+    /// Whether more of the body has to be told. What comes of it after the request has gone on, or was answered, passes.
+    #[must_use]
+    pub fn takes_body(&self) -> bool {
+        self.refusal.is_some() || !self.request.is_done()
+    }
+
     /// `size` bytes of the body are held; `ends` with the last of them.
     pub fn body_arrived(
         &mut self,
@@ -58,7 +64,7 @@ impl Stream {
             refusal.ended = ends;
             return self.drop_held(size);
         }
-        if self.request.is_done() {
+        if !self.takes_body() {
             return RequestAction::Continue;
         }
         self.request.arrived(size, ends);

@@ -28,6 +28,7 @@ fn whatever_its_pieces_a_request_goes_on_with_its_body_and_its_length() {
             assert_eq!(body, expected, "{reach:?} {size}");
             let length = ("content-length", expected.len().to_string());
             assert!(head.contains(&length), "{head:?}");
+            assert!(!stand.stream.takes_body(), "it has gone on");
             assert!(
                 matches!(stand.push(b"", true), Outcome::Forwarded(..)),
                 "nothing is held up"

@@ -41,9 +41,11 @@ fn what_arrives_meanwhile_is_dropped_and_the_reply_comes_at_the_end() {
     );
     assert!(matches!(stand.push(b"{\"model\"", false), Outcome::Held));
     assert!(stand.held.is_empty());
+    assert!(stand.stream.takes_body(), "the rest is dropped");
     assert!(matches!(stand.push(b"", false), Outcome::Held));
     assert_eq!(stand.push(b":1}", true).status(), 401);
     assert!(stand.held.is_empty());
+    assert!(!stand.stream.takes_body(), "it was answered");
     stand.end();
     assert_eq!(
         stand.host.series(),
