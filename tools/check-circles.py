@@ -5,8 +5,8 @@ For each module of each crate, the modules directly below it must form a graph w
 all that is below it, and it uses another where any path in it leads there. Vocabulary stands below, users above.
 
 A path counts wherever it stands, in `use` or in code, when it begins with `crate`, `super`, `self`, or in `use`
-with a module's own name. A name that a module only passes on (`use`, `pub use`) leads to where it is defined. A
-module and its own children are one room: only siblings are compared. Tests are left out. What the check cannot
+with a module's own name. A name that a module only passes on (`use`, `pub use`, by itself or by `*`) leads to where
+it is defined. A module and its own children are one room: only siblings are compared. Tests are left out. What the check cannot
 see is a method call without a path.
 
     tools/check-circles.py [DIRECTORY]
@@ -28,6 +28,7 @@ NOISE = re.compile(
 TEST_ITEM = re.compile(r"#\[cfg\(test\)\]")
 CHILD = re.compile(rf"\bmod\s+({IDENTIFIER})\s*;")
 USE = re.compile(r"\buse\s+([^;]+);")
+ITEM = re.compile(rf"\b(?:struct|enum|union|trait|type|fn|const|static|mod|macro_rules!)\s+({IDENTIFIER})")
 INLINE = re.compile(rf"(?<![\w:])((?:crate|super|self)(?:\s*::\s*{IDENTIFIER})+)")
 
 
@@ -82,6 +83,8 @@ class Crate:
         self.name = name
         self.uses = {}
         self.names = {}
+        self.items = {}
+        self.globs = {}
         for start in ("lib.rs", "main.rs"):
             if (root / start).exists():
                 self.read(("crate",), root / start, root)
@@ -89,12 +92,15 @@ class Crate:
     def read(self, module, file, folder):
         """Reads a module and those that it declares."""
         text = code_of(file)
-        self.uses[module], self.names[module] = [], {}
+        self.uses[module], self.names[module], self.globs[module] = [], {}, []
+        self.items[module] = set(ITEM.findall(text))
         note = lambda path, at: self.uses[module].append((path, f"{file}:{text.count(chr(10), 0, at) + 1}"))
         for found in USE.finditer(text):
             for path, name in flat(found.group(1)):
                 note(path, found.start())
-                if name != "*":
+                if name == "*":
+                    self.globs[module].append(path[:-1])
+                else:
                     self.names[module][name] = path
         for found in INLINE.finditer(USE.sub(lambda use: blank(use.group()), text)):
             note(tuple(re.split(r"\s*::\s*", found.group(1))), found.start())
@@ -124,8 +130,19 @@ class Crate:
                     return None
                 return self.home(at, (*onward, *rest), (*seen, (module, path)))
             elif step != "self":
-                break
+                return self.passed_on(at, step, (*seen, (module, path)))
         return at if at in self.uses else None
+
+    def passed_on(self, module, name, seen):
+        """The module that defines a name of this module's: itself, unless the name comes by a `*`."""
+        if module not in self.uses:
+            return None
+        for path in self.globs[module] if name not in self.items[module] else ():
+            if (module, (*path, name)) not in seen:
+                found = self.home(module, (*path, name), seen)
+                if found and (name in self.items[found] or name in self.names[found]):
+                    return found
+        return module
 
     def siblings(self):
         """For each parent, which of its children use which, and where first."""

@@ -32,6 +32,17 @@ class Circles(unittest.TestCase):
                 "a": "use crate::B;",
                 "b": "use super::a::A;",
             },
+            "a name that comes by a star": {
+                "lib": "mod a; mod b; pub use b::*;",
+                "a": "use crate::B;",
+                "b": "pub struct B; use super::a::A;",
+            },
+            "a name that comes by two stars": {
+                "lib": "mod a; mod b; pub use b::*;",
+                "a": "use super::B;",
+                "b": "mod deep; pub use deep::*; use super::a::A;",
+                "b__deep": "pub(crate) enum B {}",
+            },
             "from below": {"a": "mod deep;", "a__deep": "use super::super::b::B;", "b": "use crate::a::deep::D;"},
             "after a test": {
                 "a": "#[cfg(test)]\nuse x::{Y};\n#[cfg(test)]\nmod tests { fn f() {} }\nuse crate::b::B;",
@@ -56,6 +67,11 @@ class Circles(unittest.TestCase):
                 "b__tests": "use crate::a::A;",
             },
             "another crate of the same name": {"a": "use crate::b::B;", "b": "use a::a; fn f() { a::g() }"},
+            "what the parent itself defines beside a star": {
+                "lib": "mod a; mod b; pub use b::*; pub struct P;",
+                "a": "use crate::P;",
+                "b": "use crate::a::A;",
+            },
             "what the parent itself defines": {"lib": "mod a; mod b; pub struct P;", "a": "use crate::P;", "b": ""},
         }.items():
             with self.subTest(case):
