@@ -6,7 +6,6 @@ use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-use serde_path_to_error::Segment;
 
 use super::{ConfigError, Metering, Policy, Tier};
 use crate::address::AddressSet;
@@ -22,6 +21,7 @@ use crate::request::{EndpointGroup, EndpointSet, UnknownGroup};
 use crate::usage::Weights;
 
 mod bodies;
+mod place;
 mod service;
 
 /// The tiers that exist without being configured: name, requests and tokens a minute.
@@ -151,29 +151,9 @@ pub(super) fn parse(json: &[u8]) -> Result<RawConfig, ConfigError> {
     }
     let mut reader = serde_json::Deserializer::from_slice(json);
     let raw = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|e| error(written(e.path()), e.inner().to_string()))?;
+        .map_err(|e| error(place::written(e.path()), e.inner().to_string()))?;
     reader.end().map_err(|e| error(".".into(), e.to_string()))?;
     Ok(raw)
-}
-
-/// The names that lead to a mistake; `.` for the document itself. A text that ends too early ends below a name that is
-/// not known, which is left out.
-fn written(path: &serde_path_to_error::Path) -> String {
-    let mut written = String::new();
-    for segment in path {
-        let name = match segment {
-            Segment::Unknown => continue,
-            Segment::Seq { .. } => segment.to_string(),
-            _ if written.is_empty() => segment.to_string(),
-            _ => format!(".{segment}"),
-        };
-        written.push_str(&name);
-    }
-    if written.is_empty() {
-        ".".into()
-    } else {
-        written
-    }
 }
 
 fn error(path: String, problem: String) -> ConfigError {
