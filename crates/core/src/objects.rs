@@ -30,7 +30,7 @@ const WIRE_VERSION: u8 = 1;
 const WITH_LINEAGE: u8 = 2;
 
 vocabulary! {
-    /// What kind of thing an object is, as far as settling it goes.
+    /// What kind of thing an object is, as far as settling it goes. The order is that of the wire: a further kind stands at the end.
     #[derive(Serialize, Deserialize)]
     pub enum Kind {
         /// A response, perhaps of work in the background.

@@ -24,7 +24,8 @@ const CLOSED: u64 = 0;
 const PLAIN: u8 = 1;
 
 vocabulary! {
-    /// Whether a key may be used, as its owner set it. Expiry is judged separately, against the clock.
+    /// Whether a key may be used, as its owner set it. Expiry is judged separately, against the clock. The order is that of
+    /// the wire: a further status stands at the end.
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "lowercase")]
     pub enum Status {

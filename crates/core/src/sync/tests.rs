@@ -11,7 +11,7 @@ use crate::limits::LimitOverrides;
 use crate::model::{ModelId, ModelPattern, ModelSet};
 use crate::objects::{BatchWork, Kind, ObjectId, ObjectNote};
 use crate::record::Status;
-use crate::usage::{TokenKind, Tokens, Usage};
+use crate::usage::{TokenKind, Tokens, Usage, UsageSource};
 
 /// Tokens of which each of the first kinds has another count.
 fn each_kind(first: usize) -> Tokens {

@@ -112,7 +112,7 @@ impl Tokens {
 }
 
 vocabulary! {
-    /// How the tokens of an answer are known.
+    /// How the tokens of an answer are known. The order is that of the wire: a further way stands at the end.
     pub enum UsageSource {
         /// The provider's own count of the whole answer; zero tokens for a refusal.
         Exact = "exact",

@@ -53,6 +53,46 @@ fn bound() -> KeyRecord {
 }
 
 #[test]
+fn words_stand_on_the_wire_where_they_stood_in_version_1() {
+    // More can follow; these are sent by their places.
+    assert_eq!(
+        UsageSource::NAMES[..3],
+        ["exact", "lower_bound", "estimated"]
+    );
+    let kinds = [
+        "input",
+        "cached_input",
+        "cache_write",
+        "audio_input",
+        "output",
+        "reasoning",
+        "audio_output",
+    ];
+    assert_eq!(TokenKind::NAMES[..7], kinds);
+    assert_eq!(Status::NAMES[..3], ["active", "suspended", "revoked"]);
+    assert_eq!(
+        Kind::NAMES[..5],
+        ["response", "completion", "batch", "file", "other"]
+    );
+    let estimated = UsageEvent {
+        usage: Usage::Estimated(each_kind(7)),
+        ..event(1)
+    };
+    let bytes = bytes_of(&estimated);
+    assert_eq!(bytes[16], 2);
+    // Behind id, source, status, duration and start.
+    let counts = bytes[31..]
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|n| u32::from_be_bytes(*n));
+    let expected = TokenKind::ALL[..7]
+        .iter()
+        .map(|kind| estimated.usage.tokens().get(*kind) as u32);
+    assert!(counts.take(7).eq(expected), "{bytes:?}");
+}
+
+#[test]
 fn a_service_of_version_1_is_read() {
     // It answers so whatever it is asked, and its records may hold what binds a key.
     for key in [record(1), bound()] {
