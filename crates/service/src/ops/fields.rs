@@ -2,7 +2,7 @@
 
 use gmtech_core::address::{AddressSet, Network};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
-use gmtech_core::key::holds_key;
+use gmtech_core::key::{MIN_SECRET, PREFIX, holds_key};
 use gmtech_core::limits::LimitOverrides;
 use gmtech_core::model::{ModelPattern, ModelSet};
 use gmtech_core::request::{EndpointGroup, EndpointSet};
@@ -19,14 +19,18 @@ const MAX_NAME: usize = 100;
 const MAX_PATTERNS: usize = 64;
 const MAX_MODEL_BUDGETS: usize = 16;
 
-/// Refuses a key that was pasted into the wrong field: what is stored is shown, and logged.
+/// Refuses a key that was pasted into the wrong field: what is stored is shown, and logged. The message says what is taken for
+/// a key, since `gmtech_production` is too.
 pub(super) fn no_key(param: &str, text: &str) -> Result<(), ApiError> {
     if !holds_key(text.as_bytes()) {
         Ok(())
     } else {
         Err(ApiError::invalid(
             param,
-            format!("{param} must not hold a key."),
+            format!(
+                "{param} must not hold a key: {PREFIX} with {MIN_SECRET} or more letters, digits, '_' or '-' behind it is \
+                 taken for one."
+            ),
         ))
     }
 }
@@ -72,13 +76,9 @@ pub(crate) fn email(param: &str, text: &str) -> Result<String, ApiError> {
             && !label.ends_with('-')
     };
     let is_domain = |domain: &str| domain.contains('.') && domain.split('.').all(is_label);
+    no_key(param, text)?;
     match text.split_once('@') {
-        Some((local, domain))
-            if text.len() <= 254
-                && is_local(local)
-                && is_domain(domain)
-                && !holds_key(text.as_bytes()) =>
-        {
+        Some((local, domain)) if text.len() <= 254 && is_local(local) && is_domain(domain) => {
             Ok(text.into())
         }
         _ => Err(ApiError::invalid(
@@ -272,8 +272,9 @@ pub(crate) fn once(
     asked: &impl serde::Serialize,
 ) -> Result<Option<Once>, ApiError> {
     let Some(token) = token else { return Ok(None) };
+    no_key("Idempotency-Key", &token)?;
     let plain = token.bytes().all(|b| matches!(b, b' '..=b'~'));
-    if !(1..=255).contains(&token.len()) || !plain || holds_key(token.as_bytes()) {
+    if !(1..=255).contains(&token.len()) || !plain {
         return Err(ApiError::invalid(
             "Idempotency-Key",
             "Idempotency-Key must be 1 to 255 visible ASCII characters.",
@@ -299,10 +300,14 @@ mod tests {
             email("email", &format!("{pasted}@example.com")).map(drop),
             team("id", pasted).map(drop),
             models(vec!["gpt-4o*".into(), pasted.into()]).map(drop),
+            once(Some(pasted.into()), &()).map(drop),
+            // A name that only looks like a key: the message says why.
+            team("id", "gmtech_production").map(drop),
         ];
         for refusal in refusals {
             let told = format!("{:?}", refusal.expect_err("refused"));
             assert!(!told.contains("0123456789"), "{told}");
+            assert!(told.contains("gmtech_ with 8 or more letters"), "{told}");
         }
         assert!(team("id", "gmtech_demo").is_ok());
     }
