@@ -91,6 +91,11 @@ pub enum Found {
         /// When it said so, monotonic.
         asked_at: Nanos,
     },
+    /// There is such a key, and its record cannot be read here ([`crate::sync::Record::Unreadable`]).
+    Unreadable {
+        /// When the service sent it, monotonic.
+        asked_at: Nanos,
+    },
 }
 
 /// Sync progress.
@@ -160,10 +165,12 @@ pub fn key(
     if entry.flags & HAS_RECORD == 0 {
         return Ok(Some(Found::None { asked_at: entry.at }));
     }
-    let record = KeyRecord::from_wire(&entry.record).ok();
-    Ok(record.map(|record| Found::Record {
-        record: Box::new(record),
-        over_budget: entry.flags & SPENT != 0,
+    Ok(Some(match KeyRecord::from_wire(&entry.record) {
+        Ok(record) => Found::Record {
+            record: Box::new(record),
+            over_budget: entry.flags & SPENT != 0,
+        },
+        Err(_) => Found::Unreadable { asked_at: entry.at },
     }))
 }
 

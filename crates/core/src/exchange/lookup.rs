@@ -61,18 +61,27 @@ pub(super) fn look_up(
         Some(Found::None { asked_at }) if now.saturating_sub(asked_at) < service.unknown_for => {
             Ok(Lookup::Unknown)
         }
+        // It is a key: no answer about it is a 401. The service may send a form of its record that can be read here.
+        Some(Found::Unreadable { asked_at }) => {
+            let is_due = !asked && now.saturating_sub(asked_at) >= service.unknown_for;
+            match is_due && may_ask(store, service, now)? {
+                true => Ok(Lookup::Ask),
+                false => Err(Denial::NotReady),
+            }
+        }
         // The service makes no such keys, and where it knows one all the same the directory has it.
         _ if state.is_complete() && !key.is_well_formed() => Ok(Lookup::Unknown),
         // Asked and nothing learned: the service gave no answer, so that nobody can say that the key is wrong.
         _ if asked => Err(Denial::NotReady),
-        _ => match resolve_budget::may_ask(store, &service.resolves, now) {
-            Ok(true) => Ok(Lookup::Ask),
-            // A flood of questions: what a complete and fresh directory does not know is no key.
-            Ok(false) if state.is_complete() && !is_degraded(&state, now) => Ok(Lookup::Unknown),
-            Ok(false) => Err(Denial::NotReady),
-            Err(_) => Err(Denial::Unavailable),
-        },
+        _ if may_ask(store, service, now)? => Ok(Lookup::Ask),
+        // A flood of questions: what a complete and fresh directory does not know is no key.
+        _ if state.is_complete() && !is_degraded(&state, now) => Ok(Lookup::Unknown),
+        _ => Err(Denial::NotReady),
     }
+}
+
+fn may_ask(store: &impl CounterStore, service: &ServicePolicy, now: Nanos) -> Result<bool, Denial> {
+    resolve_budget::may_ask(store, &service.resolves, now).map_err(|_| Denial::Unavailable)
 }
 
 /// Whether the service has been silent for so long that answers say so.
