@@ -19,7 +19,7 @@ use crate::ident::KeyId;
 
 mod redaction;
 
-pub use redaction::{MIN_SECRET, holds_key, redact, redact_bytes};
+pub use redaction::{MIN_SECRET, holds_key, name_holds_key, redact, redact_bytes};
 
 /// What every key starts with.
 pub const PREFIX: &str = "gmtech_";

@@ -47,6 +47,33 @@ pub fn holds_key(text: &[u8]) -> bool {
     key_at(text).is_some()
 }
 
+/// Whether a key stands in `text`, where `text` should be a name. A word of small letters, such as `gmtech_production`, is a
+/// name here, although [`redact`] hides it: a key's 43 random characters are never without a digit or a capital letter
+/// (once in 10^16), nor are its first eight (once in a thousand).
+///
+/// ```
+/// use gmtech_core::key::name_holds_key;
+///
+/// assert!(!name_holds_key(b"gmtech_production"));
+/// assert!(name_holds_key(b"gmtech_FwrYd9jC"));
+/// ```
+#[must_use]
+pub fn name_holds_key(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(at) = key_at(rest) {
+        let secret = rest.get(at + PREFIX.len()..).unwrap_or_default();
+        let run = secret.iter().take_while(|b| is_key_char(b));
+        if run
+            .clone()
+            .any(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+        {
+            return true;
+        }
+        rest = secret.get(run.count()..).unwrap_or_default();
+    }
+    false
+}
+
 fn key_at(text: &[u8]) -> Option<usize> {
     text.windows(PREFIX.len() + MIN_SECRET).position(|w| {
         w.strip_prefix(PREFIX.as_bytes())

@@ -2,7 +2,7 @@
 
 use gmtech_core::address::{AddressSet, Network};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
-use gmtech_core::key::{MIN_SECRET, PREFIX, holds_key};
+use gmtech_core::key::{MIN_SECRET, PREFIX, name_holds_key};
 use gmtech_core::limits::LimitOverrides;
 use gmtech_core::model::{ModelPattern, ModelSet};
 use gmtech_core::request::{EndpointGroup, EndpointSet};
@@ -20,16 +20,16 @@ const MAX_PATTERNS: usize = 64;
 const MAX_MODEL_BUDGETS: usize = 16;
 
 /// Refuses a key that was pasted into the wrong field: what is stored is shown, and logged. The message says what is taken for
-/// a key, since `gmtech_production` is too.
+/// a key, since `gmtech_staging2024` is too.
 pub(super) fn no_key(param: &str, text: &str) -> Result<(), ApiError> {
-    if !holds_key(text.as_bytes()) {
+    if !name_holds_key(text.as_bytes()) {
         Ok(())
     } else {
         Err(ApiError::invalid(
             param,
             format!(
-                "{param} must not hold a key: {PREFIX} with {MIN_SECRET} or more letters, digits, '_' or '-' behind it is \
-                 taken for one."
+                "{param} must not hold a key: {PREFIX} with {MIN_SECRET} or more letters, digits, '_' or '-' behind it, of \
+                 which one is a digit or a capital letter, is taken for one."
             ),
         ))
     }
@@ -302,7 +302,7 @@ mod tests {
             models(vec!["gpt-4o*".into(), pasted.into()]).map(drop),
             once(Some(pasted.into()), &()).map(drop),
             // A name that only looks like a key: the message says why.
-            team("id", "gmtech_production").map(drop),
+            team("id", "gmtech_staging2024").map(drop),
         ];
         for refusal in refusals {
             let told = format!("{:?}", refusal.expect_err("refused"));
@@ -310,5 +310,6 @@ mod tests {
             assert!(told.contains("gmtech_ with 8 or more letters"), "{told}");
         }
         assert!(team("id", "gmtech_demo").is_ok());
+        assert!(team("id", "gmtech_production").is_ok());
     }
 }
