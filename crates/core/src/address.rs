@@ -1,7 +1,7 @@
 //! Addresses of clients, and the networks from which a key may be used.
 //!
-//! IPv4 and IPv6, one address or a network in CIDR notation (RFC 4632, RFC 4291). An IPv4 address that is written as an
-//! IPv6 one (`::ffff:10.0.0.1`, what a socket that listens on both shows) is that IPv4 address, in clients and in lists.
+//! A network is one address or CIDR notation (RFC 4632, RFC 4291), IPv4 or IPv6. An IPv4-mapped IPv6 address
+//! (`::ffff:10.0.0.1`, as a dual-stack socket reports it) counts as the IPv4 address, both for clients and in lists.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -11,17 +11,25 @@ use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The most networks that a list may hold, as at OpenAI: it is read with every request of its key.
+/// The most networks in one list, the same as OpenAI's limit. The list is read with every request of its key.
 pub const MAX_NETWORKS: usize = 50;
 
-/// The bits in front of an IPv4 address that is written as an IPv6 one.
+/// The length of the prefix before the IPv4 address in an IPv4-mapped IPv6 address, in bits.
 const MAPPED_BITS: u8 = 96;
 
-/// One address or network. Its text form is CIDR notation, without the length where it is one address.
+/// One address or network. Its text form is CIDR notation, or the address alone if it is a single one.
+///
+/// ```
+/// use gmtech_core::address::{Network, of_peer};
+///
+/// let network: Network = "10.0.0.0/8".parse().unwrap();
+/// assert!(network.contains(of_peer(b"[::ffff:10.1.2.3]:443").unwrap()));
+/// assert!("10.0.0.1/8".parse::<Network>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network(IpNet);
 
-/// Why a text is no network.
+/// Why a text is not a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidNetwork {
     /// Neither an address nor CIDR notation.
@@ -29,18 +37,18 @@ pub enum InvalidNetwork {
         "must be an IP address (203.0.113.7, 2001:db8::1) or a network (203.0.113.0/24, 2001:db8::/32)"
     )]
     Unreadable,
-    /// Bits of the address stand behind the network's length, so that it is not clear which of both is meant.
+    /// The address has bits set beyond the prefix length, so it could mean the address or the network.
     #[error(
-        "has address bits behind its length: write {network} for the network, or the address alone"
+        "has address bits set beyond its prefix length: write {network} for the network, or the address alone"
     )]
     HostBits {
-        /// The network that the length makes of it.
+        /// The network with these bits cleared.
         network: Network,
     },
 }
 
 impl Network {
-    /// Whether the address is one of the network's.
+    /// Whether the network contains the address. An IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
@@ -64,7 +72,7 @@ impl FromStr for Network {
     }
 }
 
-/// A network of mapped IPv4 addresses as the IPv4 network that it is.
+/// Converts a network of IPv4-mapped IPv6 addresses to the IPv4 network. Other networks stay as they are.
 fn unmapped(network: IpNet) -> IpNet {
     let inner = |mapped: Ipv6Addr| {
         let len = network.prefix_len().checked_sub(MAPPED_BITS)?;
@@ -114,14 +122,14 @@ pub struct AddressSet(Vec<Network>);
 
 /// More networks than a list may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("holds more than {MAX_NETWORKS} networks: combine neighbours to larger ones")]
+#[error("holds more than {MAX_NETWORKS} networks: combine adjacent ones to larger networks")]
 pub struct TooManyNetworks;
 
 impl AddressSet {
-    /// A list of networks.
+    /// Makes a list of networks.
     ///
     /// # Errors
-    /// [`TooManyNetworks`] beyond [`MAX_NETWORKS`].
+    /// [`TooManyNetworks`] if there are more than [`MAX_NETWORKS`].
     pub fn new(networks: Vec<Network>) -> Result<Self, TooManyNetworks> {
         if networks.len() > MAX_NETWORKS {
             return Err(TooManyNetworks);
@@ -155,8 +163,8 @@ impl From<AddressSet> for Vec<Network> {
     }
 }
 
-/// The address in what Envoy calls a peer: `203.0.113.7:443`, `[2001:db8::1]:443`, or an address alone. `None` where the
-/// peer is no IP address, such as a client on a Unix domain socket.
+/// Reads the address from Envoy's text for a peer: `203.0.113.7:443`, `[2001:db8::1]:443`, or an address alone. `None`
+/// if the peer has no IP address, such as a client on a Unix domain socket.
 #[must_use]
 pub fn of_peer(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;

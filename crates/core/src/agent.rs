@@ -1,13 +1,18 @@
-//! What a worker keeps beyond one stream, and how it keeps in touch with the key service.
+//! The state of a worker that outlives a stream, and its contact with the key service: polls, usage events, renewals of
+//! places in flight, and counts of held bodies.
 //!
-//! Sans IO: events and answers go in, what is to be sent comes out, and the present is an argument. A host carries it out and
-//! decides nothing.
+//! The agent does no IO: events and answers go in, calls to send come out, and the time is an argument. The host sends
+//! the calls and decides nothing.
 //!
 //! # Order of calls
-//! [`Agent::configured`] and [`Agent::retired`] say which configurations live. [`Agent::tick`] comes every [`TICK`] from each
-//! of them, and [`Agent::answered`] for each call that has ended. After either, the host sends what [`Agent::poll`] gives
-//! until there is none, and says of each call whether it was [`sent`](Agent::sent). A call lives no longer than the
-//! configuration in whose name it was sent.
+//! The host calls [`Agent::configured`] when a configuration comes into force and [`Agent::retired`] when it is gone.
+//! It calls [`Agent::tick`] every [`TICK`] for each configuration, and [`Agent::answered`] when a call has ended. After
+//! either of these, it calls [`Agent::poll`] until that returns `None`, sends each call, and reports with
+//! [`Agent::sent`] whether that succeeded. A call ends with the configuration that sent it.
+//!
+//! # Failure policy
+//! A call that fails is retried: the poller and the outbox each pause, and double the pause at each failure. If a place
+//! in flight cannot be renewed, a warning is logged, and the next renewal tries again.
 
 use crate::config::ServicePolicy;
 use crate::holding::Holding;
@@ -28,22 +33,22 @@ use poller::Poller;
 use renewal::Renewal;
 use services::Services;
 
-/// How often each configuration looks what there is to do.
+/// The interval of [`Agent::tick`].
 pub const TICK: Nanos = 100_000_000;
 
-/// Names a call in what is said of it afterwards.
+/// Identifies a call between [`Agent::poll`] and [`Agent::sent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallId(Errand);
+pub struct CallId(Purpose);
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Errand {
+enum Purpose {
     Poll,
     Post(PostId),
 }
 
-/// All that a worker keeps beyond one stream. It belongs to the worker and not to a configuration: those come and go, and
-/// two of them live side by side while one is replaced.
+/// The state of a worker that outlives a stream. It belongs to the worker and not to a configuration, because two
+/// configurations are in force while one replaces the other.
 #[derive(Debug)]
 pub struct Agent {
     services: Services,
@@ -51,14 +56,14 @@ pub struct Agent {
     outbox: Outbox,
     pub(crate) renewal: Renewal,
     pub(crate) holding: Holding,
-    /// What tells this worker from others, and how many events it has named.
+    /// The worker's random seed, and the number of event ids made so far.
     ids: (u64, u64),
-    /// Events are sent that fill no batch yet.
+    /// Whether the next polls also send batches that are not full.
     flushes: bool,
 }
 
 impl Agent {
-    /// For a worker that shares this random `seed` with no other.
+    /// Makes the agent of a worker. `seed` is random, and no other worker may have the same one.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
@@ -72,19 +77,19 @@ impl Agent {
         }
     }
 
-    /// A configuration is in force, with a service or without.
+    /// Notes that a configuration is in force. `service` is its key service, if it has one.
     pub fn configured(&mut self, config: u32, service: Option<&ServicePolicy>) {
         self.services.configured(config, service);
     }
 
-    /// A configuration is gone, and with it the answers to what was sent in its name: another one goes on with it.
+    /// Notes that a configuration is gone. Its calls get no answer any more; another configuration repeats them.
     pub fn retired(&mut self, config: u32) {
         self.services.retired(config);
         self.poller.retired(config);
         self.outbox.retired(config);
     }
 
-    /// Time passes.
+    /// Renews places in flight, takes or renews the poll lease, and takes back calls that got no answer in time.
     pub fn tick(&mut self, host: &(impl CounterStore + Telemetry), now: Nanos) {
         if self.renewal.tick(host, now) > 0 {
             host.warn("a place in flight could not be renewed");
@@ -96,7 +101,8 @@ impl Agent {
         self.flushes = true;
     }
 
-    /// The next call that is to be sent in the name of `config`; `None` once there is none, and nothing more is counted.
+    /// Returns the next call that `config` should send; `None` if there is none. Before it returns `None`, it reports
+    /// the counts of usage events since the last tick as metrics.
     pub fn poll(
         &mut self,
         config: u32,
@@ -106,11 +112,11 @@ impl Agent {
         if let Some(service) = self.services.current()
             && let Some(call) = self.poller.poll(config, service, host, now)
         {
-            return Some((CallId(Errand::Poll), call));
+            return Some((CallId(Purpose::Poll), call));
         }
         let post = self.outbox.poll(config, &self.services, self.flushes, now);
         if let Some(post) = post {
-            let id = CallId(Errand::Post(post.id));
+            let id = CallId(Purpose::Post(post.id));
             return Some((id, post.into_call()));
         }
         if std::mem::take(&mut self.flushes) {
@@ -127,16 +133,16 @@ impl Agent {
         None
     }
 
-    /// A call was sent as the host's call of that number, or could not be.
+    /// Reports that the host sent the call; `call` is the host's number for it, or `None` if it could not be sent.
     pub fn sent(&mut self, id: CallId, call: Option<u32>, now: Nanos) {
         match (id.0, call) {
-            (Errand::Poll, call) => self.poller.sent(call, now),
-            (Errand::Post(id), Some(call)) => self.outbox.sent(id, call),
-            (Errand::Post(id), None) => self.outbox.failed(id, now),
+            (Purpose::Poll, call) => self.poller.sent(call, now),
+            (Purpose::Post(id), Some(call)) => self.outbox.sent(id, call),
+            (Purpose::Post(id), None) => self.outbox.failed(id, now),
         }
     }
 
-    /// A call has ended: with the body of a success, or with `None`.
+    /// Reports that a call has ended. `answer` is the body of a 2xx answer, or `None` after any failure.
     pub fn answered(
         &mut self,
         call: u32,
@@ -149,20 +155,20 @@ impl Agent {
         }
     }
 
-    /// A new event's id: unique without randomness of its own.
+    /// Makes the id of a new event, from the seed and a count.
     pub(crate) fn new_id(&mut self) -> [u8; 16] {
         let (seed, count) = &mut self.ids;
         *count = count.wrapping_add(1);
         (u128::from(*seed) << 64 | u128::from(*count)).to_be_bytes()
     }
 
-    /// The stream holds nothing any more: no part of a body, and no place in flight.
+    /// Forgets what the stream holds: its place in flight and its part of the counted bodies.
     pub(crate) fn release(&mut self, stream: u32) {
         self.renewal.release(stream);
         self.holding.release(stream);
     }
 
-    /// Queues an event for the service of the policy that it was made under.
+    /// Queues an event for `service`, the service of the policy under which the event was made.
     pub(crate) fn push(&mut self, event: UsageEvent, service: &ServicePolicy, now: Nanos) {
         self.outbox.push(event, service, &self.services, now);
     }

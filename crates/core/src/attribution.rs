@@ -1,8 +1,8 @@
 //! Attribution: the sole owner of the `x-gmtech-*` names.
 //!
-//! Whatever a client sends under these names, or under a name that some upstream would read as one of
-//! them (`x_gmtech_team_id`), is removed first; then the gate's own are set. The client's key and the
-//! account headers that belong to it go too: the provider's key is Envoy's to add.
+//! Headers of the client with these names are removed, also in spellings that some upstreams read alike
+//! (`x_gmtech_team_id`). Then the gate sets its own. The client's key and account headers are removed too; Envoy adds
+//! the provider's key.
 
 use crate::auth::{CredentialHeader, Principal};
 use crate::head::{Head, HeadEdits};
@@ -17,35 +17,37 @@ pub const TIER: &str = "x-gmtech-tier";
 /// The model that was checked; Envoy can route on it.
 pub const MODEL: &str = "x-gmtech-model";
 
-/// On answers: the gate decides by what the key service said some time ago.
+/// On answers: the key service has been silent, and the gate decides by its last known state.
 pub const DEGRADED: &str = "x-gmtech-degraded";
 
-const OURS: &[u8] = b"x-gmtech-";
+const RESERVED: &[u8] = b"x-gmtech-";
 
-/// Account headers of OpenAI's own: they name the client's account, which is not the provider's.
-const ACCOUNT: [&str; 2] = ["openai-organization", "openai-project"];
+/// OpenAI's account headers. They name the client's account, but the provider's key belongs to the operator's.
+const ACCOUNT_HEADERS: [&str; 2] = ["openai-organization", "openai-project"];
 
-/// What some upstreams, Google's among them, obey in place of the method: the endpoint that was judged would not be
-/// the one that is called.
-const METHOD: [&str; 3] = [
+/// Headers that some upstreams, such as Google's, obey in place of the method. With them the upstream could serve
+/// another endpoint than the gate has checked.
+const METHOD_OVERRIDES: [&str; 3] = [
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
 ];
 
-/// Whether a header name claims an identity that only the gate may give: `x-gmtech-…` with any mixture
-/// of case, `-` and `_`, since CGI-like upstreams read these alike.
+/// Whether a header name is reserved for the gate: `x-gmtech-…` in any letter case, with `_` for `-` anywhere, since
+/// CGI-like upstreams do not distinguish these.
 #[must_use]
 pub fn is_reserved(name: &[u8]) -> bool {
-    name.len() >= OURS.len()
-        && OURS.iter().zip(name).all(|(ours, theirs)| match theirs {
-            b'_' => *ours == b'-',
-            b => *ours == b.to_ascii_lowercase(),
-        })
+    name.len() >= RESERVED.len()
+        && RESERVED
+            .iter()
+            .zip(name)
+            .all(|(ours, theirs)| match theirs {
+                b'_' => *ours == b'-',
+                b => *ours == b.to_ascii_lowercase(),
+            })
 }
 
-/// What to change in the request's head so that it carries the gate's attribution and no identity of the
-/// client's.
+/// Returns the edits that remove the client's identity from the head and set the gate's attribution.
 #[must_use]
 pub fn forward(
     head: &Head<'_>,
@@ -58,7 +60,10 @@ pub fn forward(
             || CredentialHeader::ALL
                 .iter()
                 .any(|h| name == h.name().as_bytes())
-            || ACCOUNT.iter().chain(&METHOD).any(|h| name == h.as_bytes())
+            || ACCOUNT_HEADERS
+                .iter()
+                .chain(&METHOD_OVERRIDES)
+                .any(|h| name == h.as_bytes())
     };
     for name in head.names().filter(|n| identity(n)) {
         if !edits.remove.iter().any(|known| **known == *name) {
@@ -99,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn identities_of_the_client_are_removed_each_once() {
+    fn each_identity_header_of_the_client_is_removed_once() {
         let names = [
             ":path",
             "x-gmtech-team-id",

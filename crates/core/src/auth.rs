@@ -1,7 +1,8 @@
-//! Authentication: finds the credential in a head, and judges the record that its digest led to.
+//! Authentication: finds the credential in a head, and judges the record of its key.
 //!
-//! A credential that is not accepted always gets the same status and code; only the message says which
-//! mistake it looks like, and never shows a byte of it.
+//! # Failure policy
+//! Every credential that is not accepted gets the same status and code. Only the message differs: it names the likely
+//! mistake, and never shows a byte of the credential.
 
 use crate::head::Head;
 use crate::ident::{KeyId, TeamId, TierName};
@@ -11,18 +12,18 @@ use crate::record::{KeyRecord, Status};
 /// A header that can carry a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialHeader {
-    /// `authorization: Bearer KEY` (RFC 6750), what every OpenAI SDK sends.
+    /// `authorization: Bearer KEY` (RFC 6750), as every OpenAI SDK sends it.
     Authorization,
-    /// `x-api-key: KEY`, what the Anthropic SDKs send.
+    /// `x-api-key: KEY`, as the Anthropic SDKs send it.
     XApiKey,
-    /// `api-key: KEY`, what the Azure OpenAI clients send.
+    /// `api-key: KEY`, as the Azure OpenAI clients send it.
     ApiKey,
-    /// `x-goog-api-key: KEY`, what the Gemini SDKs send.
+    /// `x-goog-api-key: KEY`, as the Gemini SDKs send it.
     XGoogApiKey,
 }
 
 impl CredentialHeader {
-    /// All of them: whichever are accepted, every one is removed before the upstream sees the request.
+    /// All of them. Every one is removed before the request goes upstream, whether it is accepted or not.
     pub const ALL: [Self; 4] = [
         Self::Authorization,
         Self::XApiKey,
@@ -42,7 +43,7 @@ impl CredentialHeader {
     }
 }
 
-/// Why no active key was presented. All are 401 `invalid_api_key`.
+/// Why a request has no active key. All are 401 `invalid_api_key`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
     /// No credential header at all.
@@ -50,17 +51,17 @@ pub enum InvalidKey {
         "no key was sent. Send it in the header 'Authorization: Bearer gmtech_...' (the api_key of an OpenAI client)."
     )]
     Missing,
-    /// A key came in a header that is not accepted here.
+    /// A key was sent in a header that the configuration does not accept.
     #[error(
         "the key was sent in another header. Send it as 'Authorization: Bearer gmtech_...' (the auth_token of an Anthropic client)."
     )]
     OtherHeader,
-    /// `Basic …`, or a bare key.
+    /// Another scheme than `Bearer` (`Basic …`), or a key without a scheme.
     #[error(
         "the Authorization header does not use the Bearer scheme. Write 'Authorization: Bearer gmtech_...'."
     )]
     OtherScheme,
-    /// `Bearer` and nothing.
+    /// `Bearer` without a key.
     #[error(
         "the Authorization header holds no key after 'Bearer'. Is the variable that holds your key empty?"
     )]
@@ -76,7 +77,7 @@ pub enum InvalidKey {
     /// White space within the key.
     #[error("there is white space inside the key. Copy it again, as one word.")]
     WhiteSpace,
-    /// Two credentials that are not the same.
+    /// Several credentials that differ.
     #[error("several keys were sent. Send exactly one.")]
     Several,
     /// Another provider's key.
@@ -95,7 +96,7 @@ pub enum InvalidKey {
         "the key looks mistyped or cut: its length or its check digits are wrong. Copy it again."
     )]
     Mistyped,
-    /// Well formed, but in no table.
+    /// Well formed, but not known.
     #[error(
         "the key is not active: no such key is known here. It may belong to another environment or have been deleted."
     )]
@@ -106,7 +107,7 @@ pub enum InvalidKey {
     /// Past its expiry.
     #[error("the key is not active: it has expired. Create a new one on the API keys page.")]
     Expired,
-    /// A key in the URL, where proxies and logs see it.
+    /// The URL contains a key. Proxies and logs record URLs.
     #[error(
         "the URL contains a key. URLs end up in logs: revoke that key, and send a new one in the Authorization header."
     )]
@@ -116,13 +117,13 @@ pub enum InvalidKey {
 /// Why a known key may not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// 401: it is not, or no longer, an active key.
+    /// 401: the key is not active.
     Invalid(InvalidKey),
-    /// 403: it was revoked.
+    /// 403: the key was revoked.
     Revoked,
 }
 
-/// Who a request is attributed to. Only [`judge`] makes one, so whoever holds it has authenticated.
+/// The authenticated key that a request is attributed to. Only [`judge`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     record: KeyRecord,
@@ -135,7 +136,7 @@ impl Principal {
         &self.record.id
     }
 
-    /// Whose limits its requests count for ([`KeyRecord::account`]).
+    /// The key whose limits its requests count against ([`KeyRecord::account`]).
     #[must_use]
     pub fn account(&self) -> &KeyId {
         self.record.account()
@@ -160,10 +161,10 @@ impl Principal {
     }
 }
 
-/// Finds the one credential among the `accepted` headers.
+/// Finds the one credential in the `accepted` headers. Several headers may hold it, if all hold the same key.
 ///
 /// # Errors
-/// [`InvalidKey`] says which mistake it looks like.
+/// [`InvalidKey`] names the likely mistake.
 pub fn credential(head: &Head<'_>, accepted: &[CredentialHeader]) -> Result<ApiKey, InvalidKey> {
     if holds_key(head.target()) {
         return Err(InvalidKey::InUrl);
@@ -193,10 +194,10 @@ pub fn credential(head: &Head<'_>, accepted: &[CredentialHeader]) -> Result<ApiK
     })
 }
 
-/// Judges the record that `key` led to, at `wall` seconds since the Unix epoch.
+/// Judges the `record` of `key` (`None` if the key is not known). `wall` is the time in seconds since the Unix epoch.
 ///
 /// # Errors
-/// [`Refused`] where there is no record, or it says that the key may not pass.
+/// [`Refused`] if there is no record, or if the key is suspended, revoked or expired.
 pub fn judge(key: &ApiKey, record: Option<&KeyRecord>, wall: u64) -> Result<Principal, Refused> {
     let Some(record) = record else {
         return Err(Refused::Invalid(if key.is_well_formed() {
@@ -218,8 +219,8 @@ pub fn judge(key: &ApiKey, record: Option<&KeyRecord>, wall: u64) -> Result<Prin
     })
 }
 
-/// The key of an `authorization` value. The scheme's case, several spaces after it and white space at the
-/// end do not matter, since SDKs send them.
+/// Reads the key from an `authorization` value. Any letter case of the scheme, several spaces after it and trailing
+/// white space are accepted, since SDKs send them.
 fn bearer(value: &[u8]) -> Result<ApiKey, InvalidKey> {
     let value = value.trim_ascii();
     if value.is_empty() {

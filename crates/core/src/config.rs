@@ -1,11 +1,11 @@
 //! The filter's configuration: raw as an operator writes it, then compiled to a [`Policy`].
 //!
-//! What it is: strict. A field that is not known, a value out of range, a name that leads nowhere is an
-//! error that names its place (`keys.1f…9c.tier`), since a limit that silently does nothing is worse than
-//! a refused configuration. It is either wholly compiled or not at all.
+//! It is strict. An unknown field, a value out of range or a name that is not defined is an error that names its place
+//! (`keys.1f…9c.tier`): a limit that silently has no effect is worse than a refused configuration. A document is
+//! compiled as a whole or not at all.
 //!
 //! # Failure policy
-//! A refused configuration leaves the previous one in force: Envoy keeps it.
+//! When a configuration is refused, Envoy keeps the previous one in force.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,37 +29,37 @@ use crate::usage::Weights;
 
 mod raw;
 
-/// A mistake in the configuration: where, and what would be right.
+/// A mistake in the configuration: its place, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("configuration refused at `{path}`: {problem}")]
 pub struct ConfigError {
-    /// The place, as a path of field names; `.` is the whole document.
+    /// The place as a path of field names; `.` stands for the whole document.
     pub path: String,
     /// What is wrong there.
     pub problem: String,
 }
 
-/// What a tier allows.
+/// A tier: the limits and models of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tier {
     /// Requests a minute.
     pub requests_per_minute: NonZeroU32,
-    /// Requests at once; a minute's by default.
+    /// Requests at once; by default as many as in a minute.
     pub requests_burst: Option<NonZeroU32>,
     /// Tokens a minute.
     pub tokens_per_minute: NonZeroU32,
-    /// Tokens at once; a minute's by default.
+    /// Tokens at once; by default as many as in a minute.
     pub tokens_burst: Option<NonZeroU32>,
-    /// Requests under way at once; no cap by default.
+    /// Requests in flight at once; not limited by default.
     pub max_in_flight: Option<NonZeroU32>,
-    /// The models that it may use.
+    /// The models that its keys may use.
     pub models: ModelSet,
 }
 
 impl Tier {
-    /// The limits of a key of this tier. A rate that the key overrides comes with a burst of its own size,
-    /// unless the key says otherwise. What is out of range is held to the range: a record of the service was
-    /// written by somebody who does not know the tier.
+    /// Returns the limits of a key of this tier. A rate that `key` overrides has a burst of the same size, unless `key`
+    /// sets the burst too. Values out of range are clamped, because the key service writes records without knowing the
+    /// tier.
     #[must_use]
     pub fn limits(&self, key: &LimitOverrides) -> Limits {
         Limits {
@@ -78,7 +78,7 @@ impl Tier {
         }
     }
 
-    /// Its limits, as a key would write them.
+    /// The tier's limits in the form of a key's overrides.
     fn as_overrides(&self) -> LimitOverrides {
         LimitOverrides {
             requests_per_minute: Some(self.requests_per_minute),
@@ -101,7 +101,14 @@ fn limit(tier: RateAndBurst<NonZeroU32>, key: RateAndBurst<Option<NonZeroU32>>) 
     burst.map_or(limit, |b| limit.with_burst(b))
 }
 
-/// The compiled configuration: all that the gate decides by.
+/// The compiled configuration: everything the gate decides by.
+///
+/// ```
+/// use gmtech_core::config::Policy;
+///
+/// let mistake = Policy::from_json(br#"{"tiers": {"free": {"request_per_minute": 3}}}"#).unwrap_err();
+/// assert_eq!(mistake.path, "tiers.free.request_per_minute");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Policy {
     tiers: HashMap<TierName, Tier>,
@@ -116,41 +123,41 @@ pub struct Policy {
     service: Option<ServicePolicy>,
 }
 
-/// How the key service is reached and relied on.
+/// How the key service is reached, and how long its last state is relied on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePolicy {
     /// Envoy's name of its cluster.
     pub cluster: String,
-    /// What the proxies show it.
+    /// The token by which the proxies authenticate to it.
     pub token: SyncToken,
-    /// For how long the last known keys are relied on without hesitation.
+    /// How long the last known keys stay valid without an answer of the service, in nanoseconds.
     pub max_stale: Nanos,
-    /// What happens after that.
+    /// What happens after [`Self::max_stale`].
     pub when_stale: WhenStale,
-    /// How often the service may be asked about single keys.
+    /// How often the service may be asked about single keys and objects.
     pub resolves: Limit,
-    /// For how long a key stays unknown before it is asked about again.
+    /// How long "no such key" is believed before the service is asked again, in nanoseconds.
     pub unknown_for: Nanos,
-    /// How many bytes of usage events a VM holds until the service has them.
+    /// The most bytes of usage events that a worker holds until the service has confirmed them.
     pub usage_memory: usize,
 }
 
-/// What happens when the service has been silent for longer than allowed.
+/// What happens when the service has been silent for longer than [`ServicePolicy::max_stale`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenStale {
-    /// Go on with what is known.
+    /// Go on with the last known keys.
     Allow,
     /// Refuse with a retryable 503.
     Refuse,
 }
 
-/// The token of the proxies: a secret.
+/// The token by which proxies authenticate to the key service. It is a secret; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SyncToken(String);
 
 impl SyncToken {
-    /// The secret itself, for the request that shows it.
+    /// The secret itself, for the `authorization` header.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -163,21 +170,21 @@ impl fmt::Debug for SyncToken {
     }
 }
 
-/// How tokens are estimated, weighed and asked for.
+/// How tokens are estimated and weighted, and whether streams are asked to report them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metering {
-    /// Tokens of output to reserve for a key and model of which nothing was learned yet.
+    /// Tokens of output to reserve for a key and model without a forecast.
     pub default_output: u64,
-    /// What a token of each kind counts.
+    /// The weight of a token of each kind.
     pub weights: Weights,
     /// Whether the upstream is asked for the usage of streams.
     pub include_usage: bool,
-    /// Models whose upstreams refuse to be asked.
+    /// Models whose upstreams refuse this option.
     pub include_usage_except: ModelSet,
 }
 
 impl Policy {
-    /// Reads and compiles a JSON document; an empty one is all defaults.
+    /// Reads and compiles a JSON document. An empty document gives the defaults.
     ///
     /// # Errors
     /// [`ConfigError`] at the first mistake.
@@ -185,7 +192,7 @@ impl Policy {
         raw::parse(json)?.compile()
     }
 
-    /// The tier of that name.
+    /// The tier with this name.
     #[must_use]
     pub fn tier(&self, name: &TierName) -> Option<&Tier> {
         self.tiers.get(name)
@@ -197,7 +204,7 @@ impl Policy {
         self.keys.get(digest)
     }
 
-    /// How many keys are inline.
+    /// The number of inline keys.
     #[must_use]
     pub fn key_count(&self) -> usize {
         self.keys.len()
@@ -208,20 +215,20 @@ impl Policy {
         self.tiers.keys()
     }
 
-    /// What to do with a path; the first rule that matches decides, none refuses.
+    /// Returns what to do with a path. The first rule that matches decides; a path without a rule is refused.
     #[must_use]
     pub fn path_action(&self, path: &[u8]) -> PathAction {
         let rule = self.paths.iter().find(|rule| rule.matches(path));
         rule.map_or(PathAction::Refused, |rule| rule.action)
     }
 
-    /// Whether the endpoints of the group may be called, on paths that are metered.
+    /// Whether endpoints of the group may be called on metered paths.
     #[must_use]
     pub fn is_open(&self, group: EndpointGroup) -> bool {
         self.endpoints.contains(group)
     }
 
-    /// Whether every key may reach objects whose maker is not known, and lists of all objects.
+    /// Whether every key may reach objects of unknown makers, and lists of all objects.
     #[must_use]
     pub fn allows_unknown_objects(&self) -> bool {
         self.unknown_objects
@@ -233,19 +240,19 @@ impl Policy {
         self.allow_upgrades
     }
 
-    /// The key service; without one, only inline keys exist.
+    /// The key service; `None` if there are inline keys only.
     #[must_use]
     pub fn service(&self) -> Option<&ServicePolicy> {
         self.service.as_ref()
     }
 
-    /// How tokens are estimated, weighed and asked for.
+    /// How tokens are estimated and weighted, and whether streams are asked to report them.
     #[must_use]
     pub fn metering(&self) -> &Metering {
         &self.metering
     }
 
-    /// How much of requests' bodies a worker may hold.
+    /// The bounds of the request bodies that a worker may hold.
     #[must_use]
     pub fn bodies(&self) -> &Bounds {
         &self.bodies

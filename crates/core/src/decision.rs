@@ -1,12 +1,12 @@
-//! The decisions of the gate: one for each request. Their names stand in the access log, in metrics, in usage events and
-//! in the sums of the key service.
+//! The decisions of the gate: each request has one. The access log, metrics, usage events and the key service's sums
+//! use their names.
 
 use crate::vocabulary::vocabulary;
 
 vocabulary! {
-    /// What the gate decided about a request.
+    /// A decision about a request.
     ///
-    /// A refusal's status and message are its [`crate::denial::Denial`]'s; several of those can share a decision.
+    /// The status and message of a refusal are in [`crate::denial::Denial`]. Several denials can share a decision.
     ///
     /// ```
     /// use gmtech_core::decision::{Decision, Outcome};
@@ -84,7 +84,7 @@ pub enum Outcome {
 }
 
 impl Decision {
-    /// Whether it admits or refuses.
+    /// Whether the decision admits or refuses the request, or does neither.
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         match self {
@@ -96,7 +96,7 @@ impl Decision {
         }
     }
 
-    /// What Envoy logs as `%RESPONSE_CODE_DETAILS%` where the gate answers: the name behind `gmtech_`.
+    /// The text for Envoy's `%RESPONSE_CODE_DETAILS%` when the gate answers: `gmtech_` and the name.
     #[must_use]
     pub fn details(self) -> String {
         format!("gmtech_{}", self.name())
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_a_word_of_its_own_that_leads_back() {
+    fn names_are_unique_and_name_their_decision() {
         for decision in Decision::ALL {
             assert_eq!(Decision::named(decision.name()), Some(decision));
             let is_word = |b: u8| b.is_ascii_lowercase() || b == b'_';

@@ -1,9 +1,9 @@
-//! Every refusal of the gate: status, type, code, message and headers, in the shape that its client reads.
+//! Every refusal of the gate: status, type, code, message and headers, in the form that the client's SDK reads.
 //!
-//! The exception that an SDK raises depends on the status, and with some (LiteLLM) on words of OpenAI's in the
-//! message; its text on `error.message`; and whether it tries again on `retry-after` and `x-should-retry`. So
-//! these are exact: a message begins with OpenAI's own phrase, where there is one, and goes on with a fixed
-//! sentence that names the fix, and never a byte of a credential.
+//! An SDK chooses its exception by the status; some (LiteLLM) also look for OpenAI's words in the message. It shows
+//! `error.message`, and decides by `retry-after` and `x-should-retry` whether to try again. So these are exact: a
+//! message begins with OpenAI's own phrase, if there is one, and continues with a fixed sentence that names the fix. It
+//! never contains a byte of a credential.
 
 mod anthropic;
 mod dialect;
@@ -35,7 +35,7 @@ use crate::time::SECOND;
 /// The methods that pass.
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// On a refusal by a limit: whose limit it is, by [`Scope::name`](crate::limiter::Scope::name).
+/// The header that names the scope of a limit that refused, by [`Scope::name`](crate::limiter::Scope::name).
 const LIMIT_SCOPE: &str = "x-ratelimit-scope";
 
 const KEYS_PAGE: &str = "https://app.gmtech.com/users/api-keys/";
@@ -45,7 +45,7 @@ const KEYS_PAGE: &str = "https://app.gmtech.com/users/api-keys/";
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
-    /// Headers beside the status, lower-case names and visible ASCII values.
+    /// The headers, with lower-case names and visible ASCII values.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: String,
@@ -65,7 +65,7 @@ pub enum Denial {
     AddressNotAllowed {
         /// The key.
         key: KeyId,
-        /// The client's address; `None` where it has none.
+        /// The client's address; `None` if it has none.
         address: Option<IpAddr>,
     },
     /// 403: the key may not use endpoints of the group.
@@ -82,21 +82,21 @@ pub enum Denial {
         /// The model asked for.
         model: ModelId,
     },
-    /// 400, 413 or 415: a body that is too large, could be read in two ways, or not at all.
+    /// 400, 413 or 415: a body that is too large, ambiguous or unreadable.
     Body(BodyError),
     /// 429: a limit of requests, tokens or requests in flight.
     Limit(Box<LimitHit>),
-    /// 429: more of the key's bodies are on their way at once than may be held.
+    /// 429: the key's request bodies together exceed the bound of what may be held.
     BodiesOfKey {
         /// The key.
         key: KeyId,
         /// Its team.
         team: TeamId,
-        /// What may be held of them, in bytes.
+        /// The bound, in bytes.
         limit: u64,
-        /// What its other requests have.
+        /// Bytes of the key's other requests.
         used: u64,
-        /// What this one has or announces.
+        /// Bytes of this request: received or announced, whichever is more.
         requested: u64,
     },
     /// 429: the team's credit, or the key's budget, is spent.
@@ -124,16 +124,16 @@ pub enum Denial {
         /// The group that it belongs to.
         group: EndpointGroup,
     },
-    /// 404: an object of the provider's that the team has not made, or nobody.
+    /// 404: a provider's object that was made by another team, or does not exist.
     NoSuchObject {
-        /// What it would be.
+        /// The kind of object, by its path.
         kind: objects::Kind,
         /// Its id as written in the path, without keys.
         id: String,
     },
-    /// 400: a body that names such an object.
+    /// 400: a body that names an object of another team, or one that does not exist.
     NoSuchReference(Names),
-    /// 404: a list of what all teams have made.
+    /// 404: a list of the objects of all teams.
     ObjectList {
         /// The path as sent, without query and keys.
         path: String,
@@ -145,13 +145,13 @@ pub enum Denial {
     },
     /// 400: WebSocket and other upgrades are off.
     Upgrade,
-    /// 502: the upstream's list of models, of which a part may be shown, cannot be read.
+    /// 502: the upstream's list of models must be filtered and cannot be read.
     UnreadableModels,
-    /// 503: the key service has not said yet, or not for too long, which keys there are.
+    /// 503: the key service has not delivered the keys yet, or has been silent for too long.
     NotReady,
-    /// 503: as many bodies are held as may be, of all keys together; nothing was spent.
+    /// 503: the bodies of all keys together reach the bound; nothing was spent.
     Overloaded,
-    /// 503: the gate itself cannot decide; nothing was spent.
+    /// 503: the gate cannot decide because its host or store failed; nothing was spent.
     Unavailable,
 }
 
@@ -283,13 +283,13 @@ impl Denial {
         }
     }
 
-    /// The decision that it is.
+    /// The decision that the denial belongs to.
     #[must_use]
     pub fn decision(&self) -> Decision {
         self.kind().decision
     }
 
-    /// When to try again, where the gate can say.
+    /// When to try again, if that is known.
     fn wait(&self) -> Option<Exceeded> {
         match self {
             Self::Limit(hit) => Some(hit.refusal.exceeded),
@@ -301,7 +301,7 @@ impl Denial {
         }
     }
 
-    /// The answer in full, for `audience`; `wall_millis` (milliseconds since the Unix epoch) is now.
+    /// Writes the whole answer for `audience`. `wall_millis` is the time in milliseconds since the Unix epoch.
     #[must_use]
     pub fn reply(&self, audience: &Audience, wall_millis: u64) -> Reply {
         let kind = self.kind();

@@ -1,15 +1,16 @@
-//! The directory: what the filter has learned of keys and teams from the key service, in a shared store.
+//! The directory: the keys and teams that the key service has reported, in a shared store.
 //!
-//! The store can neither list nor delete, so every entry carries the *generation* of the snapshot that it came
-//! with. A snapshot writes into the next generation; when its last page is applied, [`State::generation`] moves
-//! there and what was not mentioned is gone, without a moment in which anything is missing. Within a
-//! generation the entry with the higher version stays, whatever order answers arrive in.
+//! The store can neither list nor delete, so every entry carries the *generation* of its snapshot. A snapshot writes
+//! into the next generation. When its last page is applied, [`State::generation`] moves to it, and entries that the
+//! snapshot did not contain become invalid. Until then the old generation is valid, so that no entry is ever missing.
+//! Within a generation the entry with the higher version wins, in whatever order answers arrive.
 //!
-//! What it is not: no transport ([`crate::sync`] is the wire, the filter polls) and no opinion on who may pass.
+//! What it is not: it does not transport ([`crate::sync`] is the wire form, [`crate::agent`] polls) and does not judge
+//! keys ([`crate::auth`] does).
 //!
 //! # Failure policy
-//! Frames that do not follow on what was applied are ignored whole. A service that is silent changes nothing:
-//! keys, revocations and credit stay as they were last known, and [`State::synced_at`] says since when.
+//! A frame that does not follow the applied version is ignored as a whole. While the service is silent, keys,
+//! revocations and credit keep their last known state; [`State::synced_at`] is the time of the last answer.
 
 use crate::ident::TeamId;
 use crate::key::KeyDigest;
@@ -25,26 +26,26 @@ pub mod poll_lease;
 pub mod proxy_name;
 pub mod resolve_budget;
 
-/// The version of the directory's values.
+/// The version of the stored values.
 const VERSION: u8 = 1;
 
-/// Sync progress.
+/// The state of the synchronisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The history that the version belongs to; 0 before the first snapshot.
+    /// The history to which the version belongs; 0 before the first snapshot.
     pub epoch: u64,
-    /// What is applied wholly.
+    /// The version up to which all changes are applied.
     pub version: u64,
-    /// Entries of older generations are gone. 0: no snapshot was complete yet.
+    /// The generation in force; entries of older generations are invalid. 0 before the first snapshot is complete.
     pub generation: u64,
-    /// The generation that is written: one ahead while a snapshot is under way.
+    /// The generation that entries are written to: one ahead while a snapshot is being applied.
     pub writing: u64,
-    /// When the service last answered, monotonic; 0 if never.
+    /// When the service last answered, on the monotonic clock; 0 if never.
     pub synced_at: Nanos,
 }
 
 impl State {
-    /// Whether a whole snapshot is there.
+    /// Whether a snapshot was applied completely.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.generation > 0
@@ -76,10 +77,10 @@ impl State {
     }
 }
 
-/// What the directory says of a key.
+/// The directory's entry for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Its record, and whether it has spent its budget.
+    /// The key exists.
     Record {
         /// The record.
         record: Box<KeyRecord>,
@@ -88,17 +89,17 @@ pub enum Found {
     },
     /// The service said that there is no such key.
     None {
-        /// When it said so, monotonic.
+        /// When it said so, on the monotonic clock.
         asked_at: Nanos,
     },
-    /// There is such a key, and its record cannot be read here ([`crate::sync::Record::Unreadable`]).
+    /// The key exists, but its record cannot be read here ([`crate::sync::Record::Unreadable`]).
     Unreadable {
-        /// When the service sent it, monotonic.
+        /// When the service sent it, on the monotonic clock.
         asked_at: Nanos,
     },
 }
 
-/// Sync progress.
+/// The state of the synchronisation.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -109,8 +110,9 @@ pub fn state(store: &impl CounterStore) -> Result<State, StoreError> {
         .unwrap_or_default())
 }
 
-/// The highest version of the state's epoch that any answer has shown: at least what is applied, and more where a
-/// question about one key was answered from beyond it. A service that has less of this epoch went back.
+/// Returns the highest version of the state's epoch that any answer has shown. It can exceed the applied version,
+/// because answers about single keys may be newer. If the service has a lower version of the same epoch, its database
+/// was restored from an older state.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -129,7 +131,7 @@ fn read_seen(bytes: &[u8]) -> Option<(u64, u64)> {
     Some((r.u64()?, r.u64()?))
 }
 
-/// Keeps the highest version of an epoch. That of another epoch replaces it.
+/// Stores the highest version of an epoch. A version of another epoch replaces it.
 fn note_seen(store: &impl CounterStore, epoch: u64, version: u64) -> Result<(), StoreError> {
     let noted = update(
         store,
@@ -141,13 +143,13 @@ fn note_seen(store: &impl CounterStore, epoch: u64, version: u64) -> Result<(), 
         },
     );
     match noted {
-        // Others write it as fast as that: the next answer notes it.
+        // Other workers keep writing it. The next answer stores it again.
         Err(SwapError::Lost) => Ok(()),
         other => Ok(other?),
     }
 }
 
-/// What is known of a key; `Ok(None)` where nothing is.
+/// Looks up a key; `Ok(None)` if nothing is known about it.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -174,7 +176,7 @@ pub fn key(
     }))
 }
 
-/// Whether a team's credit is known to be exhausted.
+/// Whether the team's credit is exhausted, by the last known state.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -188,16 +190,16 @@ pub fn is_exhausted(
     Ok(entry.is_some_and(|e| e.generation >= state.generation && e.flags & SPENT != 0))
 }
 
-/// Applies an answer of the service, at `now`. `false` if it does not follow on what is applied, so that
-/// nothing was changed.
+/// Applies an answer of the service that arrived at `now`. Returns `false`, and changes nothing, if it does not follow
+/// the applied version.
 ///
 /// # Errors
-/// [`StoreError`] if the store fails; what was applied stays, and the next poll brings it again.
+/// [`StoreError`] if the store fails. Entries already written stay, and the next poll delivers the frame again.
 pub fn apply(store: &impl CounterStore, frame: &Frame, now: Nanos) -> Result<bool, StoreError> {
     let mut next = state(store)?;
     match frame.kind {
         FrameKind::Resolved => {
-            // Before the first snapshot a resolved key is kept for the generation to come.
+            // A key that is resolved before the first snapshot is written to that snapshot's generation.
             let generation = next.writing.max(1);
             if next.epoch == 0 || next.epoch == frame.epoch {
                 note_seen(store, frame.epoch, frame.to)?;
@@ -223,7 +225,8 @@ pub fn apply(store: &impl CounterStore, frame: &Frame, now: Nanos) -> Result<boo
     if !frame.more {
         next.generation = next.writing;
     }
-    // The holder of the poll lease writes this; two of them for a moment only apply the same frames twice.
+    // Only the holder of the poll lease writes this. If two workers hold it for a moment, they apply the same frames
+    // twice, which is harmless.
     let moved = update(store, names::SYNC_STATE, Retry::Never, |_| {
         Change::Write(next.to_bytes(), true)
     });
@@ -258,7 +261,7 @@ fn put(
     Ok(())
 }
 
-/// Writes an entry unless a newer one stands there.
+/// Writes an entry unless the stored one is newer.
 fn write(store: &impl CounterStore, name: &[u8], entry: &Entry) -> Result<(), StoreError> {
     let newer = |k: &Entry| (k.generation, k.version) > (entry.generation, entry.version);
     update(store, name, Retry::Briefly, |known| {
@@ -273,7 +276,7 @@ fn write(store: &impl CounterStore, name: &[u8], entry: &Entry) -> Result<(), St
 const HAS_RECORD: u64 = 1;
 const SPENT: u64 = 2;
 
-/// One entry of the store: a key, or a team's credit.
+/// A stored entry: a key, or a team's credit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     generation: u64,
@@ -286,7 +289,7 @@ struct Entry {
 impl Entry {
     fn of_key(key: &KeyEntry, generation: u64, at: Nanos) -> Self {
         let spent = |over: bool| if over { SPENT } else { 0 };
-        // A record that was read from the wire can be written to it.
+        // A record that was read from the wire form can be written in it.
         let state = key
             .state
             .as_ref()

@@ -1,40 +1,41 @@
-//! How many tokens a text is likely to be, in one pass and without a tokenizer.
+//! Estimates the number of tokens of a text, in one pass and without a tokenizer.
 //!
-//! What it is: a heuristic over classes of characters, for prompts before they are sent and for answers
-//! that come without a count. Against GPT-4o's tokenizer (o200k) it gave 1.06 for English prose, 0.88 for dense
-//! technical notes, 1.0 to 1.1 for code, 1.2 for JSON, 0.95 to 1.15 for German, Russian, Arabic, Chinese and
-//! Japanese, 2.2 for Hindi, 0.84 for base64.
+//! What it is: a heuristic over classes of characters, for prompts before they are sent and for answers without a
+//! count. Against GPT-4o's tokenizer (o200k) it gave 1.06 for English prose, 0.88 for dense technical notes, 1.0 to 1.1
+//! for code, 1.2 for JSON, 0.95 to 1.15 for German, Russian, Arabic, Chinese and Japanese, 2.2 for Hindi, 0.84 for
+//! base64.
 //!
-//! What it is not: a tokenizer. That would cost tens of megabytes a worker; whatever a provider
-//! reports replaces the estimate.
+//! What it is not: a tokenizer, which would cost tens of megabytes in each worker. A count that the provider reports
+//! replaces the estimate.
 //!
 //! # Failure policy
-//! Any bytes are a text: invalid UTF-8 counts by its lead bytes, and no text counts less than an eighth of
-//! its bytes, so that no choice of characters evades a limit. All arithmetic saturates.
+//! All bytes are accepted: invalid UTF-8 counts by its lead bytes. No text counts less than an eighth of its bytes, so
+//! that no choice of characters evades a limit. All arithmetic saturates.
 
-/// Thousandths of a token, so that fractions stay integers.
+/// Thousandths of a token.
 type Milli = u64;
 
-/// Bytes of text a token, at most: the floor under every estimate.
+/// The most bytes of text in one token. It gives every estimate its floor.
 const FLOOR_BYTES_PER_TOKEN: u64 = 8;
 
-/// From this length on, letters and digits in a row are no word but a blob: base64, hashes, hostile text.
+/// The length from which a run of letters and digits is not a word but a blob: base64, hashes, hostile text.
 const BLOB: u64 = 20;
 
-/// What a byte is to a tokenizer.
+/// The class of a byte, by how tokenizers treat it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
-    /// An ASCII letter: a word is a token, a long one a token for every five.
+    /// An ASCII letter. A short word is one token, a long one is a token for every five letters.
     Letter,
-    /// An ASCII digit: tokenizers take three at once.
+    /// An ASCII digit. Tokenizers take three at once.
     Digit,
-    /// The space that the next word's token absorbs; more than one in a row is indentation.
+    /// A space. One is part of the next word's token; several are indentation.
     Space,
     /// Line ends, tabs and other controls.
     Break,
-    /// A character that counts by itself, in thousandths: punctuation, or by its script's lead byte.
+    /// A character that counts by itself, with its cost in thousandths: punctuation, or another script by its lead
+    /// byte.
     Single(u16),
-    /// A later byte of a character: counted with its first.
+    /// A later byte of a character, which is counted with the first.
     Continuation,
 }
 
@@ -50,7 +51,7 @@ const CLASSES: [Class; 256] = {
             0x00..=0x1f | 0x7f => Class::Break,
             0x21..=0x7e => Class::Single(550),
             0x80..=0xbf => Class::Continuation,
-            // Cyrillic, then Arabic: tokenizers know their words.
+            // Cyrillic and Arabic, whose words tokenizers contain.
             0xd0..=0xd3 => Class::Single(350),
             0xd8..=0xdb => Class::Single(500),
             0xc0..=0xdf => Class::Single(750),
@@ -66,7 +67,7 @@ const CLASSES: [Class; 256] = {
     table
 };
 
-/// The cost of `len` bytes in a row of one class.
+/// The cost of a run of `len` bytes of one class.
 fn run_cost(class: Class, len: u64) -> Milli {
     match class {
         _ if len == 0 => 0,
@@ -80,14 +81,23 @@ fn run_cost(class: Class, len: u64) -> Milli {
     }
 }
 
-/// Estimates the tokens of a text that arrives in pieces. How the text is cut changes nothing.
+/// Estimates the tokens of a text that arrives in pieces. The result does not depend on where the text is cut.
+///
+/// ```
+/// use gmtech_core::estimate::TextEstimator;
+///
+/// let mut estimator = TextEstimator::new();
+/// estimator.push(b"How many tok");
+/// estimator.push(b"ens?");
+/// assert_eq!(estimator.tokens(), 4);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextEstimator {
     bytes: u64,
     closed: Milli,
     class: Class,
     run: u64,
-    /// The word under way: its letters and digits, and what its runs cost that are over.
+    /// The current word: its letters and digits, and the cost of its finished runs.
     word: u64,
     word_cost: Milli,
 }
@@ -99,7 +109,7 @@ impl Default for TextEstimator {
 }
 
 impl TextEstimator {
-    /// An estimator that has seen nothing.
+    /// Makes an estimator of an empty text.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -133,8 +143,7 @@ impl TextEstimator {
         }
     }
 
-    /// Ends the text, so that what is pushed next does not join its last word: one estimator can
-    /// sum the strings of a body.
+    /// Ends the text, so that the next bytes do not join its last word. One estimator can so sum the strings of a body.
     pub fn end_text(&mut self) {
         self.end_run();
         self.end_word();
@@ -146,7 +155,7 @@ impl TextEstimator {
         self.bytes
     }
 
-    /// The estimate, in tokens: zero for no text, at least one for any.
+    /// The estimate in tokens: zero for an empty text, otherwise at least one.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         let mut ended = *self;
@@ -191,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_cost_what_they_say() {
+    fn each_class_of_characters_has_its_cost() {
         for (text, expected) in [
             ("", 0),
             (" ", 1),
@@ -220,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_cheaper_than_an_eighth_of_its_bytes() {
+    fn no_text_counts_less_than_an_eighth_of_its_bytes() {
         for text in [" ", "\t", "\n", "\u{a0}", "a ", "\0"] {
             let many = text.repeat(8_000 / text.len());
             assert!(tokens(&many) >= 1_000, "{text:?}");
@@ -237,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn ending_a_text_parts_its_last_word_from_the_next() {
+    fn the_next_text_does_not_join_the_last_word() {
         let mut e = TextEstimator::new();
         e.push(b"abcdefghijklmno");
         e.end_text();
@@ -248,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn how_the_text_is_cut_changes_nothing(text: Vec<u8>, cuts: Vec<prop::sample::Index>) {
+        fn the_estimate_does_not_depend_on_the_cuts(text: Vec<u8>, cuts: Vec<prop::sample::Index>) {
             let mut whole = TextEstimator::new();
             whole.push(&text);
             let mut at: Vec<usize> = cuts.iter().map(|c| c.index(text.len() + 1)).collect();
@@ -262,7 +271,7 @@ mod tests {
         }
 
         #[test]
-        fn more_text_is_never_fewer_tokens(text in "\\PC{0,60}", more in "\\PC{0,60}") {
+        fn a_longer_text_never_has_fewer_tokens(text in "\\PC{0,60}", more in "\\PC{0,60}") {
             let both = [text.as_str(), more.as_str()].concat();
             prop_assert!(tokens(&both) >= tokens(&text));
         }

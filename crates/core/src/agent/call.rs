@@ -8,7 +8,7 @@ use crate::time::Nanos;
 /// A request to the key service, as any host can send it.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Where it goes, and what it shows there.
+    /// The service, with its cluster and token.
     pub service: ServicePolicy,
     /// The method.
     pub method: &'static str,
@@ -16,12 +16,12 @@ pub struct Call {
     pub path: String,
     /// The body, if it has one.
     pub body: Option<Rc<Vec<u8>>>,
-    /// How long the answer may take.
+    /// How long the answer may take, in nanoseconds.
     pub timeout: Nanos,
 }
 
 impl Call {
-    /// A GET.
+    /// Makes a GET request without a body.
     pub(crate) fn get(service: &ServicePolicy, path: String, timeout: Nanos) -> Self {
         Self {
             service: service.clone(),

@@ -1,25 +1,26 @@
-//! Usage events on their way to the key service: what a worker holds until the service says that it has it.
+//! The outbox: usage events that a worker holds until the key service has confirmed them.
 //!
-//! Sans IO: events and answers go in, [`Post`]s come out, and the present is an argument. Who carries it out
-//! calls [`Outbox::tick`] now and then, takes what [`Outbox::poll`] gives until there is none, and says of each
-//! post that it was [`sent`](Outbox::sent) or [`failed`](Outbox::failed), and later what was
-//! [`answered`](Outbox::answered).
+//! It does no IO: events and answers go in, [`Post`]s come out, and the time is an argument. The caller calls
+//! [`Outbox::tick`] regularly and [`Outbox::poll`] until it returns `None`. For each post it calls [`Outbox::sent`] or
+//! [`Outbox::failed`], and later [`Outbox::answered`].
 //!
-//! What it is not: no encoding (`sync::events`), no opinion on what an event costs.
+//! What it is not: it does not encode events (`sync::events` does) and does not price them.
 //!
 //! # Laws
-//! - There is one outbox a worker, whatever number of configurations post from it. A batch leaves only when the
-//!   answer to *its own* call says that the service has it; every other end brings it back as it was, so that
-//!   the service, which counts each id once, can be sent it again.
-//! - An admitted request's event is given up last, and counted. Refusals are summed by key, decision, group of
-//!   endpoints and minute, and what cannot be held of them is dropped first.
-//! - All that is held, under way or not, stays within the `usage_memory` of the policy. A batch that is being written may
-//!   have allocated up to twice its bytes.
-//! - An event goes to the service of the policy that it was made under, which is known by its cluster's name.
+//! - A worker has one outbox, however many configurations post from it. A batch is removed only when the answer to
+//!   *its own* call confirms it. After any other end the batch is queued again, unchanged. The service counts each
+//!   event id once, so sending a batch twice is safe.
+//! - Events of admitted requests are dropped last, and each drop is counted. Refusals are summed by key, decision,
+//!   group of endpoints and minute, and are dropped first.
+//! - Everything that is held, sent or not, stays within the `usage_memory` of the policy. A batch that is still being
+//!   written may have allocated up to twice its bytes.
+//! - An event goes to the service of the policy under which it was made. A service is identified by the name of its
+//!   cluster.
 //!
 //! # Failure policy
-//! A post that failed pauses its lane, twice as long each time; then one batch goes at a time until one is
-//! taken. A batch that fails goes behind the others, so that one the service can never take holds up none.
+//! A failed post pauses its lane, and each further failure doubles the pause. After the pause one batch is sent at a
+//! time until one is confirmed. A failed batch goes to the end of the queue, so that a batch the service always rejects
+//! does not block the others.
 
 use std::rc::Rc;
 
@@ -37,18 +38,18 @@ use tallies::{Added, TALLY_BYTES};
 /// How long an answer may take, in nanoseconds.
 pub(super) const TIMEOUT: Nanos = 5 * SECOND;
 
-/// From when on no answer will come any more: the host has given up [`TIMEOUT`] after the post.
+/// How long after a post its answer counts as lost. The host gives up after [`TIMEOUT`]; a second is added.
 const LOST_AFTER: Nanos = TIMEOUT + SECOND;
 
-/// The most batches under way to one service.
+/// The most batches that are sent to one service and not answered yet.
 pub(super) const PARALLEL: usize = 8;
 
-/// Names a batch under way.
+/// Identifies a batch that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PostId(u64);
 
 impl Post {
-    /// The call that sends it.
+    /// Makes the call that sends it.
     pub(super) fn into_call(self) -> Call {
         Call {
             service: self.service,
@@ -60,27 +61,27 @@ impl Post {
     }
 }
 
-/// A batch to be sent now.
+/// A batch to send.
 #[derive(Clone, Debug)]
 pub(super) struct Post {
-    /// Names it in what is said of it afterwards.
+    /// Identifies it in later calls.
     pub(super) id: PostId,
     /// Where it goes.
     pub(super) service: ServicePolicy,
-    /// The body.
+    /// The encoded batch.
     pub(super) body: Rc<Vec<u8>>,
 }
 
-/// What has happened since it was last asked.
+/// Counts since the last [`Outbox::take_counts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Events that the service took.
+    /// Events that the service confirmed.
     pub(super) posted: u64,
-    /// Batches that came back and are sent again.
+    /// Batches that failed and are sent again.
     pub(super) retried: u64,
-    /// Events of admitted requests that were given up.
+    /// Events of admitted requests that were dropped.
     pub(super) dropped: u64,
-    /// Refused requests that were given up.
+    /// Refused requests that were dropped.
     pub(super) refusals_dropped: u64,
 }
 
@@ -95,20 +96,20 @@ struct UnderWay {
     lost_at: Nanos,
 }
 
-/// All that a worker has to report.
+/// The usage events of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     lanes: Vec<Lane>,
     under_way: Vec<UnderWay>,
-    /// Bytes of all events that are held, and of open tallies.
+    /// Bytes of all events that are held, with those of open tallies.
     held: usize,
     posts: u64,
     counts: Counts,
 }
 
 impl Outbox {
-    /// Takes an event that was made under `service`'s policy. A refusal is added to those of the same subject; the sum has
-    /// the id of the first of them.
+    /// Queues an event for `service`. A refusal is added to the sum of its subject; the sum has the id of its first
+    /// refusal.
     pub(super) fn push(
         &mut self,
         event: UsageEvent,
@@ -153,7 +154,7 @@ impl Outbox {
         pushed
     }
 
-    /// Time passes: posts that no answer will come to any more are taken back.
+    /// Queues posts again whose answer is overdue.
     pub(super) fn tick(&mut self, services: &Services, now: Nanos) {
         while let Some(at) = self.under_way.iter().position(|u| u.lost_at <= now) {
             let lost = self.under_way.swap_remove(at);
@@ -163,7 +164,7 @@ impl Outbox {
             .retain(|lane| !lane.is_idle() || services.of(&lane.cluster).is_some());
     }
 
-    /// A configuration is gone, and with it the answers to what it has sent.
+    /// Queues the posts of a retired configuration again, since no answer to them will arrive.
     pub(super) fn retired(&mut self, config: u32) {
         while let Some(at) = self.under_way.iter().position(|u| u.config == config) {
             let lost = self.under_way.swap_remove(at);
@@ -171,7 +172,7 @@ impl Outbox {
         }
     }
 
-    /// The next batch that `config` should send now; with `flush`, events that fill no batch yet as well.
+    /// Returns the next batch that `config` should send; with `flush`, also one that is not full.
     pub(super) fn poll(
         &mut self,
         config: u32,
@@ -186,7 +187,7 @@ impl Outbox {
             .find_map(|lane| lane.next(flush, held, now).map(|batch| (batch, lane)))?;
         self.posts += 1;
         let id = PostId(self.posts);
-        // The token may have changed since the event was made; the cluster is the service.
+        // The token may have changed since the event was made. The cluster identifies the service.
         let service = services.of(&lane.cluster).unwrap_or(&lane.service).clone();
         let body = batch.body.clone();
         self.under_way.push(UnderWay {
@@ -200,14 +201,14 @@ impl Outbox {
         Some(Post { id, service, body })
     }
 
-    /// The post has left, as the host's call of that number.
+    /// Reports that the host sent the post; `call` is the host's number for it.
     pub(super) fn sent(&mut self, id: PostId, call: u32) {
         if let Some(post) = self.under_way.iter_mut().find(|u| u.id == id) {
             post.call = Some(call);
         }
     }
 
-    /// The post could not be sent.
+    /// Reports that the post could not be sent.
     pub(super) fn failed(&mut self, id: PostId, now: Nanos) {
         if let Some(at) = self.under_way.iter().position(|u| u.id == id) {
             let failed = self.under_way.swap_remove(at);
@@ -215,7 +216,8 @@ impl Outbox {
         }
     }
 
-    /// A call was answered; `taken` if the service has the batch. Whether the call was one of these posts.
+    /// Reports that a call was answered; `taken` if the service confirmed the batch. Returns whether the call was one
+    /// of these posts.
     pub(super) fn answered(&mut self, call: u32, taken: bool, now: Nanos) -> bool {
         let Some(at) = self.under_way.iter().position(|u| u.call == Some(call)) else {
             return false;
@@ -234,7 +236,7 @@ impl Outbox {
         true
     }
 
-    /// What has happened since this was last asked.
+    /// Returns the counts since the last call, and resets them.
     pub(super) fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
     }
@@ -243,7 +245,7 @@ impl Outbox {
         self.lanes.iter_mut().find(|lane| lane.cluster == cluster)
     }
 
-    /// The queue for a service, which is made where there is none yet.
+    /// Returns the queue for a service, and makes one if there is none yet.
     fn lane_of(&mut self, service: &ServicePolicy) -> Option<&mut Lane> {
         if self.lane(&service.cluster).is_none() {
             self.lanes.push(Lane::new(service.clone()));
@@ -251,7 +253,7 @@ impl Outbox {
         self.lane(&service.cluster)
     }
 
-    /// Brings a batch back; with `failed_at` the service is given a pause.
+    /// Queues a batch again. With `failed_at` its service is paused.
     fn take_back(&mut self, post: UnderWay, failed_at: Option<Nanos>) {
         self.counts.retried += 1;
         if let Some(lane) = self.lane(&post.cluster) {
@@ -261,13 +263,13 @@ impl Outbox {
             }
             lane.waiting.push_back(post.batch);
         } else {
-            // A queue is never removed before what is under way has come back.
+            // Never reached: a queue is kept while one of its batches is sent and not answered.
             self.counts.dropped += post.batch.events;
         }
     }
 
-    /// Whether `size` more bytes can be held, after what is worth less than an admitted request of a service
-    /// that is still configured was given up.
+    /// Makes room for `size` more bytes, and returns whether there is room. It drops refusals, then events of services
+    /// that are no longer configured, then nothing more.
     fn make_room(&mut self, size: usize, memory: usize, services: &Services) -> bool {
         while self.held.saturating_add(size) > memory {
             let orphan = |lane: &Lane| services.of(&lane.cluster).is_none();

@@ -1,13 +1,14 @@
-//! The poller: one worker of the process asks the key service for changes and writes them to the shared store.
+//! The poller: polls the key service for changes and writes them to the shared store. One worker of the process polls
+//! at a time.
 //!
-//! Every configuration ticks; whose worker holds the lease polls. It is renewed at every tick, so that a worker that dies is
-//! replaced within [`LEASE`]. The service holds a poll until there is news, so that a revocation is here as soon as it is
-//! made. What is under way belongs to the worker: while a configuration is replaced, its old and its new instance take
-//! turns, and both ask the service that was configured last.
+//! Every worker ticks, and the one that holds the poll lease polls. The lease is renewed at every tick, so that a
+//! worker that dies is replaced within [`LEASE`]. The service answers a poll when there is news, so that a revocation
+//! arrives as soon as it is made. The poll belongs to the worker and not to a configuration: while a configuration is
+//! replaced, the old and the new one may both send polls, to the service that was configured last.
 //!
 //! # Failure policy
-//! An answer that is missing, cannot be read or does not follow on what is applied pauses the poller, twice as long each
-//! time. A store that fails leaves it at rest until the next tick.
+//! The poller pauses when an answer is missing, cannot be read, or does not follow the applied version. Each further
+//! failure doubles the pause. If the store fails, nothing is sent until the next tick.
 
 use super::Call;
 use crate::config::ServicePolicy;
@@ -20,47 +21,47 @@ use crate::time::{Nanos, SECOND};
 
 const MILLI: Nanos = 1_000_000;
 
-/// How long the lease is held without being renewed.
+/// How long the lease lasts without renewal.
 const LEASE: Nanos = 700 * MILLI;
 
-/// How long the service holds a poll without news. Its answers are the sign of life that keeps the gate from calling itself
-/// degraded.
+/// How long the service waits for news before it answers a poll. Even an answer without news shows that the service is
+/// alive, so that the gate does not report itself degraded.
 const WAIT: Nanos = 3 * SECOND;
 
-/// Added to the wait: an answer that takes longer will not come.
-const PATIENCE: Nanos = 2 * SECOND;
+/// How much longer than [`WAIT`] an answer may take.
+const ANSWER_MARGIN: Nanos = 2 * SECOND;
 
-/// From when on no answer will come any more: the host has given up [`PATIENCE`] after the wait.
-const LOST_AFTER: Nanos = WAIT + PATIENCE + SECOND;
+/// How long after a poll its answer counts as lost. The host gives up [`ANSWER_MARGIN`] after [`WAIT`]; a second is added.
+const LOST_AFTER: Nanos = WAIT + ANSWER_MARGIN + SECOND;
 
-/// After a failure, doubled up to the longest.
+/// The pause after the first failure. It doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Nanos = 200 * MILLI;
 const LONGEST_PAUSE: Nanos = 2 * SECOND;
 
-/// A poll whose answer has not come.
+/// A poll that is not answered yet.
 #[derive(Debug)]
 struct UnderWay {
-    /// The host's number of the call; `None` until it was sent.
+    /// The host's number for the call; `None` until it is sent.
     call: Option<u32>,
-    /// The configuration that asked.
+    /// The configuration that sends it.
     config: u32,
     lost_at: Nanos,
 }
 
-/// What a worker remembers of polling.
+/// The polling state of one worker.
 #[derive(Debug)]
 pub(super) struct Poller {
-    /// This worker's number among those that may hold the lease; never 0.
+    /// Identifies this worker as a holder of the lease; never 0.
     holder: u64,
     under_way: Option<UnderWay>,
-    /// A poll is to be sent.
+    /// Whether a poll should be sent.
     due: bool,
     not_before: Nanos,
     pause: Nanos,
 }
 
 impl Poller {
-    /// For the worker of that number.
+    /// Makes the poller of the worker that `holder` identifies.
     pub(super) fn new(holder: u64) -> Self {
         Self {
             holder: holder.max(1),
@@ -71,7 +72,7 @@ impl Poller {
         }
     }
 
-    /// Time passes: the lease is taken or renewed, and what no answer will come to is given up.
+    /// Takes or renews the lease, and gives up a poll whose answer is overdue.
     pub(super) fn tick(&mut self, store: &impl CounterStore, now: Nanos) {
         if self.under_way.as_ref().is_some_and(|u| u.lost_at <= now) {
             self.under_way = None;
@@ -81,7 +82,7 @@ impl Poller {
         self.due = held && self.under_way.is_none() && now >= self.not_before;
     }
 
-    /// The poll that `config` should send now.
+    /// Returns the poll that `config` should send, if one is due.
     pub(super) fn poll(
         &mut self,
         config: u32,
@@ -98,21 +99,22 @@ impl Poller {
             config,
             lost_at: now.saturating_add(LOST_AFTER),
         });
-        Some(Call::get(service, path, WAIT + PATIENCE))
+        Some(Call::get(service, path, WAIT + ANSWER_MARGIN))
     }
 
-    /// What is asked for: what follows on what is applied.
+    /// The path of the poll: it requests the changes after the applied version.
     fn path(&self, store: &impl CounterStore) -> Option<String> {
         let state = directory::state(store).ok()?;
-        // After a failure the first answer is wanted at once: it says that the service is back.
+        // After a failure the service should answer at once, to show that it is back.
         let wait = if self.pause == 0 { WAIT / MILLI } else { 0 };
-        // While a snapshot is under way its next page is asked for without a receipt: it is not applied yet.
+        // A poll that names the proxy is a receipt. The pages of a snapshot are requested without one, since the
+        // snapshot is not applied before its last page.
         let proxy = if state.writing == state.generation {
             proxy_name::parameter(store, self.holder).unwrap_or_default()
         } else {
             String::new()
         };
-        // So that a service that went back notices by itself.
+        // A service that was restored from an older backup recognises that by `seen`.
         let seen = directory::seen(store, &state).unwrap_or(state.version);
         Some(format!(
             "/sync/v1/changes?epoch={}&since={}&seen={seen}&wait={wait}&{keys}{proxy}",
@@ -122,7 +124,7 @@ impl Poller {
         ))
     }
 
-    /// The poll was sent as the host's call of that number, or could not be.
+    /// Reports that the host sent the poll; `call` is the host's number for it, or `None` if it could not be sent.
     pub(super) fn sent(&mut self, call: Option<u32>, now: Nanos) {
         match (call, &mut self.under_way) {
             (Some(_), Some(under_way)) => under_way.call = call,
@@ -134,7 +136,7 @@ impl Poller {
         }
     }
 
-    /// A call was answered with this success, or failed. Whether it was the poll.
+    /// Applies the answer to a call, or notes its failure (`None`). Returns whether the call was the poll.
     pub(super) fn answered(
         &mut self,
         call: u32,
@@ -165,7 +167,7 @@ impl Poller {
         true
     }
 
-    /// A configuration is gone, and with it the answer to what it has asked.
+    /// Gives up the poll of a retired configuration, since no answer to it will arrive.
     pub(super) fn retired(&mut self, config: u32) {
         if self.under_way.as_ref().is_some_and(|u| u.config == config) {
             self.under_way = None;

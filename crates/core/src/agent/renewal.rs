@@ -1,6 +1,6 @@
-//! The places in flight that this worker's streams hold, renewed until they end.
+//! Renews the places in flight of this worker's streams until the streams end.
 //!
-//! It dies with its worker and renews no more, so that the places of its streams come free by themselves.
+//! If the worker dies, the renewals stop and the places of its streams expire.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use crate::limiter::{SLOT_LIFETIME, Slots, renew};
 use crate::shared::CounterStore;
 use crate::time::Nanos;
 
-/// How often to renew: three chances within a place's lifetime.
+/// The interval of renewals: three within the lifetime of a place.
 const INTERVAL: Nanos = SLOT_LIFETIME / 3;
 
-/// Places in flight by the number of their stream.
+/// The places in flight, by the number of their stream.
 #[derive(Debug, Default)]
 pub(crate) struct Renewal {
     held: HashMap<u32, Slots>,
@@ -19,19 +19,19 @@ pub(crate) struct Renewal {
 }
 
 impl Renewal {
-    /// Holds a stream's place, if it has one. It is the same one from its head to its end.
+    /// Registers a stream's place, if it has one. A stream keeps the same place until it ends.
     pub(crate) fn hold(&mut self, stream: u32, place: Option<&Slots>) {
         if let Some(slots) = place {
             self.held.entry(stream).or_insert_with(|| slots.clone());
         }
     }
 
-    /// The stream has no place any more: a renewal would take it again.
+    /// Forgets the place of a stream. A further renewal would take the place again.
     pub(crate) fn release(&mut self, stream: u32) {
         self.held.remove(&stream);
     }
 
-    /// Renews every place where it is time to; how many could not be renewed.
+    /// Renews every place that is due. Returns how many could not be renewed.
     pub(crate) fn tick(&mut self, store: &impl CounterStore, now: Nanos) -> usize {
         if now < self.due_at {
             return 0;
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_held_for_as_long_as_its_stream_lives_and_no_longer() {
+    fn a_place_is_renewed_until_its_stream_ends() {
         let (store, mut renewal) = (MemoryStore::default(), Renewal::default());
         let reservation = enter(&store).unwrap();
         renewal.hold(7, reservation.slot());
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_renewed_three_times_in_their_lifetime_whoever_ticks() {
+    fn places_are_renewed_three_times_in_their_lifetime_by_any_tick() {
         let (store, mut renewal) = (MemoryStore::default(), Renewal::default());
         renewal.hold(7, enter(&store).unwrap().slot());
         renewal.hold(8, None);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_renewed_is_counted() {
+    fn failed_renewals_are_counted() {
         let (store, mut renewal) = (MemoryStore::default(), Renewal::default());
         renewal.hold(7, enter(&store).unwrap().slot());
         store.broken.set(true);

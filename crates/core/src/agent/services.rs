@@ -2,18 +2,17 @@
 
 use crate::config::ServicePolicy;
 
-/// The configurations that live, in the order in which they were configured, with their service.
+/// The configurations in force, in the order in which they were configured, with their services.
 ///
-/// While a configuration is replaced, the old one and the new one are in force side by side, and two listeners may
-/// differ for good. One process has one directory of keys, so it is one service that is asked for them: that of
-/// the configuration that came last.
+/// While a configuration is replaced, the old one and the new one are both in force, and two listeners may differ
+/// permanently. A process has one directory of keys, which comes from one service: that of the last configuration.
 #[derive(Debug, Default)]
 pub(super) struct Services {
     living: Vec<(u32, ServicePolicy)>,
 }
 
 impl Services {
-    /// A configuration is in force, with a service or without.
+    /// Adds a configuration; `service` is its key service, if it has one.
     pub(super) fn configured(&mut self, config: u32, service: Option<&ServicePolicy>) {
         self.retired(config);
         if let Some(service) = service {
@@ -21,18 +20,18 @@ impl Services {
         }
     }
 
-    /// A configuration is gone.
+    /// Removes a configuration.
     pub(super) fn retired(&mut self, config: u32) {
         self.living.retain(|(living, _)| *living != config);
     }
 
-    /// The service that is asked for keys.
+    /// The service that keys come from: that of the last configuration.
     #[must_use]
     pub(super) fn current(&self) -> Option<&ServicePolicy> {
         self.living.last().map(|(_, service)| service)
     }
 
-    /// How the service behind a cluster is reached now: its token may have been replaced.
+    /// The current access to the service behind a cluster, whose token may have been replaced.
     #[must_use]
     pub(super) fn of(&self, cluster: &str) -> Option<&ServicePolicy> {
         let mut services = self.living.iter().rev().map(|(_, service)| service);

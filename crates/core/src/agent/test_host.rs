@@ -1,4 +1,4 @@
-//! A host for tests: a store in memory, and all that was told to metrics, log and operator.
+//! A host for tests: a store in memory that records metrics, log fields and warnings.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,20 +8,21 @@ use crate::shared::memory::MemoryStore;
 use crate::shared::{CounterStore, StoreError, SwapError, Version};
 use crate::telemetry::{Field, Metric, Telemetry};
 
-/// Store, sums of measurements, the latest value of each field, warnings, and what is known of the client.
+/// The store, the sum of each metric, the latest value of each field, the warnings, and the client's address and
+/// protocol.
 #[derive(Default)]
 pub(crate) struct TestHost {
     pub(crate) store: MemoryStore,
     measured: RefCell<BTreeMap<String, u64>>,
     fields: RefCell<BTreeMap<String, String>>,
     pub(crate) warnings: RefCell<Vec<String>>,
-    /// The client's address; an error where it cannot be told.
+    /// The client's address; an error if the host fails to report it.
     pub(crate) address: Option<Result<Option<IpAddr>, &'static str>>,
     pub(crate) protocol: Option<&'static str>,
 }
 
 impl TestHost {
-    /// A client at this address, of none, or of one that cannot be told.
+    /// A host whose client has this address; an error makes the lookup fail.
     pub(crate) fn of_client(address: Result<Option<&str>, &'static str>) -> Self {
         let parse = |address: Option<&str>| address.map(|a| a.parse().unwrap());
         Self {
@@ -30,7 +31,7 @@ impl TestHost {
         }
     }
 
-    /// A request over this protocol.
+    /// A host whose request uses this protocol.
     pub(crate) fn over(protocol: Option<&'static str>) -> Self {
         Self {
             protocol,
@@ -43,7 +44,7 @@ impl TestHost {
         self.measured.borrow().get(series).copied().unwrap_or(0)
     }
 
-    /// All that was measured and is not zero, as `series=sum`.
+    /// Every metric that is not zero, as `series=sum`.
     pub(crate) fn series(&self) -> Vec<String> {
         let measured = self.measured.borrow();
         let some = measured.iter().filter(|(_, sum)| **sum > 0);

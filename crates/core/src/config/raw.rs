@@ -1,4 +1,4 @@
-//! The configuration as it is written, and its compilation.
+//! The configuration as an operator writes it, and its compilation.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -24,15 +24,15 @@ mod bodies;
 mod place;
 mod service;
 
-/// The tiers that exist without being configured: name, requests and tokens a minute.
+/// The default tiers: name, requests a minute, tokens a minute.
 const DEFAULT_TIERS: [(&str, u32, u32); 3] = [
     ("free", 60, 40_000),
     ("pro", 3_000, 250_000),
     ("team", 5_000, 500_000),
 ];
 
-/// Output reserved for a request without a cap, until something was learned of its key and model: the
-/// length of a usual chat answer. Settlement puts it right.
+/// Output that is reserved for a request without a cap, as long as there is no forecast for its key and model: the
+/// length of a usual chat answer. The settlement corrects it.
 const DEFAULT_OUTPUT: u32 = 1_024;
 
 #[derive(Default, Deserialize)]
@@ -158,7 +158,7 @@ pub(super) fn parse(json: &[u8]) -> Result<RawConfig, ConfigError> {
 
 fn error(path: String, problem: String) -> ConfigError {
     ConfigError {
-        // A mistyped table can have a key where its digest belongs.
+        // A mistyped table can contain a key in the place of its digest.
         path: redact(&path),
         problem: redact(&problem),
     }
@@ -210,12 +210,12 @@ fn tiers(raw: Entries<RawTier>) -> Result<HashMap<TierName, Tier>, ConfigError> 
     for (name, raw) in raw.0 {
         let at = |field: &str| format!("tiers.{name}{field}");
         let tier_name = TierName::new(&name).map_err(|e| error(at(""), e.to_string()))?;
-        // A dot would cut the metric that carries the tier as one of its segments.
+        // The tier is a segment of a metric's dotted name.
         if name.contains('.') {
-            return Err(error(at(""), "a tier's name has no dot".into()));
+            return Err(error(at(""), "must not contain a dot".into()));
         }
         if !seen.insert(tier_name.clone()) {
-            return Err(error(at(""), "is there twice".into()));
+            return Err(error(at(""), "is listed twice".into()));
         }
         let tier = Tier {
             requests_per_minute: raw.requests_per_minute,
@@ -248,7 +248,7 @@ fn keys(
         };
         check(&raw.limits, &tier.as_overrides(), &at(".limits"))?;
         if !ids.insert(raw.id.clone()) {
-            let problem = format!("`{}` names another key already", raw.id);
+            let problem = format!("`{}` is already the id of another key", raw.id);
             return Err(error(at(".id"), problem));
         }
         let record = KeyRecord {
@@ -265,13 +265,13 @@ fn keys(
             spent_models: None,
         };
         if keys.insert(parsed, record).is_some() {
-            return Err(error(at(""), "is there twice".into()));
+            return Err(error(at(""), "is listed twice".into()));
         }
     }
     Ok(keys)
 }
 
-/// Refuses limits that cannot be counted; `at` is their place.
+/// Refuses limits that are out of range; `at` is their place.
 fn check(limits: &LimitOverrides, tier: &LimitOverrides, at: &str) -> Result<(), ConfigError> {
     limits
         .check(tier)
@@ -307,7 +307,7 @@ fn endpoints(raw: Entries<RawSwitch>) -> Result<EndpointSet, ConfigError> {
             .parse()
             .map_err(|e: UnknownGroup| error(at.clone(), e.to_string()))?;
         if !seen.insert(group) {
-            return Err(error(at, "is there twice".into()));
+            return Err(error(at, "is listed twice".into()));
         }
         open.set(group, matches!(switch, RawSwitch::Allow));
     }
@@ -319,7 +319,7 @@ fn credential_headers(
 ) -> Result<Vec<CredentialHeader>, ConfigError> {
     let headers = raw.unwrap_or_else(|| vec![RawCredentialHeader::Authorization]);
     if headers.is_empty() {
-        let problem = "is empty: no key could be sent".into();
+        let problem = "must not be empty: no key could be sent".into();
         return Err(error("credential_headers".into(), problem));
     }
     Ok(headers

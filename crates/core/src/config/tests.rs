@@ -153,17 +153,17 @@ fn every_mistake_is_refused_at_its_place() {
         (
             r#"{"held_bodies":{"per_key_bytes":33554431}}"#,
             "held_bodies.per_key_bytes",
-            "is less than `per_body_bytes` (33554432)",
+            "must be at least `per_body_bytes` (33554432)",
         ),
         (
             r#"{"held_bodies":{"all_bytes":67108863}}"#,
             "held_bodies.all_bytes",
-            "is less than `per_key_bytes` (67108864)",
+            "must be at least `per_key_bytes` (67108864)",
         ),
         (
             r#"{"held_bodies":{"unresolved_bytes":268435457}}"#,
             "held_bodies.all_bytes",
-            "is less than `unresolved_bytes` (268435457)",
+            "must be at least `unresolved_bytes` (268435457)",
         ),
         (
             r#"{"held_bodies":{"per_body_bytes":0}}"#,
@@ -227,7 +227,7 @@ fn every_mistake_is_refused_at_its_place() {
         (
             r#"{"tiers":{"a.b":{"requests_per_minute":1,"tokens_per_minute":1}}}"#,
             "tiers.a.b",
-            "no dot",
+            "contain a dot",
         ),
         (
             r#"{"tiers":{"a":{"requests_per_minute":1,"tokens_per_minute":1},"a":{"requests_per_minute":1,"tokens_per_minute":1}}}"#,
@@ -245,7 +245,7 @@ fn every_mistake_is_refused_at_its_place() {
             "SHA-256",
         ),
         (&twice, DIGEST, "twice"),
-        (&both, ".id", "names another key"),
+        (&both, ".id", "the id of another key"),
         (&key(r#","name":"x""#), "name", "unknown field"),
         (&key(r#","status":"gone""#), "status", "unknown variant"),
         (

@@ -1,4 +1,4 @@
-//! Errors and limits as Anthropic tells of them (<https://docs.anthropic.com/en/api/errors>).
+//! Errors and limit headers in Anthropic's form (<https://docs.anthropic.com/en/api/errors>).
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -24,7 +24,7 @@ struct Error<'a> {
     details: Details<'a>,
 }
 
-/// Where its SDKs look for a name of the cause (`error_code`).
+/// The object in which its SDKs look for the code (`error_code`).
 #[derive(Serialize)]
 struct Details<'a> {
     error_code: &'a str,
@@ -44,7 +44,7 @@ pub(super) fn body(told: &Told<'_>, request_id: Option<&str>) -> String {
     })
 }
 
-/// Anthropic's types follow the status. Its own status for an account without credit is 402.
+/// The error type for a status. Anthropic's own status for an account without credit is 402.
 fn error_type(status: u16, code: &str) -> &'static str {
     match status {
         _ if code == "insufficient_quota" => "billing_error",
@@ -60,9 +60,9 @@ fn error_type(status: u16, code: &str) -> &'static str {
     }
 }
 
-/// By the names of <https://docs.anthropic.com/en/api/rate-limits>: resets are the RFC 3339 time at which the
-/// limit is fully restored, counted from `wall_millis`. Its limit of tokens is the one of input and output
-/// together, as the gate's is.
+/// Writes the headers of <https://docs.anthropic.com/en/api/rate-limits>. A reset is the RFC 3339 time at which the
+/// limit is fully restored, counted from `wall_millis`. The limit of tokens is the one for input and output together,
+/// as in the gate.
 pub(super) fn limit_headers(
     snapshot: &LimitSnapshot,
     wall_millis: u64,
@@ -83,10 +83,11 @@ pub(super) fn limit_headers(
     requests.chain(tokens).collect()
 }
 
-/// The end of the year 9999: RFC 3339 goes no further.
+/// The end of the year 9999, the last that RFC 3339 can write.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// `span` after `wall_millis`, rounded up to a second, so that whoever waits until then has waited long enough.
+/// Formats the time `span` after `wall_millis`, rounded up to a second, so that a client that waits until then waits
+/// long enough.
 fn rfc_3339(wall_millis: u64, span: Nanos) -> String {
     let millis = wall_millis.saturating_add(span.div_ceil(SECOND / 1_000));
     let seconds = millis.div_ceil(1_000).min(LAST_SECOND);
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_follows_its_status() {
+    fn each_status_has_its_error_type() {
         for (status, code, error_type) in [
             (400, "invalid_json", "invalid_request_error"),
             (401, "invalid_api_key", "authentication_error"),
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_never_too_early_and_always_a_time() {
+    fn a_reset_is_a_valid_time_and_never_too_early() {
         for (wall_millis, span, time) in [
             (0, 0, "1970-01-01T00:00:00Z"),
             (1_800_000_000_000, 0, "2027-01-15T08:00:00Z"),

@@ -1,8 +1,8 @@
-//! In whose words an answer of the gate's own is written: an SDK reads its own provider's errors only, and shows
-//! no more than "Unauthorized" of any other.
+//! The provider's form in which the gate writes its own answers. An SDK reads only its own provider's errors, and shows
+//! no more than "Unauthorized" for any other.
 //!
-//! The path decides where it belongs to one API alone; on paths that several APIs share, the headers do that only
-//! one provider's clients send. What is in doubt is OpenAI's.
+//! A path that only one API has decides. On paths that several APIs share, headers that only one provider's clients
+//! send decide. In doubt the form is OpenAI's.
 
 use percent_encoding::percent_decode;
 
@@ -12,7 +12,7 @@ use crate::head::Head;
 use crate::key::holds_key;
 use crate::limiter::LimitSnapshot;
 
-/// Whose shape errors and limit headers have.
+/// The provider whose form errors and limit headers have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
     /// `{"error":{"message","type","param","code"}}`, `x-ratelimit-*`.
@@ -20,26 +20,26 @@ pub enum Dialect {
     OpenAi,
     /// `{"type":"error","error":{"type","message"}}`, `anthropic-ratelimit-*`.
     Anthropic,
-    /// `{"error":{"code","message","status"}}`; Google has no limit headers, so they are OpenAI's.
+    /// `{"error":{"code","message","status"}}`; Google has no limit headers, so OpenAI's are used.
     Gemini,
 }
 
-/// Who reads an answer of the gate's own.
+/// The client that reads an answer of the gate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audience {
-    /// Whose SDK reads it.
+    /// The provider whose SDK the client uses.
     pub dialect: Dialect,
-    /// The request's `x-request-id`, which Anthropic's SDKs look for under a name of their own.
+    /// The request's `x-request-id`. Anthropic's SDKs read it from a header with another name.
     pub request_id: Option<String>,
 }
 
-/// A path with more segments is none of an API's.
+/// The most segments in the path of a known API.
 const MAX_SEGMENTS: usize = 24;
 
 /// The longest request id that is quoted, in bytes.
 const MAX_REQUEST_ID: usize = 128;
 
-/// What stands after the version on paths that are OpenAI's alone, and of those who speak like it.
+/// The first segment after the version on paths that only OpenAI-compatible APIs have.
 const OPENAI_ONLY: [&str; 11] = [
     "audio",
     "chat",
@@ -55,7 +55,7 @@ const OPENAI_ONLY: [&str; 11] = [
 ];
 
 impl Dialect {
-    /// The dialect of whoever sent this head.
+    /// The dialect of the client that sent this head.
     #[must_use]
     pub fn of(head: &Head<'_>) -> Self {
         let segments: Vec<String> = head
@@ -88,8 +88,8 @@ impl Dialect {
         }
     }
 
-    /// Each limit of requests or tokens, what is left of it, and when it is whole again, in headers that the dialect's clients read.
-    /// `wall_millis` (milliseconds since the Unix epoch) is when the limits stood so.
+    /// Writes the headers with the limits of requests and tokens, what remains of each, and its reset, as the dialect's
+    /// clients read them. `wall_millis` is the time of the snapshot in milliseconds since the Unix epoch.
     #[must_use]
     pub fn limit_headers(
         self,
@@ -104,7 +104,7 @@ impl Dialect {
 }
 
 impl Audience {
-    /// Who sent this head.
+    /// The audience of answers to a request with this head.
     #[must_use]
     pub fn of(head: &Head<'_>) -> Self {
         let id = head.get("x-request-id").filter(|id| {
@@ -126,14 +126,15 @@ impl Audience {
         }
     }
 
-    /// Headers of the dialect's own, on every refusal.
+    /// The dialect's own header on every refusal, if it has one.
     pub(super) fn headers(&self) -> Option<(&'static str, String)> {
         let id = self.request_id.clone()?;
         (self.dialect == Dialect::Anthropic).then_some(("request-id", id))
     }
 }
 
-/// `models/{m}:generateContent` and its like. A fine-tuned model of OpenAI's has colons too, but nobody POSTs to it.
+/// Whether the path calls a method of a model (`models/{m}:generateContent`). The names of OpenAI's fine-tuned models
+/// contain colons too, but their paths take no POST.
 fn calls_a_model(tail: &[String]) -> bool {
     let Some((last, before)) = tail.split_last() else {
         return false;

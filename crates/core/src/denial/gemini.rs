@@ -1,4 +1,4 @@
-//! Errors as Google's APIs tell of them (<https://cloud.google.com/apis/design/errors>).
+//! Errors in the form of Google's APIs (<https://cloud.google.com/apis/design/errors>).
 
 use serde::Serialize;
 
@@ -75,7 +75,7 @@ fn status(http: u16) -> &'static str {
     }
 }
 
-/// Rounded up to a whole millisecond.
+/// Formats a span as a protobuf `Duration`, rounded up to a millisecond.
 fn duration(span: Nanos) -> String {
     let millis = span.div_ceil(SECOND / 1_000);
     format!("{}.{:03}s", millis / 1_000, millis % 1_000)

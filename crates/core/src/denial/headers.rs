@@ -1,13 +1,14 @@
-//! The headers by which SDKs learn when to try again. All dialects read the same.
+//! The headers by which SDKs decide when to try again. They are the same for all dialects.
 
 use crate::limiter::gcra::{Exceeded, Standing};
 use crate::time::{Nanos, SECOND};
 
-/// Waits up to this are honoured by every SDK; at 60 s some retry at once instead (openai-node 4).
+/// The longest wait that every SDK keeps to. At 60 s some retry at once instead (openai-node 4).
 const LONGEST_PROMISED_WAIT: Nanos = 59_999_000_000;
 
-/// What makes SDKs wait just long enough, or not try again at all: both forms of the wait where waiting
-/// cures it within a minute, `x-should-retry: false` where it does not.
+/// Makes SDKs wait just long enough, or not try again. A wait up to [`LONGEST_PROMISED_WAIT`] is written in both forms
+/// (`retry-after` and `retry-after-ms`) with `x-should-retry: true`. A longer one is written as `retry-after` with
+/// `x-should-retry: false`, and if no wait helps, there is only the latter.
 pub(super) fn retry_headers(exceeded: Exceeded) -> Vec<(&'static str, String)> {
     let Exceeded::Wait(wait) = exceeded else {
         return vec![("x-should-retry", "false".into())];
@@ -26,7 +27,7 @@ pub(super) fn retry_headers(exceeded: Exceeded) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// The headers of one rate, by their names: its limit, what remains of it, and its reset. None where nothing is limited.
+/// Writes the headers of one rate, by their `names`: limit, remaining, reset. Empty if there is no limit.
 pub(super) fn rate_headers(
     standing: Option<Standing>,
     [limit, remaining, reset]: [&'static str; 3],

@@ -1,4 +1,4 @@
-//! A limit that was reached, in words.
+//! The message for a limit that was reached.
 
 use crate::decision::Decision;
 use crate::go_duration::go_duration;
@@ -6,10 +6,10 @@ use crate::ident::{KeyId, TeamId};
 use crate::limiter::gcra::Exceeded;
 use crate::limiter::{Cell, CellStanding, Dimension, Refusal, Scope};
 
-/// A limit that was reached, and by whom.
+/// A limit that was reached, and the key that reached it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitHit {
-    /// The key that asked.
+    /// The key of the request.
     pub key: KeyId,
     /// Its team.
     pub team: TeamId,
@@ -23,12 +23,12 @@ impl LimitHit {
         self.refusal.standing.cell.dimension
     }
 
-    /// Whose the limit is.
+    /// The scope of the limit.
     pub(super) fn scope(&self) -> Scope {
         self.refusal.standing.cell.scope
     }
 
-    /// For Envoy's `%RESPONSE_CODE_DETAILS%`: the decision's, and whose limit it is where it is not the key's.
+    /// The text for Envoy's `%RESPONSE_CODE_DETAILS%`: the decision's, with the scope if that is not the key.
     pub(super) fn details(&self, decision: Decision) -> String {
         let details = decision.details();
         match self.scope() {
@@ -37,7 +37,7 @@ impl LimitHit {
         }
     }
 
-    /// OpenAI's sentence first, since clients look for its words; then ours.
+    /// Writes OpenAI's sentence first, since clients look for its words, and then the gate's.
     pub(super) fn message(&self) -> String {
         let Refusal {
             standing: CellStanding { cell, used, .. },
@@ -64,7 +64,7 @@ impl LimitHit {
         }
     }
 
-    /// Whose limit it is, in the place of OpenAI's "gpt-4o in organization …".
+    /// Names the owner of the limit, in place of OpenAI's "gpt-4o in organization …".
     fn whose(&self) -> String {
         let Self { key, team, .. } = self;
         let Cell { scope, id, .. } = &self.refusal.standing.cell;

@@ -1,4 +1,4 @@
-//! Errors and limits as OpenAI tells of them.
+//! Errors and limit headers in OpenAI's form.
 
 use serde::Serialize;
 
@@ -31,8 +31,8 @@ pub(super) fn body(told: &Told<'_>) -> String {
     })
 }
 
-/// By the names and in the units of <https://platform.openai.com/docs/guides/rate-limits>: resets are the time
-/// until fully restored.
+/// Writes the headers of <https://platform.openai.com/docs/guides/rate-limits>. A reset is the time until the limit is
+/// fully restored.
 pub(super) fn limit_headers(snapshot: &LimitSnapshot) -> Vec<(&'static str, String)> {
     let requests = [
         "x-ratelimit-limit-requests",

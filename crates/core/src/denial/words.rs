@@ -1,4 +1,4 @@
-//! What each refusal says.
+//! The message of each refusal.
 
 use super::{Denial, KEYS_PAGE, METHODS};
 use crate::auth::InvalidKey;
@@ -6,7 +6,7 @@ use crate::objects;
 use crate::request::{EndpointGroup, Names};
 
 impl Denial {
-    /// The sentence that the client sees.
+    /// Returns the message that the client sees.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
@@ -53,9 +53,9 @@ impl Denial {
                 path,
                 group,
             } => closed(method, path, *group),
-            Self::NoSuchObject { kind, id } => format!("{} {NOT_YOURS}", no_such(*kind, id)),
+            Self::NoSuchObject { kind, id } => format!("{} {OWNERSHIP}", no_such(*kind, id)),
             Self::NoSuchReference(names) => format!(
-                "The object in '{}' was not found. {NOT_YOURS}",
+                "The object in '{}' was not found. {OWNERSHIP}",
                 named_by(*names)
             ),
             Self::ObjectList { path } => format!(
@@ -90,10 +90,10 @@ impl Denial {
     }
 }
 
-/// What reaches an object: the same words whether it is another team's or nobody's.
-const NOT_YOURS: &str = "It must have been made through this gate, by a key of your team.";
+/// The end of messages about objects. It is the same whether another team made the object or it does not exist.
+const OWNERSHIP: &str = "It must have been made through this gate, by a key of your team.";
 
-/// As OpenAI says it.
+/// OpenAI's sentence for an object that does not exist.
 fn no_such(kind: objects::Kind, id: &str) -> String {
     match kind {
         objects::Kind::Response => format!("Response with id '{id}' not found."),

@@ -1,8 +1,8 @@
-//! Keys that the service does not know, remembered for a while.
+//! Keys that the service does not know, kept for a limited time.
 //!
-//! Anybody can ask about keys that do not exist, and the store cannot delete: so these have a fixed number of
-//! places, by the first bytes of the digest, and a later one takes the place of an earlier. What is forgotten so
-//! is asked about again.
+//! Clients can send any number of keys that do not exist, and the store cannot delete. So there is a fixed number of
+//! places, chosen by the first bytes of the digest, and a later key replaces an earlier one. A key that was replaced is
+//! asked about again.
 
 use super::VERSION;
 use crate::key::KeyDigest;
@@ -10,7 +10,7 @@ use crate::shared::codec::{Reader, words};
 use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 use crate::time::Nanos;
 
-/// Remembers that the service said at `now` that there is no such key.
+/// Stores that the service answered "no such key" at `now`.
 pub(super) fn note(
     store: &impl CounterStore,
     digest: &KeyDigest,
@@ -22,13 +22,13 @@ pub(super) fn note(
         Change::Write(value, ())
     });
     match noted {
-        // Another worker has just noted a key in this place.
+        // Another worker has just written to this place.
         Err(SwapError::Lost) => Ok(()),
         other => Ok(other?),
     }
 }
 
-/// When the service said so of this key, if that is remembered.
+/// When the service last answered "no such key" for this key, if that is stored.
 pub(super) fn asked_at(
     store: &impl CounterStore,
     digest: &KeyDigest,

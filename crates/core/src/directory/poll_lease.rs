@@ -1,14 +1,14 @@
 //! The poll lease: which worker of the process polls the key service.
 //!
-//! It is one value of the shared store, so that it holds over all workers and outlives a worker that dies: a lease that is not
-//! renewed comes free.
+//! It is one value of the shared store, so that it holds for all workers and outlives each of them. A lease that is not
+//! renewed expires.
 
 use super::VERSION;
 use crate::shared::codec::{Reader, words};
 use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 use crate::time::Nanos;
 
-/// Takes or renews the lease for `holder`, until `span` from now. Whether it is held.
+/// Takes or renews the lease for `holder`, until `span` after `now`. Returns whether `holder` has the lease.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -46,7 +46,7 @@ mod tests {
     use crate::time::SECOND;
 
     #[test]
-    fn one_holds_the_lease_until_it_stops_renewing() {
+    fn one_worker_holds_the_lease_until_it_stops_renewing() {
         let store = MemoryStore::default();
         for (holder, now, held) in [
             (1, 0, true),

@@ -1,21 +1,22 @@
-//! The name under which this process acknowledges to the key service what it has applied.
+//! The name by which this process identifies itself to the key service when it confirms the version it has applied.
 //!
-//! It is drawn once and kept in the store, so that all workers use one name and it outlives a worker that dies.
+//! It is drawn at random once and kept in the store, so that all workers use the same name and it outlives each of
+//! them.
 
 use crate::shared::{Change, CounterStore, Retry, StoreError, names, update};
 
-/// What is kept: a parameter of the poll's query, with the name as its value.
+/// The stored form: a parameter of the poll's query with the name as its value.
 const PARAMETER: &str = "&proxy=";
 
-/// The name, as a parameter to append to a poll's query (`&proxy=envoy-…`). Where none is kept yet, it is made of `drawn`, a random
-/// number; another worker may have been first.
+/// Returns the name as a parameter to append to a poll's query (`&proxy=envoy-…`). If no name is stored yet, one is
+/// made from the random number `drawn`, unless another worker stores one first.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails or every swap was lost.
 pub fn parameter(store: &impl CounterStore, drawn: u64) -> Result<String, StoreError> {
     let name = update(store, names::PROXY_NAME, Retry::Briefly, |kept| {
         match kept {
-            // Nobody else writes here; what is no text names nothing.
+            // No other code writes this value. Bytes that are not UTF-8 give no parameter.
             Some(kept) => Change::Keep(String::from_utf8(kept.to_vec()).unwrap_or_default()),
             None => {
                 let name = format!("{PARAMETER}envoy-{drawn:016x}");
@@ -32,7 +33,7 @@ mod tests {
     use crate::shared::memory::MemoryStore;
 
     #[test]
-    fn it_is_drawn_once_and_the_first_to_write_names_the_process() {
+    fn the_name_is_drawn_once_and_then_kept() {
         let store = MemoryStore::default();
         let first = parameter(&store, 0xabc).unwrap();
         assert_eq!(first, "&proxy=envoy-0000000000000abc");
@@ -41,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_was_not_first_takes_the_other_name() {
+    fn a_worker_that_loses_the_race_uses_the_stored_name() {
         let store = MemoryStore::default();
         store.lose_next.set(1);
         assert!(parameter(&store, 1).is_ok(), "it tries again");
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_bytes_name_nothing() {
+    fn foreign_bytes_give_no_parameter() {
         let store = MemoryStore::default();
         store.swap(names::PROXY_NAME, &[0xff], None).unwrap();
         assert_eq!(parameter(&store, 1), Ok(String::new()));

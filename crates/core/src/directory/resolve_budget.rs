@@ -1,6 +1,6 @@
-//! The budget of questions: how often the process may ask the key service about keys and objects that it does not know.
+//! The budget of questions: how often the process may ask the key service about unknown keys and objects.
 //!
-//! It is one bucket in the shared store, so that it holds over all workers.
+//! It is one bucket in the shared store, so that it holds for all workers together.
 
 use super::VERSION;
 use crate::limiter::gcra::{Limit, Tat};
@@ -8,7 +8,7 @@ use crate::shared::codec::{Reader, words};
 use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 use crate::time::Nanos;
 
-/// Whether one more question about a key may be asked now, within `budget`.
+/// Takes one question from `budget`. Returns whether it may be asked.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -22,7 +22,7 @@ pub fn may_ask(store: &impl CounterStore, budget: &Limit, now: Nanos) -> Result<
         }
     });
     match asked {
-        // So many ask at once that the budget is about to be spent.
+        // So many workers ask at once that the budget is nearly spent.
         Err(SwapError::Lost) => Ok(false),
         other => Ok(other?),
     }
@@ -37,7 +37,7 @@ mod tests {
     use crate::time::SECOND;
 
     #[test]
-    fn questions_keep_to_their_budget() {
+    fn questions_are_bounded_by_their_budget() {
         let store = MemoryStore::default();
         let per_second = NonZeroU32::new(4).unwrap();
         let budget = Limit::per_minute(NonZeroU32::new(240).unwrap()).with_burst(per_second);

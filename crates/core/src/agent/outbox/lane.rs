@@ -1,4 +1,4 @@
-//! What waits for one service, and how fast it may go there.
+//! The queue for one service, and the rate at which it is sent.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -10,25 +10,26 @@ use crate::sync::SyncError;
 use crate::sync::events::BatchWriter;
 use crate::time::{Nanos, SECOND};
 
-/// A batch is closed before it is larger, so that the service takes it whatever its events are.
+/// The size at which a batch is closed. The service accepts batches of this size, whatever their events are.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 
-/// After a failure, doubled up to the longest.
+/// The pause after the first failure. It doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Nanos = SECOND / 5;
 const LONGEST_PAUSE: Nanos = 2 * SECOND;
 
-/// Events that travel together, as they are sent. It never changes, so that it can be sent again.
+/// Encoded events that are sent together. A batch never changes, so that it can be sent again.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) body: Rc<Vec<u8>>,
     /// The bytes of its events.
     pub(super) bytes: usize,
     pub(super) events: u64,
-    /// How many refused requests it stands for; then it holds nothing else.
+    /// How many refused requests it stands for, if it holds sums of refusals; `None` if it holds events of admitted
+    /// requests.
     refusals: Option<u64>,
 }
 
-/// What was given up to make room.
+/// What was dropped to make room.
 #[derive(Default)]
 pub(super) struct GivenUp {
     pub(super) bytes: usize,
@@ -36,7 +37,7 @@ pub(super) struct GivenUp {
     pub(super) refusals: u64,
 }
 
-/// How fast batches may be sent.
+/// When batches may be sent, and how many at once.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     pause: Nanos,
@@ -48,7 +49,7 @@ impl Pace {
         *self = Self::default();
     }
 
-    /// Several that were under way fail for one reason: it is one failure.
+    /// Notes a failure. Batches that were sent together and fail together count as one failure.
     pub(super) fn failed(&mut self, now: Nanos) {
         if now >= self.not_before {
             self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
@@ -56,7 +57,7 @@ impl Pace {
         }
     }
 
-    /// How many may be under way.
+    /// How many batches may be sent and not answered.
     fn width(&self, now: Nanos) -> usize {
         match self.pause {
             0 => PARALLEL,
@@ -70,14 +71,14 @@ impl Pace {
 pub(super) struct Lane {
     pub(super) cluster: String,
     pub(super) service: ServicePolicy,
-    /// The batch that events are added to.
+    /// The batch to which events are added.
     open: BatchWriter,
-    /// Batches to be sent, the next one first.
+    /// Closed batches in the order in which they are sent.
     pub(super) waiting: VecDeque<Batch>,
     pub(super) tallies: Tallies,
     pub(super) pace: Pace,
     under_way: usize,
-    /// Whether a batch of refusals is under way.
+    /// Whether a batch of refusals is sent and not answered.
     refusals_under_way: bool,
 }
 
@@ -95,7 +96,7 @@ impl Lane {
         }
     }
 
-    /// Adds an event as `UsageEvent::to_block` gives it.
+    /// Adds an event as encoded by `UsageEvent::to_block`.
     pub(super) fn push(&mut self, block: &[u8]) -> Result<(), SyncError> {
         if self.is_full() {
             self.close_open();
@@ -103,7 +104,7 @@ impl Lane {
         self.open.push_block(block)
     }
 
-    /// Whether nothing waits or is under way.
+    /// Whether the lane holds no events.
     pub(super) fn is_idle(&self) -> bool {
         self.open.is_empty()
             && self.waiting.is_empty()
@@ -111,12 +112,13 @@ impl Lane {
             && self.under_way == 0
     }
 
-    /// The next batch, counted as under way. `held` loses what open sums were counted as more than their bytes.
+    /// Returns the next batch and counts it as sent. Open sums are counted above their size ([`TALLY_BYTES`]); `held`
+    /// is corrected when they are closed.
     pub(super) fn next(&mut self, flush: bool, held: &mut usize, now: Nanos) -> Option<Batch> {
         if self.under_way >= self.pace.width(now) {
             return None;
         }
-        // Behind what waits, so that a batch that always fails does not keep them from being sent.
+        // New events are queued although failed batches wait, so that a batch that always fails does not block them.
         if self.waiting.len() < PARALLEL {
             if self.is_full() || (flush && !self.open.is_empty()) {
                 self.close_open();
@@ -131,7 +133,7 @@ impl Lane {
         Some(batch)
     }
 
-    /// A batch is no longer under way.
+    /// Notes that a batch was answered or given up.
     pub(super) fn done(&mut self, batch: &Batch) {
         self.under_way = self.under_way.saturating_sub(1);
         if batch.refusals.is_some() {
@@ -139,7 +141,7 @@ impl Lane {
         }
     }
 
-    /// Gives up refused requests, those that were sent before first.
+    /// Drops refused requests, beginning with those that were sent before.
     pub(super) fn give_up_refusals(&mut self) -> Option<GivenUp> {
         if let Some(at) = self.waiting.iter().position(|b| b.refusals.is_some()) {
             let batch = self.waiting.remove(at)?;
@@ -160,7 +162,7 @@ impl Lane {
         })
     }
 
-    /// Gives up the oldest events that are not under way.
+    /// Drops the oldest events that are not sent.
     pub(super) fn give_up_oldest(&mut self) -> Option<GivenUp> {
         if self.waiting.is_empty() && !self.open.is_empty() {
             self.close_open();
@@ -172,13 +174,13 @@ impl Lane {
         })
     }
 
-    /// Whether a batch of refusals was made and not yet taken: one at a time bounds what they hold.
+    /// Whether a batch of refusals was closed and not yet confirmed. There is one at a time, which bounds their memory.
     fn has_refusals_out(&self) -> bool {
         self.refusals_under_way || self.waiting.iter().any(|b| b.refusals.is_some())
     }
 
     fn is_full(&self) -> bool {
-        // Whole events are added, so that a batch may end one event above.
+        // Events are added whole, so that a batch may exceed the size by one event.
         self.open.bytes() >= MAX_BATCH_BYTES || self.open.is_full()
     }
 

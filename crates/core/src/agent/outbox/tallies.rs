@@ -1,4 +1,4 @@
-//! Refused requests, summed by what is the same about them.
+//! Sums of refused requests. One sum has the refusals that agree in all fields of [`order`].
 
 use std::cmp::Ordering;
 
@@ -11,10 +11,10 @@ const WINDOW: Nanos = 5 * SECOND;
 /// The most open sums.
 pub(super) const MAX_TALLIES: usize = 4_096;
 
-/// From so many open sums on, all are reported at the next tick.
+/// The number of open sums from which all are reported at the next tick.
 const MANY: usize = 1_000;
 
-/// What an open sum is counted as, in bytes: above what it takes when it is sent.
+/// The bytes that an open sum counts as: more than it takes once it is encoded.
 pub(super) const TALLY_BYTES: usize = 512;
 
 const MINUTE_MILLIS: u64 = 60_000;
@@ -22,23 +22,24 @@ const MINUTE_MILLIS: u64 = 60_000;
 #[derive(Debug)]
 struct Tally {
     opened: Nanos,
-    /// The first refusal, with the number of all and the time of the last.
+    /// The first refusal, with the count of all and the time of the last.
     sum: UsageEvent,
 }
 
-/// What became of a refusal.
+/// How a refusal was added.
 pub(super) enum Added {
-    /// It is the first of a sum.
+    /// It opened a new sum.
     Opened,
-    /// It was added to one.
+    /// It was added to an open sum.
     Summed,
 }
 
-/// The open sums, in the order of their subjects.
+/// The open sums, sorted by [`order`].
 #[derive(Debug, Default)]
 pub(super) struct Tallies(Vec<Tally>);
 
-/// Sums differ in what a query asks for; a minute is one, since sums of minutes are kept.
+/// Compares the fields that the key service can query by. The minute is one of them, because the service keeps sums by
+/// the minute.
 fn order(a: &UsageEvent, b: &UsageEvent) -> Ordering {
     fn subject(e: &UsageEvent) -> impl Ord + '_ {
         let minute = e.started_unix_ms / MINUTE_MILLIS;
@@ -49,7 +50,7 @@ fn order(a: &UsageEvent, b: &UsageEvent) -> Ordering {
 }
 
 impl Tallies {
-    /// Adds a refusal; `None` if it would open a sum that there is no room for.
+    /// Adds a refusal. `None` if it would open a sum and there is no room for one.
     pub(super) fn add(&mut self, mut event: UsageEvent, room: bool, now: Nanos) -> Option<Added> {
         let found = self.0.binary_search_by(|t| order(&t.sum, &event));
         let at = match found {
@@ -58,7 +59,7 @@ impl Tallies {
                 if !room || self.0.len() >= MAX_TALLIES {
                     return None;
                 }
-                // A client chooses these, and could make any number of sums with them.
+                // Clients choose these fields, and could open any number of sums with them.
                 event.model = None;
                 event.endpoint = Label::default();
                 event.request_id = Label::default();
@@ -78,8 +79,8 @@ impl Tallies {
         self.0.is_empty()
     }
 
-    /// Closes the sums whose time has come, as many as a batch takes. Gives the batch, how many requests it stands
-    /// for, and how many sums were closed.
+    /// Closes the sums that are due, at most as many as fit a batch. Returns the batch, the number of requests it
+    /// stands for, and the number of sums closed.
     pub(super) fn close(&mut self, now: Nanos) -> Option<(BatchWriter, u64, usize)> {
         let many = self.0.len() >= MANY;
         let (mut batch, mut requests, before) = (BatchWriter::default(), 0, self.0.len());
@@ -94,7 +95,7 @@ impl Tallies {
         (!batch.is_empty()).then(|| (batch, requests, before.saturating_sub(self.0.len())))
     }
 
-    /// Gives up all of them: how many requests they stood for, and how many sums they were.
+    /// Drops all sums. Returns how many requests they stood for, and how many sums they were.
     pub(super) fn clear(&mut self) -> (u64, usize) {
         let requests = self.0.iter().map(|t| u64::from(t.sum.requests)).sum();
         (requests, std::mem::take(&mut self.0).len())

@@ -1,4 +1,4 @@
-//! The section on what Envoy may hold of requests' bodies.
+//! The section on the request bodies that Envoy may hold.
 
 use std::num::NonZeroU32;
 
@@ -8,7 +8,7 @@ use super::super::ConfigError;
 use super::error;
 use crate::holding::Bounds;
 
-/// All in bytes, a worker.
+/// Bounds in bytes for each worker.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawBodies {
@@ -23,7 +23,7 @@ const fn mebibytes(count: u32) -> NonZeroU32 {
 }
 
 impl Default for RawBodies {
-    /// Two of the largest bodies for a key, since most are small and on their way for moments; eight for all.
+    /// Two of the largest bodies for a key, and eight for all keys: most bodies are small and arrive quickly.
     fn default() -> Self {
         Self {
             per_body_bytes: mebibytes(32),
@@ -57,7 +57,7 @@ impl RawBodies {
             ),
         ] {
             if more < less {
-                let problem = format!("is less than `{name}` ({less})");
+                let problem = format!("must be at least `{name}` ({less})");
                 return Err(error(format!("held_bodies.{field}"), problem));
             }
         }

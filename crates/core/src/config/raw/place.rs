@@ -1,9 +1,9 @@
-//! Where in the configuration a mistake stands.
+//! The place of a mistake in the configuration.
 
 use serde_path_to_error::{Path, Segment};
 
-/// The names that lead to a mistake; `.` for the document itself. A text that ends too early ends below a name that is
-/// not known, which is left out.
+/// Formats the path of a mistake; `.` is the document itself. If the text ends too early, the last segment is not known
+/// and is left out.
 pub(super) fn written(path: &Path) -> String {
     let mut written = String::new();
     for segment in path {

@@ -27,17 +27,17 @@ pub(super) struct RawService {
     usage_memory_mib: u16,
 }
 
-/// An hour: long enough to mend a service, short enough to be noticed.
+/// An hour: long enough to repair a service, short enough for its failure to be noticed.
 fn max_stale_seconds() -> u32 {
     3_600
 }
 
-/// Customers go on; the metrics say that the service is silent.
+/// Customers are served further; the metrics show that the service is silent.
 fn when_stale() -> WhenStale {
     WhenStale::Allow
 }
 
-/// Above what new keys need, below what troubles a service.
+/// More than new keys need, and less than would overload a service.
 fn resolves_per_second() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(19)
 }
@@ -46,12 +46,12 @@ fn unknown_key_seconds() -> u32 {
     5
 }
 
-/// Nine seconds of the rate that one worker reaches, a quarter of an hour of a hundred requests a second.
+/// Enough for nine seconds at the highest rate of one worker, or a quarter of an hour at 100 requests a second.
 fn usage_memory_mib() -> u16 {
     16
 }
 
-/// Each worker may hold so much.
+/// The largest `usage_memory`, for each worker.
 const MOST_USAGE_MEMORY_MIB: u16 = 1_024;
 
 impl RawService {
