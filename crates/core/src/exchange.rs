@@ -1,26 +1,26 @@
-//! The story of one request: what the filter is told, and what it then has to do.
+//! One request and its answer: the order of the gate's decisions.
 //!
-//! An [`Exchange`] is made when the head of a request arrives and ends with its stream. It owns the order of decisions and
-//! nothing else: who may pass is judged in [`crate::auth`], how much in [`crate::limiter`], what was asked in
-//! [`crate::request`], what it used in [`crate::usage`], what an answer looks like in [`crate::denial`].
+//! An [`Exchange`] begins with the head of a request and ends with its stream. It only orders the decisions:
+//! [`crate::auth`] judges keys, [`crate::limiter`] charges limits, [`crate::request`] reads the request,
+//! [`crate::usage`] meters the answer, and [`crate::denial`] writes refusals.
 //!
 //! # Order of calls
 //! 1. [`Exchange::start`] with the head. It returns a [`Step`], as all calls of the request do.
-//! 2. While the step asks for something: [`Exchange::locate`] and [`Exchange::resume`] after [`Step::Locate`];
-//!    [`Exchange::resume`] after [`Step::Resolve`] and [`Step::ResolveObjects`], once the directory or the registry holds
-//!    the answer; [`Exchange::request_body`] for each piece of the body after [`Step::ReadBody`]. Before the body is held,
-//!    and each time that more of it is, [`Exchange::hold`] says whether it may be.
+//! 2. The call that the step requires: [`Exchange::locate`] and [`Exchange::resume`] after [`Step::Locate`];
+//!    [`Exchange::resume`] after [`Step::Resolve`] and [`Step::ResolveObjects`], once the answer is in the directory or
+//!    the registry; [`Exchange::request_body`] for each piece of the body after [`Step::ReadBody`]. Whenever more of
+//!    the body is held, [`Exchange::hold`] checks the bounds.
 //! 3. [`Step::Forward`] or [`Step::Reply`] ends the request's part.
-//! 4. The answer, whoever gives it: [`Exchange::response_head`], then [`Exchange::response_body`] for each chunk, the last
-//!    one marked, or [`Exchange::response_ends`] where trailers follow. [`Exchange::note_objects`] comes before a chunk
-//!    is passed on. What the host failed to hand over is told by [`Exchange::response_head_lost`] and
-//!    [`Exchange::response_body_lost`].
-//! 5. [`Exchange::end`], once, from whichever of these points.
+//! 4. The answer, from the upstream or from the gate: [`Exchange::response_head`], then [`Exchange::response_body`]
+//!    for each chunk, with `ends` for the last one, or [`Exchange::response_ends`] if trailers follow.
+//!    [`Exchange::note_objects`] comes before a chunk is passed on. If the host fails to deliver the head or a chunk,
+//!    [`Exchange::response_head_lost`] or [`Exchange::response_body_lost`] reports it.
+//! 5. [`Exchange::end`], once, at any of these points.
 //!
 //! # Failure policy
-//! Whatever cannot be decided is refused with a retryable 503; nothing passes undecided. A request with a body is charged,
-//! and has its place in flight, before Envoy holds anything of it ([`Admission`]); a reservation exists only in
-//! [`Phase::Forwarded`]. Whichever way the stream ends, [`Exchange::end`] settles what is owed, once.
+//! A request that cannot be decided is refused with a retryable 503. A request with a body is charged and takes its
+//! place in flight before Envoy holds any of the body ([`Admission`]). A reservation exists only in
+//! `Phase::Forwarded`, and [`Exchange::end`] settles it once, however the stream ends.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -62,73 +62,74 @@ pub use settlement::{Ended, Settlement};
 pub enum Step {
     /// Change head and body, then let the request go on.
     Forward(Forward),
-    /// Hold the head, ask the key service about this key, and then [`Exchange::resume`].
+    /// Hold the head, ask the key service about this key, then call [`Exchange::resume`].
     Resolve(KeyDigest),
-    /// Hold head and body, ask the key service about these objects, and then [`Exchange::resume`].
+    /// Hold head and body, ask the key service about these objects, then call [`Exchange::resume`].
     ResolveObjects(Vec<ObjectId>),
-    /// Tell the client's address ([`Exchange::locate`]), and then [`Exchange::resume`]: its key is bound to addresses.
+    /// Pass the client's address to [`Exchange::locate`], then call [`Exchange::resume`]. The key is bound to
+    /// addresses.
     Locate,
-    /// Hold the head, and hand over the body as it arrives.
+    /// Hold the head, and pass the body to [`Exchange::request_body`] as it arrives.
     ReadBody,
-    /// Answer it here.
+    /// Answer the request with this.
     Reply(Reply),
 }
 
-/// How a request goes on.
+/// How a request is forwarded.
 #[derive(Debug)]
 pub struct Forward {
     /// What to change in its head.
     pub head: HeadEdits,
-    /// What to change in its body, so that a stream reports its usage.
+    /// What to change in its body, so that a stream reports usage.
     pub body: UsageEdit,
 }
 
-/// Where a request stands.
+/// The phase of a request.
 #[derive(Debug)]
 enum Phase {
-    /// The key service is asked about its key.
+    /// Waiting for the key service's answer about the key.
     Resolving,
-    /// Its body is being read.
+    /// Reading the body.
     ReadingBody(Box<Reading>),
-    /// The key service is asked about objects that it leads to or names.
+    /// Waiting for the key service's answer about objects that the path or the body names.
     Asking(Box<Asking>),
-    /// On its way to the upstream; `None` where the path costs nothing.
+    /// Forwarded to the upstream; `None` if the path costs nothing.
     Forwarded(Option<Box<Forwarded>>),
-    /// Answered here.
+    /// Answered by the gate.
     Refused,
-    /// Logged: nothing is owed any more.
+    /// Ended: everything is settled.
     Settled,
 }
 
-/// What is kept while a body is read.
+/// The state while a body is read.
 #[derive(Debug)]
 struct Reading {
     reader: BodyReader,
     head: HeadEdits,
 }
 
-/// What is owed for a request that went on.
+/// The state of a request that was forwarded.
 #[derive(Debug)]
 struct Forwarded {
     kind: EndpointKind,
     reservation: Reservation,
-    /// Tokens of the prompt, as estimated; `None` where no tokens are charged.
+    /// The estimate of the prompt, in tokens; `None` if no tokens are charged.
     prompt_estimate: Option<u64>,
     choices: u64,
-    /// What the client capped each answer at, in tokens.
+    /// The client's cap for each answer, in tokens.
     cap: Option<u64>,
-    /// Tokens of output that are reserved of this endpoint before anything was learned.
+    /// The output to expect of this endpoint without a forecast, in tokens.
     usual_output: u64,
     asked_for_usage: bool,
     answer: AnswerState,
 }
 
-/// Where a request comes from.
+/// The client's address.
 #[derive(Clone, Copy, Debug)]
 enum Peer {
-    /// Nothing has depended on it so far.
+    /// Not looked up, because no decision needed it.
     Unasked,
-    /// From this address; `None` where the client has none.
+    /// Looked up; `None` if the client has no IP address.
     At(Option<IpAddr>),
 }
 
@@ -138,31 +139,31 @@ pub struct Exchange {
     policy: Arc<Policy>,
     phase: Phase,
     principal: Option<Principal>,
-    /// The record of a key that is known and may not pass.
+    /// The record of a known key that was refused.
     refused: Option<Box<KeyRecord>>,
     peer: Peer,
-    /// The group of endpoints that a known key has called.
+    /// The group of the endpoint, once the key is known.
     group: Option<EndpointGroup>,
     account: Option<Account>,
-    /// What it was charged at its head, while its body is read.
+    /// The charge from the head, while the body is read.
     admission: Option<Admission>,
     model: Option<ModelId>,
     objects: Objects,
     decision: Decision,
     started: Now,
-    /// The status of the answer, whoever gave it; 0 before.
+    /// The status of the answer, from the upstream or the gate; 0 before.
     status: u16,
     degraded: bool,
-    /// How the limits stood after its reservation, and when that was (milliseconds since the Unix epoch).
+    /// The limits right after the reservation, and its time in milliseconds since the Unix epoch.
     snapshot: Option<(LimitSnapshot, u64)>,
     audience: Audience,
-    /// What must stand in the log in place of a pseudo-header that holds a key.
+    /// Pseudo-headers that contained a key, with the text to log in their place.
     redacted: Vec<(&'static str, String)>,
     logged_path: String,
 }
 
 impl Exchange {
-    /// Decides on a request by its head, under this policy; `ends` if it has no body.
+    /// Starts an exchange: decides by the head of a request under `policy`. `ends` if the request has no body.
     pub fn start(
         head: &Head<'_>,
         ends: bool,
@@ -191,7 +192,7 @@ impl Exchange {
             logged_path: logged::printable(head.path()),
         };
         if head.method() == b"OPTIONS" {
-            // Browsers send no credential with a preflight, so that it can never be judged by one.
+            // A preflight is answered without a credential, since browsers send none with it.
             return (exchange, Step::Reply(permission::preflight()));
         }
         let admitted = exchange.admit(head, ends, store, now);
@@ -199,8 +200,8 @@ impl Exchange {
         (exchange, step)
     }
 
-    /// The key service has answered about the key or the objects, or failed to (the directory or the registry holds what
-    /// it said), or the client's address is known. `head` is the request's, as it still is.
+    /// Continues after a question to the key service has been answered or has failed, or after [`Self::locate`]. The
+    /// answer is read from the directory or the registry. `head` is the request's unchanged head.
     pub fn resume(
         &mut self,
         head: &Head<'_>,
@@ -216,13 +217,12 @@ impl Exchange {
         admitted.unwrap_or_else(|denial| self.refuse(&denial, store, now))
     }
 
-    /// Takes the client's address, which [`Step::Locate`] asks for; `None` where it has none, such as on a Unix domain
-    /// socket.
+    /// Takes the client's address after [`Step::Locate`]; `None` if it has none, such as on a Unix domain socket.
     pub fn locate(&mut self, address: Option<IpAddr>) {
         self.peer = Peer::At(address);
     }
 
-    /// Takes the next bytes of the request's body; `ends` with the last of them.
+    /// Takes the next bytes of the request's body. `ends` if these are the last.
     pub fn request_body(
         &mut self,
         chunk: &[u8],
@@ -253,14 +253,14 @@ impl Exchange {
         Step::Reply(reply)
     }
 
-    /// A refusal in the words of whoever asked, for what only the filter can notice.
+    /// Writes a refusal in the client's dialect, for failures of the host.
     #[must_use]
     pub fn reply(&self, denial: &Denial) -> Reply {
         denial.reply(&self.audience, self.started.wall_millis)
     }
 
-    /// The request goes no further. What is refused for its content `counts` as a request all the same, so that nonsense
-    /// does not evade the limit; a refusal by a limit spends nothing. A store that fails keeps what was charged.
+    /// Ends the admission of a request that is refused. With `counts` the request stays charged, so that invalid
+    /// requests do not evade the limit; a refusal by a limit spends nothing. If the store fails, the charge stays.
     fn end_admission(&mut self, counts: bool, store: &impl CounterStore, now: Now) {
         let now = now.monotonic;
         let _ = match (self.admission.take(), &self.account) {
@@ -271,8 +271,8 @@ impl Exchange {
         };
     }
 
-    /// Offset just past the body's opening brace, where the body may have to be changed there. The filter
-    /// takes these first bytes off a body that comes in several pieces, since it could not reach them later.
+    /// The offset just past the body's opening brace, if the body may have to be changed there. These first bytes are
+    /// cut off a body that arrives in several pieces, since the filter cannot reach them later.
     #[must_use]
     pub fn open_brace(&self) -> Option<usize> {
         let Phase::ReadingBody(reading) = &self.phase else {
@@ -283,14 +283,14 @@ impl Exchange {
         reading.reader.open_brace().filter(|_| may_ask)
     }
 
-    /// What was decided so far.
+    /// The decision so far.
     #[must_use]
     pub fn decision(&self) -> Decision {
         self.decision
     }
 
-    /// The key that it is attributed to, also where that key may not pass: its owner is to see that it is
-    /// still in use.
+    /// The key that the request is attributed to. A known key that was refused counts too, so that its owner sees that
+    /// it is still used.
     #[must_use]
     pub fn attributed(&self) -> Option<&KeyRecord> {
         let principal = self.principal.as_ref().map(Principal::record);
@@ -303,25 +303,25 @@ impl Exchange {
         self.model.as_ref()
     }
 
-    /// Whether the gate decides by what the key service said some time ago.
+    /// Whether the key service is silent and the gate decides by its last known state.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.degraded
     }
 
-    /// Pseudo-headers to overwrite before anything logs them: a client put a key into them.
+    /// Pseudo-headers that contain a key and must be overwritten before anything logs them.
     #[must_use]
     pub fn redacted(&self) -> &[(&'static str, String)] {
         &self.redacted
     }
 
-    /// The path as the log may show it: no query, no key, visible ASCII.
+    /// The path for the log: without query and keys, in visible ASCII.
     #[must_use]
     pub fn logged_path(&self) -> &str {
         &self.logged_path
     }
 
-    /// The place in flight to be renewed while the request is under way.
+    /// The place in flight, which must be renewed until the request ends.
     #[must_use]
     pub fn slot(&self) -> Option<&Slots> {
         match &self.phase {
@@ -330,7 +330,8 @@ impl Exchange {
         }
     }
 
-    /// What goes on: our identity in place of the client's, no compression that would hide the usage.
+    /// The edits of a forwarded head: the gate's attribution in place of the client's identity, and no
+    /// `accept-encoding`, since compression would hide the usage.
     fn forward_edits(&self, head: &Head<'_>) -> HeadEdits {
         let mut edits = attribution::forward(head, self.principal.as_ref(), self.model.as_ref());
         if self.principal.is_some() {

@@ -1,7 +1,7 @@
-//! Admission: from the head and the body of a request to a reservation, or to a denial.
+//! Admission: from a request's head and body to a reservation or a denial.
 //!
-//! A request with a body is charged twice: as a request in flight before anything of its body is held, and for its tokens once
-//! they are known. One without a body is charged at once.
+//! A request with a body is charged in two steps: as a request in flight before its body is held, and for its tokens
+//! once the body is read. A request without a body is charged at once.
 
 use super::logged::printable;
 use super::lookup::{Lookup, look_up};
@@ -109,7 +109,8 @@ impl Exchange {
         }
     }
 
-    /// Finds out who asks; the step that has to come first, where something must be asked for that.
+    /// Authenticates the request. Returns the step that must come first, if the key service or the host has to be
+    /// asked.
     fn authenticate(
         &mut self,
         head: &Head<'_>,
@@ -147,7 +148,7 @@ impl Exchange {
                 });
             }
         }
-        // A record whose tier nobody configured has no limits to be held to.
+        // A record whose tier is not configured has no limits.
         let tier = self
             .policy
             .tier(principal.tier())
@@ -158,7 +159,7 @@ impl Exchange {
         if spent { Err(Denial::Credit) } else { Ok(None) }
     }
 
-    /// Charges the request and takes its place, before its body is read.
+    /// Charges the request and takes its place in flight, before its body is read.
     fn enter(
         &mut self,
         endpoint: &Endpoint,
@@ -166,7 +167,7 @@ impl Exchange {
         now: Now,
     ) -> Result<(), Denial> {
         let account = self.account()?.clone();
-        // Where no token is left, the body would be read for nothing.
+        // If no token is left, the request is refused before its body is read.
         let least = u64::from(endpoint.charges_tokens());
         let admission = limiter::admit(store, account, least, now.monotonic)
             .map_err(|e| self.not_reserved(e))?;
@@ -209,7 +210,7 @@ impl Exchange {
         let endpoint = reader.endpoint().clone();
         let facts = reader.finish().map_err(Denial::Body)?;
         permission::check(self.principal()?, &endpoint, Some(&facts), &self.policy)?;
-        // A model that the path names is in these edits already.
+        // These edits already contain a model that the path names.
         if let (Some(model), None) = (&facts.model, endpoint.path_model()) {
             head.set
                 .push((crate::attribution::MODEL, model.to_string()));
@@ -303,7 +304,7 @@ impl Exchange {
     pub(super) fn check_model(&mut self, model: ModelId) -> Result<(), Denial> {
         let principal = self.principal()?;
         if holds_key(model.as_str().as_bytes()) {
-            // It would travel in a header and stand in the log.
+            // The model is written to a header and to the log.
             return Err(Denial::Body(BodyError::InvalidModel));
         }
         let allowed = allows_model(principal, &self.policy, &model);
@@ -329,7 +330,7 @@ impl Exchange {
     }
 }
 
-/// How many answers the upstream will generate.
+/// The number of answers that the upstream will generate.
 fn answers(facts: &RequestFacts) -> u64 {
     facts.choices.saturating_mul(facts.prompts).max(1)
 }

@@ -1,4 +1,4 @@
-//! The answer on its way back: its head, and its body past the meter.
+//! The answer: edits of its head, and the metering of its body.
 
 use super::{Exchange, Forwarded, Phase};
 use super::{models, permission};
@@ -9,38 +9,38 @@ use crate::usage::{
     Ending, LinesMeter, MeterPlan, Output, ResponseFacts, ResponseMeter, Shown, Usage,
 };
 
-/// What to do with an answer.
+/// How to handle an answer.
 #[derive(Debug, Default)]
 pub struct Answer {
     /// What to change in its head.
     pub head: HeadEdits,
-    /// Whether to hold it until its body is complete, for [`Exchange::listed_models`].
+    /// Whether to hold the answer until its body is complete, for [`Exchange::listed_models`].
     pub hold: bool,
 }
 
-/// What becomes of the answer to a request that went on.
+/// The state of the answer to a forwarded request.
 #[derive(Debug)]
 pub(super) enum AnswerState {
-    /// No head of an answer yet.
+    /// The head has not arrived.
     Awaited,
-    /// Its body passes the meter.
+    /// The body is metered.
     Metered(Box<ResponseMeter>),
-    /// Its lines are summed.
+    /// The body is a batch's answers, whose lines are summed.
     Lines(Box<LinesMeter>),
-    /// Its body is not looked at.
+    /// The body is not read.
     Unmetered,
-    /// It has ended.
+    /// The answer has ended.
     Done(Known),
 }
 
-/// What the meter came to.
+/// The result of a meter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     pub(super) usage: Usage,
     pub(super) hidden_by_encoding: bool,
-    /// The objects that it showed.
+    /// The objects that the answer showed.
     pub(super) shown: Shown,
-    /// It was an answer of lines.
+    /// Whether the lines of a batch's answers were summed.
     pub(super) lines: bool,
 }
 
@@ -56,8 +56,8 @@ impl AnswerState {
 }
 
 impl Exchange {
-    /// What to do with the answer of this head, whoever gives it: the upstream's own limits are not the
-    /// client's, and its account is not either.
+    /// Decides how to handle the answer with this head, from the upstream or the gate. Headers about the upstream's
+    /// limits and account are removed, since they are not the client's.
     pub fn response_head(&mut self, head: &Head<'_>) -> Answer {
         let facts = ResponseFacts {
             status: status(head),
@@ -76,7 +76,7 @@ impl Exchange {
         let Phase::Forwarded(forwarded) = &mut self.phase else {
             return answer;
         };
-        answer.head.remove = foreign(head);
+        answer.head.remove = upstream_headers(head);
         if let Some((snapshot, wall_millis)) = &self.snapshot {
             let limits = self.audience.dialect.limit_headers(snapshot, *wall_millis);
             answer.head.set.extend(limits);
@@ -103,8 +103,8 @@ impl Exchange {
         answer
     }
 
-    /// Whether the answer is a list of models of which the key may see a part only: it must not pass whole,
-    /// whatever fails.
+    /// Whether the answer is a list of models that the key may see only in part. Such a list must not pass unfiltered,
+    /// even after a failure.
     #[must_use]
     pub fn lists_models_in_part(&self) -> bool {
         let restricted = |p| permission::is_restricted(p, &self.policy);
@@ -112,7 +112,8 @@ impl Exchange {
             && self.principal.as_ref().is_some_and(restricted)
     }
 
-    /// The host did not hand over the answer's head, and it passes: what it is its first byte tells.
+    /// Reports that the host failed to deliver the answer's head and passes it on. The first byte of the body then
+    /// decides how the body is metered.
     pub fn response_head_lost(&mut self) {
         let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
             return;
@@ -130,27 +131,27 @@ impl Exchange {
         }
     }
 
-    /// The host did not hand over so many bytes of the answer's body, and they pass.
+    /// Reports that the host failed to deliver `bytes` of the answer's body and passes them on.
     pub fn response_body_lost(&mut self, bytes: usize) {
         let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
             return;
         };
         match &mut forwarded.answer {
             AnswerState::Metered(meter) => meter.lose(bytes),
-            // A sum that lacks a line is none: whoever reads the answers next settles the batch.
+            // A sum with a missing line is not valid. The next request that reads the answers settles the batch.
             AnswerState::Lines(_) => forwarded.answer = AnswerState::Unmetered,
             AnswerState::Awaited | AnswerState::Unmetered | AnswerState::Done(_) => {}
         }
     }
 
-    /// Whether the answer's body is read at all.
+    /// Whether the answer's body must be passed to [`Self::response_body`].
     #[must_use]
     pub fn meters_answer(&self) -> bool {
         matches!(&self.phase, Phase::Forwarded(Some(f))
             if matches!(f.answer, AnswerState::Metered(_) | AnswerState::Lines(_)))
     }
 
-    /// Meters the next bytes of the answer; `ends` with the last of them.
+    /// Meters the next bytes of the answer. `ends` if these are the last.
     pub fn response_body(&mut self, chunk: &[u8], ends: bool) -> Output {
         let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
             return Output::Unchanged;
@@ -179,7 +180,8 @@ impl Exchange {
         Output::Replaced([passed, tail].concat())
     }
 
-    /// The answer has ended, by its last byte or by trailers: bytes held back that are still to go out.
+    /// Ends the metering of an answer, at its last byte or at its trailers. Returns bytes that were held back and must
+    /// still be sent.
     pub fn response_ends(&mut self) -> Vec<u8> {
         let Phase::Forwarded(Some(forwarded)) = &mut self.phase else {
             return Vec::new();
@@ -201,14 +203,14 @@ impl Exchange {
         }
     }
 
-    /// The list of models that the key may use, from the upstream's whole list; `None` if that is no list.
+    /// Filters the upstream's list of models by what the key may use; `None` if `body` is not such a list.
     #[must_use]
     pub fn listed_models(&self, body: &[u8]) -> Option<Vec<u8>> {
         models::filter(body, self.principal.as_ref()?, &self.policy)
     }
 }
 
-/// How the answer is to be metered; `None` where no tokens are charged.
+/// The plan for the meter; `None` if no tokens are charged.
 fn plan(forwarded: &Forwarded) -> Option<MeterPlan> {
     let prompt_estimate = forwarded.prompt_estimate?;
     let reserved = forwarded.reservation.tokens();
@@ -221,7 +223,7 @@ fn plan(forwarded: &Forwarded) -> Option<MeterPlan> {
 }
 
 impl Known {
-    /// What a meter came to, and the bytes that it still held back.
+    /// Returns the result of a meter, and the bytes that it held back.
     pub(super) fn of(meter: ResponseMeter, ending: Ending) -> (Self, Vec<u8>) {
         let shown = meter.shown();
         let metered = meter.finish(ending);
@@ -234,7 +236,7 @@ impl Known {
         (known, metered.tail)
     }
 
-    /// What lines came to.
+    /// Returns the result of summed lines.
     pub(super) fn of_lines(lines: LinesMeter, ending: Ending) -> Self {
         Self {
             usage: lines.finish(ending == Ending::Complete),
@@ -252,8 +254,8 @@ fn status(head: &Head<'_>) -> u16 {
     digits.and_then(|s| s.parse().ok()).unwrap_or(0)
 }
 
-/// Headers that speak of the upstream's account in place of the client's.
-fn foreign(head: &Head<'_>) -> Vec<Box<[u8]>> {
+/// Headers about the upstream's limits and account.
+fn upstream_headers(head: &Head<'_>) -> Vec<Box<[u8]>> {
     let is_foreign = |name: &&[u8]| {
         name.starts_with(b"x-ratelimit-")
             || name.starts_with(b"anthropic-ratelimit-")

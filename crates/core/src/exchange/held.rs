@@ -1,4 +1,4 @@
-//! Whether Envoy may hold what has arrived of a request's body.
+//! Checks a held request body against the bounds.
 
 use super::{Exchange, Now, Phase, Step};
 use crate::auth::Principal;
@@ -8,8 +8,8 @@ use crate::request::BodyError;
 use crate::shared::CounterStore;
 
 impl Exchange {
-    /// Counts what is held of the body of `stream`, this exchange's number in `holding`. The step that refuses the
-    /// request where that is too much; `None` where it may stay, and where nothing is held by now.
+    /// Counts the held part of the body in `holding`, under the number `stream`. Returns the step that refuses the
+    /// request if a bound is exceeded; `None` if the body fits, or if the request no longer holds a body.
     pub fn hold(
         &mut self,
         (holding, stream): (&mut Holding, u32),
@@ -34,7 +34,8 @@ impl Exchange {
                 used,
                 requested: body.arrived.max(body.announced.unwrap_or(0)),
             },
-            // The flood of one's unknown keys is no reason to say that another's is wrong.
+            // Another client's flood of unknown keys does not show that this key is wrong, so the answer is a retryable
+            // 503.
             (Full::Unresolved, _) => Denial::NotReady,
             (Full::All | Full::Key { .. }, _) => Denial::Overloaded,
         };

@@ -1,4 +1,4 @@
-//! `GET /limits`: every limit that applies to the caller's key, answered here and at no cost.
+//! `GET /limits`: every limit that applies to the caller's key. The gate answers it, and it costs nothing.
 
 use serde::Serialize;
 
@@ -19,19 +19,19 @@ struct List<'a> {
     data: Vec<Limit<'a>>,
 }
 
-/// One limit as its owner sees it.
+/// One limit in the answer.
 #[derive(Serialize)]
 struct Limit<'a> {
     object: &'static str,
     name: &'static str,
-    /// What it is a limit of: each key has its own, and shares it with those that rotation continues it with.
+    /// The scope. A key shares its limits with the keys that rotation continues it with.
     scope: &'static str,
-    /// Which one of that scope; of a key, the first of that chain.
+    /// The id within the scope: for a key, the first key of that chain.
     id: &'a str,
     limit: u32,
     used: u64,
     remaining: u32,
-    /// Until fully restored; `null` where no time restores it.
+    /// Milliseconds until fully restored; `null` if time does not restore it.
     reset_ms: Option<u64>,
 }
 
@@ -51,12 +51,12 @@ impl<'a> From<&'a CellStanding> for Limit<'a> {
     }
 }
 
-/// Whether the request asks for its limits.
+/// Whether the request is `GET /limits`.
 pub(super) fn is_asked(head: &Head<'_>) -> bool {
     head.method() == b"GET" && matches!(head.path(), b"/api/v1/limits" | b"/v1/limits")
 }
 
-/// The answer.
+/// Writes the answer.
 pub(super) fn reply(
     principal: Option<&Principal>,
     account: &Account,

@@ -1,9 +1,9 @@
-//! What the log may show of a request: no key, and visible ASCII only.
+//! Text of a request for the log: without keys, in visible ASCII.
 
 use crate::head::Head;
 use crate::key::{holds_key, redact_bytes};
 
-/// The pseudo-headers that hold a key, with the key cut. HTTP/2 lets any text through as a method.
+/// The pseudo-headers that contain a key, with the key cut out. HTTP/2 accepts any text as a method.
 pub(super) fn redacted(head: &Head<'_>) -> Vec<(&'static str, String)> {
     let values = [(":path", head.target()), (":method", head.method())];
     let holding = values.into_iter().filter(|(_, value)| holds_key(value));
@@ -12,7 +12,7 @@ pub(super) fn redacted(head: &Head<'_>) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// At most 200 characters of what a client sent, visible ASCII, keys cut.
+/// At most 200 visible ASCII characters of a client's text, with keys cut out.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let clean = redact_bytes(bytes);
     let shown = |b: &u8| {

@@ -1,4 +1,4 @@
-//! Where a key's record comes from: the configuration, or what the key service said.
+//! Looks up a key's record, in the configuration and then in the directory.
 
 use super::Now;
 use crate::config::{Policy, ServicePolicy, WhenStale};
@@ -9,23 +9,23 @@ use crate::record::KeyRecord;
 use crate::shared::CounterStore;
 use crate::time::{Nanos, SECOND};
 
-/// After this long without an answer of the service, answers say that the gate is degraded. A poll without
-/// news comes back well within it.
+/// How long the service may be silent before answers report that the gate is degraded. A poll without news is answered
+/// well within it.
 const DEGRADED_AFTER: Nanos = 10 * SECOND;
 
-/// What is known of a key.
+/// The result of looking up a key.
 pub(super) enum Lookup {
     /// Its record.
     Known(Box<KeyRecord>),
-    /// Its record, and that its budget or its team's credit is spent.
+    /// The key's record. Its budget or its team's credit is spent.
     Spent(Box<KeyRecord>),
     /// There is no such key.
     Unknown,
-    /// The service is to be asked.
+    /// The key service must be asked.
     Ask,
 }
 
-/// Looks a key up; `asked` once the service has been asked about it.
+/// Looks up a key. `asked` if the service has already been asked about it.
 pub(super) fn look_up(
     key: &ApiKey,
     asked: bool,
@@ -61,7 +61,7 @@ pub(super) fn look_up(
         Some(Found::None { asked_at }) if now.saturating_sub(asked_at) < service.unknown_for => {
             Ok(Lookup::Unknown)
         }
-        // It is a key: no answer about it is a 401. The service may send a form of its record that can be read here.
+        // The key exists, so it is not answered 401. The service may send its record in a form that can be read here.
         Some(Found::Unreadable { asked_at }) => {
             let is_due = !asked && now.saturating_sub(asked_at) >= service.unknown_for;
             match is_due && may_ask(store, service, now)? {
@@ -69,12 +69,13 @@ pub(super) fn look_up(
                 false => Err(Denial::NotReady),
             }
         }
-        // The service makes no such keys, and where it knows one all the same the directory has it.
+        // The service does not generate malformed keys. If it knows one anyway, the directory has it.
         _ if state.is_complete() && !key.is_well_formed() => Ok(Lookup::Unknown),
-        // Asked and nothing learned: the service gave no answer, so that nobody can say that the key is wrong.
+        // The service was asked and gave no answer, so the key may be valid.
         _ if asked => Err(Denial::NotReady),
         _ if may_ask(store, service, now)? => Ok(Lookup::Ask),
-        // A flood of questions: what a complete and fresh directory does not know is no key.
+        // The budget of questions is spent. A key that a complete and fresh directory does not contain counts as
+        // unknown.
         _ if state.is_complete() && !is_degraded(&state, now) => Ok(Lookup::Unknown),
         _ => Err(Denial::NotReady),
     }
@@ -84,7 +85,7 @@ fn may_ask(store: &impl CounterStore, service: &ServicePolicy, now: Nanos) -> Re
     resolve_budget::may_ask(store, &service.resolves, now).map_err(|_| Denial::Unavailable)
 }
 
-/// Whether the service has been silent for so long that answers say so.
+/// Whether the service has been silent for longer than [`DEGRADED_AFTER`].
 pub(super) fn degraded(policy: &Policy, store: &impl CounterStore, now: Now) -> bool {
     policy.service().is_some()
         && directory::state(store).is_ok_and(|state| is_degraded(&state, now.monotonic))

@@ -1,7 +1,7 @@
-//! `GET /models`, cut down to what a key may use.
+//! Filters the answer to `GET /models` by what a key may use.
 //!
-//! What is not understood is left out rather than shown: entries without a name, containers beside the list. A
-//! page's `first_id` and `last_id` become those of what is shown.
+//! Parts that are not understood are left out: entries without a name, objects and arrays beside the list. A page's
+//! `first_id` and `last_id` become those of the entries that remain.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -12,9 +12,9 @@ use crate::config::Policy;
 use crate::json::Entries;
 use crate::model::ModelId;
 
-/// The list without the models that the key may not use: OpenAI's and Anthropic's `data[].id`, Gemini's
-/// `models[].name`, or a bare array (Together's). All that is shown stays as it was written; a list that is `null`
-/// shows nothing. `None` if `body` is none of these.
+/// Returns the list without the models that the key may not use. It reads OpenAI's and Anthropic's `data[].id`,
+/// Gemini's `models[].name`, and a bare array (Together). Entries that remain keep their text; a list that is `null`
+/// stays empty. `None` if `body` has none of these forms.
 pub(super) fn filter(body: &[u8], principal: &Principal, policy: &Policy) -> Option<Vec<u8>> {
     let may = |model: &RawValue| id(model).is_some_and(|id| allows_model(principal, policy, &id));
     let text = serde_json::from_slice::<&RawValue>(body).ok()?.get();
@@ -47,7 +47,7 @@ pub(super) fn filter(body: &[u8], principal: &Principal, policy: &Policy) -> Opt
         let ends = match *name {
             "first_id" => shown.first(),
             "last_id" => shown.last(),
-            // There is no id to go on from.
+            // An empty page has no id from which the next page could begin.
             "has_more" if shown.is_empty() => {
                 *value = "false".into();
                 continue;
@@ -71,7 +71,7 @@ fn list<'a>(models: impl Iterator<Item = &'a RawValue>) -> String {
     format!("[{}]", written.join(","))
 }
 
-/// What names a model in a list: its name alone, or what has it.
+/// An entry of a list: a name, or an object with a name.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Listed {

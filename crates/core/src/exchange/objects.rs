@@ -1,15 +1,16 @@
-//! Objects that the provider keeps, on the way of one request: whose they are, which one it makes, and what one that
-//! was made earlier has used.
+//! The provider's objects in one request: who owns those that it names, which one it makes, and what one that was made
+//! earlier has used.
 //!
 //! # What is charged when
-//! The request that makes an object is charged what it has used, or for work that finishes elsewhere the estimate. Whoever's
-//! request is shown the object later, once it is finished, settles it: an event of the object's own, in its maker's
-//! name, tells the key service all that it used, which books the difference once. What the maker's limit was not charged is
-//! charged then, once in this process. A batch is money only: providers hold batches to limits of their own.
+//! The request that makes an object is charged what it has used, or the estimate if the work finishes later (in the
+//! background, or in a batch). The first request that is shown the finished object settles it: an event for the object,
+//! attributed to its maker, reports the total usage, and the key service books the difference once. The difference is
+//! also charged to the maker's limit, once in this process. Batches are booked as money only, since providers have
+//! separate limits for them.
 //!
 //! # Failure policy
-//! An object of another team, or one that nobody is known to have made, is not found. Where the key service does not
-//! answer, that is a 503.
+//! An object of another team, or of an unknown maker, is answered 404. If the key service does not answer, the request
+//! is refused with 503.
 
 use super::{Exchange, Now, Phase, Step, logged, output, permission};
 use crate::auth::Principal;
@@ -31,7 +32,7 @@ mod ending;
 
 use ending::Settled;
 
-/// A request that waits for the key service to say whose its objects are.
+/// A request whose objects the key service may have to be asked about.
 #[derive(Debug)]
 pub(super) struct Asking {
     endpoint: Endpoint,
@@ -41,7 +42,7 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Nothing has been asked yet.
+    /// Makes the state before any question.
     pub(super) fn new(endpoint: Endpoint, facts: Option<RequestFacts>, head: HeadEdits) -> Self {
         Self {
             endpoint,
@@ -52,48 +53,48 @@ impl Asking {
     }
 }
 
-/// What a request does with objects.
+/// The objects of a request.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    /// What its answer may name as made.
+    /// The kind of object that its answer may create.
     makes: Option<Kind>,
-    /// The object that it is shown.
+    /// The object that its path names, and what it shows of it.
     shown: Option<(ObjectId, View, Kind)>,
-    /// That object, where it is known.
+    /// The record of that object, if it is known.
     known: Option<Box<Object>>,
-    /// What the batch that it makes, or the file that it uploads, will do.
+    /// The work of the batch that it makes, or of the file that it uploads.
     work: Option<BatchWork>,
-    /// The work that it begins finishes elsewhere.
+    /// The parameter by which its work finishes later, such as `background`.
     pub(super) later: Option<Param>,
     /// The model of that batch.
     batch_model: Option<ModelId>,
-    /// What it has made.
+    /// The object that it has made.
     made: Option<ObjectId>,
-    /// What it has made will use no more.
+    /// Whether that object will use no more.
     made_settled: bool,
-    /// What else its answer has named.
+    /// Files that its answer has named, each with the batch whose answers it holds.
     found: Vec<(ObjectId, Option<ObjectId>)>,
-    /// What the object has used in the end: whose, by which model, how much.
+    /// The final usage of the object that it was shown.
     settled: Option<Box<Settled>>,
 }
 
 impl Objects {
-    /// Whether the answer must be read for its objects, though no tokens are at stake.
+    /// Whether the answer must be read for objects even if no tokens are charged.
     pub(super) fn reads_answer(&self) -> bool {
         let shown = matches!(self.shown, Some((_, View::Itself | View::Outcome, _)));
         shown || self.makes.is_some()
     }
 
-    /// The reader of an answer of lines, where it tells what a batch used.
+    /// The reader for a batch's answers, if the request downloads them.
     pub(super) fn lines(&self, status: u16) -> Option<LinesMeter> {
         let (_, view, kind) = self.shown?;
         let known = self.known.as_ref();
         let of_batch = kind == Kind::Batch || known.is_some_and(|o| o.of.is_some());
-        // A part of the answers (206) is not their sum.
+        // A partial answer (206) gives no total.
         (view == View::Lines && of_batch && status == 200).then(LinesMeter::new)
     }
 
-    /// What the batch will use, where the request makes one.
+    /// The tokens that the batch is expected to use, if the request makes one.
     pub(super) fn batch_tokens(&self) -> Option<Tokens> {
         Some(
             self.work
@@ -104,7 +105,7 @@ impl Objects {
 }
 
 impl Exchange {
-    /// Judges the objects that a request leads to or names, then goes on to reserve.
+    /// Judges the objects that path and body name, then makes the reservation.
     pub(super) fn proceed(
         &mut self,
         asking: Asking,
@@ -131,7 +132,7 @@ impl Exchange {
         self.reserve(&endpoint, facts.as_ref(), head, store, now)
     }
 
-    /// The key service has answered about objects, or failed to; the registry holds what it said.
+    /// Continues after the key service was asked about objects. Its answer is in the registry.
     pub(super) fn proceed_asked(
         &mut self,
         store: &impl CounterStore,
@@ -143,7 +144,7 @@ impl Exchange {
         }
     }
 
-    /// Whether all objects are this team's; those that the key service must be asked about first.
+    /// Checks that all objects belong to the team. Returns the objects that the key service must be asked about first.
     fn judge_objects(
         &mut self,
         endpoint: &Endpoint,
@@ -226,14 +227,14 @@ impl Exchange {
             {
                 unowned
             }
-            // Asked, and nothing learned: the service gave no answer.
+            // The service was asked and gave no answer.
             (_, Some(_)) if asked.contains(id) => return Err(Denial::NotReady),
             (_, Some(_)) => Whose::Ask,
             (_, None) => unowned,
         })
     }
 
-    /// What the request makes, and whether it may.
+    /// Determines which object the request makes, and checks that it may.
     fn judge_making(
         &mut self,
         endpoint: &Endpoint,
@@ -258,7 +259,7 @@ impl Exchange {
                 let (Some(model), Some(_)) = (model, self.objects.work) else {
                     return Err(Denial::Body(batch(BatchFault::Unjudged)));
                 };
-                // The file may have been uploaded by a key that may use more.
+                // The file may have been uploaded by a key with more models.
                 self.check_model(model)?;
             }
             (Some(Kind::File), _) => {
@@ -267,7 +268,7 @@ impl Exchange {
                     self.judge_batch(batched, kind)?;
                 }
             }
-            // A batch of another form, whose requests nobody has judged.
+            // A batch in another form, whose requests were not judged.
             (None, None) if endpoint.group() == EndpointGroup::Batches && facts.is_some() => {
                 return Err(Denial::UnknownUrl {
                     method: "POST".into(),
@@ -285,7 +286,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Where the requests of a batch's file go.
+    /// The endpoint of the requests in a batch's file.
     fn batch_endpoint(&self, batched: &Batched) -> Result<EndpointKind, Denial> {
         use EndpointKind as K;
         let url = batched.url.as_deref().unwrap_or_default();
@@ -320,11 +321,11 @@ impl Exchange {
     }
 }
 
-/// Whose an object is.
+/// The owner of an object.
 enum Whose {
-    /// The team's, or nobody's where that is allowed.
+    /// The team, or an unknown maker if the policy allows that.
     Ours(Option<Box<Object>>),
-    /// Another team's, or nobody's.
+    /// Another team, or an unknown maker.
     NotOurs,
     /// The key service must be asked.
     Ask,

@@ -1,4 +1,4 @@
-//! What a request may do: use a method that passes, call an endpoint that is open, and run the models that its key may use.
+//! Permissions of a request: its method, its endpoint, and its model.
 
 use super::logged::printable;
 use crate::auth::Principal;
@@ -23,13 +23,13 @@ pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &Model
     by_tier && by_key
 }
 
-/// Whether the key has spent its budget for the model.
+/// Whether the key's budget for the model is spent.
 pub(super) fn has_spent(principal: &Principal, model: &ModelId) -> bool {
     let spent = principal.record().spent_models.as_ref();
     spent.is_some_and(|m| m.allows(model.as_str()))
 }
 
-/// Whether the key may use less than every model.
+/// Whether the tier or the key restricts the models.
 pub(super) fn is_restricted(principal: &Principal, policy: &Policy) -> bool {
     let any = |set: &ModelSet| set.is_any();
     let by_tier = policy
@@ -38,7 +38,7 @@ pub(super) fn is_restricted(principal: &Principal, policy: &Policy) -> bool {
     by_tier || principal.record().models.as_ref().is_some_and(|m| !any(m))
 }
 
-/// Whether the endpoint's group is open.
+/// Checks that the endpoint's group is open.
 pub(super) fn open(head: &Head<'_>, endpoint: &Endpoint, policy: &Policy) -> Result<(), Denial> {
     if policy.is_open(endpoint.group()) {
         return Ok(());
@@ -50,7 +50,7 @@ pub(super) fn open(head: &Head<'_>, endpoint: &Endpoint, policy: &Policy) -> Res
     })
 }
 
-/// Whether the key may use endpoints of the group, whatever the gate has opened. Every key may see its list of models.
+/// Checks that the key may use endpoints of the group. Every key may list its models.
 pub(super) fn may_call(principal: &Principal, group: EndpointGroup) -> Result<(), Denial> {
     let within = |set: &EndpointSet| set.contains(group) || group == EndpointGroup::Models;
     if principal.record().endpoints.as_ref().is_none_or(within) {
@@ -62,8 +62,8 @@ pub(super) fn may_call(principal: &Principal, group: EndpointGroup) -> Result<()
     })
 }
 
-/// For a key that may not use every model, or has spent its budget for some: whatever is not certainly one model that it
-/// may use is refused.
+/// Checks the model of a request. If models are restricted, or the budget of one is spent, a request is refused unless
+/// it certainly uses one model that is allowed.
 pub(super) fn check(
     principal: &Principal,
     endpoint: &Endpoint,
@@ -88,7 +88,7 @@ pub(super) fn check(
     if facts.model.is_none() && endpoint.runs_a_model() {
         return Err(Denial::Body(BodyError::MissingModel));
     }
-    // Gemini's bodies write a model as `models/{m}`.
+    // Gemini's bodies name a model as `models/{m}`.
     let short = |m: &ModelId| {
         let name = m.as_str().strip_prefix("models/");
         name.filter(|_| endpoint.path_model().is_some())
@@ -127,13 +127,13 @@ pub(super) fn check_method(method: &[u8]) -> Result<(), Denial> {
     })
 }
 
-/// `h2c` asks for another HTTP version only, and Envoy ignores it.
+/// Whether the request asks for an upgrade. `h2c` only asks for another HTTP version, and Envoy ignores it.
 pub(super) fn is_upgrade(head: &Head<'_>) -> bool {
     let other = |v: &[u8]| !v.trim_ascii().eq_ignore_ascii_case(b"h2c");
     head.get(":protocol").is_some() || head.all("upgrade").any(other)
 }
 
-/// An answer to OPTIONS where no CORS filter gave one: allows nothing, and asks for no key.
+/// The answer to OPTIONS if no CORS filter has given one. It allows nothing and needs no key.
 pub(super) fn preflight() -> Reply {
     Reply {
         status: 204,

@@ -1,4 +1,4 @@
-//! The end: whatever happened, what was held becomes what was used.
+//! The end of an exchange: settles the reservation by the actual usage, however the stream ended.
 
 use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::decision::Decision;
@@ -8,34 +8,34 @@ use crate::shared::CounterStore;
 use crate::sync::events::{Label, UsageEvent};
 use crate::usage::{Ending, Shown, Tokens, Usage};
 
-/// What a request came to, for logs and metrics.
+/// The usage and charge of a request, for logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settlement {
-    /// What was used, and how that is known.
+    /// The usage, with its source.
     pub usage: Usage,
     /// Tokens charged against the limit, by weight.
     pub charged: u64,
     /// Tokens that had been reserved.
     pub reserved: u64,
-    /// The prompt as it had been estimated.
+    /// The estimate of the prompt, in tokens.
     pub prompt_estimate: u64,
     /// Whether a content encoding hid the usage.
     pub hidden_by_encoding: bool,
 }
 
-/// What is left of a request that is over.
+/// The result of a request that has ended.
 #[derive(Debug, Default)]
 pub struct Ended {
-    /// What it came to; `None` where no tokens were at stake, and where it was settled before.
+    /// Its usage and charge; `None` if no tokens were charged, or if it was settled before.
     pub settlement: Option<Settlement>,
-    /// What the key service is told: the request's own event first, then those of objects. Nothing where the policy has no
-    /// service, or where the key is not known.
+    /// The events for the key service: the request's own first, then those about objects. Empty if the policy has no
+    /// service, or if the key is not known.
     pub events: Vec<UsageEvent>,
 }
 
 impl Exchange {
-    /// Ends the exchange, however its stream ended: settles what is owed, once, and tells what the key service is to know.
-    /// `id` is that of the request's own event.
+    /// Ends the exchange, however its stream ended: settles the reservation, once, and returns the events for the key
+    /// service. `id` is the id of the request's own event.
     pub fn end(&mut self, id: [u8; 16], store: &impl CounterStore, now: Now) -> Ended {
         if matches!(self.phase, Phase::Settled) {
             return Ended::default();
@@ -51,12 +51,12 @@ impl Exchange {
         Ended { settlement, events }
     }
 
-    /// Settles what is owed, once. `None` where no tokens were at stake.
+    /// Settles the reservation, once. `None` if no tokens were charged.
     pub(super) fn finish(&mut self, store: &impl CounterStore, now: Now) -> Option<Settlement> {
         match std::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Forwarded(Some(forwarded)) => self.settle(*forwarded, store, now),
             Phase::ReadingBody(_) | Phase::Asking(_) => {
-                // The client left, or Envoy refused a body that was too large: it was a request all the same.
+                // The client left, or Envoy refused a body that is too large. It counts as a request.
                 self.decision = Decision::Incomplete;
                 self.end_admission(true, store, now);
                 None
@@ -69,7 +69,7 @@ impl Exchange {
         }
     }
 
-    /// The request as the key service's ledger is told of it: every request of a known key.
+    /// The usage event of the request; `None` if the key is not known.
     pub(super) fn usage_event(
         &self,
         id: [u8; 16],
@@ -98,12 +98,12 @@ impl Exchange {
         })
     }
 
-    /// The id under which Envoy logs the request, for its event.
+    /// The request's `x-request-id`, for its event.
     pub(super) fn request_id(&self) -> Label {
         Label::clip(self.audience.request_id.as_deref().unwrap_or_default())
     }
 
-    /// The group of endpoints that was called, for its event.
+    /// The group of the endpoint, for its event.
     pub(super) fn endpoint_group(&self) -> Label {
         Label::clip(self.group.map_or("", EndpointGroup::name))
     }
@@ -131,7 +131,7 @@ impl Exchange {
             AnswerState::Awaited | AnswerState::Unmetered => None,
         };
         let Some(prompt_estimate) = prompt_estimate else {
-            // A store that fails keeps the reservation charged, which errs on the safe side.
+            // If the store fails, the reservation stays charged.
             let _ = reservation.settle(store, 0, now.monotonic);
             return self.settle_objects(answered, store, now);
         };
@@ -140,7 +140,7 @@ impl Exchange {
             hidden_by_encoding,
             ..
         } = answered.unwrap_or(Known {
-            // The client left before any answer: the upstream has read the prompt.
+            // The client left before any answer, but the upstream has read the prompt.
             usage: Usage::LowerBound(Tokens::of(prompt_estimate, 0)),
             hidden_by_encoding: false,
             shown: Shown::default(),
@@ -151,7 +151,7 @@ impl Exchange {
         let _ = reservation.settle(store, charged, now.monotonic);
         self.end_making(&usage, charged, store);
         let output = usage.tokens().output();
-        // An estimate may be the reservation itself, and teaches nothing.
+        // An estimate may be derived from the reservation itself, so the forecast does not use it.
         if let (Usage::Exact(_) | Usage::LowerBound(_), Some(principal), Some(model)) =
             (&usage, &self.principal, &self.model)
             && output > 0
@@ -173,7 +173,7 @@ impl Exchange {
         })
     }
 
-    /// A request that costs no tokens of its own: it may have made a batch, or been shown what an object has used.
+    /// Settles a request that costs no tokens itself. It may have made a batch, or been shown the usage of an object.
     fn settle_objects(
         &mut self,
         answered: Option<Known>,
@@ -184,7 +184,7 @@ impl Exchange {
             self.end_showing(&known.shown, known.usage, known.lines, store, now);
         }
         let batch = self.objects.batch_tokens()?;
-        // Without an answer nobody knows whether the batch was made: it is taken for made.
+        // Without an answer it is not known whether the batch was made. It counts as made.
         let made = self.status == 0 || (200..300).contains(&self.status);
         made.then_some(Settlement {
             usage: Usage::Estimated(batch),

@@ -1,4 +1,4 @@
-//! What the answers of objects come to: which were made, which are finished, and what they used.
+//! What answers show of objects: which were made, which are finished, and what they used.
 
 use super::super::{Exchange, Now, Phase};
 use crate::config::Policy;
@@ -12,7 +12,7 @@ use crate::shared::CounterStore;
 use crate::sync::events::{Label, NamedDecision, UsageEvent};
 use crate::usage::{Progress, Shown, TokenKind, Tokens, Usage};
 
-/// What an object has used in the end.
+/// The final usage of an object.
 #[derive(Debug)]
 pub(super) struct Settled {
     id: ObjectId,
@@ -21,7 +21,8 @@ pub(super) struct Settled {
 }
 
 impl Exchange {
-    /// Notes what the answer shows, before any of it is passed on: whoever reads an id may ask for it at once.
+    /// Stores the objects that the answer shows. It must be called before the bytes are passed on, since a client may
+    /// use an id at once.
     pub fn note_objects(&mut self, store: &impl CounterStore) {
         let Phase::Forwarded(Some(forwarded)) = &self.phase else {
             return;
@@ -37,7 +38,7 @@ impl Exchange {
             && let Some(id) = made(&shown, self.objects.later)
             && let Some(object) = self.object(kind, charged)
         {
-            // Where the store fails, the key service still learns of it by the event.
+            // If the store fails, the event still reports the object to the key service.
             let _ = registry::note(store, &id, &object);
             self.objects.made = Some(id);
         }
@@ -66,7 +67,7 @@ impl Exchange {
         }
     }
 
-    /// An object that this request makes.
+    /// The record of an object that this request makes.
     fn object(&self, kind: Kind, charged: u64) -> Option<Object> {
         let record = self.principal.as_ref()?.record();
         Some(Object {
@@ -84,7 +85,7 @@ impl Exchange {
         })
     }
 
-    /// The request that made an object has ended with this usage.
+    /// Stores the final charge of the object that the request made.
     pub(in crate::exchange) fn end_making(
         &mut self,
         usage: &Usage,
@@ -100,7 +101,7 @@ impl Exchange {
         }
     }
 
-    /// What the usage of a request that began work elsewhere is taken for: what it may come to.
+    /// The usage to charge for work that finishes later: at least the estimated prompt and the reserved output.
     pub(in crate::exchange) fn foreseen(&self, usage: Usage, prompt: u64, reserved: u64) -> Usage {
         match usage {
             Usage::LowerBound(seen) | Usage::Estimated(seen) if self.objects.later.is_some() => {
@@ -115,7 +116,7 @@ impl Exchange {
         }
     }
 
-    /// The request has been shown an object: if that is finished and was not settled yet, it is settled now.
+    /// Settles the object that the request was shown, if it is finished and not settled yet.
     pub(in crate::exchange) fn end_showing(
         &mut self,
         shown: &Shown,
@@ -156,7 +157,7 @@ impl Exchange {
         self.objects.settled = Some(Box::new(Settled { id, object, usage }));
     }
 
-    /// What the request's own event says of the object that it has made.
+    /// The note about the object that the request has made, for the request's own event.
     pub(in crate::exchange) fn object_note(&self) -> Option<ObjectNote> {
         let (id, kind) = (self.objects.made?, self.objects.makes?);
         Some(ObjectNote::Made {
@@ -167,7 +168,7 @@ impl Exchange {
         })
     }
 
-    /// Events of objects' own: what one has used in the end, and which others were named.
+    /// The events about objects: the final usage of one, and the files that its answer named.
     pub(in crate::exchange) fn object_events(&self, now: Now) -> Vec<UsageEvent> {
         let event = |id, of: &Object, decision, usage, note| UsageEvent {
             id,
@@ -209,7 +210,7 @@ impl Exchange {
     }
 }
 
-/// The object that an answer names as made.
+/// The id of the object that an answer creates.
 fn made(shown: &Shown, later: Option<Param>) -> Option<ObjectId> {
     match later {
         Some(Param::Deferred) => shown.deferred.or(shown.itself),
@@ -221,8 +222,8 @@ fn settled_by(usage: Usage) -> Option<Usage> {
     matches!(usage, Usage::Exact(_)).then_some(usage)
 }
 
-/// What a response or a completion has used, if that is certain by now. Work that failed before it began has used
-/// nothing; what was cancelled without a count stays at its estimate.
+/// The final usage of a response or completion, if it is known. Work that failed before it began has used nothing. Work
+/// that was cancelled without a count keeps its estimate.
 fn used(shown: &Shown, usage: Usage) -> Option<Usage> {
     match (shown.progress, usage) {
         (Some(Progress::UnderWay), _) => None,
@@ -236,8 +237,8 @@ fn used(shown: &Shown, usage: Usage) -> Option<Usage> {
     }
 }
 
-/// What a batch has used, if it has ended: its own report, else nothing where it has no answers. Else its file of answers
-/// tells.
+/// The final usage of a batch that has ended: as it reports itself, or zero if it has no answers. Otherwise `None`: its
+/// file of answers gives the sum.
 fn batch_used(shown: &Shown, usage: Usage) -> Option<Usage> {
     match shown.progress? {
         Progress::UnderWay => None,
@@ -251,8 +252,8 @@ fn batch_used(shown: &Shown, usage: Usage) -> Option<Usage> {
     }
 }
 
-/// Charges the maker's limit what it has used beyond what was charged. What was charged too much has come back by
-/// itself since.
+/// Charges the maker's limit for usage beyond the first charge. If the first charge was too high, the bucket has
+/// refilled since.
 fn charge_maker(
     object: &Object,
     usage: &Usage,
