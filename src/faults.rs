@@ -1,7 +1,7 @@
-//! Faults on request, in an artefact of the tests only: `x-fault: trap@MOMENT` and `x-fault: refuse@MOMENT`.
+//! Faults on request, for tests: `x-fault: trap@MOMENT` and `x-fault: refuse@MOMENT`.
 //!
-//! What it is: a filter around a [`Filter`], which at one moment traps, or lets every host call of the callback fail. What is
-//! deployed is built without the feature, and has none of this.
+//! What it is: a wrapper of [`Filter`] that in one callback traps, or makes every host call fail. Releases are built
+//! without this feature.
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -24,7 +24,7 @@ impl Faulty {
         }
     }
 
-    /// Runs a callback, which goes wrong if this is the moment.
+    /// Runs a callback, with the fault if `moment` is the requested one.
     fn at<T>(&mut self, moment: &str, callback: impl FnOnce(&mut Filter) -> T) -> T {
         if self.asked == format!("trap@{moment}").as_bytes() {
             core::arch::wasm32::unreachable();

@@ -1,7 +1,7 @@
-//! The host, as the filter sees it: one small facade over Envoy's proxy-wasm calls.
+//! The host: a facade over Envoy's proxy-wasm calls.
 //!
-//! The SDK's own wrappers panic on any status that they do not expect and on header bytes that are no
-//! UTF-8, and a panic is a trap. Here every call returns [`Status`] or bytes; a family a file.
+//! The SDK's wrappers panic on an unexpected status and on header bytes that are not UTF-8, and a panic is a trap. Here
+//! every call returns a [`Status`] or a value. Each file has one family of calls.
 
 mod abi;
 pub(crate) mod body;
@@ -13,23 +13,23 @@ pub(crate) mod stream;
 pub(crate) mod system;
 mod telemetry;
 
-/// A status other than OK, as the host gave it (proxy-wasm ABI 0.2.1, `proxy_status_t`).
+/// A status of the host other than OK (proxy-wasm ABI 0.2.1, `proxy_status_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status(u32);
 
 impl Status {
     pub(crate) const NOT_FOUND: Self = Self(1);
     pub(crate) const CAS_MISMATCH: Self = Self(8);
-    /// None of the ABI's: what a callback needs is in use by another.
+    /// The agent is in use by another callback. This status is not one of the ABI's.
     pub(crate) const BUSY: Self = Self(u32::MAX - 1);
 }
 
-/// Envoy, as the ports of the core see it.
+/// Envoy as a host of the core.
 pub(crate) struct Envoy;
 
 #[cfg(feature = "faults")]
 thread_local! {
-    /// Whether every host call is refused: what the tests' filter asks for.
+    /// Whether every host call fails, as requested by a test.
     pub(crate) static REFUSING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 

@@ -1,13 +1,13 @@
 //! The GMTech key gate as an Envoy HTTP filter.
 //!
-//! What it is: the only place that touches the host. It copies bytes out of Envoy, asks [`gmtech_core`]
-//! what to do, and does it.
+//! What it is: the only code that calls the host. It passes Envoy's callbacks to [`gmtech_core`] and carries out the
+//! actions.
 //!
-//! What it is not: it holds no policy. It exists only for wasm32; a native build of this crate is empty.
+//! What it is not: it makes no decisions. It exists for wasm32 only; a native build of this crate is empty.
 //!
 //! # Failure policy
-//! A trap cuts every stream of a worker, so every host call goes through [`host`], which returns statuses and
-//! bytes and never panics. What the host refuses to do ends in a 503 for that one request.
+//! A trap cuts every stream of a worker, so every host call goes through [`host`], which returns statuses and never
+//! panics. A host call that fails ends in a 503 for that request.
 #![cfg(target_arch = "wasm32")]
 
 #[cfg(feature = "faults")]
@@ -17,8 +17,8 @@ mod root;
 mod stream;
 mod worker;
 
-/// Called by Envoy once a VM, before any other callback.
-// The ABI asks for an exported symbol; no other module of this VM exports one of that name.
+/// Called by Envoy once in each VM, before any other callback.
+// The ABI requires this exported symbol, and no other module of the VM exports it.
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {

@@ -1,5 +1,5 @@
-//! The root context: one a VM and configuration. Turns the plugin's configuration into a policy and makes
-//! the streams that hold to it.
+//! The root context: one for each VM and configuration. It compiles the plugin's configuration into a policy, and makes
+//! the streams that use it.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::host::{self, Status};
 use crate::stream::Filter;
 use crate::worker;
 
-/// The root context. It comes and goes with its configuration; all that has to outlive it belongs to the worker.
+/// The root context. It lives as long as its configuration. State that must outlive it is in [`crate::worker`].
 pub(crate) struct Root {
     id: u32,
     policy: Option<Arc<Policy>>,
 }
 
 impl Root {
-    /// The root context of that number.
+    /// Makes the root context with this number.
     pub(crate) fn new(id: u32) -> Self {
         Self { id, policy: None }
     }
@@ -32,7 +32,7 @@ impl Root {
                 worker::with(|agent| agent.configured(self.id, policy.service()))?;
                 self.policy = Some(Arc::new(policy));
                 if let Err(status) = host::system::tick_every(TICK) {
-                    log::error!("gmtech: the host refused to tick: {status:?}");
+                    log::error!("gmtech: the host refused to set the tick period: {status:?}");
                 }
                 Ok(true)
             }
@@ -45,7 +45,7 @@ impl Root {
 }
 
 impl Drop for Root {
-    /// The host cancels what this context has under way: another one goes on with it.
+    /// The host cancels the calls of this context. Another context repeats them.
     fn drop(&mut self) {
         let _ = worker::with(|agent| agent.retired(self.id));
     }

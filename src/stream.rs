@@ -1,4 +1,4 @@
-//! One HTTP stream: hands Envoy's callbacks to a [`Stream`] of the core and carries out what it says.
+//! One HTTP stream: passes Envoy's callbacks to a [`Stream`] of the core and carries out its actions.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::host::headers::{self, Map};
 use crate::host::{self, Envoy, Status, callout, reply, system};
 use crate::worker;
 
-/// The filter, on one stream.
+/// The filter's state for one stream.
 pub(crate) struct Filter {
     id: u32,
     policy: Option<Arc<Policy>>,
-    /// `None` before its request's head was read, and where there is no policy.
+    /// `None` before the request's head is read, and if there is no policy.
     stream: Option<Stream>,
 }
 
@@ -65,7 +65,7 @@ impl Filter {
         self.carry_out(action, now)
     }
 
-    /// The key service has answered, or was not reached.
+    /// Passes the key service's answer on; `None` if the service was not reached.
     fn answered(&mut self, answer: Option<&[u8]>, now: Now) -> Result<RequestAction, Status> {
         let Some(stream) = &mut self.stream else {
             return Ok(RequestAction::Hold);
@@ -82,9 +82,9 @@ impl Filter {
         self.carry_out(action, now)
     }
 
-    /// Does what is next with the request, until it goes on, waits or is answered.
+    /// Carries out actions until the request is passed on, held or answered.
     fn carry_out(&mut self, mut action: RequestAction, now: Now) -> Result<Action, Status> {
-        // What was read of the body in this callback.
+        // The range of the body that was read in this callback.
         let mut chunk = Vec::new();
         loop {
             let Some(stream) = &mut self.stream else {
@@ -158,7 +158,7 @@ impl Filter {
         self.carry_out_answer(action, true)
     }
 
-    /// Does what is next with the answer, until it goes on, waits or is replaced.
+    /// Carries out actions until the answer is passed on, held or replaced.
     fn carry_out_answer(&mut self, mut action: AnswerAction, ends: bool) -> Result<Action, Status> {
         loop {
             action = match (action, &mut self.stream) {
@@ -183,7 +183,7 @@ impl Filter {
         }
     }
 
-    /// What becomes of an answer after the host refused a call on it.
+    /// Decides what follows a failed host call on the answer.
     fn answer_failed(
         &mut self,
         what: &str,
@@ -199,11 +199,11 @@ impl Filter {
             .unwrap_or_else(|_| self.refuse())
     }
 
-    /// The answer where nothing could be decided.
+    /// Answers 503, since nothing could be decided.
     fn refuse(&self) -> Action {
         let answer = match &self.stream {
             Some(stream) => stream.unavailable(),
-            // Nobody knows yet who asked.
+            // The client's dialect is not known yet.
             None => Denial::Unavailable.reply(&Audience::default(), 0),
         };
         if let Err(status) = reply::send(&answer) {
@@ -229,7 +229,7 @@ impl Context for Filter {
         if action == Action::Continue
             && let Err(status) = host::stream::continue_request()
         {
-            log::error!("gmtech: the host refused to let a request go on: {status:?}");
+            log::error!("gmtech: the host refused to continue a request: {status:?}");
         }
     }
 }
@@ -276,7 +276,9 @@ impl HttpContext for Filter {
         };
         let now = system::now();
         if let Err(status) = &now {
-            log::error!("gmtech: no clock to settle by: {status:?}");
+            log::error!(
+                "gmtech: the stream was not settled, since the host's clock failed: {status:?}"
+            );
         }
         if let Err(status) = worker::with(|agent| stream.end(agent, &Envoy, now.ok())) {
             log::error!("gmtech: a stream could not be settled: {status:?}");

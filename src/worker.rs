@@ -1,4 +1,4 @@
-//! The agent of this VM, of which each worker has one. All root contexts and streams of the VM share it.
+//! The agent of this VM. Each worker has one VM, and all root contexts and streams of it share the agent.
 
 use std::cell::RefCell;
 
@@ -11,7 +11,8 @@ thread_local! {
     static AGENT: RefCell<Option<Agent>> = const { RefCell::new(None) };
 }
 
-/// Lets `act` use the agent. Nothing that is done with it comes back here, so that it is never borrowed already.
+/// Calls `act` with the agent. `act` must not call this function again; if it does, the inner call gets
+/// [`Status::BUSY`].
 pub(crate) fn with<T>(act: impl FnOnce(&mut Agent) -> T) -> Result<T, Status> {
     AGENT.with(|agent| {
         let mut agent = agent.try_borrow_mut().map_err(|_| Status::BUSY)?;
@@ -22,14 +23,14 @@ pub(crate) fn with<T>(act: impl FnOnce(&mut Agent) -> T) -> Result<T, Status> {
     })
 }
 
-/// Time passes: sends, in the name of this root context, what is due.
+/// Ticks the agent and sends the calls that are due, as calls of this root context.
 pub(crate) fn tick(root: u32, from: &dyn Context) -> Result<(), Status> {
     let now = system::now()?.monotonic;
     with(|agent| agent.tick(&Envoy, now))?;
     send(root, from, now)
 }
 
-/// A call of this root context has ended, and what its end made way for is sent.
+/// Passes the end of a call of this root context to the agent, and sends the calls that are then due.
 pub(crate) fn answered(
     root: u32,
     call: u32,
@@ -37,7 +38,7 @@ pub(crate) fn answered(
     from: &dyn Context,
 ) -> Result<(), Status> {
     let now = system::now()?.monotonic;
-    // What cannot be read of an answer is none.
+    // An answer that cannot be read counts as a failure.
     let answer = callout::answer(size).unwrap_or_default();
     with(|agent| agent.answered(call, answer.as_deref(), &Envoy, now))?;
     send(root, from, now)

@@ -1,9 +1,9 @@
-//! The imports of the proxy-wasm ABI 0.2.1 that the filter uses, with the status as a plain number: a host may
-//! return one that no enum knows.
+//! The imports of the proxy-wasm ABI 0.2.1 that the filter uses. The status is a plain number, since a host may return
+//! an unknown one.
 //!
-//! The only unsafe code of the project. Every pointer handed out is to a live slice or to a local that
-//! outlives the call; every block taken in was allocated by the SDK's `malloc` export as a boxed slice
-//! of exactly the returned length.
+//! This is the only unsafe code of the project. Every pointer that is passed out points to a live slice, or to a local
+//! variable that outlives the call. Every block that is taken over was allocated by the SDK's `malloc` export as a
+//! boxed slice of exactly the returned length.
 #![allow(unsafe_code)]
 
 use super::{Status, check};
@@ -83,7 +83,7 @@ unsafe extern "C" {
     fn random_get(data: *mut u8, len: usize) -> u32;
 }
 
-/// Takes over a block that the host allocated in our memory.
+/// Takes over a block that the host allocated in the VM's memory.
 fn taken(status: u32, data: *mut u8, len: usize) -> Result<Vec<u8>, Status> {
     check(status)?;
     if data.is_null() || len == 0 {

@@ -1,13 +1,13 @@
-//! Buffers: bodies, and the plugin's configuration.
+//! Buffers: bodies and the plugin's configuration.
 
 use gmtech_core::stream::{BodyEdits, REWRITE_MAX, Splice};
 
 use super::{Status, abi};
 
-/// Which buffer.
+/// A buffer.
 #[derive(Clone, Copy)]
 pub(crate) enum Buffer {
-    /// The request's body: while it is held all of it, else the chunk of this callback.
+    /// The request's body: all of it while it is held, otherwise the chunk of this callback.
     Request = 0,
     /// The response's body, likewise.
     Response = 1,
@@ -16,7 +16,7 @@ pub(crate) enum Buffer {
 const CALL_RESPONSE: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 
-/// The body of a callout's answer, `size` bytes as the callback said.
+/// Reads the body of a callout's answer. `size` is from the callback.
 pub(crate) fn call_response(size: usize) -> Result<Vec<u8>, Status> {
     if size == 0 {
         return Ok(Vec::new());
@@ -24,7 +24,7 @@ pub(crate) fn call_response(size: usize) -> Result<Vec<u8>, Status> {
     abi::get_buffer(CALL_RESPONSE, 0, size)
 }
 
-/// The plugin's configuration, `size` bytes as the callback said.
+/// Reads the plugin's configuration. `size` is from the callback.
 pub(crate) fn plugin_configuration(size: usize) -> Result<Vec<u8>, Status> {
     if size == 0 {
         return Ok(Vec::new());
@@ -32,7 +32,7 @@ pub(crate) fn plugin_configuration(size: usize) -> Result<Vec<u8>, Status> {
     abi::get_buffer(PLUGIN_CONFIGURATION, 0, size)
 }
 
-/// `len` bytes from `start` on.
+/// Reads `len` bytes from `start`.
 pub(crate) fn read(buffer: Buffer, start: usize, len: usize) -> Result<Vec<u8>, Status> {
     if len == 0 {
         return Ok(Vec::new());
@@ -40,15 +40,16 @@ pub(crate) fn read(buffer: Buffer, start: usize, len: usize) -> Result<Vec<u8>, 
     abi::get_buffer(buffer as u32, start, len)
 }
 
-/// Puts `bytes` in place of the whole buffer, `len` bytes as the callback said.
+/// Replaces the whole buffer by `bytes`. `len` is the buffer's length, from the callback.
 pub(crate) fn replace(buffer: Buffer, len: usize, bytes: &[u8]) -> Result<(), Status> {
     abi::set_buffer(buffer as u32, 0, len, bytes)
 }
 
-/// Makes the edits of a held body. `chunk` is what was read of it last: where that is all of it, it is not read again.
+/// Makes the edits of a held body. `chunk` is the range that was read last. If it is the whole body, the body is not
+/// read again.
 ///
-/// The host can replace the whole and add in front, nothing between. What is large is not put together here: its end is
-/// what is replaced, and the rest is added in front.
+/// The host can replace the whole body or prepend to it. A large body is not assembled here: its last part replaces the
+/// buffer, and the rest is prepended.
 pub(crate) fn edit(buffer: Buffer, edits: &BodyEdits, chunk: Vec<u8>) -> Result<(), Status> {
     let all = |chunk: Vec<u8>| {
         if chunk.len() == edits.held {
@@ -85,7 +86,7 @@ pub(crate) fn edit(buffer: Buffer, edits: &BodyEdits, chunk: Vec<u8>) -> Result<
     }
 }
 
-/// Puts `bytes` in front of the buffer.
+/// Prepends `bytes` to the buffer.
 fn prepend(buffer: Buffer, bytes: &[u8]) -> Result<(), Status> {
     abi::set_buffer(buffer as u32, 0, 0, bytes)
 }

@@ -1,6 +1,6 @@
 //! Callouts to the key service.
 //!
-//! Dispatching stays with the SDK, which keeps the tokens that lead an answer back to its context.
+//! The SDK dispatches them, since it stores the tokens that assign an answer to its context.
 
 use gmtech_core::agent::Call;
 use proxy_wasm::traits::Context;
@@ -9,7 +9,7 @@ use super::headers::{self, Map};
 use super::{Status, body};
 use std::time::Duration;
 
-/// Sends it. `None` if there is no such cluster or it cannot be reached now.
+/// Sends a call and returns the host's number for it; `None` if the cluster does not exist or cannot be reached.
 pub(crate) fn send(from: &dyn Context, call: &Call) -> Option<u32> {
     let service = &call.service;
     let body = call.body.as_ref().map(|body| body.as_slice());
@@ -26,8 +26,8 @@ pub(crate) fn send(from: &dyn Context, call: &Call) -> Option<u32> {
         .ok()
 }
 
-/// The body of the answer that a callback announces, if it is a 2xx; an unreachable service is a
-/// synthetic 5xx.
+/// Reads the answer that a callback reports: the body if it is a 2xx, otherwise `None`. Envoy reports an unreachable
+/// service as a 5xx.
 pub(crate) fn answer(size: usize) -> Result<Option<Vec<u8>>, Status> {
     let pairs = headers::read(Map::CallResponse)?;
     let succeeded = pairs

@@ -1,21 +1,21 @@
-//! Header maps: read whole, in one call, as bytes.
+//! Header maps, each read with one call, as bytes.
 
 use gmtech_core::head::{Head, HeadEdits};
 
 use super::{Status, abi};
 
-/// Which map.
+/// A header map.
 #[derive(Clone, Copy)]
 pub(crate) enum Map {
     /// The request's headers.
     Request = 0,
     /// The response's headers.
     Response = 2,
-    /// Those of a callout's answer.
+    /// The headers of a callout's answer.
     CallResponse = 6,
 }
 
-/// A header map as the host serialised it.
+/// A header map in the ABI's form.
 pub(crate) struct Pairs(Vec<u8>);
 
 /// Reads a whole map.
@@ -24,7 +24,7 @@ pub(crate) fn read(map: Map) -> Result<Pairs, Status> {
 }
 
 impl Pairs {
-    /// The pairs. What the host serialised wrongly ends the list.
+    /// The header pairs. A malformed part ends the list.
     pub(crate) fn head(&self) -> Head<'_> {
         Head::new(parse(&self.0).unwrap_or_default())
     }
@@ -55,7 +55,7 @@ fn parse(bytes: &[u8]) -> Option<Vec<Pair<'_>>> {
     Some(pairs)
 }
 
-/// Removes and sets; fails at the first call that the host refuses.
+/// Makes the edits. It stops at the first call that fails.
 pub(crate) fn apply(map: Map, edits: &HeadEdits) -> Result<(), Status> {
     for name in &edits.remove {
         abi::remove_header(map as u32, name)?;
@@ -66,12 +66,12 @@ pub(crate) fn apply(map: Map, edits: &HeadEdits) -> Result<(), Status> {
     Ok(())
 }
 
-/// Sets one header in place of all its duplicates.
+/// Sets a header, and removes all others of its name.
 pub(crate) fn set(map: Map, name: &str, value: &str) -> Result<(), Status> {
     abi::replace_header(map as u32, name.as_bytes(), value.as_bytes())
 }
 
-/// The ABI's form of a map to hand out.
+/// Writes a map in the ABI's form.
 pub(super) fn serialise(pairs: &[(&str, String)]) -> Vec<u8> {
     let len = |text: &str| u32::try_from(text.len()).unwrap_or(0).to_le_bytes();
     let mut out = u32::try_from(pairs.len())

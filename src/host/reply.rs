@@ -5,8 +5,7 @@ use gmtech_core::denial::Reply;
 use super::headers::serialise;
 use super::{Status, abi};
 
-/// Has Envoy answer the request. The details stand in `%RESPONSE_CODE_DETAILS%`, which the SDK's wrapper
-/// leaves blank.
+/// Makes Envoy answer the request. The details become `%RESPONSE_CODE_DETAILS%`, which the SDK's wrapper leaves blank.
 pub(crate) fn send(reply: &Reply) -> Result<(), Status> {
     let headers = serialise(&reply.headers);
     abi::send_local_response(

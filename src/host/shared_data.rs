@@ -1,11 +1,10 @@
-//! Shared data: one map for all workers of the process, under this filter's `vm_id`.
+//! Shared data: a map that all workers of the process with the same `vm_id` share.
 
 use gmtech_core::shared::{CounterStore, StoreError, SwapError, Version};
 
 use super::{Envoy, Status, abi};
 
-/// No value ever has this version, and a set on a missing key succeeds with any: together, an atomic
-/// create-if-absent.
+/// A version that no value has. A set with it succeeds only if the key is missing, so it is an atomic create-if-absent.
 const ABSENT: u32 = u32::MAX;
 
 impl CounterStore for Envoy {

@@ -1,4 +1,4 @@
-//! One stream, as Envoy has it: what Envoy knows of its request, and letting it go on.
+//! One stream in Envoy: the client's address, the protocol, and continuing a held request.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use super::{Envoy, Status, abi};
 impl Host for Envoy {
     type Error = Status;
 
-    /// As Envoy knows it, after what `use_remote_address` and `xff_num_trusted_hops` say of proxies in front.
+    /// Envoy's address of the client, which takes `use_remote_address` and `xff_num_trusted_hops` into account.
     fn client_address(&self) -> Result<Option<IpAddr>, Status> {
         match abi::get_property(b"source\0address") {
             Err(Status::NOT_FOUND) => Ok(None),
@@ -23,7 +23,7 @@ impl Host for Envoy {
     }
 }
 
-/// Lets a request go on that was held for a callout.
+/// Continues a request that was held for a callout.
 pub(crate) fn continue_request() -> Result<(), Status> {
     abi::continue_request()
 }

@@ -1,4 +1,4 @@
-//! Envoy's clocks and randomness. The standard library's trap on this target.
+//! Envoy's clocks and random numbers. Those of the standard library trap on this target.
 
 use gmtech_core::time::Now;
 
@@ -6,12 +6,12 @@ use super::{Status, abi};
 
 const MILLI: u64 = 1_000_000;
 
-/// Has the host call `on_tick` every `nanos` nanoseconds, to the millisecond.
+/// Makes the host call `on_tick` every `nanos` nanoseconds, cut to milliseconds.
 pub(crate) fn tick_every(nanos: u64) -> Result<(), Status> {
     abi::set_tick_period(u32::try_from(nanos / MILLI).unwrap_or(u32::MAX))
 }
 
-/// The present by both clocks.
+/// The current time on both clocks.
 pub(crate) fn now() -> Result<Now, Status> {
     Ok(Now {
         monotonic: abi::monotonic_nanos()?,

@@ -1,7 +1,7 @@
-//! What is told to Envoy's stats, to the stream's filter state and to its log.
+//! Envoy's stats, the stream's filter state, and Envoy's log.
 //!
-//! A metric's labels stand in its name, as Envoy has it: `gmtech_requests.tier.free.decision.allowed`. The tags of envoy.yaml
-//! make labels of them again.
+//! A metric's labels are part of its dotted name: `gmtech_requests.tier.free.decision.allowed`. The stats tags of
+//! envoy.yaml extract them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,11 +11,11 @@ use gmtech_core::telemetry::{Field, Metric, MetricKind, Telemetry};
 use super::{Envoy, abi};
 
 thread_local! {
-    /// Each definition gives a new id, so that a name is defined once a VM.
+    /// The ids of metrics by name. Each definition would give a new id, so a VM defines a name once.
     static IDS: RefCell<HashMap<String, u32>> = RefCell::default();
 }
 
-/// The id of a metric; `None` where the host refuses to have it, so that it is not counted.
+/// The id of a metric; `None` if the host refuses to define it. Then it is not counted.
 fn id(kind: MetricKind, name: String) -> Option<u32> {
     IDS.with(|ids| {
         let mut ids = ids.try_borrow_mut().ok()?;
@@ -44,7 +44,7 @@ impl Telemetry for Envoy {
         };
         let _ = match about.kind {
             MetricKind::Histogram => abi::record_metric(id, value),
-            // The host refuses to add nothing.
+            // The host refuses to add zero.
             MetricKind::Counter => match i64::try_from(value) {
                 Ok(value @ 1..) => abi::increment_metric(id, value),
                 _ => return,

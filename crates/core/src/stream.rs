@@ -1,19 +1,20 @@
-//! One stream: what a host does next with the request that it holds, and with its answer.
+//! One stream: the host's next action with a request and its answer.
 //!
-//! It stands between an [`Exchange`], which decides, and a host, which reads bytes, edits and sends. Sans IO: what has
-//! arrived goes in, and an action comes out. What it needs besides is behind [`Host`], its ports.
+//! A [`Stream`] connects an [`Exchange`], which decides, with a host, which reads bytes, edits and sends. It does no
+//! IO: events go in, and actions come out. [`Host`] has the calls that it makes itself.
 //!
 //! # Order of calls
 //! 1. [`Stream::start`] with the request's head. Every call of the request returns a [`RequestAction`].
-//! 2. [`Stream::body_arrived`] whenever more of the body is here, and for its end, while [`Stream::takes_body`]. What an
-//!    action asks for is told by [`Stream::body_read`], [`Stream::asked`] and [`Stream::answered`], or [`Stream::dropped`].
-//! 3. [`Stream::answer_head`], [`Stream::answer_arrived`] and [`Stream::answer_trailers`] for the answer, whoever gives it.
-//!    They return an [`AnswerAction`]; [`Stream::answer_read`] tells what it asks for.
-//! 4. [`Stream::end`], once, from whichever of these points.
+//! 2. While [`Stream::takes_body`], [`Stream::body_arrived`] whenever more of the body has arrived, and at its end.
+//!    [`Stream::body_read`], [`Stream::asked`], [`Stream::answered`] and [`Stream::dropped`] report the result of an
+//!    action.
+//! 3. [`Stream::answer_head`], [`Stream::answer_arrived`] and [`Stream::answer_trailers`] for the answer, from the
+//!    upstream or the gate. They return an [`AnswerAction`]; [`Stream::answer_read`] reports its result.
+//! 4. [`Stream::end`], once, at any of these points.
 //!
 //! # Failure policy
-//! What the host fails to do ends in a 503 for this one request ([`Stream::unavailable`]). An answer on its way is never
-//! cut for it ([`Stream::answer_head_failed`], [`Stream::answer_failed`]).
+//! A failure of the host during the request ends in a 503 for this request ([`Stream::unavailable`]). A failure during
+//! the answer does not cut it ([`Stream::answer_head_failed`], [`Stream::answer_failed`]).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,42 +46,42 @@ use question::Question;
 use request::Refusal;
 pub use request::RequestAction;
 
-/// What a stream needs of its host while it is handled.
+/// The calls that a stream makes to its host.
 pub trait Host: CounterStore + Telemetry {
-    /// Why a call failed.
+    /// The error of a failed call.
     type Error;
 
-    /// The client's address; `None` where it has none, such as on a Unix domain socket.
+    /// The client's address; `None` if it has none, such as on a Unix domain socket.
     ///
     /// # Errors
-    /// The host does not say.
+    /// The host failed.
     fn client_address(&self) -> Result<Option<IpAddr>, Self::Error>;
 
-    /// The request's protocol, such as `HTTP/2`; `None` where the host does not say.
+    /// The request's protocol, such as `HTTP/2`; `None` if the host does not report it.
     fn protocol(&self) -> Option<Vec<u8>>;
 }
 
-/// One stream.
+/// One request and its answer.
 #[derive(Debug)]
 pub struct Stream {
-    /// Its number among the worker's.
+    /// The stream's number within the worker.
     id: u32,
     exchange: Exchange,
     policy: Arc<Policy>,
     request: HeldBody,
     /// The request has no body.
     ends: bool,
-    /// What the key service is asked about.
+    /// The open question to the key service.
     asked: Option<Question>,
     refusal: Option<Refusal>,
-    /// What its usage event will be called.
+    /// The id of its usage event.
     event_id: [u8; 16],
     list: ModelList,
 }
 
 impl Stream {
-    /// A request with this head has arrived; `ends` if it has no body. `id` is the stream's number among the worker's. Where
-    /// the host failed, its error stands in place of the action.
+    /// Starts a stream with the head of a request. `ends` if the request has no body. `id` is the stream's number
+    /// within the worker. If the host fails, its error is returned in place of the action.
     pub fn start<H: Host>(
         id: u32,
         (head, ends): (&Head<'_>, bool),
@@ -114,7 +115,7 @@ impl Stream {
         (stream, action)
     }
 
-    /// What must stand in place of pseudo-headers that hold a key, before anything logs them.
+    /// The edits that remove keys from pseudo-headers. They must be made before anything logs the head.
     #[must_use]
     pub fn redaction(&self) -> HeadEdits {
         HeadEdits {
@@ -123,14 +124,14 @@ impl Stream {
         }
     }
 
-    /// The answer where nothing can be decided.
+    /// The answer if nothing can be decided.
     #[must_use]
     pub fn unavailable(&self) -> Reply {
         self.exchange.reply(&Denial::Unavailable)
     }
 
-    /// The stream is over, however it ended. `now` is missing where the host has no clock: then nothing can be settled, and
-    /// what was reserved stays charged.
+    /// Ends the stream, however it ended: settles, reports and queues the usage event. `now` is `None` if the host's
+    /// clock failed. Then nothing can be settled, and the reservation stays charged.
     pub fn end(&mut self, agent: &mut Agent, host: &impl Host, now: Option<Now>) {
         agent.release(self.id);
         let Some(now) = now else {

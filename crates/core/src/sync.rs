@@ -1,7 +1,8 @@
-//! What the key service and the filter say to each other, as bytes.
+//! The wire forms between key service and filter.
 //!
-//! A [`Frame`] carries key records and credit states from the service: a page of a snapshot, a delta,
-//! or the answer to one resolve. [`events`] carries usage the other way. Integers are big-endian.
+//! A [`Frame`] carries key records and credit states from the service: a page of a snapshot, a delta, or the answer
+//! about one key. [`events`] carries usage to the service, and [`objects`] the answers about objects. Integers are
+//! big-endian.
 //!
 //! ```text
 //! frame  = version:1 kind:1 more:1 epoch:8 from:8 to:8 keys:2 teams:2 (length:2 key)* (length:2 team)*
@@ -9,20 +10,20 @@
 //! team   = version:8 exhausted:1 length:2 id
 //! ```
 //!
-//! Frames of version 1 have no lengths before keys and teams. How the forms grow is said in [`versions`].
+//! Frames of version 1 have no lengths before keys and teams. [`versions`] says how the forms change.
 //!
-//! What it is not: no transport, no retry, no opinion on when to ask.
+//! What it is not: it does not transport, retry, or decide when to ask.
 //!
 //! # How versions of entries work
-//! Every change of a key or of a credit state takes the next version of one counter. An entry carries the
-//! version of its last change, so a reader keeps the entry with the higher one, whatever order answers
-//! arrive in. The epoch names one history of that counter: it changes when the service was restored or
-//! replaced, and versions of different epochs are never compared.
+//! Every change of a key or of a credit state takes the next version of one counter. An entry carries the version of
+//! its last change, so that a reader keeps the entry with the higher one, in whatever order answers arrive. The epoch
+//! identifies one history of that counter. It changes when the service is restored from an older state or replaced, and
+//! versions of different epochs are never compared.
 //!
 //! # Failure policy
-//! Bytes that are cut, too long, of an unknown version or not canonical are refused whole: a reader keeps
-//! what it had. A record of an unknown version closes its key and costs no other entry. Counts and lengths are checked
-//! before anything is allocated for them.
+//! Bytes that are cut, too long, not canonical or of an unknown version are refused as a whole, and the reader keeps
+//! its state. A record of an unknown version closes its key and affects no other entry. Counts and lengths are checked
+//! before memory is allocated for them.
 
 mod bytes;
 pub mod events;
@@ -46,43 +47,43 @@ pub const MAX_FRAME_LEN: usize = 4 << 20;
 const HAS_RECORD: u8 = 1;
 const OVER_BUDGET: u8 = 2;
 
-/// Why bytes are no frame or batch, or why one cannot be written.
+/// Why bytes cannot be read as a message, or why a message cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SyncError {
     /// Written by a newer or a foreign program.
-    #[error("version {1} of {name} is not known here; versions {oldest} to {newest} are", name = .0.name, oldest = .0.oldest, newest = .0.newest)]
+    #[error("version {1} of {name} is not supported; versions {oldest} to {newest} are", name = .0.name, oldest = .0.oldest, newest = .0.newest)]
     Version(Wire, u8),
-    /// Cut, or not this form at all.
+    /// Cut, or not this form.
     #[error("malformed sync bytes")]
     Malformed,
-    /// More entries or bytes than one message may have.
+    /// More entries or bytes than a message may have.
     #[error("too large for one sync message")]
     TooLarge,
 }
 
-/// What a frame says about the entries that it does not hold.
+/// The kind of a frame, which decides about entries that the frame does not contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
-    /// The first page of everything: once its last page is applied, what was not mentioned does not exist.
+    /// The first page of a snapshot. Once its last page is applied, keys that were not in it do not exist.
     Snapshot,
-    /// Changes after `from`, up to and with `to`. Also the later pages of a snapshot.
+    /// Changes after the version `from`, up to and including `to`. Also the later pages of a snapshot.
     Delta,
-    /// The answer to a resolve, as of `to`; it moves no version.
+    /// The answer about one key, as of the version `to`. It does not change the applied version.
     Resolved,
 }
 
-/// One message from the service.
+/// One message of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// What it is.
+    /// The kind.
     pub kind: FrameKind,
-    /// Whether a further page is ready: ask again at once from `to`.
+    /// Whether another page is ready. If so, poll again at once from `to`.
     pub more: bool,
-    /// Which history the versions belong to. Never 0.
+    /// The history to which the versions belong. Never 0.
     pub epoch: u64,
-    /// The version that the reader must have applied before; 0 in a snapshot.
+    /// The version that the reader must have applied; 0 in a snapshot.
     pub from: u64,
-    /// The version that the reader has applied afterwards.
+    /// The version that is applied after this frame.
     pub to: u64,
     /// Keys, in the order of their versions.
     pub keys: Vec<KeyEntry>,
@@ -93,15 +94,15 @@ pub struct Frame {
 /// One key as of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyEntry {
-    /// Which key.
+    /// The key.
     pub digest: KeyDigest,
-    /// The version of its last change; for an unknown key, the version it was looked up at.
+    /// The version of its last change; for an unknown key, the version at the time of the look-up.
     pub version: u64,
     /// `None`: there is no such key.
     pub state: Option<KeyState>,
 }
 
-/// All that the service says of a key that exists.
+/// The state of a key that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyState {
     /// The record.
@@ -110,13 +111,13 @@ pub struct KeyState {
     pub over_budget: bool,
 }
 
-/// A key's record, as far as it can be read here.
+/// A key's record, if it can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// All that the key may do.
+    /// A record that can be read.
     Read(KeyRecord),
-    /// Of a version that is not known here, or written for an older program, as it came. The key is closed: it may be
-    /// bound to what nobody here can enforce.
+    /// The bytes of a record with an unknown version, or of one that was written for an older program. The key is
+    /// closed, since it may have restrictions that cannot be enforced here.
     Unreadable(Vec<u8>),
 }
 
@@ -124,7 +125,7 @@ impl Record {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`SyncError::Malformed`] for bytes that are none, of a version that is known.
+    /// [`SyncError::Malformed`] if the version is known and the bytes are not a record.
     fn from_wire(bytes: &[u8]) -> Result<Self, SyncError> {
         match KeyRecord::from_wire(bytes) {
             Ok(record) => Ok(Self::Read(record)),
@@ -133,7 +134,7 @@ impl Record {
         }
     }
 
-    /// The record, if it can be read here.
+    /// The record, if it can be read.
     #[must_use]
     pub fn readable(&self) -> Option<&KeyRecord> {
         match self {
@@ -142,7 +143,7 @@ impl Record {
         }
     }
 
-    /// The wire form for a reader of this version, and of the older ones.
+    /// Writes the wire form for a reader whose newest version is `newest`.
     ///
     /// # Errors
     /// [`WireError`] if it cannot be written, which no valid record causes.
@@ -163,16 +164,16 @@ impl From<KeyRecord> for Record {
 /// One team's credit as of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TeamEntry {
-    /// Which team.
+    /// The team.
     pub team: TeamId,
     /// The version of its last change.
     pub version: u64,
-    /// Whether its credit pool is empty.
+    /// Whether the team's credit is spent.
     pub exhausted: bool,
 }
 
 impl Frame {
-    /// The wire form in a version of [`KEYS`], as [`Wire::for_reader`] gives it.
+    /// Writes the wire form in a version of [`KEYS`], as chosen by [`Wire::for_reader`].
     ///
     /// # Errors
     /// [`SyncError::TooLarge`] with more than [`MAX_FRAME_ENTRIES`] keys or teams, [`SyncError::Version`] for a version
@@ -202,7 +203,7 @@ impl Frame {
         Ok(out)
     }
 
-    /// The wire form in the newest version.
+    /// Writes the wire form in the newest version.
     ///
     /// # Errors
     /// As [`Self::encode_for`].
@@ -210,10 +211,10 @@ impl Frame {
         self.encode_for(KEYS.newest)
     }
 
-    /// Reads the wire form; every record and name is checked.
+    /// Reads the wire form. Every record and name is checked.
     ///
     /// # Errors
-    /// [`SyncError`] on an unknown version, cut or trailing bytes, or too many entries.
+    /// [`SyncError`] if the version is unknown, bytes are cut or trailing, or there are too many entries.
     pub fn decode(bytes: &[u8]) -> Result<Self, SyncError> {
         if bytes.len() > MAX_FRAME_LEN {
             return Err(SyncError::TooLarge);
@@ -309,7 +310,7 @@ impl TeamEntry {
     }
 }
 
-/// The first version whose entries are preceded by their lengths, so that fields can be appended to them.
+/// The first version with a length before each entry, so that fields can be appended.
 const WITH_LENGTHS: u8 = 2;
 
 fn put_entry(out: &mut Vec<u8>, version: u8, entry: &[u8]) -> Result<(), SyncError> {
@@ -320,7 +321,7 @@ fn put_entry(out: &mut Vec<u8>, version: u8, entry: &[u8]) -> Result<(), SyncErr
     Ok(())
 }
 
-/// Reads an entry, and skips what follows the fields that are known here.
+/// Reads an entry, and skips unknown fields at its end.
 fn entry<'a, T>(
     reader: &mut Reader<'a>,
     version: u8,

@@ -1,13 +1,13 @@
-//! What metrics and the access log are told: two fixed lists, and the port that takes them.
+//! Metrics and access-log fields: their fixed lists, and the trait that a host implements to record them.
 //!
-//! What it is not: a format. The host gives a metric its form (a dotted string, or a counter whose labels are defined when
-//! it is loaded), and a field of the log its place.
+//! What it is not: a format. The host decides how to write a metric (as a dotted name, or with defined labels) and
+//! where to put a log field.
 
 use std::borrow::Cow;
 
 use crate::usage::TokenKind;
 
-/// How values of a metric add up.
+/// How the values of a metric are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
     /// Their sum.
@@ -27,7 +27,7 @@ pub enum Metric {
     Tokens,
     /// Requests by how their usage became known.
     Settled,
-    /// Answers whose encoding hid their usage.
+    /// Answers whose content encoding hid their usage.
     UsageHidden,
     /// The estimate of the prompt in percent of its exact size.
     PromptEstimatePercent,
@@ -169,7 +169,7 @@ impl Metric {
     }
 }
 
-/// A field that a stream leaves for its access log and for other filters.
+/// A field that a stream writes for the access log and for other filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     /// The path: no query, no key.
@@ -196,7 +196,7 @@ pub enum Field {
     TokensCharged,
     /// Tokens that had been reserved.
     TokensReserved,
-    /// The prompt as it had been estimated, in tokens.
+    /// The estimate of the prompt, in tokens.
     PromptEstimate,
 }
 
@@ -222,15 +222,15 @@ impl Field {
     }
 }
 
-/// Takes what the gate tells.
+/// Records metrics, log fields and warnings.
 pub trait Telemetry {
     /// Adds `value` to a counter, or records it in a histogram. `labels` are the values of [`Description::labels`].
     fn measure(&self, metric: Metric, labels: &[&str], value: u64);
 
-    /// Leaves a field of the current stream for its access log. A later value of a field replaces an earlier one.
+    /// Sets a log field of the current stream. A later value replaces an earlier one.
     fn note(&self, field: Field, value: &str);
 
-    /// Tells whoever operates the gate of something that is wrong and was dealt with.
+    /// Warns the operator of a failure that was handled.
     fn warn(&self, what: &str);
 }
 

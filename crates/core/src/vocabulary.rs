@@ -1,9 +1,10 @@
-//! Words that events, JSON, SQL, metrics, logs and documents share: an enum whose declaration is the only list of them.
+//! A macro for enums whose variants have names in events, JSON, SQL, metrics, logs and documents. The declaration is
+//! the only list of these names.
 
 /// Declares an enum whose variants have names.
 ///
-/// It makes `ALL` (every variant in order), `name`, `meaning` (the variant's doc comment) and `NAMES` and `named` (the way back).
-/// What lists the words iterates over `ALL` or is tested against it.
+/// It makes `ALL` (every variant in order), `NAMES`, `name`, `named` (the inverse of `name`) and `meaning` (the
+/// variant's doc comment). Other lists of the names iterate over `ALL`, or a test compares them with it.
 #[macro_export]
 macro_rules! vocabulary {
     (
@@ -25,19 +26,19 @@ macro_rules! vocabulary {
             /// Their names, in the same order.
             pub const NAMES: [&str; Self::ALL.len()] = [$($text),+];
 
-            /// The name, as it stands in events, JSON, SQL, metrics and logs.
+            /// The name in events, JSON, SQL, metrics and logs.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$Variant => $text),+ }
             }
 
-            /// What it means, in a sentence: for documents.
+            /// The meaning in one sentence, for documents.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$Variant => concat!($($doc),+).trim_ascii()),+ }
             }
 
-            /// The one with this name.
+            /// The variant with this name.
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|one| one.name() == name)

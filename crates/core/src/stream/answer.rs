@@ -1,4 +1,4 @@
-//! A stream's way back: the answer's head, its body past the meter, and its end.
+//! The answer's part of a stream: head, metered body, and end.
 
 use super::Stream;
 use crate::denial::Reply;
@@ -6,33 +6,33 @@ use crate::head::{Head, HeadEdits};
 use crate::shared::CounterStore;
 use crate::usage::Output;
 
-/// What the host does next with an answer.
+/// The host's next action with an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AnswerAction {
-    /// Let what is here go on.
+    /// Pass on what has arrived.
     Continue,
-    /// Hold what is here.
+    /// Hold what has arrived.
     Hold,
-    /// Read what is here of the body, `len` bytes, and tell [`Stream::answer_read`].
+    /// Read `len` bytes of the body, which have arrived, and pass them to [`Stream::answer_read`].
     Read {
         /// How many bytes.
         len: usize,
     },
-    /// Change the head, which waits, and put `body` in place of what is here; then let it go on.
+    /// Change the head, which is held, replace the body that has arrived, and pass both on.
     Replace {
         /// What to change in its head.
         head: HeadEdits,
-        /// How many bytes of the body are here.
+        /// How many bytes of the body have arrived.
         len: usize,
-        /// What comes in place of the body.
+        /// The bytes that replace the body.
         body: Vec<u8>,
     },
-    /// Answer with this instead.
+    /// Replace the answer by this.
     Reply(Reply),
 }
 
 impl Stream {
-    /// The answer's head; `ends` if it has no body. What to change in it, and what comes next.
+    /// Takes the answer's head; `ends` if there is no body. Returns the edits of the head and the next action.
     pub fn answer_head(
         &mut self,
         head: &Head<'_>,
@@ -55,7 +55,8 @@ impl Stream {
         (answer.head, action)
     }
 
-    /// `size` bytes of the answer's body are here, the next chunk or all that is held; `ends` with the last of them.
+    /// Reports that `size` bytes of the answer's body are available: the next chunk, or everything that is held. `ends`
+    /// if they include the last.
     pub fn answer_arrived(&mut self, size: usize, ends: bool) -> AnswerAction {
         if let Some(action) = self.list.arrived(size, ends, &self.exchange) {
             return action;
@@ -67,7 +68,7 @@ impl Stream {
         }
     }
 
-    /// What [`AnswerAction::Read`] has asked for; `ends` with the last bytes of the answer.
+    /// Takes the bytes of [`AnswerAction::Read`]. `ends` if they include the last of the answer.
     pub fn answer_read(
         &mut self,
         chunk: &[u8],
@@ -89,29 +90,29 @@ impl Stream {
         }
     }
 
-    /// The answer ends with trailers, and not with its last bytes.
+    /// Reports that the answer has ended with trailers.
     pub fn answer_trailers(&mut self, store: &impl CounterStore) -> AnswerAction {
         let action = self.list.ends(&self.exchange);
-        // An event that was never finished cannot go out any more; clients drop such an event anyway.
+        // Bytes of an unfinished event cannot be sent any more. Clients drop such an event anyway.
         let _ = self.exchange.response_ends();
         self.exchange.note_objects(store);
         action.unwrap_or(AnswerAction::Continue)
     }
 
-    /// The host failed on the answer's head, which passes unread.
+    /// Reports that the host failed to read the answer's head and passes it on.
     pub fn answer_head_failed(&mut self) -> AnswerAction {
         self.exchange.response_head_lost();
         self.answer_failed()
     }
 
-    /// The host failed on the answer's body, `bytes` of which pass unread.
+    /// Reports that the host failed to read `bytes` of the answer's body and passes them on.
     pub fn answer_body_failed(&mut self, bytes: usize) -> AnswerAction {
         self.exchange.response_body_lost(bytes);
         self.answer_failed()
     }
 
-    /// The host failed on the answer. A stream is never cut: what could not be read is settled by estimate. A list of models
-    /// of which a part may be seen must not pass whole.
+    /// Decides what follows a failure of the host. The answer passes, and what was not read is estimated. A list of
+    /// models that the key may see only in part is replaced by a 503.
     pub fn answer_failed(&mut self) -> AnswerAction {
         if self.exchange.lists_models_in_part() {
             AnswerAction::Reply(self.unavailable())

@@ -1,27 +1,28 @@
-//! When a reply goes out whose request is still arriving.
+//! Delays a reply while its request is still arriving.
 //!
-//! Over HTTP/2 Envoy resets a stream that it answers before its end, and clients that come to the reset before the answer
-//! never read it: curl 7.88 loses most refusals, httpx waits until it times out. So such a reply waits for the rest of the
-//! request, of which nothing is kept. Over HTTP/1 Envoy stops reading and leaves the connection open for a moment, in
-//! which every client that was tried reads its answer; there it goes out at once, which also saves the upload.
+//! Over HTTP/2 Envoy resets a stream that it answers before the request has ended. A client that handles the reset
+//! first loses the answer: curl 7.88 loses most refusals, and httpx waits until it times out. So such a reply waits for
+//! the rest of the request, which is dropped. Over HTTP/1 Envoy stops reading and leaves the connection open for a
+//! moment, in which all tested clients read the answer. There the reply is sent at once, which also saves the upload.
 
-/// How much of a request is waited for, in bytes: twice what a body may have. Beyond it the reply goes out all the same.
+/// The most bytes of a request to wait for: twice the largest body. After that the reply is sent anyway.
 pub(super) const MOST: u64 = 64 << 20;
 
-/// A reply that waits; what arrives meanwhile is dropped.
+/// A reply that waits while the request is dropped.
 #[derive(Debug)]
 pub(super) struct Drain {
     left: u64,
 }
 
 impl Drain {
-    /// For a request over `protocol` as Envoy names it, of which more is to come. `None` where the reply goes out at once.
+    /// Begins to wait for the rest of a request over `protocol`, by Envoy's name for it. `None` if the reply should be
+    /// sent at once.
     #[must_use]
     pub(super) fn new(protocol: &[u8]) -> Option<Self> {
         (!protocol.starts_with(b"HTTP/1")).then_some(Self { left: MOST })
     }
 
-    /// So many bytes were dropped, `ends` with the last of them: whether the reply is due.
+    /// Counts dropped bytes; `ends` if they include the last. Returns whether the reply is due.
     pub(super) fn dropped(&mut self, bytes: u64, ends: bool) -> bool {
         let over = bytes > self.left;
         self.left = self.left.saturating_sub(bytes);

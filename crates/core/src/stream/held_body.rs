@@ -1,46 +1,46 @@
-//! A request's body while the host holds it: each range is read once, and an edit of it is a plan.
+//! A request body that the host holds: which range to read next, and which edits to make.
 //!
-//! A body can be far larger than what a filter may hold, so the filter reads it in pieces and keeps none of them. How the
-//! host can reach into what it holds differs ([`Reach`]). One that can only add in front gets the first bytes of the body
-//! cut off as soon as they are known, up to the opening brace; they are put back at the end, with the option for the usage
-//! behind them where it is wanted.
+//! A body can be far larger than the filter's memory, so the filter reads each range once and keeps none. Hosts differ
+//! in the parts of a held body that they can change ([`Reach`]). For a host that can only prepend, the first bytes up
+//! to the opening brace are cut off as soon as they are known. At the end they are put back, followed by the usage
+//! option if it is wanted.
 
 use crate::holding::Body;
 use crate::request::{MAX_LEADING_SPACE, UsageEdit, apply};
 
-/// How far a host can reach into a body that it holds.
+/// The parts of a held body that a host can change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
-    /// It can replace the whole of it, which must then fit its memory, or add in front.
+    /// It can replace the whole body, which must fit the filter's memory, or prepend to it.
     #[default]
     Front,
-    /// It can change any part of it, whatever its size.
+    /// It can change any part of a body of any size.
     Everywhere,
 }
 
 /// The longest body that a host with [`Reach::Front`] rewrites whole, in bytes.
 pub const REWRITE_MAX: usize = 512 << 10;
 
-/// The longest beginning of a body whose front is cut off, in bytes. Envoy hands over what its connection's buffer
-/// holds, 1 MiB by default, so that the opening brace has come by then.
+/// The longest first part of a body whose front is cut off, in bytes. Envoy delivers up to its connection buffer at
+/// once, 1 MiB by default, so the opening brace has arrived by then.
 const BEGINNING_MAX: usize = 2 << 20;
 
-/// Where the opening brace ends at most.
+/// The largest offset just past the opening brace.
 const FRONT_MAX: usize = MAX_LEADING_SPACE as usize + 1;
 
-/// One edit of what a host holds: `insert` takes the place of `remove` bytes from `at` on.
+/// One edit of a held body: `insert` replaces `remove` bytes at `at`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Splice {
-    /// Where, from the start of what is held.
+    /// The offset from the start of the held body.
     pub at: usize,
-    /// How many bytes go.
+    /// How many bytes to remove.
     pub remove: usize,
-    /// What comes in their place.
+    /// The bytes to insert.
     pub insert: Vec<u8>,
 }
 
 impl Splice {
-    /// What is held after the edit; `None` where it reaches beyond the end.
+    /// Applies the edit to a body; `None` if the edit reaches beyond its end.
     ///
     /// ```
     /// use gmtech_core::stream::Splice;
@@ -55,20 +55,20 @@ impl Splice {
     }
 }
 
-/// What a host changes in a body that it holds.
+/// The edits of a held body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyEdits {
-    /// How many bytes it holds before.
+    /// The length of the held body before the edits.
     pub held: usize,
-    /// The edits, to be made one after the other.
+    /// The edits, in the order in which they are made.
     pub splices: Vec<Splice>,
 }
 
-/// How a held body goes on.
+/// How a held body is forwarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Release {
     pub(super) edits: BodyEdits,
-    /// The new `content-length`, where the request has one and it changes.
+    /// The new `content-length`, if the request has one and it changes.
     pub(super) length: Option<usize>,
 }
 
@@ -80,19 +80,19 @@ pub(super) struct HeldBody {
     announced: Option<u64>,
     /// Bytes read so far, of the original body.
     seen: usize,
-    /// The first bytes of the original body, as long as they can be its front.
+    /// The first bytes of the original body, while they may be its front.
     first: Vec<u8>,
-    /// How many of them were cut off.
+    /// How many first bytes were cut off.
     cut: usize,
     done: bool,
-    /// What the host holds.
+    /// The bytes that the host holds.
     held: usize,
-    /// The last byte has arrived.
+    /// Whether the last byte has arrived.
     ended: bool,
 }
 
 impl HeldBody {
-    /// For a request of that `content-length`, if it has one.
+    /// Makes the state for a request with this `content-length`, if it has one.
     pub(super) fn new(length: Option<&[u8]>, reach: Reach) -> Self {
         let digits = length.and_then(|l| std::str::from_utf8(l).ok());
         Self {
@@ -103,17 +103,17 @@ impl HeldBody {
         }
     }
 
-    /// Whether it has gone on or been given up.
+    /// Whether the body was forwarded or given up.
     pub(super) fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Nothing of it goes on.
+    /// Gives the body up: nothing of it is forwarded.
     pub(super) fn give_up(&mut self) {
         self.done = true;
     }
 
-    /// Notes that `size` bytes are held, `ends` with the last of them.
+    /// Sets the held bytes to `size`. `ends` if they include the last.
     pub(super) fn arrived(&mut self, size: usize, ends: bool) {
         self.held = size;
         self.ended |= ends;
@@ -129,7 +129,7 @@ impl HeldBody {
         self.ended
     }
 
-    /// What counts as held.
+    /// The size of the body, for [`crate::holding`].
     pub(super) fn body(&self) -> Body {
         let arrived = self.held.saturating_add(self.cut);
         Body {
@@ -138,7 +138,7 @@ impl HeldBody {
         }
     }
 
-    /// What of the held bytes was not read yet: from where on, and how many.
+    /// The range of the held bytes that was not read yet: its offset and length.
     pub(super) fn unread(&self) -> (usize, usize) {
         let from = self.seen.saturating_sub(self.cut);
         (from, self.held.saturating_sub(from))
@@ -151,7 +151,7 @@ impl HeldBody {
         self.seen = self.seen.saturating_add(chunk.len());
     }
 
-    /// Cuts the front off, which ends at `end`: the edit that does it, where it is needed and can be done.
+    /// Cuts off the front, which ends at `end`. Returns the edit, if one is needed and possible.
     pub(super) fn cut_front(&mut self, end: usize) -> Option<BodyEdits> {
         let fits = end > 0 && end <= self.first.len() && self.seen <= BEGINNING_MAX;
         if self.reach == Reach::Everywhere || self.cut > 0 || !fits {
@@ -171,8 +171,8 @@ impl HeldBody {
         })
     }
 
-    /// Lets the body go on with this edit, and its front put back. A body that is too large to be rewritten is not edited
-    /// beyond its front: its stream is settled by what it streams.
+    /// Plans the forwarding of the body with this edit, and puts its front back. A body that is too large to be
+    /// rewritten is edited in its front only; otherwise its stream is settled by the streamed content.
     pub(super) fn release(&mut self, edit: UsageEdit) -> Release {
         self.done = true;
         let front = self.first.get(..self.cut).unwrap_or_default().to_vec();
@@ -185,7 +185,7 @@ impl HeldBody {
             remove: 0,
             insert: front,
         };
-        // Where the front ends with the last piece, it can still be cut off and put back.
+        // If the front ends in the last piece, it can still be cut off and put back.
         let at_front = self.cut == 0 && ends_at <= FRONT_MAX && self.seen <= BEGINNING_MAX;
         let reachable = self.reach == Reach::Everywhere || self.seen <= REWRITE_MAX || at_front;
         let mut splices = Vec::new();

@@ -1,8 +1,7 @@
-//! A list of models on its way to a key that may not see all of it: held until it is complete, then cut down.
+//! Holds a list of models until it is complete, if the key may see only part of it, and filters it.
 //!
 //! # Failure policy
-//! A list that cannot be read, or is longer than [`MAX`], is an upstream's fault and must not be shown whole: it becomes a
-//! 502, and nothing of it follows.
+//! A list that cannot be read, or is longer than [`MAX`], must not be shown unfiltered. It is replaced by a 502.
 
 use super::AnswerAction;
 use crate::denial::Denial;
@@ -12,31 +11,31 @@ use crate::head::HeadEdits;
 /// The longest list that is read, in bytes.
 pub(super) const MAX: usize = 1 << 20;
 
-/// What becomes of an answer.
+/// The state of an answer.
 #[derive(Debug, Default)]
 pub(super) enum ModelList {
-    /// It is none, or may be seen whole.
+    /// The answer is not a list, or may be seen whole.
     #[default]
     Open,
-    /// Held until it is complete; so many bytes have arrived.
+    /// Held until it is complete; `size` bytes have arrived.
     Held { size: usize },
-    /// Another answer stands in its place; what still comes of it is dropped.
+    /// Replaced by another answer; further bytes are dropped.
     Replaced,
 }
 
 impl ModelList {
-    /// Whether the answer waits.
+    /// Whether the answer is held.
     pub(super) fn is_held(&self) -> bool {
         matches!(self, Self::Held { .. })
     }
 
-    /// Holds what comes from here on.
+    /// Begins to hold the answer.
     pub(super) fn hold(&mut self) {
         *self = Self::Held { size: 0 };
     }
 
-    /// `size` bytes of the answer are here: all that is held, or the next chunk. `None` where the answer is no list that has
-    /// to be cut down.
+    /// Takes the number of bytes that are available: everything that is held, or the next chunk. `None` if the answer
+    /// need not be filtered.
     pub(super) fn arrived(
         &mut self,
         size: usize,
@@ -58,7 +57,7 @@ impl ModelList {
         }
     }
 
-    /// The answer ends without a last chunk of its body.
+    /// Handles the end of an answer with trailers.
     pub(super) fn ends(&mut self, exchange: &Exchange) -> Option<AnswerAction> {
         match *self {
             Self::Held { size } => Some(self.complete(size, exchange)),
@@ -74,7 +73,7 @@ impl ModelList {
         self.replace(size, None, exchange)
     }
 
-    /// What takes the place of the whole list, which is this.
+    /// Returns the action that replaces the whole list by the filtered one.
     pub(super) fn show(&mut self, list: &[u8], exchange: &Exchange) -> AnswerAction {
         self.replace(list.len(), exchange.listed_models(list), exchange)
     }
@@ -94,7 +93,7 @@ impl ModelList {
         }
         let error = exchange.reply(&Denial::UnreadableModels).body;
         let head = HeadEdits {
-            // An encoding is the likeliest reason why the list could not be read.
+            // The list was probably unreadable because of its encoding.
             remove: vec![b"content-encoding".as_slice().into()],
             set: vec![
                 (":status", "502".into()),

@@ -1,4 +1,5 @@
-//! What a stream asks the key service while its request waits: whose a key is, and whose objects are.
+//! The questions of a stream to the key service while its request waits: the record of a key, and the makers of
+//! objects.
 
 use crate::agent::Call;
 use crate::config::ServicePolicy;
@@ -11,31 +12,31 @@ use crate::sync::{Frame, SyncError, objects};
 use crate::telemetry::Metric;
 use crate::time::{Nanos, SECOND};
 
-/// How long a request waits for the key service to know its key.
+/// How long a request waits for the answer about its key.
 const RESOLVE_TIMEOUT: Nanos = SECOND;
 
-/// How long the key service waits for an object that it does not know yet: its maker's proxy may be about to tell.
+/// How long the key service waits for an object that it does not know yet, since the maker's proxy may report it soon.
 const OBJECTS_WAIT_MILLIS: u64 = 1_500;
 
-/// How long a request waits for the key service to say whose its objects are.
+/// How long a request waits for the answer about its objects.
 const OBJECTS_TIMEOUT: Nanos = 5 * SECOND / 2;
 
-/// What the key service is asked about.
+/// The subject of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Whose a key is that the directory does not know.
+    /// The record of a key that the directory does not contain.
     Key,
-    /// Who made objects that the registry does not know.
+    /// The makers of objects that the registry does not contain.
     Objects,
 }
 
-/// Asks about a key.
+/// Makes the call that asks about a key.
 pub(super) fn about_key(service: &ServicePolicy, digest: &KeyDigest) -> Call {
     let path = format!("/sync/v1/resolve/{}?{}", digest.to_hex(), KEYS.parameter());
     Call::get(service, path, RESOLVE_TIMEOUT)
 }
 
-/// Asks about objects.
+/// Makes the call that asks about objects.
 pub(super) fn about_objects(service: &ServicePolicy, ids: &[ObjectId]) -> Call {
     let ids: Vec<String> = ids.iter().map(ObjectId::to_hex).collect();
     let path = format!(
@@ -46,7 +47,7 @@ pub(super) fn about_objects(service: &ServicePolicy, ids: &[ObjectId]) -> Call {
 }
 
 impl Question {
-    /// The metric that counts it.
+    /// The metric that counts such questions.
     pub(super) const fn metric(self) -> Metric {
         match self {
             Self::Key => Metric::Resolves,
@@ -54,8 +55,7 @@ impl Question {
         }
     }
 
-    /// Keeps what the key service has answered. A store that fails learns nothing: the request is then judged as if there
-    /// had been no answer.
+    /// Stores the key service's answer. If the store fails, the request is judged as if there were no answer.
     ///
     /// # Errors
     /// [`SyncError`]: the answer cannot be read.

@@ -1,4 +1,4 @@
-//! What metrics and the access log are told of a request. The names are documented in envoy/README.md.
+//! Reports a request to metrics and the access log. envoy/README.md documents the names.
 
 use crate::exchange::{Exchange, Settlement};
 use crate::telemetry::{Field, Metric, Telemetry};
@@ -10,13 +10,13 @@ fn tier(exchange: &Exchange) -> &str {
         .map_or("none", |record| record.tier.as_str())
 }
 
-/// The id of an admitted request's usage event, so that a log that is replayed counts nothing twice. A refusal has none: it
-/// is reported in a sum with others.
+/// Writes the id of an admitted request's usage event to the log, so that replaying the log counts nothing twice.
+/// Refusals have no id, since they are reported in sums.
 pub(super) fn event_id(id: &[u8; 16], out: &impl Telemetry) {
     out.note(Field::EventId, &hex::encode(id));
 }
 
-/// Counts the decision and leaves it for the access log and for other filters.
+/// Counts the decision, and writes it to the log fields.
 pub(super) fn decided(exchange: &Exchange, out: &impl Telemetry) {
     let tier = tier(exchange);
     let decision = exchange.decision().name();
@@ -35,7 +35,7 @@ pub(super) fn decided(exchange: &Exchange, out: &impl Telemetry) {
     }
 }
 
-/// Counts what was used and leaves it for the access log.
+/// Counts the usage, and writes it to the log fields.
 pub(super) fn settled(exchange: &Exchange, settlement: &Settlement, out: &impl Telemetry) {
     let tier = tier(exchange);
     let source = settlement.usage.source();

@@ -1,4 +1,4 @@
-//! A stream's way there: the request's head once it was judged, its body past the exchange, questions, and replies.
+//! The request's part of a stream: actions after the head, the body, questions to the key service, and replies.
 
 use super::question::{self, Question};
 use super::{BodyEdits, Drain, Host, Release, Stream, report};
@@ -10,33 +10,34 @@ use crate::head::{Head, HeadEdits};
 use crate::telemetry::Telemetry;
 use crate::time::Now;
 
-/// What the host does next with a request.
+/// The host's next action with a request.
 #[derive(Debug)]
 pub enum RequestAction {
-    /// Let what is here go on.
+    /// Pass on what has arrived.
     Continue,
-    /// Hold what is here.
+    /// Hold what has arrived.
     Hold,
-    /// Read `len` bytes of what is held, from `from` on, and tell [`Stream::body_read`].
+    /// Read `len` held bytes from the offset `from`, and pass them to [`Stream::body_read`].
     Read {
-        /// From where on.
+        /// The offset in the held body.
         from: usize,
-        /// How many bytes; may be none.
+        /// How many bytes; may be zero.
         len: usize,
     },
-    /// Make this edit of the body, and hold the rest.
+    /// Make these edits of the body, and hold the rest.
     Cut(BodyEdits),
-    /// Hold what is here, send this, tell [`Stream::asked`] if it was sent, and [`Stream::answered`] what came of it.
+    /// Hold what has arrived and send this call. Call [`Stream::asked`] if it was sent, and [`Stream::answered`] with
+    /// its result.
     Ask(Box<Call>),
-    /// Make these edits, and let the request go on.
+    /// Make these edits, and forward the request.
     Forward(HeadEdits, BodyEdits),
-    /// Drop the body that is here, so many bytes, and tell [`Stream::dropped`].
+    /// Drop this many bytes of the body, which have arrived, and call [`Stream::dropped`].
     Drop(usize),
-    /// Answer it here.
+    /// Answer the request with this.
     Reply(Reply),
 }
 
-/// An answer of the gate's that waits while the rest of its request is dropped.
+/// A reply of the gate that waits while the rest of its request is dropped.
 #[derive(Debug)]
 pub(super) struct Refusal {
     reply: Reply,
@@ -45,13 +46,14 @@ pub(super) struct Refusal {
 }
 
 impl Stream {
-    /// Whether more of the body has to be told. What comes of it after the request has gone on, or was answered, passes.
+    /// Whether [`Self::body_arrived`] must be called for more of the body. After the request was forwarded or answered,
+    /// the host passes the rest on.
     #[must_use]
     pub fn takes_body(&self) -> bool {
         self.refusal.is_some() || !self.request.is_done()
     }
 
-    /// `size` bytes of the body are held; `ends` with the last of them.
+    /// Reports that `size` bytes of the body are held. `ends` if they include the last.
     pub fn body_arrived(
         &mut self,
         size: usize,
@@ -79,7 +81,7 @@ impl Stream {
         RequestAction::Read { from, len }
     }
 
-    /// The request has ended with trailers; what it is was said before.
+    /// Reports that the request has ended with trailers.
     pub fn body_trailers(
         &mut self,
         agent: &mut Agent,
@@ -89,7 +91,7 @@ impl Stream {
         self.body_arrived(self.request.held(), true, agent, host, now)
     }
 
-    /// What [`RequestAction::Read`] has asked for.
+    /// Takes the bytes of [`RequestAction::Read`].
     pub fn body_read(
         &mut self,
         chunk: &[u8],
@@ -112,15 +114,15 @@ impl Stream {
         }
     }
 
-    /// [`RequestAction::Ask`] was sent.
+    /// Reports that the call of [`RequestAction::Ask`] was sent.
     pub fn asked(&self, host: &impl Telemetry) {
         if let Some(question) = self.asked {
             host.measure(question.metric(), &[], 1);
         }
     }
 
-    /// The key service has answered with a success, or failed to (`None`): the request is judged again from its head, which
-    /// is as it was.
+    /// Takes the key service's 2xx answer, or `None` after a failure. The request is judged again from its unchanged
+    /// head.
     ///
     /// # Errors
     /// The host failed.
@@ -143,7 +145,7 @@ impl Stream {
         let reads = matches!(step, Step::ReadBody);
         let action = self.carry_out(step, agent, host);
         let (held, ended) = (self.request.held(), self.request.ended());
-        // What has arrived meanwhile is read now.
+        // Reads the part of the body that has arrived meanwhile.
         match action {
             RequestAction::Hold if reads && (held > 0 || ended) => {
                 Ok(self.body_arrived(held, ended, agent, host, now))
@@ -152,19 +154,19 @@ impl Stream {
         }
     }
 
-    /// Whether the key service is asked about something for this stream.
+    /// Whether a question to the key service is open.
     #[must_use]
     pub fn is_asking(&self) -> bool {
         self.asked.is_some()
     }
 
-    /// What [`RequestAction::Drop`] has asked for was done, or failed.
+    /// Reports whether the bytes of [`RequestAction::Drop`] were dropped.
     pub fn dropped(&mut self, bytes: usize, done: bool) -> RequestAction {
         let Some(mut refusal) = self.refusal.take() else {
             return RequestAction::Hold;
         };
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        // What cannot be dropped must not pile up.
+        // If bytes cannot be dropped, the reply is sent at once so that they do not accumulate.
         if refusal.drain.dropped(bytes, refusal.ended) || !done {
             return RequestAction::Reply(refusal.reply);
         }
@@ -172,8 +174,8 @@ impl Stream {
         RequestAction::Hold
     }
 
-    /// The step that is carried out, where a head has led to `step`: the client's address is told where it is asked for, and
-    /// only then; a body that is too large to be held is refused.
+    /// Returns the step to carry out after `step` of a head. The client's address is looked up only if the step needs
+    /// it. A body that exceeds the bounds is refused.
     pub(super) fn judged<H: Host>(
         &mut self,
         step: Step,
@@ -194,7 +196,7 @@ impl Stream {
         Ok(self.over_bounds(agent, host, now).unwrap_or(step))
     }
 
-    /// The refusal where more is held of the body than may be.
+    /// The refusal if the held body exceeds a bound.
     fn over_bounds(&mut self, agent: &mut Agent, host: &impl Host, now: Now) -> Option<Step> {
         let held = (&mut agent.holding, self.id);
         self.exchange.hold(held, self.request.body(), host, now)
@@ -211,7 +213,7 @@ impl Stream {
                 agent.renewal.hold(self.id, self.exchange.slot());
                 RequestAction::Hold
             }
-            // It was asked for once, and told.
+            // The address was already given, so this step cannot follow.
             Step::Locate => RequestAction::Reply(self.unavailable()),
             Step::Resolve(digest) => self.ask(Question::Key, |service| {
                 question::about_key(service, &digest)
@@ -250,7 +252,7 @@ impl Stream {
         RequestAction::Forward(head, edits)
     }
 
-    /// Answers the request: at once, or when the rest of it has arrived.
+    /// Answers the request, at once or after the rest of it has arrived.
     fn refuse(&mut self, reply: Reply, agent: &mut Agent, host: &impl Host) -> RequestAction {
         report::decided(&self.exchange, host);
         agent.release(self.id);

@@ -1,8 +1,8 @@
-//! Reading and writing the fixed parts of the sync wire form: big-endian integers and short texts.
+//! Reads and writes the parts of the wire forms: big-endian integers and blocks with a length.
 
 use super::SyncError;
 
-/// A cursor over received bytes. Every read is checked; nothing is copied.
+/// A cursor over received bytes. Every read is checked, and nothing is copied.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a>(&'a [u8]);
 
@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// A block that its own length precedes.
+    /// Reads a block with its length before it.
     pub(super) fn block(&mut self) -> Result<&'a [u8], SyncError> {
         let len = self.u16()?;
         self.take(usize::from(len))
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.block()?).map_err(|_| SyncError::Malformed)
     }
 
-    /// A field that an older writer does not send; `None` where the bytes have ended before it.
+    /// Reads a field that older writers do not send; `None` if the bytes end before it.
     pub(super) fn appended<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, SyncError>,
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Refuses bytes after the end, so that no two byte strings mean the same.
+    /// Refuses trailing bytes, so that each message has one form.
     pub(super) fn end(self) -> Result<(), SyncError> {
         if self.0.is_empty() {
             Ok(())
@@ -77,7 +77,7 @@ pub(super) fn put_block(out: &mut Vec<u8>, block: &[u8]) -> Result<(), SyncError
     Ok(())
 }
 
-/// Appends a count of entries that must not pass `max`.
+/// Appends a count of entries, which must not exceed `max`.
 pub(super) fn put_count(out: &mut Vec<u8>, count: usize, max: usize) -> Result<(), SyncError> {
     if count > max {
         return Err(SyncError::TooLarge);

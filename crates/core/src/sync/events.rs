@@ -1,19 +1,21 @@
-//! Usage events: what a settled request cost, on its way from the filter to the ledger.
+//! Usage events: the usage of settled requests, from the filter to the key service's ledger.
 //!
 //! ```text
 //! batch  = version:1 count:2 (length:2 event)*
 //! event  = id:16 source:1 status:2 duration:4 started:8 tokens:8×4 key team tier model endpoint decision
 //!          requests:4 object request_id endpoint_group more_tokens
 //! ```
-//! Each name is `length:2 text`; an empty model, request id or group is none. The object is `length:2 bytes` ([`ObjectNote`]), empty for
-//! none. `tokens` are the first seven kinds and the total, `more_tokens` is `length:2 count×4` with the kinds that came
-//! later, in the order of [`TokenKind::ALL`]. A batch is safe to send twice: the service counts each id once. An event that cannot be read is skipped alone, since a batch refused for one of its events
-//! would be sent again for ever.
+//! Each name is `length:2 text`; an empty model, request id or group means none. The object is `length:2 bytes`
+//! ([`ObjectNote`]), empty for none. `tokens` has the first seven kinds and the total. `more_tokens` is `length:2
+//! count×4` with the kinds that were added later, in the order of [`TokenKind::ALL`].
+//!
+//! A batch may be sent twice, since the service counts each id once. An event that cannot be read is skipped alone: if
+//! the batch were refused for it, it would be sent again forever.
 //!
 //! # How the form grows
-//! A field that is new is appended to the event, with a value that it has where it is missing: a reader fills
-//! in what an older writer does not send, and skips what a newer one sends beyond what it knows. Only a change
-//! that an older reader would misunderstand takes a new version. Version 1 ended with the decision.
+//! A new field is appended to the event, with a default: readers fill in fields that an older writer does not send, and
+//! skip unknown ones. Only a change that an older reader would misunderstand needs a new version. Version 1 ends with
+//! the decision.
 
 mod label;
 
@@ -28,25 +30,24 @@ use crate::model::ModelId;
 use crate::objects::ObjectNote;
 use crate::usage::{TokenKind, Tokens, Usage, UsageSource};
 
-/// The kinds of tokens that stand at the head of an event: those that its first form had.
+/// The number of token kinds in the fixed part of an event.
 const FIRST_KINDS: usize = 7;
 
 /// The most events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 1_000;
 
-/// The most tokens of one kind that an event may say: a million million. The largest real ones, batches of 50,000
-/// requests, use a hundredth of it, and sums of millions of such events still fit 64 bits. On the wire a count ends at
-/// `u32::MAX` anyway; this bounds what comes another way, such as a log.
+/// The most tokens of one kind in an event: 10^12. The largest real events, batches of 50,000 requests, use a hundredth
+/// of it, and sums of millions of such events fit 64 bits. On the wire a count is at most `u32::MAX`; this bound is for
+/// other sources, such as logs.
 pub const MAX_EVENT_TOKENS: u64 = 1_000_000_000_000;
 
-/// The latest start that any clock tells, however wrong: 2200-01-01, in milliseconds since the Unix epoch. Beyond it a
-/// number is no time.
+/// The latest start that is accepted as a time: 2200-01-01, in milliseconds since the Unix epoch.
 pub const MAX_STARTED_UNIX_MS: u64 = 7_258_118_400_000;
 
-/// One settled request of a known key, or several refused ones that only differ in their time.
+/// One settled request of a known key, or several refused ones that differ only in their time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageEvent {
-    /// Names the event; the service counts each id once.
+    /// The event's id. The service counts each id once.
     pub id: [u8; 16],
     /// The key that was used.
     pub key: KeyId,
@@ -54,11 +55,11 @@ pub struct UsageEvent {
     pub team: TeamId,
     /// The tier that applied.
     pub tier: TierName,
-    /// The model asked for, where one was.
+    /// The model that was asked for, if any.
     pub model: Option<ModelId>,
     /// The route, without a query.
     pub endpoint: Label,
-    /// What was decided.
+    /// The decision.
     pub decision: NamedDecision,
     /// The status that the client got; 0 if it got none.
     pub status: u16,
@@ -66,22 +67,22 @@ pub struct UsageEvent {
     pub duration_ms: u32,
     /// When it started, in milliseconds since the Unix epoch.
     pub started_unix_ms: u64,
-    /// What it used, and how that is known. A count above `u32::MAX` arrives as that.
+    /// The usage, with its source. On the wire a count is cut to `u32::MAX`.
     pub usage: Usage,
-    /// How many requests it stands for: 1 or more.
+    /// How many requests the event stands for, at least 1.
     pub requests: u32,
-    /// What it says of an object that the provider keeps.
+    /// The note about a provider's object, if any.
     pub object: Option<ObjectNote>,
-    /// The request's `x-request-id`, its first 64 characters; empty where it had none, and for several requests.
+    /// The first 64 characters of the request's `x-request-id`; empty if it has none, and for several requests.
     pub request_id: Label,
-    /// The group of endpoints that was called, by its name in the configuration; empty where that was not judged.
+    /// The group of the endpoint, by its name in the configuration; empty if it was not determined.
     pub endpoint_group: Label,
 }
 
-/// A batch that is being written, event by event.
+/// Writes a batch event by event.
 #[derive(Debug, Default)]
 pub struct BatchWriter {
-    /// The events' blocks, without the batch's head.
+    /// The encoded events, without the batch's head.
     blocks: Vec<u8>,
     events: u16,
 }
@@ -90,12 +91,12 @@ impl BatchWriter {
     /// Adds an event.
     ///
     /// # Errors
-    /// [`SyncError::TooLarge`] with [`MAX_BATCH_EVENTS`] events in it; the batch stays as it is.
+    /// [`SyncError::TooLarge`] if the batch has [`MAX_BATCH_EVENTS`] events already. The batch does not change.
     pub fn push(&mut self, event: &UsageEvent) -> Result<(), SyncError> {
         self.push_block(&event.to_block()?)
     }
 
-    /// Adds an event as [`UsageEvent::to_block`] gave it.
+    /// Adds an event as encoded by [`UsageEvent::to_block`].
     ///
     /// # Errors
     /// As [`BatchWriter::push`].
@@ -108,31 +109,31 @@ impl BatchWriter {
         Ok(())
     }
 
-    /// Whether no more events fit.
+    /// Whether no more events may be added.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.len() >= MAX_BATCH_EVENTS
     }
 
-    /// How many events are in it.
+    /// The number of events.
     #[must_use]
     pub fn len(&self) -> usize {
         usize::from(self.events)
     }
 
-    /// Whether there is none.
+    /// Whether there are no events.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events == 0
     }
 
-    /// The bytes of its events so far.
+    /// The bytes of its encoded events.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.blocks.len()
     }
 
-    /// The wire form.
+    /// Returns the wire form.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.blocks.len() + 3);
@@ -143,7 +144,7 @@ impl BatchWriter {
     }
 }
 
-/// The wire form of a batch.
+/// Writes a batch.
 ///
 /// # Errors
 /// [`SyncError::TooLarge`] with more than [`MAX_BATCH_EVENTS`] events.
@@ -155,10 +156,10 @@ pub fn encode_batch(events: &[UsageEvent]) -> Result<Vec<u8>, SyncError> {
     Ok(batch.finish())
 }
 
-/// Reads a batch; an event that is not one is an error in its place.
+/// Reads a batch. An event that cannot be read is an error at its position.
 ///
 /// # Errors
-/// [`SyncError`] where the batch itself is of an unknown version, cut, or too long.
+/// [`SyncError`] if the batch itself has an unknown version, is cut, or is too long.
 pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Result<UsageEvent, SyncError>>, SyncError> {
     let mut reader = Reader::new(bytes);
     USAGE.read(reader.u8()?)?;
@@ -174,7 +175,7 @@ pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Result<UsageEvent, SyncError>>, 
 }
 
 impl UsageEvent {
-    /// Whether each of its numbers is within what an event can say: no count above [`MAX_EVENT_TOKENS`], a start up to
+    /// Whether its numbers are in range: no count above [`MAX_EVENT_TOKENS`], and no start after
     /// [`MAX_STARTED_UNIX_MS`].
     #[must_use]
     pub fn is_within_bounds(&self) -> bool {
@@ -185,7 +186,7 @@ impl UsageEvent {
             && self.started_unix_ms <= MAX_STARTED_UNIX_MS
     }
 
-    /// Whether it may cost money: the request went on to the upstream, or used tokens, or tells of an object.
+    /// Whether the event may cost money: the request was forwarded, or used tokens, or the event is about an object.
     #[must_use]
     pub fn is_admitted(&self) -> bool {
         self.decision == Decision::Allowed.into()
@@ -193,7 +194,7 @@ impl UsageEvent {
             || self.object.is_some()
     }
 
-    /// The event as it stands in a batch, with its length before it.
+    /// Encodes the event for a batch, with its length before it.
     pub(crate) fn to_block(&self) -> Result<Vec<u8>, SyncError> {
         let mut event = Vec::with_capacity(256);
         self.encode(&mut event)?;
@@ -284,7 +285,7 @@ impl UsageEvent {
     }
 }
 
-/// Reads a count of each of these kinds.
+/// Reads one count for each of these kinds.
 fn counts(reader: &mut Reader<'_>, kinds: &[TokenKind]) -> Result<Tokens, SyncError> {
     kinds.iter().try_fold(Tokens::default(), |tokens, kind| {
         Ok(tokens.with(*kind, reader.u32()?.into()))

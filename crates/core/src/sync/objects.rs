@@ -1,4 +1,4 @@
-//! The key service's answer on objects that the provider keeps.
+//! The key service's answers about provider's objects.
 //!
 //! ```text
 //! answer = version:1 count:1 (digest:16 length:2 object)*    an empty object: its maker is not known
@@ -12,13 +12,13 @@ use crate::objects::{Object, ObjectId};
 /// The most objects in one question.
 pub const MAX_OBJECTS: usize = 40;
 
-/// What is known of each object that was asked about.
+/// The objects that were asked about, with their records; `None` if the maker is not known.
 pub type Answers = Vec<(ObjectId, Option<Object>)>;
 
-/// The wire form.
+/// Writes the wire form.
 ///
 /// # Errors
-/// [`SyncError::TooLarge`] with more than [`MAX_OBJECTS`].
+/// [`SyncError::TooLarge`] if there are more than [`MAX_OBJECTS`].
 pub fn encode(answers: &[(ObjectId, Option<Object>)]) -> Result<Vec<u8>, SyncError> {
     let count = u8::try_from(answers.len()).map_err(|_| SyncError::TooLarge)?;
     if answers.len() > MAX_OBJECTS {
@@ -34,10 +34,10 @@ pub fn encode(answers: &[(ObjectId, Option<Object>)]) -> Result<Vec<u8>, SyncErr
     Ok(out)
 }
 
-/// Reads the wire form. An object that cannot be read here is left out, and stays closed: its team is not known.
+/// Reads the wire form. An object that cannot be read is left out, and so stays closed.
 ///
 /// # Errors
-/// [`SyncError`] on an unknown version, too many objects, cut or trailing bytes.
+/// [`SyncError`] if the version is unknown, there are too many objects, or bytes are cut or trailing.
 pub fn decode(bytes: &[u8]) -> Result<Answers, SyncError> {
     let mut reader = Reader::new(bytes);
     OBJECTS.read(reader.u8()?)?;
@@ -68,7 +68,7 @@ mod tests {
     use crate::objects::Kind;
 
     #[test]
-    fn answers_come_back_and_anything_else_is_refused() {
+    fn answers_round_trip_and_malformed_bytes_are_refused() {
         let object = Object {
             key: KeyId::new("key_1").unwrap(),
             team: TeamId::new("acme").unwrap(),

@@ -1,31 +1,32 @@
-//! The versions of what service and filter send each other: each form has its own, and all are stated here.
+//! The versions of the wire forms between service and filter. Each form has its own version.
 //!
 //! # How a form grows
-//! - What an older reader may ignore is appended to an entry (a key, a team, an object, an event) or to a record, without
-//!   a new version. Readers skip what follows the fields that they know, and fill in what is missing.
-//! - What an older reader would misunderstand, or must not ignore, takes the next version of its form alone: a new
-//!   version of usage changes nothing for keys.
-//! - A reader takes every version from the oldest to the newest of its form. It says in its question which one is its
-//!   newest, and the writer writes for it. A reader that says nothing takes the oldest.
-//! - What the asked version cannot say must not be lost: a restriction that an older filter cannot enforce closes that
-//!   key for it, and no other ([`crate::record::KeyRecord::to_wire_for`]).
+//! - A field that an older reader may ignore is appended to an entry (a key, a team, an object, an event) or to a
+//!   record, without a new version. Readers skip unknown fields at the end, and fill in missing ones.
+//! - A change that an older reader would misunderstand, or must not ignore, takes the next version of its form. The
+//!   other forms keep theirs.
+//! - A reader reads every version from the oldest to the newest of its form. It sends its newest version in its
+//!   question, and the writer writes for it. A reader that sends none gets the oldest.
+//! - A restriction must not be lost if the reader's version cannot express it. The key is closed for that reader, and
+//!   no other key is ([`crate::record::KeyRecord::to_wire_for`]).
 
 use super::SyncError;
 
-/// A form and the versions of it that this code reads. It writes each of them for a reader that asks for it.
+/// A wire form, with the versions that this code reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wire {
-    /// What it carries. Also the parameter by which a reader says its newest version.
+    /// The form's name, which is also the query parameter for a reader's newest version.
     pub name: &'static str,
-    /// The oldest version that is read, and that is written for a reader that says nothing.
+    /// The oldest version. It is written for a reader that sends none.
     pub oldest: u8,
-    /// The newest version that is read and written.
+    /// The newest version.
     pub newest: u8,
 }
 
-/// Keys and credit states: the answers to `changes` and `resolve`. It is also the newest version of the records within.
+/// Keys and credit states: the answers to `changes` and `resolve`. Its newest version is also that of the records
+/// within.
 ///
-/// Version 2 gave each entry a length, and records what binds a key to addresses, endpoints and budgets of models.
+/// Version 2 adds a length to each entry, and addresses, endpoints and model budgets to records.
 pub const KEYS: Wire = Wire {
     name: "keys",
     oldest: 1,
@@ -34,14 +35,14 @@ pub const KEYS: Wire = Wire {
 
 /// Batches of usage events.
 ///
-/// Version 1 ended an event with its decision.
+/// Events of version 1 end with the decision.
 pub const USAGE: Wire = Wire {
     name: "usage",
     oldest: 1,
     newest: 2,
 };
 
-/// The answers on objects of the provider's.
+/// The answers about provider's objects.
 pub const OBJECTS: Wire = Wire {
     name: "objects",
     oldest: 1,
@@ -49,10 +50,10 @@ pub const OBJECTS: Wire = Wire {
 };
 
 impl Wire {
-    /// The version, if this code reads it.
+    /// Checks that this code reads a version, and returns it.
     ///
     /// # Errors
-    /// [`SyncError::Version`] otherwise, which names the versions that it reads.
+    /// [`SyncError::Version`] otherwise. It names the versions that are read.
     pub fn read(self, version: u8) -> Result<u8, SyncError> {
         if (self.oldest..=self.newest).contains(&version) {
             Ok(version)
@@ -61,7 +62,7 @@ impl Wire {
         }
     }
 
-    /// The version to write for a reader whose newest one is `asked`; `None` if it did not say.
+    /// Returns the version to write for a reader whose newest version is `asked`; `None` if the reader sends none.
     ///
     /// ```
     /// use gmtech_core::sync::versions::KEYS;
@@ -76,7 +77,7 @@ impl Wire {
         asked.unwrap_or(self.oldest).clamp(self.oldest, self.newest)
     }
 
-    /// What a reader adds to its question: `keys=2`.
+    /// The query parameter of a reader's question, such as `keys=2`.
     #[must_use]
     pub fn parameter(self) -> String {
         format!("{}={}", self.name, self.newest)

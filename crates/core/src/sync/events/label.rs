@@ -1,4 +1,4 @@
-//! The short texts of an event.
+//! Short texts in events.
 
 use crate::decision::{Decision, Outcome};
 use crate::sync::SyncError;
@@ -12,7 +12,7 @@ pub const MAX_LABEL_LEN: usize = 64;
 pub struct Label(Box<str>);
 
 impl Label {
-    /// Keeps what of `text` a label may hold, cut at 64 bytes.
+    /// Makes a label of the characters in `text` that a label may have, cut at 64 bytes.
     #[must_use]
     pub fn clip(text: &str) -> Self {
         let kept: String = text
@@ -39,13 +39,13 @@ impl Label {
     }
 }
 
-/// A decision by its name, as an event or a row of sums has it. A filter newer than this program may name one that is
-/// not known here: the name is kept, and counts as a refusal.
+/// A decision by its name in an event or a sum. A newer filter may send a name that this program does not know. The
+/// name is kept, and counts as a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NamedDecision {
     /// One of [`Decision::ALL`].
     Known(Decision),
-    /// The name of another one.
+    /// The name of an unknown decision.
     Other(Label),
 }
 
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_not_known_here_is_kept_and_refuses() {
+    fn an_unknown_decision_keeps_its_name_and_counts_as_a_refusal() {
         for (name, outcome) in [
             ("allowed", Outcome::Admits),
             ("limits", Outcome::Neither),

@@ -202,7 +202,7 @@ fn a_reader_says_which_versions_it_takes_and_each_form_has_its_own() {
     assert_eq!(objects::decode(&answer), Err(beyond(OBJECTS)));
     assert_eq!(
         beyond(KEYS).to_string(),
-        "version 3 of keys is not known here; versions 1 to 2 are"
+        "version 3 of keys is not supported; versions 1 to 2 are"
     );
     for version in USAGE.oldest..=USAGE.newest {
         assert_eq!(decode_batch(&batch_of(version, &[])), Ok(vec![]));
