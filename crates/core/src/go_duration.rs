@@ -1,11 +1,18 @@
-//! Spans written as Go writes a `time.Duration`, which is what OpenAI puts into its `x-ratelimit-reset-*`
-//! headers and its messages: `12ms`, `1s`, `6m0s`, `2m59.56s`.
+//! Formats spans like Go's `time.Duration`: `12ms`, `1s`, `6m0s`, `2m59.56s`. OpenAI uses this form in its
+//! `x-ratelimit-reset-*` headers and in messages.
 
 use crate::time::Nanos;
 
 const MILLI: Nanos = 1_000_000;
 
-/// `span` rounded up to a whole millisecond, so that whoever waits that long has waited long enough.
+/// Formats `span`, rounded up to a millisecond, so that a client that waits that long waits long enough.
+///
+/// ```
+/// use gmtech_core::go_duration::go_duration;
+///
+/// assert_eq!(go_duration(179_560_000_000), "2m59.56s");
+/// assert_eq!(go_duration(1), "1ms");
+/// ```
 #[must_use]
 pub fn go_duration(span: Nanos) -> String {
     let millis = span.div_ceil(MILLI);
@@ -30,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_read_as_go_writes_them() {
+    fn spans_are_formatted_like_go_durations() {
         for (nanos, text) in [
             (0, "0s"),
             (1, "1ms"),

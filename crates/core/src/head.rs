@@ -1,14 +1,14 @@
 //! The head of a request or an answer, as bytes.
 //!
-//! Envoy hands names in lower case and lets bytes 0x80–0xff through in values, so nothing here is a
-//! string before it was checked to be one.
+//! Envoy gives names in lower case and accepts bytes 0x80–0xff in values. So names and values are bytes here, and
+//! callers check them before they use them as text.
 
-/// Borrowed header pairs in the order in which Envoy holds them, pseudo-headers (`:path`) among them.
+/// Borrowed header pairs in Envoy's order, with pseudo-headers (`:path`).
 #[derive(Clone, Debug, Default)]
 pub struct Head<'a>(Vec<(&'a [u8], &'a [u8])>);
 
 impl<'a> Head<'a> {
-    /// Wraps pairs; names must be in lower case, as HTTP/2 and Envoy have them.
+    /// Wraps pairs. Names must be in lower case, as in HTTP/2.
     #[must_use]
     pub fn new(pairs: Vec<(&'a [u8], &'a [u8])>) -> Self {
         Self(pairs)
@@ -29,7 +29,7 @@ impl<'a> Head<'a> {
             .map(|(_, v)| *v)
     }
 
-    /// Every name, repeated as often as it stands there.
+    /// The name of every header, in order. A name that occurs several times is repeated.
     pub fn names(&self) -> impl Iterator<Item = &'a [u8]> + '_ {
         self.0.iter().map(|(n, _)| *n)
     }
@@ -57,7 +57,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// What to change in a head before it goes on. Removal comes first and takes every duplicate.
+/// What to change in a head before it goes on. Removals come first, and each removes every header of that name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeadEdits {
     /// Names to remove.

@@ -1,55 +1,55 @@
-//! How much of requests' bodies Envoy holds while they are read: what one key, what keys that nobody knows yet, and what all
-//! together may make it hold.
+//! Bounds the bytes of request bodies that Envoy holds while they are read: of one body, of one key, of keys that are
+//! being resolved, and of all together.
 //!
-//! What it is: a count for each worker. It dies with the worker, as the streams that it counts do, and so cannot leak.
-//! What it is not: a limit of requests ([`crate::limiter`]), nor of what Envoy holds once a request has gone on.
+//! What it is: a count in each worker. It ends with the worker, like the streams that it counts, and so cannot leak.
+//! What it is not: a limit on requests ([`crate::limiter`]), or on what Envoy buffers after a request was forwarded.
 //!
-//! A key's bodies count at the length that they announce, so that those that will not fit are refused before they are
-//! sent; for all together only what has arrived counts, since an announcement costs a client nothing.
+//! For a key, a body counts with its announced length, so that a body that will not fit is refused before it is sent.
+//! For all keys together, only bytes that have arrived count, since an announcement costs a client nothing.
 
 use std::collections::HashMap;
 
 use crate::ident::KeyId;
 
-/// The most bytes of bodies that one worker holds.
+/// The bounds of one worker, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Of one body. At most [`Self::per_key`].
+    /// For one body. At most [`Self::per_key`].
     pub per_body: u64,
-    /// Of one key's bodies. At most [`Self::all`].
+    /// For all bodies of one key. At most [`Self::all`].
     pub per_key: u64,
-    /// Of all requests together whose key is being asked about.
+    /// For all requests whose keys are being resolved.
     pub unresolved: u64,
-    /// Of all requests together.
+    /// For all requests.
     pub all: u64,
 }
 
-/// A body on its way, in bytes.
+/// The size of a body that is arriving, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Body {
-    /// What has arrived and is held.
+    /// Bytes that have arrived and are held.
     pub arrived: u64,
-    /// What its head announced.
+    /// The `content-length`, if there is one.
     pub announced: Option<u64>,
 }
 
-/// The bound that a body would exceed.
+/// The bound that a body exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// That of one body: it never fits.
+    /// The bound for one body. The body never fits.
     Body,
-    /// That of its key, of whose other bodies so much is held already.
+    /// The bound for one key.
     Key {
-        /// Bytes.
+        /// Bytes that count for the key's other bodies.
         used: u64,
     },
-    /// That of requests whose key is being asked about.
+    /// The bound for requests whose keys are being resolved.
     Unresolved,
-    /// That of all.
+    /// The bound for all requests.
     All,
 }
 
-/// What one stream has a part in.
+/// The counted bytes of one stream.
 #[derive(Debug)]
 struct Held {
     owner: Option<KeyId>,
@@ -57,7 +57,7 @@ struct Held {
     claimed: u64,
 }
 
-/// The bodies that are held.
+/// The count of held bodies in one worker.
 #[derive(Debug, Default)]
 pub struct Holding {
     streams: HashMap<u32, Held>,
@@ -67,10 +67,11 @@ pub struct Holding {
 }
 
 impl Holding {
-    /// Counts what is held of `stream`'s body now, in place of what was. `owner` is its key's account, once that is known.
+    /// Sets the count for the body of `stream`. `owner` is the account of its key; `None` while the key is being
+    /// resolved.
     ///
     /// # Errors
-    /// [`Full`]: it does not fit. Nothing is counted for the stream any more, so the caller has to drop its body.
+    /// [`Full`]: the body does not fit. The stream is no longer counted, and the caller must drop its body.
     pub fn hold(
         &mut self,
         stream: u32,
@@ -109,7 +110,7 @@ impl Holding {
         Ok(())
     }
 
-    /// Nothing of the stream's body is held any more.
+    /// Removes the count of a stream.
     pub fn release(&mut self, stream: u32) {
         let Some(held) = self.streams.remove(&stream) else {
             return;
@@ -121,7 +122,7 @@ impl Holding {
         };
         let left = self.keys.get(&owner).copied().unwrap_or(0);
         match left.saturating_sub(held.claimed) {
-            // Nothing is remembered of a key that nothing is held of: the table does not grow with the keys.
+            // Keys without held bodies are removed, so that the table does not grow with the number of keys.
             0 => {
                 self.keys.remove(&owner);
             }

@@ -1,7 +1,6 @@
-//! Names that travel in headers, logs, metrics and databases, valid by construction.
+//! Identifiers that are valid by construction, for headers, logs, metrics and databases.
 //!
-//! Each is a newtype over the same alphabet, so that no place that prints one has to escape it:
-//! 1 to 64 of `A–Z a–z 0–9 _ . -`.
+//! Each is a newtype over 1 to 64 characters of `A–Z a–z 0–9 _ . -`, so that it needs no escaping anywhere.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The longest identifier, in bytes.
 pub const MAX_IDENT_LEN: usize = 64;
 
-/// Why a string is no identifier.
+/// A string is not an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 64 characters, each a letter, a digit, '_', '.' or '-'")]
 pub struct InvalidIdent;
@@ -32,12 +31,12 @@ macro_rules! ident {
             /// Checks and wraps `s`.
             ///
             /// # Errors
-            /// [`InvalidIdent`] where `s` is empty, too long or has another character.
+            /// [`InvalidIdent`] if `s` is empty, too long, or contains another character.
             pub fn new(s: &str) -> Result<Self, InvalidIdent> {
                 if is_ident(s) { Ok(Self(s.into())) } else { Err(InvalidIdent) }
             }
 
-            /// The name as text, safe to print anywhere.
+            /// The identifier as text. It needs no escaping.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -73,7 +72,7 @@ macro_rules! ident {
 }
 
 ident! {
-    /// The public name of a key (`key_…`): says which key, opens nothing.
+    /// The public id of a key (`key_…`). It is not a secret.
     KeyId
 }
 ident! {

@@ -1,14 +1,14 @@
-//! API keys: what one looks like, how it is made, and the digest that stands for it everywhere else.
+//! API keys: their form, generation, redaction and digest.
 //!
-//! A key is `gmtech_`, 43 base62 digits that carry 256 random bits, and 6 base62 digits of checksum:
-//! 56 characters. With that much randomness neither salt nor a slow hash is needed, so the
-//! [`KeyDigest`] is the plain SHA-256 of the whole key, and only digests are stored or compared.
+//! A key has 56 characters: `gmtech_`, 43 base62 digits with 256 random bits, and 6 base62 digits of checksum. Because
+//! of this randomness neither salt nor a slow hash is needed: a [`KeyDigest`] is the SHA-256 of the whole key. Only
+//! digests are stored and compared.
 //!
-//! The checksum (CRC-32 of everything before it) never decides whether a key is valid: it only tells
-//! a mistyped key from an unknown one, so that the error can say so.
+//! The checksum is the CRC-32 of everything before it. It does not decide whether a key is valid. It only distinguishes
+//! a mistyped key from an unknown one, for the error message.
 //!
-//! Failure policy: a key's text is reachable only through [`ApiKey::reveal`]; `Debug` and the other
-//! output show its redacted form.
+//! # Failure policy
+//! Only [`ApiKey::reveal`] gives the text of a key. `Debug` shows its redacted form.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub use redaction::{MIN_SECRET, holds_key, name_holds_key, redact, redact_bytes}
 /// What every key starts with.
 pub const PREFIX: &str = "gmtech_";
 
-/// The longest text that is looked at as a key, in bytes. A generated key has 56.
+/// The longest text that is accepted as a possible key, in bytes. A generated key has 56.
 pub const MAX_KEY_LEN: usize = 256;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -32,11 +32,20 @@ const SECRET_LEN: usize = 43;
 const CHECKSUM_LEN: usize = 6;
 const REDACTED_CHARS: usize = 4;
 
-/// A key's text: a secret. It is hashed at the border and never stored or printed.
+/// The text of a key. It is a secret: it is hashed on arrival, and never stored or printed.
+///
+/// ```
+/// use gmtech_core::key::{ApiKey, NotAKey};
+///
+/// let key = ApiKey::generate(&[7; 32]);
+/// assert_eq!(ApiKey::parse(key.reveal().as_bytes()).as_ref(), Ok(&key));
+/// assert!(key.is_well_formed() && key.redacted().starts_with("gmtech_"));
+/// assert_eq!(ApiKey::parse(b"sk-123"), Err(NotAKey::WrongPrefix));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(Box<str>);
 
-/// Why a text is no key.
+/// Why a text is not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAKey {
     /// Does not start with [`PREFIX`].
@@ -48,13 +57,13 @@ pub enum NotAKey {
     /// Longer than [`MAX_KEY_LEN`].
     #[error("is longer than any key")]
     TooLong,
-    /// Holds a byte that is no printable ASCII, or a space.
+    /// Contains a space, or a byte that is not printable ASCII.
     #[error("holds a character that no key has")]
     BadCharacter,
 }
 
 impl ApiKey {
-    /// Makes a key from 32 random bytes, which must come from the system's generator.
+    /// Makes a key from 32 bytes of the system's random generator.
     #[must_use]
     pub fn generate(random: &[u8; 32]) -> Self {
         let mut text = String::with_capacity(PREFIX.len() + SECRET_LEN + CHECKSUM_LEN);
@@ -65,12 +74,12 @@ impl ApiKey {
         Self(text.into())
     }
 
-    /// Reads a key as a client sent it, without surrounding white space.
+    /// Reads a key as a client sent it. Surrounding white space must be removed before.
     ///
-    /// Any text that starts with the prefix may be a key: whether it is one, only a table of digests says.
+    /// Any text with the prefix may be a key. Whether it is one is decided by looking up its digest.
     ///
     /// # Errors
-    /// [`NotAKey`] says which mistake it looks like.
+    /// [`NotAKey`] names the likely mistake.
     pub fn parse(text: &[u8]) -> Result<Self, NotAKey> {
         let rest = text
             .strip_prefix(PREFIX.as_bytes())
@@ -87,14 +96,14 @@ impl ApiKey {
         }
     }
 
-    /// The digest that stands for this key in tables, logs and on the wire.
+    /// The digest, which identifies the key in tables, in logs and on the wire.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         KeyDigest(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// Whether the length and the checksum are those of a generated key. `false` on a key that no table
-    /// knows means that it was mistyped or cut.
+    /// Whether length and checksum are those of a generated key. An unknown key that is not well formed was mistyped or
+    /// cut.
     #[must_use]
     pub fn is_well_formed(&self) -> bool {
         let body_len = PREFIX.len() + SECRET_LEN;
@@ -104,18 +113,18 @@ impl ApiKey {
         }
     }
 
-    /// What may be shown of a key: the prefix and four characters (`gmtech_ab12…`).
+    /// The part of a key that may be shown: the prefix and four characters (`gmtech_ab12…`).
     #[must_use]
     pub fn redacted(&self) -> String {
         let shown: String = self.0.chars().take(PREFIX.len() + REDACTED_CHARS).collect();
         if shown.len() + REDACTED_CHARS > self.0.len() {
-            // Too short to be a generated key: four characters could be most of it.
+            // In a key shorter than a generated one, four characters could be most of the secret.
             return format!("{PREFIX}…");
         }
         format!("{shown}…")
     }
 
-    /// The secret itself, to be shown once to the person it was made for.
+    /// The secret itself, to be shown once to its owner.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -129,18 +138,18 @@ impl fmt::Debug for ApiKey {
 }
 
 impl KeyId {
-    /// Makes an id from 12 random bytes; it has nothing to do with the key's text.
+    /// Makes an id from 12 random bytes. It is independent of the key's text.
     #[must_use]
     pub fn generate(random: &[u8; 12]) -> Option<Self> {
         Self::new(&format!("key_{}", base62(random, 17))).ok()
     }
 }
 
-/// SHA-256 of a whole key. Equality is all it is used for.
+/// The SHA-256 of a whole key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct KeyDigest([u8; 32]);
 
-/// A digest is written as 64 hexadecimal digits.
+/// A text is not a digest of 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be the SHA-256 of a key as 64 hexadecimal digits")]
 pub struct InvalidDigest;
@@ -230,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_says_which_mistake_it_looks_like() {
+    fn parsing_an_invalid_key_names_the_mistake() {
         let long = [b"gmtech_".as_slice(), &[b'a'; 250]].concat();
         for (text, error) in [
             (b"sk-abc".as_slice(), NotAKey::WrongPrefix),
@@ -273,7 +282,7 @@ mod tests {
         }
 
         #[test]
-        fn one_changed_character_is_seen_as_a_typing_mistake(random: [u8; 32], at in 7usize..56, to in 0usize..62) {
+        fn the_checksum_detects_one_changed_character(random: [u8; 32], at in 7usize..56, to in 0usize..62) {
             let key = ApiKey::generate(&random);
             let mut text = key.reveal().as_bytes().to_vec();
             prop_assume!(text[at] != ALPHABET[to]);

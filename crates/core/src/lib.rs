@@ -1,16 +1,15 @@
 //! The pure core of the GMTech key gate.
 //!
-//! What it is: every decision the gate takes, from the bytes of a credential to the settled cost of a
-//! stream, as plain functions and types over borrowed bytes and integers.
+//! What it is: every decision of the gate, from the bytes of a credential to the settled cost of a stream, as functions
+//! and types over borrowed bytes and integers.
 //!
-//! What it is not: it knows no Envoy, no socket, no file, no clock and no randomness. The present
-//! instant is always an argument, shared counters are a trait, random bytes are passed in. The
-//! filter and the key service are thin shells around it, and both are tested through it.
+//! What it is not: it does no IO and uses no clock and no randomness. The time is always an argument, shared counters
+//! are a trait, and random bytes are passed in. Nothing in it depends on Envoy. The filter and the key service are
+//! built on it.
 //!
 //! # Failure policy
-//! Nothing here panics: in Envoy one trap cuts every stream of a worker. What a client can get
-//! wrong becomes a [`denial::Denial`]; what an operator can get wrong becomes a
-//! [`config::ConfigError`] that names the place.
+//! Nothing here panics, since a trap in Envoy cuts every stream of a worker. A client's mistake becomes a
+//! [`denial::Denial`], and an operator's mistake becomes a [`config::ConfigError`] that names its place.
 #![forbid(unsafe_code)]
 
 pub mod address;

@@ -1,26 +1,75 @@
-//! The limiter: reserve before a request goes on, settle when it has ended.
+//! The limiter: reserves a request's cost before it is forwarded, and settles the actual cost when it has ended.
 //!
-//! A limit is a [`Cell`]: whose it is ([`Scope`] and id), what it counts ([`Dimension`]), and how much. The cells of one
-//! scope and id are a [`Counter`] and stand in one value of a shared store, so that one compare-and-swap charges all of them
-//! or none. An [`Account`] is the counters that a request is charged to: that of its key, and of whatever else limits it.
-//! Over several counters a charge is all or none too; `charges.rs` says how, and what others see meanwhile.
+//! A limit is a [`Cell`]: its owner ([`Scope`] and id), what it counts ([`Dimension`]), and how many. The cells of one
+//! owner form a [`Counter`], which is one value of a shared store, so that one compare-and-swap charges all of them or
+//! none. An [`Account`] is the list of counters that a request is charged to. A charge over several counters is all or
+//! none too; `charges.rs` describes how, and what other requests see meanwhile.
 //!
-//! [`reserve`] decides purely and commits by retrying the swap; a [`Reservation`] is consumed by [`Reservation::settle`]. A
-//! request whose body says what it costs enters first ([`admit`]): it is charged as a request and takes its place in flight
-//! before its body is read, and its [`Admission`] becomes a [`Reservation`] once the tokens are known.
+//! [`reserve`] decides without side effects and commits by a swap, which is retried. [`Reservation::settle`] consumes
+//! the reservation. A request with a body is charged in two steps: [`admit`] charges the request and takes its place in
+//! flight before the body is read, and [`Admission::reserve`] charges the tokens once they are known.
 //!
-//! What it is not: no policy of its own (the limits come with the [`Account`]) and no clock.
+//! What it is not: it chooses no limits (they come with the [`Account`]) and has no clock.
+//!
+//! ```
+//! use std::cell::RefCell;
+//! use std::collections::HashMap;
+//! use std::num::NonZeroU32;
+//!
+//! use gmtech_core::ident::KeyId;
+//! use gmtech_core::limiter::gcra::Limit;
+//! use gmtech_core::limiter::{Account, Cost, Limits, TokenBounds, reserve, standings};
+//! use gmtech_core::shared::{CounterStore, StoreError, SwapError, Version};
+//!
+//! // A store for one thread. That of the filter is Envoy's shared data.
+//! #[derive(Default)]
+//! struct Store(RefCell<HashMap<Vec<u8>, (Vec<u8>, u32)>>);
+//!
+//! impl CounterStore for Store {
+//!     fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+//!         let value = self.0.borrow().get(key).cloned();
+//!         Ok(value.map(|(bytes, version)| (bytes, Version(version))))
+//!     }
+//!
+//!     fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
+//!         let mut values = self.0.borrow_mut();
+//!         let version = values.get(key).map(|(_, version)| *version);
+//!         if version.map(Version) != expected {
+//!             return Err(SwapError::Lost);
+//!         }
+//!         values.insert(key.to_vec(), (value.to_vec(), version.unwrap_or(0) + 1));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let limits = Limits {
+//!     tokens: NonZeroU32::new(1_000).map(Limit::per_minute),
+//!     ..Limits::default()
+//! };
+//! let (store, account) = (Store::default(), Account::of(&KeyId::new("key_1").unwrap(), limits));
+//! let remaining = || {
+//!     let (_, snapshot) = standings(&store, &account, 0).unwrap();
+//!     snapshot.tokens.unwrap().remaining
+//! };
+//!
+//! // 300 tokens are reserved, and 100 are used.
+//! let cost = Cost { requests: 1, tokens: TokenBounds::exactly(300) };
+//! let reservation = reserve(&store, account.clone(), cost, 0).unwrap();
+//! assert_eq!(remaining(), 700);
+//! reservation.settle(&store, 100, 0).unwrap();
+//! assert_eq!(remaining(), 900);
+//! ```
 //!
 //! # A new scope
-//! A variant of [`Scope`], a [`Counter`] of it in the account that is made for each request, and the words for it in
-//! [`crate::denial`]. A budget that several processes share is granted to each in parts, which stand in the counter's value:
-//! `Counter::update` is the place.
+//! It needs a variant of [`Scope`], a [`Counter`] in the account of each request, and its words in [`crate::denial`]. A
+//! budget that several processes share would be granted to each in parts and stored in the counter's value, in
+//! `Counter::update`.
 //!
 //! # Failure policy
-//! The reservation is in the store before the request leaves. If the worker that holds it dies, its tokens
-//! are not given back; the bucket refills over them. Its place among the requests in flight lasts for
-//! [`SLOT_LIFETIME`] and [`renew`] prolongs it, so that a dead worker's places come free by themselves. A store that fails, or
-//! every swap lost, is [`StoreError`]: the caller refuses with a retryable 503 and lets nothing pass unmetered.
+//! A reservation is in the store before the request is forwarded. If its worker dies, the tokens are not given back,
+//! but the bucket refills. A place in flight lasts for [`SLOT_LIFETIME`] unless [`renew`] prolongs it, so that the
+//! places of a dead worker expire. If the store fails, or every swap is lost, the result is [`StoreError`]: the caller
+//! refuses with a retryable 503 and forwards nothing unmetered.
 
 use crate::shared::{CounterStore, StoreError};
 use crate::time::Nanos;
@@ -49,8 +98,8 @@ pub use reservation::{Reservation, reserve};
 
 use charges::all;
 
-/// Charges one request that was refused for another reason than a limit, so that invalid requests do
-/// not evade the requests limit. Where a limit is exhausted already, nothing is charged to it.
+/// Charges one request that was refused for another reason than a limit, so that invalid requests do not evade the
+/// limit of requests. Nothing is charged to a limit that is already exhausted.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -66,7 +115,8 @@ pub fn charge_refused(
     }))
 }
 
-/// Charges tokens that were used earlier and are known only now: as debt, whatever the limits have left.
+/// Charges tokens that were used earlier and become known now. They are charged as debt, whatever remains of the
+/// limits.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -83,7 +133,7 @@ pub fn charge_later(
     }))
 }
 
-/// What every cell of the account shows, and the tightest of each dimension, without spending.
+/// Reads the standing of every cell of the account, and the tightest of each dimension. Nothing is spent.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -104,7 +154,7 @@ pub fn standings(
     Ok((cells, tightest))
 }
 
-/// Prolongs a request's place in flight by [`SLOT_LIFETIME`] from now.
+/// Prolongs a request's places in flight until [`SLOT_LIFETIME`] after `now`.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.

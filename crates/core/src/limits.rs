@@ -1,4 +1,5 @@
-//! A key's own limits, and what a limit may be at all: what can be counted, so that none silently does nothing.
+//! A key's own limits, and the ranges of all limits. A value outside its range could not be counted, and the limit
+//! would silently have no effect.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -7,58 +8,59 @@ use serde::{Deserialize, Serialize};
 
 use crate::limiter::gcra::Limit;
 
-/// What a rate can be, in units a minute. A larger one would be rounded by more than 2 % (see [`crate::limiter::gcra`]).
+/// The range of a rate, in units a minute. A larger rate would be rounded by more than 2 % (see
+/// [`crate::limiter::gcra`]).
 pub const RATES: RangeInclusive<u32> = 1..=1_000_000_000;
 
-/// What a burst can be, in units, whatever the rate. [`LimitOverrides::check`] also wants it to refill within 31 years.
+/// The range of a burst, in units. [`LimitOverrides::check`] also requires that it refills within 31 years.
 pub const BURSTS: RangeInclusive<u32> = 1..=u32::MAX;
 
-/// How many requests under way can be counted: their places are read and written whole with every request.
+/// The range of a limit of requests in flight. All their places are read and written with every request.
 pub const IN_FLIGHT: RangeInclusive<u32> = 1..=1_024;
 
-/// `requested`, or the most requests under way that can be counted.
+/// Cuts a limit of requests in flight to [`IN_FLIGHT`].
 #[must_use]
 pub fn countable_in_flight(requested: NonZeroU32) -> NonZeroU32 {
     NonZeroU32::new(requested.get().min(*IN_FLIGHT.end())).unwrap_or(requested)
 }
 
-/// What replaces a tier's limits for one key; `None` keeps the tier's.
+/// The limits of one key that replace those of its tier; `None` keeps the tier's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitOverrides {
     /// Requests a minute.
     #[serde(default)]
     pub requests_per_minute: Option<NonZeroU32>,
-    /// Requests at once from a full bucket; as many as a minute's by default.
+    /// Requests at once from a full bucket; by default as many as in a minute.
     #[serde(default)]
     pub requests_burst: Option<NonZeroU32>,
     /// Tokens a minute.
     #[serde(default)]
     pub tokens_per_minute: Option<NonZeroU32>,
-    /// Tokens at once from a full bucket; as many as a minute's by default.
+    /// Tokens at once from a full bucket; by default as many as in a minute.
     #[serde(default)]
     pub tokens_burst: Option<NonZeroU32>,
-    /// Requests under way at once; no cap by default.
+    /// Requests in flight at once; not limited by default.
     #[serde(default)]
     pub max_in_flight: Option<NonZeroU32>,
 }
 
-/// A limit that cannot be held as it is written.
+/// A limit that is out of range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {problem}")]
 pub struct OutOfRange {
     /// The field's name.
     pub field: &'static str,
-    /// What is wrong with it, and what would be right.
+    /// What is wrong, and what would be right.
     pub problem: String,
 }
 
 impl LimitOverrides {
-    /// Checks every field. A burst is checked against its own rate, or against the tier's in `otherwise`, where that is
-    /// known.
+    /// Checks every field. A burst is checked against its own rate, or else against the rate in `otherwise`, the tier's
+    /// limits.
     ///
     /// # Errors
-    /// [`OutOfRange`] at the first field that no limit can have.
+    /// [`OutOfRange`] for the first field that is out of range.
     pub fn check(&self, otherwise: &Self) -> Result<(), OutOfRange> {
         bucket(
             (self.requests_per_minute, otherwise.requests_per_minute),
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_counted_is_refused_and_named() {
+    fn limits_out_of_range_are_refused_with_their_field() {
         let overrides = |json: &str| serde_json::from_str::<LimitOverrides>(json).unwrap();
         let free = overrides(r#"{"requests_per_minute":60,"tokens_per_minute":1}"#);
         let none = LimitOverrides::default();
@@ -139,7 +141,7 @@ mod tests {
                 Some("requests_burst"),
             ),
             (r#"{"requests_burst":1000000000}"#, &free, None),
-            // By itself it may be right; the tier tells.
+            // Whether it is right depends on the tier.
             (r#"{"tokens_burst":1000000000}"#, &none, None),
             (
                 r#"{"tokens_burst":1000000000}"#,

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// The longest model name, in bytes.
 pub const MAX_MODEL_LEN: usize = 256;
 
-/// A model's name as the client sent it: 1 to 256 visible ASCII characters, so that it can be a header
-/// value, a log field and a routing key as it is.
+/// A model's name as the client sent it: 1 to 256 visible ASCII characters. It needs no escaping as a header value, a
+/// log field or a routing key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ModelId(Box<str>);
 
-/// Why a text is no model name.
+/// A text is not a model name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a model name is 1 to 256 visible ASCII characters")]
 pub struct InvalidModel;
@@ -22,7 +22,7 @@ impl ModelId {
     /// Checks and wraps `text`.
     ///
     /// # Errors
-    /// [`InvalidModel`] where it is empty, too long, or holds a space, a control or a non-ASCII character.
+    /// [`InvalidModel`] if `text` is empty, too long, or contains a space, a control or a non-ASCII character.
     pub fn new(text: &str) -> Result<Self, InvalidModel> {
         let fits = (1..=MAX_MODEL_LEN).contains(&text.len());
         if fits && text.bytes().all(|b| b.is_ascii_graphic()) {
@@ -58,20 +58,20 @@ impl From<ModelId> for String {
     }
 }
 
-/// One entry of an allow-list: `gpt-4o` (exactly that), `gpt-4o*` (every name that starts so) or `*`
-/// (any). A `*` stands only at the end. Case matters, as it does to the providers.
+/// One entry of an allow-list: `gpt-4o` (exactly this name), `gpt-4o*` (every name with this prefix) or `*` (every
+/// name). `*` is only allowed at the end. Letter case matters, as it does to providers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ModelPattern {
     /// Every model.
     Any,
-    /// Names that start with the text, and are one name.
+    /// Single names that start with the text.
     Prefix(Box<str>),
     /// One name.
     Exact(Box<str>),
 }
 
-/// Why a text is no pattern.
+/// A text is not a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a model pattern is a name (gpt-4o), a prefix with * at its end (gpt-4o*), or * for any")]
 pub struct InvalidPattern;
@@ -80,7 +80,8 @@ impl ModelPattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// [`InvalidPattern`] on an empty text, a `*` elsewhere than at the end, or what no model name may hold.
+    /// [`InvalidPattern`] if the text is empty, has a `*` before its end, or contains a character that no model name
+    /// has.
     pub fn new(text: &str) -> Result<Self, InvalidPattern> {
         if text == "*" {
             return Ok(Self::Any);
@@ -110,16 +111,16 @@ impl ModelPattern {
     }
 }
 
-/// Whether what follows a prefix belongs to the same name: routers read `gpt-4o,claude` as two models, and
-/// `gpt-4o@preset/x` as what is stored under `x`.
+/// Whether the rest after a prefix belongs to the same name. Routers read `gpt-4o,claude` as two models, and
+/// `gpt-4o@preset/x` as the preset `x`.
 fn ends_one_name(rest: &str) -> bool {
     !rest.contains([',', ';', '|']) && !rest.contains(PRESET)
 }
 
 const PRESET: &str = "@preset";
 
-/// Whether the text ends with a beginning of [`PRESET`].
-fn begins_a_mark(text: &str) -> bool {
+/// Whether the text ends with the beginning of [`PRESET`].
+fn ends_within_preset(text: &str) -> bool {
     let mut part = PRESET;
     while let Some((at, _)) = part.char_indices().next_back() {
         part = part.get(..at).unwrap_or("");
@@ -131,17 +132,17 @@ fn begins_a_mark(text: &str) -> bool {
 }
 
 impl ModelPattern {
-    /// Whether this pattern allows whatever the other one allows.
+    /// Whether this pattern allows every name that `other` allows.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,
             (_, Self::Any) => false,
             (_, Self::Exact(name)) => self.allows(name),
-            // What follows the longer prefix is one name there, and so it is here, unless a mark of another name begins
-            // in one and ends in the other.
+            // The rest after the longer prefix is a single name there, and here too, unless a separator of names begins
+            // in the prefix and ends in the rest.
             (Self::Prefix(_), Self::Prefix(longer)) => {
-                self == other || (self.allows(longer) && !begins_a_mark(longer))
+                self == other || (self.allows(longer) && !ends_within_preset(longer))
             }
             (Self::Exact(_), Self::Prefix(_)) => false,
         }
@@ -165,19 +166,30 @@ impl From<ModelPattern> for String {
     }
 }
 
-/// An allow-list: a model passes when any pattern allows it. An empty list allows nothing.
+/// An allow-list: a model is allowed if any pattern allows it. An empty list allows nothing.
+///
+/// ```
+/// use gmtech_core::model::{ModelPattern, ModelSet};
+///
+/// let patterns = ["gpt-4o*", "o3"].map(|text| ModelPattern::new(text).unwrap());
+/// let allowed = ModelSet::new(patterns.to_vec());
+/// assert!(allowed.allows("gpt-4o-mini"));
+/// assert!(!allowed.allows("o3-mini"));
+/// // Some routers read this as two models.
+/// assert!(!allowed.allows("gpt-4o,claude-opus"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ModelSet(Vec<ModelPattern>);
 
 impl ModelSet {
-    /// A list of patterns.
+    /// Makes a list of patterns.
     #[must_use]
     pub fn new(patterns: Vec<ModelPattern>) -> Self {
         Self(patterns)
     }
 
-    /// The list that allows every model.
+    /// Makes the list that allows every model.
     #[must_use]
     pub fn any() -> Self {
         Self(vec![ModelPattern::Any])
@@ -189,7 +201,8 @@ impl ModelSet {
         self.0.iter().any(|p| p.allows(model))
     }
 
-    /// Whether this list certainly allows whatever the other one allows: each of its patterns is covered by one here.
+    /// Whether each pattern of `other` is covered by a pattern of this list. If so, this list allows every name that
+    /// `other` allows. The converse need not hold.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         let covered = |p: &ModelPattern| self.0.iter().any(|own| own.covers(p));
@@ -214,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_allow_what_they_say() {
+    fn patterns_allow_exact_names_prefixes_or_all() {
         for (pattern, model, allowed) in [
             ("*", "anything", true),
             ("gpt-4o", "gpt-4o", true),
@@ -238,14 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_only_at_the_end() {
+    fn a_star_is_only_allowed_at_the_end() {
         for bad in ["", "**", "*gpt", "g*t", "gpt 4", "gpt\n", "gpté"] {
             assert_eq!(ModelPattern::new(bad), Err(InvalidPattern), "{bad:?}");
         }
     }
 
     #[test]
-    fn a_pattern_covers_what_allows_no_more() {
+    fn a_pattern_covers_patterns_that_allow_a_subset() {
         for (wide, narrow, covers) in [
             ("*", "*", true),
             ("*", "gpt-4o*", true),
@@ -286,9 +299,9 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// What a covered pattern allows, the covering one allows too.
+        /// A name that a covered pattern allows, the covering one allows too.
         #[test]
-        fn covering_allows_no_less(a in "[ab]{0,2}[ab,]?\\*?", b in "[ab]{0,2}[ab,]?\\*?", model in "[ab,]{1,4}") {
+        fn a_covering_pattern_allows_every_name_of_the_covered_one(a in "[ab]{0,2}[ab,]?\\*?", b in "[ab]{0,2}[ab,]?\\*?", model in "[ab,]{1,4}") {
             if let (Ok(a), Ok(b)) = (ModelPattern::new(&a), ModelPattern::new(&b)) {
                 proptest::prop_assert!(!a.covers(&b) || !b.allows(&model) || a.allows(&model));
             }

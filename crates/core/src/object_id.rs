@@ -1,17 +1,17 @@
-//! The digest that stands for an id of the provider's.
+//! The digest of a provider's object id.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Stands for the id that a provider gave to an object: the first 16 bytes of its SHA-256. Ids are drawn at
-/// random by providers, and nobody can make two texts that meet in 128 bits and are both ids.
+/// Identifies a provider's object: the first 16 bytes of the SHA-256 of its id. Providers draw ids at random, so a
+/// client cannot find two ids with the same 128 bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectId([u8; 16]);
 
 impl ObjectId {
-    /// Of an id's text, as it stands in a path, a parameter or an answer.
+    /// Makes the digest of an id as written in a path, a parameter or an answer.
     #[must_use]
     pub fn of(text: &[u8]) -> Self {
         let mut hasher = IdHasher::default();
@@ -19,19 +19,19 @@ impl ObjectId {
         hasher.finish()
     }
 
-    /// Wraps 16 bytes that are a digest already.
+    /// Wraps 16 bytes that are already a digest.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The digest.
+    /// The 16 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// 32 hexadecimal digits; `None` for anything else.
+    /// Reads 32 hexadecimal digits; `None` for anything else.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 16];
@@ -45,8 +45,8 @@ impl ObjectId {
         hex::encode(self.0)
     }
 
-    /// The id of the event that tells `what` of this object: the same on every proxy and at every repetition,
-    /// so that it is counted once.
+    /// The id of the event about this object. It is the same on every proxy and at every repetition, so that the event
+    /// is counted once.
     #[must_use]
     pub fn event(&self, what: Told) -> [u8; 16] {
         let name: &[u8] = match what {
@@ -58,12 +58,12 @@ impl ObjectId {
     }
 }
 
-/// What an event of an object's own tells.
+/// What an event about an object reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// What it used.
+    /// Its final usage.
     Settled,
-    /// That another object of the same maker has named it.
+    /// That another object of the same maker names it.
     Found,
 }
 
@@ -73,17 +73,17 @@ impl fmt::Debug for ObjectId {
     }
 }
 
-/// Makes an [`ObjectId`] of a text that comes in pieces.
+/// Makes an [`ObjectId`] from a text in pieces.
 #[derive(Clone, Debug, Default)]
 pub struct IdHasher(Sha256);
 
 impl IdHasher {
-    /// More of the text.
+    /// Adds the next piece of the text.
     pub fn push(&mut self, piece: &[u8]) {
         self.0.update(piece);
     }
 
-    /// The text is complete.
+    /// Ends the text and returns its digest.
     #[must_use]
     pub fn finish(self) -> ObjectId {
         ObjectId(leading(&self.0.finalize()))

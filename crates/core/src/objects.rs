@@ -1,14 +1,14 @@
-//! Objects that the provider keeps: who made which, and whether what they used is settled.
+//! Objects that the provider keeps: the maker of each, and whether its usage is settled.
 //!
-//! A response that runs in the background, a stored completion, a batch or a file outlives the request that made
-//! it, and whoever asks for it later is shown what it used. An [`Object`] says whose it is, so that other teams
-//! cannot reach it and its usage is booked once, to its maker. The key service keeps them all; a
-//! [`registry`] in the shared store keeps those that this process has made or asked about.
+//! A background response, a stored completion, a batch or a file outlives the request that made it, and later requests
+//! are shown its usage. An [`Object`] records the maker, so that other teams cannot reach it and its usage is booked
+//! once, to its maker. The key service stores all of them. The [`registry`] in the shared store has those that this
+//! process has made or asked about.
 //!
-//! What it is not: the provider's text. Only a digest of an id is kept, and nothing of what stands under it.
+//! What it is not: it stores no content of the provider, only a digest of the id.
 //!
 //! # Failure policy
-//! An object that is not known is not served, unless the operator allows it: nobody can say whose it is.
+//! An object of unknown maker is not served, unless the operator allows that.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,11 +26,11 @@ pub mod registry;
 /// The version of the wire form that this code writes and reads.
 const WIRE_VERSION: u8 = 1;
 
-/// The version of an object whose maker continues another key.
+/// The version that adds [`Object::lineage`].
 const WITH_LINEAGE: u8 = 2;
 
 vocabulary! {
-    /// What kind of thing an object is, as far as settling it goes. The order is that of the wire: a further kind stands at the end.
+    /// The kind of an object. The wire form uses the order, so a new kind is appended.
     #[derive(Serialize, Deserialize)]
     pub enum Kind {
         /// A response, perhaps of work in the background.
@@ -41,27 +41,27 @@ vocabulary! {
         Batch = "batch",
         /// A file.
         File = "file",
-        /// A conversation, a vector store and the like: owned, and never settled by itself.
+        /// A conversation, a vector store and the like. It has an owner, and no usage of its own.
         Other = "other",
     }
 }
 
 impl Kind {
-    /// Whether an answer that shows it can tell what it used.
+    /// Whether an answer that shows such an object can report its usage.
     #[must_use]
     pub fn settles(self) -> bool {
         matches!(self, Self::Response | Self::Completion | Self::Batch)
     }
 }
 
-/// What the requests of a batch's file ask for, all of which was judged line by line.
+/// The work that the requests of a batch's file ask for. Every line was judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchWork {
     /// How many requests.
     pub requests: u64,
     /// Tokens of all prompts, as estimated.
     pub input: u64,
-    /// Tokens of all answers, by their caps or as usual.
+    /// Tokens of all answers, by their caps or by the default.
     pub output: u64,
 }
 
@@ -73,7 +73,7 @@ impl BatchWork {
     }
 }
 
-/// What is known of an object.
+/// The record of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     /// The key that made it, which is charged for it.
@@ -82,61 +82,61 @@ pub struct Object {
     pub team: TeamId,
     /// The maker's tier.
     pub tier: TierName,
-    /// What replaces the tier's limits for the maker.
+    /// The maker's own limits, which replace those of the tier.
     pub limits: LimitOverrides,
-    /// The model that works on it, or that a file's requests name.
+    /// The model that works on it, or the one that a file's requests name.
     pub model: Option<ModelId>,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// The batch whose answers it holds.
     pub of: Option<ObjectId>,
-    /// What a batch over this file will do; `None` where the file was not judged for that.
+    /// The work of a batch over this file; `None` if the file was not judged as a batch's.
     pub work: Option<BatchWork>,
-    /// Tokens that were charged for it when it was made.
+    /// Tokens that the request that made it was charged.
     pub charged: u64,
-    /// Whether what it used is booked for good.
+    /// Whether its final usage is booked.
     pub settled: bool,
-    /// The first key of the chain that rotation continues with the maker; `None` where that is the maker itself.
+    /// The first key of the maker's rotation chain; `None` if that is the maker itself.
     #[serde(skip)]
     pub lineage: Option<KeyId>,
 }
 
-/// What a usage event says of an object.
+/// The part of a usage event about an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ObjectNote {
-    /// The event's request has made it. The event's usage is what has been charged for it.
+    /// The event's request has made the object. The event's usage is what was charged for it.
     Made {
-        /// Which one.
+        /// The object.
         id: ObjectId,
-        /// What it is.
+        /// Its kind.
         kind: Kind,
-        /// For a file that was judged as a batch's.
+        /// The work, for a file that was judged as a batch's.
         work: Option<BatchWork>,
-        /// Whether the event's usage is all that it will use.
+        /// Whether the event's usage is final.
         settled: bool,
     },
-    /// Another object of the same maker has named it; the event is no request.
+    /// Another object of the same maker names it. The event is not a request.
     Found {
-        /// Which one, a file.
+        /// The object, which is a file.
         id: ObjectId,
         /// The batch whose answers it holds.
         of: Option<ObjectId>,
     },
-    /// The event's usage is what it has used in the end; the event is no request.
+    /// The event's usage is the object's final usage. The event is not a request.
     Settled {
-        /// Which one.
+        /// The object.
         id: ObjectId,
     },
 }
 
 impl ObjectNote {
-    /// Whether the event that carries it stands for a request.
+    /// Whether an event with this note stands for a request.
     #[must_use]
     pub fn is_of_a_request(&self) -> bool {
         matches!(self, Self::Made { .. })
     }
 
-    /// The wire form, as an object's.
+    /// The wire form: a version byte, then postcard.
     ///
     /// # Errors
     /// [`NotAnObject`] if it cannot be written, which no note causes.
@@ -147,7 +147,7 @@ impl ObjectNote {
     /// Reads the wire form.
     ///
     /// # Errors
-    /// [`NotAnObject`] on an unknown version or cut bytes. What follows the fields that are known is skipped.
+    /// [`NotAnObject`] if the version is unknown or the bytes are cut. Unknown fields at the end are skipped.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, NotAnObject> {
         let body = bytes.strip_prefix(&[WIRE_VERSION]).ok_or(NotAnObject)?;
         let (note, _) = postcard::take_from_bytes(body).map_err(|_| NotAnObject)?;
@@ -155,20 +155,20 @@ impl ObjectNote {
     }
 }
 
-/// Why bytes are no object.
+/// Bytes are not an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an object of a version that is known here")]
+#[error("not an object of a supported version")]
 pub struct NotAnObject;
 
 impl Object {
-    /// Whose limits its use counts for, as [`crate::record::KeyRecord::account`].
+    /// The key whose limits its usage counts against, as in [`crate::record::KeyRecord::account`].
     #[must_use]
     pub fn account(&self) -> &KeyId {
         self.lineage.as_ref().unwrap_or(&self.key)
     }
 
-    /// A version byte, then postcard; for the shared store and between service and proxies. It is the oldest version
-    /// that says all of it, so that a filter that is older than the service goes on with most objects.
+    /// The wire form for the shared store and for service and proxies: a version byte, then postcard. It is written in
+    /// the oldest version that can express it, so that a filter older than the service can read most objects.
     ///
     /// # Errors
     /// [`NotAnObject`] if it cannot be written, which no valid object causes.
@@ -184,10 +184,10 @@ impl Object {
         }
     }
 
-    /// Reads the wire form; every name is checked again.
+    /// Reads the wire form. Every name is checked again.
     ///
     /// # Errors
-    /// [`NotAnObject`] on an unknown version or cut bytes. What follows the fields that are known is skipped.
+    /// [`NotAnObject`] if the version is unknown or the bytes are cut. Unknown fields at the end are skipped.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, NotAnObject> {
         let (&version, body) = bytes.split_first().ok_or(NotAnObject)?;
         if !matches!(version, WIRE_VERSION | WITH_LINEAGE) {

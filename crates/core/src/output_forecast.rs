@@ -1,33 +1,33 @@
-//! Output sizes learned from settled requests, for each key and model.
+//! The output forecast: how long answers are, learned from settled requests for each key and model.
 //!
-//! A reservation without a declared cap needs to know how long answers usually are. What is kept is an
-//! upper envelope rather than a mean: it follows a longer answer half of the way at once and a shorter one
-//! slowly, so that most reservations suffice. A wrong one only costs a wait: settlement puts it right.
+//! A request without a cap is reserved by its forecast. The forecast is an upper envelope and not a mean: it moves half
+//! of the way to a longer answer and a sixteenth of the way to a shorter one, so that most reservations suffice. A
+//! wrong forecast only costs a wait, since the settlement corrects it.
 //!
-//! It begins at what is usual for the endpoint and never falls below an eighth of that, so that neither a tiny answer
-//! nor any number of them makes what follows nearly free to begin. An answer whose client had capped it below what is
-//! expected says nothing of how long answers are; nor does one that was cut, but that they are at least so long.
+//! It begins at the endpoint's usual output and never falls below an eighth of that, so that no number of tiny answers
+//! makes later requests nearly free to begin. An answer that the client capped below the forecast is ignored. An answer
+//! that was cut can only raise the forecast.
 //!
-//! Only answers that the upstream gave are learned from. A key has [`PLACES`] places, and a model one of them by its hash,
-//! so that no number of names makes the store grow. Models that share a place have a worse forecast, no more.
+//! Only answers of the upstream count. A key has [`PLACES`] places, and the hash of a model's name chooses one, so that
+//! the store does not grow with the number of names. Models that share a place only have a worse forecast.
 
 use crate::ident::KeyId;
 use crate::model::ModelId;
 use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 
-/// Places of a key, 8 bytes each.
+/// The places of a key, of 8 bytes each.
 pub const PLACES: usize = 16;
 
-/// What an answer has shown.
+/// The length of one answer, to learn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lesson {
     /// Its output, in tokens.
     pub output: u64,
-    /// Whether that was all of it, by the provider's own count.
+    /// Whether the provider counted it and it was not cut.
     pub whole: bool,
-    /// What its client had capped it at.
+    /// The client's cap, in tokens.
     pub cap: Option<u64>,
-    /// What is expected of this endpoint before anything was learned.
+    /// The output to expect of this endpoint without a forecast, in tokens.
     pub usual: u64,
 }
 
@@ -37,7 +37,7 @@ fn place(model: &ModelId) -> usize {
     usize::try_from(hash.checked_rem(places).unwrap_or(0)).unwrap_or(0)
 }
 
-/// All places of a key; zero where nothing was learned. Foreign bytes count as nothing learned.
+/// Reads all places of a key; zero means no forecast. Bytes of another form count as no forecast.
 fn read(bytes: &[u8]) -> [u64; PLACES] {
     let mut places = [0; PLACES];
     if let (words, []) = bytes.as_chunks::<8>()
@@ -50,7 +50,7 @@ fn read(bytes: &[u8]) -> [u64; PLACES] {
     places
 }
 
-/// The output, in tokens, to expect of one answer; `None` where nothing was learned.
+/// The output to expect of one answer, in tokens; `None` if there is no forecast.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -64,7 +64,7 @@ pub fn expected(
     Ok(places.get(place(model)).copied().filter(|known| *known > 0))
 }
 
-/// Learns from one answer.
+/// Updates the forecast by one answer.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -88,14 +88,14 @@ pub fn learn(
         Change::Write(places.into_iter().flat_map(u64::to_le_bytes).collect(), ())
     });
     match learned {
-        // Other workers learn from the same answers.
+        // Other workers learn from similar answers.
         Err(SwapError::Lost) => Ok(()),
         other => Ok(other?),
     }
 }
 
 impl Lesson {
-    /// What to expect after it, where `known` was expected before.
+    /// The next forecast, after the forecast `known`.
     fn follow(&self, known: u64) -> u64 {
         if self.output >= known {
             return known.saturating_add(self.output.saturating_sub(known).div_ceil(2));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn it_rises_fast_and_falls_slowly_and_only_from_what_tells() {
+    fn the_forecast_rises_fast_falls_slowly_and_ignores_capped_answers() {
         let store = MemoryStore::default();
         let (key, model) = (key(), model("gpt-4o"));
         assert_eq!(expected(&store, &key, &model), Ok(None));
@@ -153,12 +153,12 @@ mod tests {
             (whole(360), 960),
             (whole(3_000), 1_980),
             (whole(1_980), 1_980),
-            // A cap below what is expected says nothing, one above does.
+            // A cap below the forecast is ignored, one above it counts.
             (capped(1, 1), 1_980),
             (capped(1_980, 1_980), 1_980),
             (capped(380, 4_000), 1_880),
             (capped(3_880, 3_880), 2_880),
-            // What was cut was at least so long.
+            // A cut answer was at least this long.
             (cut(10), 2_880),
             (cut(4_880), 3_880),
         ] {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_of_tiny_answers_makes_it_forget_what_is_usual() {
+    fn the_forecast_keeps_an_eighth_of_the_usual_output() {
         let store = MemoryStore::default();
         let (key, model) = (key(), model("gpt-4o"));
         let known = || expected(&store, &key, &model).unwrap();
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(store.len(), 1);
         let (value, _) = store.get(b"o/key_1").unwrap().unwrap();
         assert_eq!(value.len(), 8 * PLACES);
-        // Usual names have places of their own.
+        // Common names have separate places.
         let names = [
             "gpt-4o",
             "gpt-4o-mini",
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_bytes_count_as_nothing_learned_and_are_written_over() {
+    fn foreign_bytes_count_as_no_forecast_and_are_overwritten() {
         for bytes in [&b""[..], &[1; 8], &[1; 129], &[1; 136]] {
             let store = MemoryStore::default();
             store.swap(b"o/key_1", bytes, None).unwrap();
@@ -220,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_stays_between_the_shortest_and_the_longest_and_arrives(
+        fn the_forecast_stays_within_the_answers_and_converges(
             outputs in proptest::collection::vec(200u64..100_000, 1..50), last in 200u64..100_000,
         ) {
             let store = MemoryStore::default();

@@ -1,12 +1,11 @@
-//! Which paths the gate meters, lets through or refuses.
+//! Path rules: which paths are metered, free, or refused.
 //!
-//! Envoy normalises paths before the filter sees them (`/v1/../healthz`, `//v1`, `%2F`). A rule that
-//! frees a path is a hole if it matches more than it says, so anything that is not plainly normal is
-//! never free.
+//! Envoy normalises paths before the filter sees them (`/v1/../healthz`, `//v1`, `%2F`). A free rule must not match
+//! more than it says, so a path that is not in normal form is never free.
 
 use serde::Deserialize;
 
-/// What to do with a request, by its path.
+/// What to do with the requests of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PathAction {
@@ -18,11 +17,11 @@ pub enum PathAction {
     Refused,
 }
 
-/// One rule: a path or the beginning of one, and what to do with it.
+/// A rule: a path or a prefix, and what to do with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathRule {
     pattern: Pattern,
-    /// What to do with a path that matches.
+    /// What to do with the paths that match.
     pub action: PathAction,
 }
 
@@ -32,13 +31,13 @@ enum Pattern {
     Prefix(Box<[u8]>),
 }
 
-/// Why a text is no path.
+/// A text is not a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a path starts with / and holds no ?, # or white space")]
 pub struct InvalidPath;
 
 impl PathRule {
-    /// A rule for exactly `path`.
+    /// Makes a rule for exactly `path`.
     ///
     /// # Errors
     /// [`InvalidPath`].
@@ -47,7 +46,7 @@ impl PathRule {
         Ok(Self { pattern, action })
     }
 
-    /// A rule for every path that starts with `path`.
+    /// Makes a rule for every path that starts with `path`.
     ///
     /// # Errors
     /// [`InvalidPath`].
@@ -67,7 +66,7 @@ impl PathRule {
         rules.into_iter().flatten().collect()
     }
 
-    /// Whether the rule is about `path`, which has no query.
+    /// Whether the rule matches `path`, which must be without a query.
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {
         if self.action == PathAction::Free && !is_normal(path) {
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_free_prefix_frees_only_plain_paths_below_it() {
+    fn a_free_prefix_matches_only_normalised_paths_below_it() {
         let rule = PathRule::prefix("/public/", PathAction::Free).unwrap();
         for (path, free) in [
             ("/public/a", true),
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metered_prefix_takes_whatever_starts_so() {
+    fn a_metered_prefix_matches_every_path_that_starts_with_it() {
         let rule = PathRule::prefix("/v1/", PathAction::Metered).unwrap();
         assert!(rule.matches(b"/v1/%2e%2e/healthz"));
         assert!(!rule.matches(b"/v1"));

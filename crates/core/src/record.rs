@@ -1,9 +1,8 @@
-//! A key's record: all that the gate knows of a key, without the key.
+//! A key's record: everything the gate knows about a key, except its text.
 //!
-//! Its wire form serves the synchronisation between service and filter and the filter's shared data:
-//! one version byte, then the record in postcard. A reader skips what follows the fields that it knows, and refuses
-//! versions that it does not know: a restriction that it cannot read must not be one that it does not hold. So a field
-//! that restricts the key takes a new version, and any other is appended.
+//! Its wire form is used between service and filter, and in the filter's shared data: a version byte, then the record
+//! in postcard. A reader skips unknown fields at the end and refuses unknown versions, since it must not ignore a
+//! restriction of the key. So a field that restricts the key needs a new version; any other field is appended.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,18 +13,19 @@ use crate::model::ModelSet;
 use crate::request::EndpointSet;
 use crate::vocabulary::vocabulary;
 
-/// The newest version of the wire form; this code reads every version up to it.
+/// The newest version of the wire form. This code reads every version up to it.
 const WIRE_VERSION: u8 = 2;
 
-/// The expiry that says that the key is closed here because this form cannot say what it is bound to.
+/// The expiry of a record that is closed for an older reader, because its version cannot express the key's
+/// restrictions.
 const CLOSED: u64 = 0;
 
-/// The version without lineage, addresses, endpoints and models whose budget is spent.
+/// The version without lineage, addresses, endpoints and spent models.
 const PLAIN: u8 = 1;
 
 vocabulary! {
-    /// Whether a key may be used, as its owner set it. Expiry is judged separately, against the clock. The order is that of
-    /// the wire: a further status stands at the end.
+    /// Whether a key may be used, as its owner set it. Expiry is judged separately, against the clock. The wire form
+    /// uses the order, so a new status is appended.
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "lowercase")]
     pub enum Status {
@@ -38,7 +38,7 @@ vocabulary! {
     }
 }
 
-/// All that the gate knows of a key.
+/// Everything the gate knows about a key, except its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
     /// The key's public name.
@@ -47,47 +47,48 @@ pub struct KeyRecord {
     pub team: TeamId,
     /// The tier whose limits and models apply.
     pub tier: TierName,
-    /// As its owner set it.
+    /// The status that the owner set.
     pub status: Status,
-    /// Allowed models; the tier must allow them too. `None`: all that the tier allows.
+    /// Allowed models; the tier must allow them too. `None` allows all models of the tier.
     pub models: Option<ModelSet>,
-    /// What replaces the tier's limits for this key.
+    /// The key's own limits, which replace those of the tier.
     pub limits: LimitOverrides,
-    /// Seconds since the Unix epoch from which on the key is refused; `None` is never.
+    /// The time from which the key is refused, in seconds since the Unix epoch; `None` means never.
     pub expires_at: Option<u64>,
-    /// The first key of the chain that rotation continues with this one; `None` where it is the first itself. Limits,
-    /// budgets and spend belong to the whole chain ([`Self::account`]).
+    /// The first key of the rotation chain; `None` if this key is the first. Limits, budgets and spend belong to the
+    /// whole chain ([`Self::account`]).
     pub lineage: Option<KeyId>,
-    /// From where it may be used; `None` is from anywhere.
+    /// The networks from which it may be used; `None` allows any.
     pub addresses: Option<AddressSet>,
-    /// The groups of endpoints that it may use, of those that the gate has opened; `None` is all of these.
+    /// The groups of endpoints that it may use; the gate's configuration must open them too. `None` allows all open
+    /// groups.
     pub endpoints: Option<EndpointSet>,
-    /// The models whose own budget the key has spent: answered 429 until the budget opens again.
+    /// The models whose budgets the key has spent. They are answered 429 until the budget is renewed.
     pub spent_models: Option<ModelSet>,
 }
 
-/// Why bytes are no record.
+/// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Written by a newer or a foreign program.
-    #[error("record version {0} is not known here")]
+    #[error("record version {0} is not supported")]
     Version(u8),
-    /// Written for an older program, which is to refuse the key.
-    #[error("the record was written for an older program, and does not say all")]
+    /// Written for an older program, so that it refuses the key.
+    #[error("the record was written for an older program and is incomplete")]
     Closed,
-    /// Cut, or not a record at all.
+    /// Cut, or not a record.
     #[error("not a key record")]
     Malformed,
 }
 
 impl KeyRecord {
-    /// Whose limits, budgets and spend its requests count for: the first key's of the chain that rotation continues.
+    /// The key whose limits, budgets and spend its requests count against: the first of the rotation chain.
     #[must_use]
     pub fn account(&self) -> &KeyId {
         self.lineage.as_ref().unwrap_or(&self.id)
     }
 
-    /// The wire form, in the oldest version that says all of it.
+    /// Writes the wire form in the oldest version that can express the record.
     ///
     /// # Errors
     /// [`WireError::Malformed`] if the record cannot be written, which no valid record causes.
@@ -95,9 +96,9 @@ impl KeyRecord {
         self.to_wire_for(WIRE_VERSION)
     }
 
-    /// The wire form for a reader whose newest version is `newest`. Where that version cannot say all of the record, it
-    /// says that the key has expired: that program refuses the key. A newer program that finds what was written for an
-    /// older one gets [`WireError::Closed`], and asks for the record again.
+    /// Writes the wire form for a reader whose newest version is `newest`. If that version cannot express the record,
+    /// the key is written as expired, so that the older program refuses it. A newer program that reads such bytes gets
+    /// [`WireError::Closed`], and asks for the record again.
     ///
     /// # Errors
     /// As [`Self::to_wire`].
@@ -135,10 +136,10 @@ impl KeyRecord {
         postcard::to_extend(&restrictions, out).map_err(|_| WireError::Malformed)
     }
 
-    /// Reads the wire form; every identifier, pattern and network is checked again.
+    /// Reads the wire form. Every identifier, pattern and network is checked again.
     ///
     /// # Errors
-    /// [`WireError`] on an unknown version, a record that was closed for an older program, or a cut one.
+    /// [`WireError`] if the version is unknown, or the record was closed for an older program, or the bytes are cut.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, WireError> {
         let malformed = |_| WireError::Malformed;
         let (&version, body) = bytes.split_first().ok_or(WireError::Malformed)?;
@@ -206,7 +207,7 @@ mod tests {
         Option<u64>,
     );
 
-    /// Every part of version 2 alone, and all together.
+    /// Each field of version 2 alone, and all together.
     fn restricted() -> Vec<KeyRecord> {
         let lineage = Some(KeyId::new("key_0").unwrap());
         let networks = ["203.0.113.7", "10.0.0.0/8", "2001:db8::/32"];
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wire_form_gives_back_the_record_and_is_compact() {
+    fn the_wire_form_round_trips_and_is_compact() {
         let wire = plain().to_wire().unwrap();
         assert!(wire.len() < 48, "{} bytes", wire.len());
         assert_eq!(KeyRecord::from_wire(&wire), Ok(plain()));
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_needs_nothing_newer_is_written_as_older_programs_read_it() {
+    fn a_record_is_written_in_the_oldest_version_that_can_express_it() {
         let version_1 = [
             b"\x01\x05key_1\x04acme\x04free\x01".as_slice(),
             b"\x01\x01\x07gpt-4o*\x01\x07\x00\x00\x00\x00",
@@ -266,16 +267,16 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_version_cannot_say_closes_the_key_there() {
+    fn a_restriction_closes_the_key_for_readers_that_cannot_express_it() {
         assert_eq!(plain().to_wire_for(1), plain().to_wire());
         for record in restricted() {
-            // What a program reads that knows version 1 alone.
+            // As a program reads it that knows version 1 only.
             let wire = record.to_wire_for(1).unwrap();
             let (plain, rest) = postcard::take_from_bytes(&wire[1..]).unwrap();
             let (id, _, _, _, _, _, expires_at): Plain = plain;
             assert_eq!((wire[0], id, rest), (1, record.id.clone(), &[][..]));
             assert_eq!(expires_at, Some(0), "{record:?}");
-            // What a newer program finds of it.
+            // As a newer program reads it.
             assert_eq!(KeyRecord::from_wire(&wire), Err(WireError::Closed));
             assert_eq!(record.to_wire_for(2), record.to_wire());
             assert_eq!(record.to_wire_for(3), record.to_wire());
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_refused_and_what_follows_one_is_skipped() {
+    fn malformed_records_are_refused_and_unknown_fields_skipped() {
         for record in restricted().into_iter().chain([plain()]) {
             let wire = record.to_wire().unwrap();
             for cut in 0..wire.len() {

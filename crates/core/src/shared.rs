@@ -1,15 +1,16 @@
-//! Shared counters: the one table that all workers of a process read and write.
+//! Shared counters: the table that all workers of a process read and write.
 //!
-//! What it is: the store as a trait ([`CounterStore`]: get, and swap by compare-and-swap), the one loop that changes a
-//! value ([`update`]), how often it tries again ([`Retry`]), the name of every value ([`names`]) and the words that most
-//! values are made of ([`codec`]). What a value means is said where it is used: [`crate::limiter`], [`crate::directory`],
-//! [`crate::objects`], [`crate::output_forecast`].
+//! What it is: the store as a trait ([`CounterStore`]), the loop that changes a value (`update`) with its retry
+//! policy (`Retry`), the key of every value (`names`), and the form of most values (`codec`).
+//!
+//! What it is not: it does not interpret values. [`crate::limiter`], [`crate::directory`], [`crate::objects`] and
+//! [`crate::output_forecast`] do.
 //!
 //! The store can neither list nor delete.
 //!
 //! # Failure policy
-//! A store that fails is [`StoreError`]. Swaps that are lost as often as the policy allows are [`SwapError::Lost`]: the
-//! caller says whether that is a failure or good enough.
+//! A store that fails is [`StoreError`]. If all attempts of the retry policy are lost, the result is
+//! [`SwapError::Lost`], and the caller decides whether that is a failure.
 
 pub(crate) mod codec;
 #[cfg(test)]
@@ -23,9 +24,9 @@ pub(crate) use update::{Change, Retry, update};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version(pub u32);
 
-/// The store cannot serve.
+/// The store failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("the counter store cannot serve")]
+#[error("the counter store failed")]
 pub struct StoreError;
 
 /// Why a value was not written.
@@ -39,25 +40,25 @@ pub enum SwapError {
     Store(#[from] StoreError),
 }
 
-/// For callers to whom a value that was not written is a failure, whatever the reason.
+/// For callers that treat a lost swap as a failure of the store.
 impl From<SwapError> for StoreError {
     fn from(_: SwapError) -> Self {
         Self
     }
 }
 
-/// Shared values with compare-and-swap.
+/// A store of values with compare-and-swap. [`crate::limiter`] has an example.
 pub trait CounterStore {
-    /// The value under `key` and its version; `None` if it was never written.
+    /// Returns the value of `key` and its version; `None` if it was never written.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError>;
 
-    /// Writes `value` if the value is still at `expected`, or still absent for `None`.
+    /// Writes `value` if the stored version is `expected`, or if there is no value and `expected` is `None`.
     ///
     /// # Errors
-    /// [`SwapError::Lost`] if it is not.
+    /// [`SwapError::Lost`] if another writer has changed the value, [`SwapError::Store`] if the store fails.
     fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError>;
 }
 

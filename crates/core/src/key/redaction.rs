@@ -1,17 +1,17 @@
-//! Hiding keys in texts that must be shown, by one rule for filter, service and command line.
+//! Redaction: hides keys in texts that are shown or logged. Filter, service and command line use the same rule.
 
 use super::PREFIX;
 
-/// The shortest run of letters, digits, `_` and `-` behind [`PREFIX`] that is taken for a secret.
+/// The shortest run of letters, digits, `_` and `-` after [`PREFIX`] that counts as a secret.
 pub const MIN_SECRET: usize = 8;
 
-/// What stands in the place of a key.
+/// The text that replaces a key.
 const REDACTED: &str = "gmtech_REDACTED";
 
-/// `text` with `gmtech_REDACTED` in the place of every key: for whatever must show what a client sent.
+/// Replaces every key in `text` by `gmtech_REDACTED`. Use it on any text of a client that is shown or logged.
 ///
-/// What counts as a key is its prefix with eight or more letters, digits, `_` or `-` behind it, so that a mistyped key and
-/// most of a cut one are hidden too. All of that run goes, whatever its length. A shorter run is part of a name.
+/// The prefix followed by eight or more letters, digits, `_` or `-` counts as a key, so that mistyped keys and most cut
+/// ones are hidden too. The whole run is replaced, whatever its length. A shorter run counts as a name.
 ///
 /// ```
 /// use gmtech_core::key::redact;
@@ -21,11 +21,11 @@ const REDACTED: &str = "gmtech_REDACTED";
 /// ```
 #[must_use]
 pub fn redact(text: &str) -> String {
-    // A run of ASCII is replaced by ASCII: what was UTF-8 stays so.
+    // ASCII is replaced by ASCII, so the text stays UTF-8.
     String::from_utf8_lossy(&redact_bytes(text.as_bytes())).into_owned()
 }
 
-/// [`redact`] of bytes that need not be UTF-8.
+/// Like [`redact`], for bytes that need not be UTF-8.
 #[must_use]
 pub fn redact_bytes(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
@@ -41,15 +41,15 @@ pub fn redact_bytes(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether a key stands in `text`, as [`redact`] sees it.
+/// Whether `text` contains a key, by the rule of [`redact`].
 #[must_use]
 pub fn holds_key(text: &[u8]) -> bool {
     key_at(text).is_some()
 }
 
-/// Whether a key stands in `text`, where `text` should be a name. A word of small letters, such as `gmtech_production`, is a
-/// name here, although [`redact`] hides it: a key's 43 random characters are never without a digit or a capital letter
-/// (once in 10^16), nor are its first eight (once in a thousand).
+/// Whether `text`, which should be a name, contains a key. Lower-case words such as `gmtech_production` are accepted as
+/// names here, although [`redact`] hides them: of a key's 43 random characters at least one is a digit or a capital
+/// letter, except once in 10^16. For the first eight characters the exception is once in a thousand.
 ///
 /// ```
 /// use gmtech_core::key::name_holds_key;
@@ -93,7 +93,7 @@ mod tests {
     use crate::key::ApiKey;
 
     #[test]
-    fn keys_are_cut_out_of_any_text_and_names_stay() {
+    fn redact_replaces_keys_and_keeps_names() {
         let key = ApiKey::generate(&[7; 32]);
         let key = key.reveal();
         for (text, shown) in [
@@ -120,14 +120,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_of_a_key_is_left_of_any_text(random: [u8; 32], before in ".*", after in ".*", cut in 15usize..=56) {
+        fn no_part_of_a_key_remains_after_redaction(random: [u8; 32], before in ".*", after in ".*", cut in 15usize..=56) {
             let key = ApiKey::generate(&random);
             let shown = key.redacted();
             let (key, _) = key.reveal().split_at(cut);
             let (start, _) = key.split_at(15);
             let text = redact(&format!("{before}{key}{after}"));
             prop_assert!(!text.contains(start), "{}", text);
-            // Behind what its redacted form shows, no eight characters of it in a row.
+            // No eight characters in a row remain of the part that the redacted form hides.
             let (_, secret) = key.split_at(shown.trim_end_matches('…').len());
             for part in secret.as_bytes().windows(8) {
                 prop_assert!(!text.as_bytes().windows(8).any(|w| w == part), "{}", text);

@@ -1,4 +1,4 @@
-//! What a request is charged to: a counter of every scope that it falls under.
+//! The account of a request: the counters that it is charged to.
 
 use std::sync::Arc;
 
@@ -6,18 +6,18 @@ use super::cell::{Limits, Scope};
 use super::counter::Counter;
 use crate::ident::KeyId;
 
-/// The counters that a request is charged to, in the order in which they are charged. Cheap to clone.
+/// The counters that a request is charged to, in the order of charging. It is cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account(Arc<[Counter]>);
 
 impl Account {
-    /// The account of a key alone: the first of the chain that rotation continues.
+    /// Makes the account of a key with these limits. `key` is the first key of its rotation chain.
     #[must_use]
     pub fn of(key: &KeyId, limits: Limits) -> Self {
         Self(Arc::new([Counter::new(Scope::Key, key.as_str(), limits)]))
     }
 
-    /// The account of several counters. Of two with the same scope and id, the first given counts.
+    /// Makes an account of several counters. Of two with the same scope and id, the first is used.
     #[must_use]
     pub fn new(counters: impl IntoIterator<Item = Counter>) -> Self {
         let mut counters: Vec<_> = counters.into_iter().collect();
@@ -26,12 +26,12 @@ impl Account {
         Self(counters.into())
     }
 
-    /// The counters, in the order in which they are charged.
+    /// The counters, in the order of charging.
     pub(super) fn counters(&self) -> &[Counter] {
         &self.0
     }
 
-    /// The most tokens that its limits ever admit at once; [`u64::MAX`] where none limits tokens.
+    /// The most tokens that the limits ever admit at once; [`u64::MAX`] if tokens are not limited.
     #[must_use]
     pub fn tokens_at_once(&self) -> u64 {
         let limits = self.0.iter().filter_map(|counter| counter.limits().tokens);

@@ -1,4 +1,4 @@
-//! A request between its head and its body: charged as a request, in flight, its tokens not yet known.
+//! The charge of a request before its body is read: one request and a place in flight, without tokens.
 
 use super::account::Account;
 use super::charge::{Ask, Ending};
@@ -9,17 +9,18 @@ use super::reservation::Reservation;
 use crate::shared::{CounterStore, StoreError};
 use crate::time::Nanos;
 
-/// A request that was charged and has its place in flight, while its body is read.
+/// A charged request with its place in flight, while its body is read.
 ///
-/// It ends in one of four ways: [`Self::reserve`] where its tokens are there (and, where they are not, with everything given
-/// back), [`Self::leave`] where it counts as a request and nothing more comes of it, [`Self::withdraw`] where it is to
-/// cost nothing, or with its worker: the place then comes free by itself.
+/// It ends in one of four ways:
+/// - [`Self::reserve`] charges the tokens, or gives everything back if there are too few.
+/// - [`Self::leave`] gives the place back and keeps the request charged.
+/// - [`Self::withdraw`] gives everything back.
+/// - If the worker dies, the place expires.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "an admission holds a place in flight"]
 pub struct Admission(Charges);
 
-/// Charges one request and takes its place in flight, provided that at least `least` tokens are there, which are not
-/// charged.
+/// Charges one request and takes its place in flight, if at least `least` tokens remain. The tokens are not charged.
 ///
 /// # Errors
 /// [`NotReserved`]: the limit that refused, or the store's failure.
@@ -33,16 +34,16 @@ pub fn admit(
 }
 
 impl Admission {
-    /// The place in flight that must be renewed while the body is read.
+    /// The places in flight that must be renewed while the body is read.
     #[must_use]
     pub fn slot(&self) -> Option<&Slots> {
         self.0.slots()
     }
 
-    /// Charges the tokens that the body asks for.
+    /// Charges the tokens that the request needs.
     ///
     /// # Errors
-    /// [`NotReserved::Limit`] where they are not there: request and place are given back, as a refusal by a limit spends
+    /// [`NotReserved::Limit`] if too few remain: request and place are given back, since a refusal by a limit spends
     /// nothing. [`NotReserved::Store`] if the store fails: the request stays charged.
     pub fn reserve(
         self,
@@ -56,12 +57,12 @@ impl Admission {
     /// Gives the place back; the request stays charged.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; the place then comes free by itself, and the request stays charged.
+    /// [`StoreError`] if the store fails; the place then expires, and the request stays charged.
     pub fn leave(self, store: &impl CounterStore, now: Nanos) -> Result<(), StoreError> {
         self.0.end(store, Ending::Used { tokens: 0 }, now)
     }
 
-    /// Gives request and place back.
+    /// Gives the request and the place back.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the request then stays charged.

@@ -1,14 +1,14 @@
-//! Cells: the limits that apply to a request, each by whose it is and what it counts.
+//! Cells: the limits that apply to a request, each with its owner and what it counts.
 
 use std::num::NonZeroU32;
 
 use crate::limiter::gcra::{Limit, Standing};
 use crate::time::Nanos;
 
-/// Whose a limit is. Counters are charged in this order, so that every worker takes them in the same one.
+/// The scope of a limit: the kind of its owner. Every worker charges counters in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// One key, with those that rotation continues it with.
+    /// One key, with the other keys of its rotation chain.
     Key,
     /// One key's use of one model; its id is `<key>/<model>`.
     KeyAndModel,
@@ -19,7 +19,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Its name in `GET /limits`, in the header `x-ratelimit-scope` and in names of the store.
+    /// The name in `GET /limits`, in the header `x-ratelimit-scope`, and in the store's keys.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ pub enum Dimension {
     Requests,
     /// Tokens a minute.
     Tokens,
-    /// Requests under way at once.
+    /// Requests in flight at once.
     InFlight,
 }
 
@@ -57,14 +57,14 @@ impl Dimension {
     }
 }
 
-/// The limits of one scope and id; `None` where something is not limited.
+/// The limits of one owner; `None` for a dimension that is not limited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Requests a minute.
     pub requests: Option<Limit>,
     /// Tokens a minute.
     pub tokens: Option<Limit>,
-    /// Requests under way at once.
+    /// Requests in flight at once.
     pub max_in_flight: Option<NonZeroU32>,
 }
 
@@ -73,7 +73,7 @@ pub struct Limits {
 pub struct Cell {
     /// Whose it is.
     pub scope: Scope,
-    /// Of which key, team, or whatever the scope says.
+    /// The owner's id within the scope.
     pub id: String,
     /// What it counts.
     pub dimension: Dimension,
@@ -81,41 +81,41 @@ pub struct Cell {
     pub limit: u32,
 }
 
-/// What a cell shows at one instant.
+/// The standing of a cell at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellStanding {
     /// The limit.
     pub cell: Cell,
-    /// Units spent and not yet restored, rounded up; above the burst where there is debt.
+    /// Units spent and not yet restored, rounded up. It exceeds the burst if there is debt.
     pub used: u64,
-    /// Whole units that would be admitted at that instant.
+    /// Whole units that would be admitted.
     pub remaining: u32,
-    /// Until fully restored; `None` where no time restores it.
+    /// Nanoseconds until fully restored; `None` if time does not restore it.
     pub reset: Option<Nanos>,
 }
 
-/// What the limits show at one instant: of each dimension the cell that leaves the least.
+/// The standing of the limits at one instant: for each dimension, that of the cell with the least remaining.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitSnapshot {
     /// The requests limit.
     pub requests: Option<Standing>,
     /// The tokens limit.
     pub tokens: Option<Standing>,
-    /// Requests under way, and how many may be.
+    /// The requests in flight, and their limit.
     pub in_flight: Option<InFlight>,
 }
 
-/// Requests under way.
+/// The standing of a limit of requests in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InFlight {
-    /// How many may be.
+    /// How many requests may be in flight.
     pub limit: u32,
-    /// How many are.
+    /// How many are in flight.
     pub used: u32,
 }
 
 impl InFlight {
-    /// How many more may be.
+    /// How many more may enter.
     #[must_use]
     pub fn remaining(&self) -> u32 {
         self.limit.saturating_sub(self.used)
@@ -123,7 +123,8 @@ impl InFlight {
 }
 
 impl LimitSnapshot {
-    /// Of each dimension the one of the two that leaves less; that which takes longer to restore, if both leave as much.
+    /// Takes for each dimension the standing with less remaining. If both have the same remaining, it takes the one
+    /// with the later reset.
     #[must_use]
     pub fn tighter(self, other: Self) -> Self {
         let rate = |s: &Standing| (s.remaining, std::cmp::Reverse(s.reset));

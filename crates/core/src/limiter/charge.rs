@@ -1,18 +1,18 @@
-//! What is asked of one counter, what it was charged, and how that ends.
+//! The charge of one counter: what is asked for, what was charged, and how it ends.
 
 use super::cell::{Dimension, LimitSnapshot};
 use super::cost::{Cost, TokenBounds};
 use crate::limiter::gcra::{Exceeded, Hold};
 use crate::time::{Nanos, SECOND};
 
-/// How long a place in flight is held without being renewed.
+/// How long a place in flight lasts without renewal.
 pub const SLOT_LIFETIME: Nanos = 30 * SECOND;
 
-/// A place among the requests under way, by its number within the counter.
+/// A place in flight, by its number within the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Slot(pub(super) u64);
 
-/// What a request was charged in one counter, until it is settled; `None` where nothing is open.
+/// The open charge of a request in one counter. A field is `None` if it has nothing to settle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Charge {
     pub(super) request: Option<Hold>,
@@ -20,23 +20,23 @@ pub(super) struct Charge {
     pub(super) slot: Option<Slot>,
 }
 
-/// What is asked of one counter.
+/// The units that a charge asks for in one counter.
 #[derive(Clone, Copy)]
 pub(super) struct Ask {
     pub(super) requests: u64,
     pub(super) tokens: TokenBounds,
-    /// Whether the tokens are charged, or only have to be there.
+    /// Whether the tokens are charged, or must only be available.
     pub(super) holds_tokens: bool,
-    /// Whether no other counter can refuse any more, so that the request is charged for good.
+    /// Whether this is the last counter, so that no other can refuse and the request is charged for good.
     pub(super) last: bool,
 }
 
 /// How a charge ends.
 #[derive(Clone, Copy)]
 pub(super) enum Ending {
-    /// With everything given back.
+    /// Everything is given back.
     GiveBack,
-    /// As a request that has used so many tokens.
+    /// The request stays charged and has used these tokens.
     Used {
         /// The tokens.
         tokens: u64,
@@ -49,12 +49,12 @@ pub(super) struct Refused {
     pub(super) dimension: Dimension,
     pub(super) exceeded: Exceeded,
     pub(super) requested: u64,
-    /// What the counter showed.
+    /// The standing of the counter's limits.
     pub(super) snapshot: LimitSnapshot,
 }
 
 impl Ask {
-    /// To charge this cost.
+    /// Asks for this cost.
     pub(super) fn cost(cost: Cost) -> Self {
         Self {
             requests: cost.requests,
@@ -64,7 +64,7 @@ impl Ask {
         }
     }
 
-    /// To charge these tokens to a request that has entered.
+    /// Asks for the tokens of an admitted request.
     pub(super) fn tokens(tokens: TokenBounds) -> Self {
         Self::cost(Cost {
             requests: 0,
@@ -72,7 +72,7 @@ impl Ask {
         })
     }
 
-    /// To charge one request, provided that `least` tokens are there.
+    /// Asks for one request, if `least` tokens are available.
     pub(super) fn enter(least: u64) -> Self {
         Self {
             requests: 1,
@@ -82,7 +82,7 @@ impl Ask {
         }
     }
 
-    /// The same of the next counter: for no more tokens than were `held` so far.
+    /// The same for the next counter, with at most the tokens `held` so far.
     pub(super) fn of_next(self, held: Option<u64>, last: bool) -> Self {
         let most = held.map_or(self.tokens.most, |held| held.min(self.tokens.most));
         Self {
@@ -97,12 +97,12 @@ impl Ask {
 }
 
 impl Charge {
-    /// The tokens that are held; `None` where the counter does not limit them.
+    /// The tokens that are held; `None` if the counter does not limit tokens.
     pub(super) fn tokens_held(&self) -> Option<u64> {
         self.tokens.map(|held| held.units())
     }
 
-    /// Whether the ending changes nothing.
+    /// Whether this ending changes nothing.
     pub(super) fn is_ended_by(&self, ending: Ending) -> bool {
         let used = match ending {
             Ending::GiveBack => 0,
@@ -114,13 +114,13 @@ impl Charge {
 }
 
 impl Refused {
-    /// Until it is worth trying again.
+    /// How long to wait before trying again.
     pub(super) fn wait(&self) -> Nanos {
         wait(self.exceeded)
     }
 }
 
-/// How long a refusal lasts; the longest there is where no wait helps.
+/// How long a refusal lasts; [`u64::MAX`] if no wait helps.
 pub(super) fn wait(exceeded: Exceeded) -> Nanos {
     match exceeded {
         Exceeded::Wait(wait) => wait,

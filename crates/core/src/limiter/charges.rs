@@ -1,19 +1,20 @@
 //! Charges over several counters: all of them, or none.
 //!
-//! A swap changes one value, so an account of several counters is charged one after the other, in the fixed order of
-//! [`Account`]. If one refuses, those before it are given back what they were charged. An account of one counter costs
-//! one swap, and none of this applies to it.
+//! A swap changes one value, so the counters of an account are charged one after the other, in the order of
+//! [`Account`]. If one refuses, the charges before it are given back. An account of one counter needs a single swap,
+//! and the rest does not apply to it.
 //!
-//! # What others see meanwhile
-//! - **Never above a limit.** Every counter is charged before the request goes on, and only what was charged is given back.
-//! - **Refusals that were not necessary.** A request that will be refused counts in the counters before the one that refuses
-//!   it, from its first swap until it has given back: at most two swaps a counter, some microseconds. Another request is
-//!   refused for that only if the two do not fit side by side, and the wait that it is told is too long by at most what the
-//!   first was charged.
-//! - **A worker that dies in the middle** leaves what it was charged: requests and tokens come back as the bucket refills, the
-//!   place after [`SLOT_LIFETIME`](super::SLOT_LIFETIME). Nothing more is admitted than without it.
+//! # What other requests see meanwhile
+//! - **Limits are never exceeded.** Every counter is charged before the request is forwarded, and only charged units
+//!   are given back.
+//! - **A request may be refused needlessly.** A request that one counter refuses counts in the counters before that
+//!   one until its charges are given back: at most two swaps for each counter, a few microseconds. Another request is
+//!   refused because of it only if the two do not fit together, and its wait is then too long by at most the first
+//!   one's charge.
+//! - **A worker may die in the middle.** Its charges stay: requests and tokens return as the bucket refills, and the
+//!   place expires after [`SLOT_LIFETIME`](super::SLOT_LIFETIME). Nothing is admitted beyond the limits.
 //!
-//! `tests/interleavings.rs` holds this, over every order of the store's operations.
+//! `tests/interleavings.rs` checks this for every order of the store's operations.
 
 use super::account::Account;
 use super::cell::LimitSnapshot;
@@ -24,16 +25,16 @@ use super::refusal::{NotReserved, Refusals};
 use crate::shared::{CounterStore, StoreError};
 use crate::time::Nanos;
 
-/// What a request was charged, counter by counter.
+/// The charges of a request, one for each counter.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Charges {
     slots: Slots,
     each: Vec<Charge>,
-    /// All limits as they stood right after the charge.
+    /// The limits right after the charge.
     pub(super) snapshot: LimitSnapshot,
 }
 
-/// A request's places among those in flight: one in each counter that limits them.
+/// The places in flight of a request: one in each counter that limits them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots {
     account: Account,
@@ -71,7 +72,7 @@ impl Charges {
                     refusals.add(counter, Some(refused), shown);
                     give_back(store, charged_of(&account, &each), now, &mut refusals);
                     for counter in counters {
-                        // It is only asked: what it would be charged is dropped.
+                        // This only reads: the changed copy is dropped.
                         let (mut spent, now) =
                             counter.read(store, now).map_err(|_| NotReserved::Store)?;
                         let shown = spent.snapshot(counter.limits(), now);
@@ -97,10 +98,10 @@ impl Charges {
         })
     }
 
-    /// Charges the tokens of a request that has entered. Where they are not there, everything is given back.
+    /// Charges the tokens of an admitted request. If too few remain, everything is given back.
     ///
     /// # Errors
-    /// [`NotReserved::Limit`] where they are not there, [`NotReserved::Store`] if the store fails: the request then stays
+    /// [`NotReserved::Limit`] if too few remain. [`NotReserved::Store`] if the store fails: the request then stays
     /// charged.
     pub(super) fn complete(
         self,
@@ -134,7 +135,7 @@ impl Charges {
                             spent.end(limits, *charge, Ending::GiveBack, now);
                             (refused, spent.snapshot(limits, now))
                         });
-                        // A store that fails keeps what was charged.
+                        // If the store fails, the charge stays.
                         if let Ok((refused, shown)) = given_back {
                             refusals.add(counter, refused, shown);
                         }
@@ -158,7 +159,7 @@ impl Charges {
     /// Ends every charge in the same way.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails for one of them, which then stays; the others are ended.
+    /// [`StoreError`] if the store fails for one of them. That charge stays; the others are ended.
     pub(super) fn end(
         self,
         store: &impl CounterStore,
@@ -173,19 +174,19 @@ impl Charges {
         )
     }
 
-    /// The tokens that every counter holds at least; zero where none limits them.
+    /// The least tokens that any counter holds; zero if tokens are not limited.
     pub(super) fn tokens(&self) -> u64 {
         least_held(&self.each).unwrap_or(0)
     }
 
-    /// The places in flight; `None` where no counter limits them.
+    /// The places in flight; `None` if they are not limited.
     pub(super) fn slots(&self) -> Option<&Slots> {
         Some(&self.slots).filter(|slots| slots.each.iter().any(Option::is_some))
     }
 }
 
 impl Slots {
-    /// Prolongs the places from `now`.
+    /// Prolongs the places until [`SLOT_LIFETIME`](super::SLOT_LIFETIME) after `now`.
     pub(super) fn renew(&self, store: &impl CounterStore, now: Nanos) -> Result<(), StoreError> {
         let counters = self.account.counters().iter();
         let taken = counters
@@ -197,7 +198,7 @@ impl Slots {
     }
 }
 
-/// The counters of the account that were charged, and their charges.
+/// The charged counters with their charges.
 fn charged_of<'a>(
     account: &'a Account,
     each: &'a [Charge],
@@ -205,7 +206,7 @@ fn charged_of<'a>(
     account.counters().iter().zip(each)
 }
 
-/// The tokens that the one of these charges which holds the fewest holds.
+/// The least tokens that any of these charges holds.
 fn least_held(charges: &[Charge]) -> Option<u64> {
     charges
         .iter()
@@ -213,8 +214,8 @@ fn least_held(charges: &[Charge]) -> Option<u64> {
         .min()
 }
 
-/// Gives back what was charged before a counter refused, and notes how these counters stand then. A store that fails
-/// keeps what was charged.
+/// Gives back the charges before the counter that refused, and adds the standing of these counters afterwards. If the
+/// store fails, the charge stays.
 fn give_back<'a>(
     store: &impl CounterStore,
     charged: impl DoubleEndedIterator<Item = (&'a Counter, &'a Charge)>,
@@ -246,7 +247,7 @@ fn end<'a>(
     }))
 }
 
-/// Does all of it, and reports the first failure.
+/// Makes all changes, and returns the first failure.
 pub(super) fn all(changes: impl Iterator<Item = Result<(), StoreError>>) -> Result<(), StoreError> {
     changes.fold(Ok(()), Result::and)
 }

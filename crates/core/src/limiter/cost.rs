@@ -1,12 +1,12 @@
-//! What a request asks of its limits.
+//! The cost of a request.
 
-/// Tokens asked for: as many as are there, between the least that will do and the most that it could
-/// need. A generous cap of the client's is thus never by itself a reason to refuse.
+/// The tokens to reserve: as many as remain, between `least` and `most`. So a generous cap of the client is not a
+/// reason to refuse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenBounds {
-    /// Without these it is refused.
+    /// If fewer remain, the request is refused.
     pub least: u64,
-    /// Not more than these are held.
+    /// At most these are reserved.
     pub most: u64,
 }
 
@@ -20,14 +20,14 @@ impl TokenBounds {
         }
     }
 
-    /// The bounds of a request by its parts, all in tokens: the `prompt` as estimated, the output `expected`
-    /// and the `most` that it was allowed. What exceeds `at_once`, the most that its limits admit at one instant, only by
-    /// its output is held to that.
+    /// Makes the bounds of a request; all arguments are in tokens. `prompt` is the estimate of the prompt, `expected`
+    /// the expected output, `most` the largest output allowed, and `at_once` the most that the limits admit at one
+    /// instant. If only the output exceeds `at_once`, the bounds are cut to it.
     ///
     /// ```
     /// use gmtech_core::limiter::TokenBounds;
     ///
-    /// // A prompt of 100 tokens, an answer of usually 200 that may have 5,000, and a limit of 1,000 tokens.
+    /// // A prompt of 100 tokens, an expected answer of 200 that may have 5,000, and a limit of 1,000 tokens.
     /// let bounds = TokenBounds::new(100, 200, 5_000, 1_000);
     /// assert_eq!((bounds.least, bounds.most), (300, 1_000));
     /// ```
@@ -42,11 +42,11 @@ impl TokenBounds {
     }
 }
 
-/// What a request costs.
+/// The cost of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Requests, normally one.
     pub requests: u64,
-    /// Tokens to hold until it is settled.
+    /// Tokens to reserve until the request is settled.
     pub tokens: TokenBounds,
 }

@@ -1,4 +1,4 @@
-//! A counter: the cells of one scope and id, which stand in one value of the store.
+//! A counter: the cells of one scope and id, in one value of the store.
 
 use super::cell::{Cell, CellStanding, Dimension, LimitSnapshot, Limits, Scope};
 use super::charge::Refused;
@@ -24,7 +24,7 @@ pub(super) enum Unchanged {
 }
 
 impl Counter {
-    /// The counter of `id` in `scope`.
+    /// Makes the counter of `id` in `scope`.
     #[must_use]
     pub fn new(scope: Scope, id: &str, limits: Limits) -> Self {
         let name = match scope {
@@ -39,7 +39,7 @@ impl Counter {
         }
     }
 
-    /// Its place in the order of charges.
+    /// Its position in the order of charging.
     pub(super) fn place(&self) -> (Scope, &str) {
         (self.scope, &self.id)
     }
@@ -48,11 +48,11 @@ impl Counter {
         &self.limits
     }
 
-    /// Changes what is spent. `decide` gets the limits to decide by and the instant to decide at: what was decided by a
-    /// worker whose clock was read later is not judged by an earlier one. Where it refuses, nothing is written.
+    /// Changes the counter. `decide` gets the state, the limits and an instant, which is never earlier than that of the
+    /// last change, since another worker may have read its clock later. If `decide` refuses, nothing is written.
     ///
-    /// A counter is held to its own limits. Where processes share a budget, what is granted to this one will stand in the same
-    /// value ([`Spent`]) and be given to `decide` in place of the limit; nothing above this function has to know.
+    /// If processes come to share a budget, the part granted to this one belongs into the same value ([`Spent`]), and
+    /// `decide` gets it in place of the limit. Callers need not change.
     pub(super) fn update<T>(
         &self,
         store: &impl CounterStore,
@@ -70,7 +70,7 @@ impl Counter {
         updated.unwrap_or(Err(Unchanged::Store))
     }
 
-    /// Changes what is spent, where nothing can be refused.
+    /// Changes the counter where nothing can be refused.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -86,7 +86,7 @@ impl Counter {
         .map_err(|_| StoreError)
     }
 
-    /// What is spent, and the instant to look at it.
+    /// Reads the state, and the instant at which to look at it.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -101,7 +101,7 @@ impl Counter {
         Ok((spent, now))
     }
 
-    /// What its cell of `dimension` shows in a snapshot of this counter; `None` where that is not limited.
+    /// The standing of one cell in a snapshot of this counter; `None` if the dimension is not limited.
     pub(super) fn standing(
         &self,
         dimension: Dimension,

@@ -1,20 +1,19 @@
 //! Limits as GCRA, on integers.
 //!
-//! The generic cell rate algorithm (ITU-T I.371) is a bucket that refills continuously: its whole state
-//! is one instant, the *theoretical arrival time* ([`Tat`]), at which the bucket will be full again.
-//! Each unit costs one *emission interval* of time; a request is admitted while the state stays
-//! within `burst` intervals of now. It is what OpenAI's published numbers show, and a client that waits
-//! the promised time always gets through if nobody else spends in between.
+//! The generic cell rate algorithm (ITU-T I.371) is a bucket that refills continuously. Its state is one instant, the
+//! *theoretical arrival time* ([`Tat`]), at which the bucket is full again. Each unit costs one *emission interval*,
+//! and a request is admitted if the state stays within `burst` intervals of now. OpenAI's published numbers behave like
+//! this. A client that waits the promised time is admitted, unless another spends in between.
 //!
-//! What it is not: no store and no clock. [`super`] keeps the state, `now` is an argument.
+//! What it is not: it has no store and no clock. [`super`] stores the state, and `now` is an argument.
 //!
 //! # Laws (held by the properties below)
 //! - From a full bucket exactly `burst` units pass at one instant, however they are cut into requests.
-//! - Denied before the promised instant, allowed at it.
+//! - A request is denied before the promised instant and admitted at it.
 //! - Over any span admitted units never exceed `burst + rate × span`; the rate falls short of the nominal one
 //!   by less than `per_minute / 6e10` of it, since the interval is rounded up to a whole nanosecond.
 //! - Units that are held and given back obey the same bound: [`Bucket`].
-//! - No number of these saturates: a burst is one that refills within [`LONGEST_REFILL`].
+//! - No instant saturates: every burst refills within [`LONGEST_REFILL`].
 
 use std::num::NonZeroU32;
 
@@ -25,16 +24,16 @@ mod bucket;
 pub(crate) use bucket::Worth;
 pub use bucket::{Bucket, Hold};
 
-/// The longest time in which a burst refills, about 31 years. Beyond, instants would not fit into their 64 bits,
-/// and a limit that saturates limits nothing.
+/// The longest time in which a burst may refill, about 31 years. With longer times instants would not fit into 64 bits,
+/// and a limit that saturates has no effect.
 pub const LONGEST_REFILL: Nanos = 1_000_000_000 * SECOND;
 
-/// The instant at which a bucket is full again: all the state that a limit has. In the past (zero, for
-/// a limit never used) it means full.
+/// The instant at which a bucket is full again, which is the whole state of a limit. If it is in the past, the bucket
+/// is full; zero is the state of a limit that was never used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tat(pub Nanos);
 
-/// Units a minute, with a burst: a rate that cannot be zero.
+/// A rate in units a minute, with a burst. Neither can be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     per_minute: NonZeroU32,
@@ -44,27 +43,27 @@ pub struct Limit {
 /// Why a cost was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exceeded {
-    /// It fits after waiting this long (at least 1 ns) if nobody else spends in between.
+    /// It is admitted after this wait (at least 1 ns), unless another spends in between.
     Wait(Nanos),
-    /// It is larger than the limit ever allows at once.
+    /// It exceeds the burst, so no wait helps.
     Never,
 }
 
-/// What a limit shows of itself at one instant.
+/// The standing of a limit at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Units a minute.
     pub limit: u32,
-    /// Units spent and not yet restored, rounded up; above the burst where there is debt.
+    /// Units spent and not yet restored, rounded up. It exceeds the burst if there is debt.
     pub used: u64,
     /// Whole units that would be admitted now.
     pub remaining: u32,
-    /// Until fully restored.
+    /// Nanoseconds until fully restored.
     pub reset: Nanos,
 }
 
 impl Limit {
-    /// `per_minute` units a minute, all of which may come at once.
+    /// A limit of `per_minute` units a minute, with a burst of the same size.
     #[must_use]
     pub fn per_minute(per_minute: NonZeroU32) -> Self {
         Self {
@@ -73,7 +72,7 @@ impl Limit {
         }
     }
 
-    /// The same rate with another burst, or with the largest that refills within [`LONGEST_REFILL`].
+    /// The same rate with another burst, cut to the largest that refills within [`LONGEST_REFILL`].
     #[must_use]
     pub fn with_burst(self, burst: NonZeroU32) -> Self {
         let largest = LONGEST_REFILL.checked_div(self.cost(1)).unwrap_or(0);
@@ -90,7 +89,7 @@ impl Limit {
         self.burst.get()
     }
 
-    /// The time that `units` cost, in nanoseconds; saturates.
+    /// The time that `units` cost, in nanoseconds. It saturates.
     #[must_use]
     pub fn cost(&self, units: u64) -> Nanos {
         let interval = MINUTE.div_ceil(u64::from(self.per_minute.get()));
@@ -101,7 +100,7 @@ impl Limit {
         self.cost(u64::from(self.burst.get()))
     }
 
-    /// Admits `units` at `now`: the new state, or why not. Nothing is spent by a refusal.
+    /// Takes `units` at `now` and returns the new state. A refusal spends nothing.
     ///
     /// ```
     /// use std::num::NonZeroU32;
@@ -109,7 +108,7 @@ impl Limit {
     /// use gmtech_core::limiter::gcra::{Exceeded, Limit, Tat};
     /// use gmtech_core::time::SECOND;
     ///
-    /// // 60 a minute, two of them at once.
+    /// // 60 a minute, at most two at once.
     /// let limit = Limit::per_minute(NonZeroU32::new(60).unwrap());
     /// let limit = limit.with_burst(NonZeroU32::new(2).unwrap());
     /// let spent = limit.take(Tat::default(), 2, 0).unwrap();
@@ -119,7 +118,7 @@ impl Limit {
     /// ```
     ///
     /// # Errors
-    /// [`Exceeded`]: how long to wait, or that no wait helps.
+    /// [`Exceeded`]: the wait, or that no wait helps.
     pub fn take(&self, tat: Tat, units: u64, now: Nanos) -> Result<Tat, Exceeded> {
         if units > u64::from(self.burst.get()) {
             return Err(Exceeded::Never);
@@ -133,7 +132,7 @@ impl Limit {
         }
     }
 
-    /// What the limit shows at `now`.
+    /// The standing of the limit at `now`.
     #[must_use]
     pub fn standing(&self, tat: Tat, now: Nanos) -> Standing {
         let reset = tat.0.saturating_sub(now);

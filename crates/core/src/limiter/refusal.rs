@@ -5,7 +5,7 @@ use super::charge::Refused;
 use super::counter::Counter;
 use crate::limiter::gcra::Exceeded;
 
-/// Why a cost was not reserved. Nothing was spent.
+/// Why a cost was not reserved. Nothing was spent by a refusal of a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotReserved {
     /// A limit refused it.
@@ -14,21 +14,21 @@ pub enum NotReserved {
     Store,
 }
 
-/// A limit that refused; the one with the longest wait where several refuse, since a client that waits for less is
+/// A limit that refused. If several refuse, it is the one with the longest wait, since a client that waits less is
 /// refused again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which one, and how it stands.
+    /// The limit and its standing.
     pub standing: CellStanding,
-    /// How long to wait, or that waiting does not help.
+    /// The wait, or that no wait helps.
     pub exceeded: Exceeded,
-    /// Units asked of that limit.
+    /// The units that the request needed of that limit.
     pub requested: u64,
-    /// All limits as they stand.
+    /// All limits at that instant.
     pub snapshot: LimitSnapshot,
 }
 
-/// What the counters of an account say of a cost that one of them refuses.
+/// Collects the standings and refusals of an account's counters.
 #[derive(Default)]
 pub(super) struct Refusals<'a> {
     longest: Option<(&'a Counter, Refused)>,
@@ -36,7 +36,7 @@ pub(super) struct Refusals<'a> {
 }
 
 impl<'a> Refusals<'a> {
-    /// Takes what one counter shows, and its refusal, if it refuses.
+    /// Adds the standing of one counter, and its refusal, if it refuses.
     pub(super) fn add(
         &mut self,
         counter: &'a Counter,

@@ -1,4 +1,4 @@
-//! A cost that is charged before the request goes on.
+//! A cost that is charged before the request is forwarded.
 
 use super::account::Account;
 use super::cell::LimitSnapshot;
@@ -9,12 +9,12 @@ use super::refusal::NotReserved;
 use crate::shared::{CounterStore, StoreError};
 use crate::time::Nanos;
 
-/// A cost that was charged and awaits its settlement.
+/// A charged cost that must be settled.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a reservation must be settled"]
 pub struct Reservation(pub(super) Charges);
 
-/// Charges `cost` to every limit of the account, or to none.
+/// Charges `cost` to every limit of the account, or to none. [`crate::limiter`] has an example.
 ///
 /// # Errors
 /// [`NotReserved`]: the limit that refused, or the store's failure.
@@ -28,29 +28,29 @@ pub fn reserve(
 }
 
 impl Reservation {
-    /// All limits as they stood right after the reservation.
+    /// All limits right after the reservation.
     #[must_use]
     pub fn snapshot(&self) -> LimitSnapshot {
         self.0.snapshot
     }
 
-    /// The tokens reserved: those that every counter holds at least. Zero where none limits them.
+    /// The reserved tokens: the least that any counter holds. Zero if tokens are not limited.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.0.tokens()
     }
 
-    /// The place in flight that must be renewed while the request is under way.
+    /// The places in flight, which must be renewed until the request ends.
     #[must_use]
     pub fn slot(&self) -> Option<&Slots> {
         self.0.slots()
     }
 
-    /// Replaces the reserved tokens by the `actual` ones and gives the place in flight back. The request
-    /// stays charged.
+    /// Replaces the reserved tokens by the `actual` ones, and gives the places in flight back. The request stays
+    /// charged.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; what it has not written stays charged.
+    /// [`StoreError`] if the store fails. Charges that could not be changed stay.
     pub fn settle(
         self,
         store: &impl CounterStore,

@@ -1,4 +1,4 @@
-//! What was spent of one counter, as one value of the store.
+//! The state of one counter, as one value of the store.
 
 use super::cell::{Dimension, InFlight, LimitSnapshot, Limits};
 use super::charge::{Ask, Charge, Ending, Refused, SLOT_LIFETIME, Slot, wait};
@@ -7,10 +7,10 @@ use crate::limiter::gcra::{Bucket, Exceeded, Hold, Limit, Tat, Worth};
 use crate::shared::codec::{Reader, words};
 use crate::time::{Nanos, SECOND};
 
-/// Both buckets, and the places in flight with the instants at which they come free by themselves.
+/// Both buckets, and the places in flight with the instants at which they expire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Spent {
-    /// The latest instant at which anything was decided: another worker may have read its clock before.
+    /// The latest instant of a change. Another worker may have read its clock earlier.
     at: Nanos,
     requests: Bucket,
     tokens: Bucket,
@@ -20,8 +20,8 @@ pub(super) struct Spent {
 impl Spent {
     const VERSION: u8 = 2;
 
-    /// Bytes that are not of this version count as nothing spent: the state lives for a minute, and a
-    /// refusal that cannot end would be worse.
+    /// Reads the stored form. Bytes of another version count as nothing spent: the state lasts for a minute, and a
+    /// refusal that never ends would be worse.
     pub(super) fn from_bytes(bytes: &[u8]) -> Self {
         let read = || {
             let mut words = Reader::new(Self::VERSION, bytes)?;
@@ -41,8 +41,8 @@ impl Spent {
         read().unwrap_or_default()
     }
 
-    /// A version byte, then little-endian words: the latest instant, both buckets, then number and end of each
-    /// place.
+    /// Writes the stored form: a version byte, then little-endian words with the latest instant, both buckets, and
+    /// number and end of each place.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let slots = self.slots.iter().flat_map(|(slot, end)| [slot.0, *end]);
         let buckets = [&self.requests, &self.tokens].map(words_of);
@@ -50,14 +50,14 @@ impl Spent {
         words(Self::VERSION, numbers.chain(slots))
     }
 
-    /// Moves to `now`, or stays where it is if a worker whose clock was read later has been here: time never runs
-    /// backwards for a key. The instant to decide at.
+    /// Moves the state to `now`, unless it is later already: time never runs backwards for a counter. Returns the
+    /// instant to decide at.
     pub(super) fn move_to(&mut self, now: Nanos) -> Nanos {
         self.at = self.at.max(now);
         self.at
     }
 
-    /// What the limits show at `now`.
+    /// The standing of the limits at `now`.
     pub(super) fn snapshot(&self, limits: &Limits, now: Nanos) -> LimitSnapshot {
         let standing =
             |limit: Option<Limit>, bucket: &Bucket| Some(limit?.standing(bucket.tat, now));
@@ -75,8 +75,8 @@ impl Spent {
         Some(InFlight { limit, used })
     }
 
-    /// Charges all that is asked, or nothing. The tokens are held and the place is taken until they are settled; the request
-    /// too, where another counter may still refuse it.
+    /// Charges everything that is asked for, or nothing. Tokens and place are held until they are settled. The request
+    /// is held too, if another counter may still refuse.
     pub(super) fn charge(
         &mut self,
         limits: &Limits,
@@ -90,7 +90,7 @@ impl Spent {
         let refusals = [
             (Dimension::Requests, requests.err(), ask.requests),
             (Dimension::Tokens, tokens.err(), amount),
-            // Nobody knows when a stream ends; a second is what a client can try again after.
+            // The end of a stream cannot be predicted, so the client may try again after a second.
             (
                 Dimension::InFlight,
                 full.then_some(Exceeded::Wait(SECOND)),
@@ -123,8 +123,7 @@ impl Spent {
         Ok(charge)
     }
 
-    /// Charges the tokens of a request that has entered. Where they are not there, it gives back the request and its
-    /// place.
+    /// Charges the tokens of an admitted request. If too few remain, it gives the request and its place back.
     pub(super) fn complete(
         &mut self,
         limits: &Limits,
@@ -155,7 +154,7 @@ impl Spent {
         }
     }
 
-    /// Ends a charge: puts what was used in place of what was held, and gives the place back.
+    /// Ends a charge: replaces the held units by those that were used, and gives the place back.
     pub(super) fn end(&mut self, limits: &Limits, mut charge: Charge, ending: Ending, now: Nanos) {
         let tokens = match ending {
             Ending::GiveBack => 0,
@@ -174,21 +173,21 @@ impl Spent {
             .retain(|(taken, end)| Some(*taken) != charge.slot && *end > now);
     }
 
-    /// The request stays charged.
+    /// Settles the held request as used.
     fn keep_request(&mut self, limits: &Limits, charge: &mut Charge, now: Nanos) {
         if let (Some(limit), Some(held)) = (&limits.requests, charge.request.take()) {
             self.requests = self.requests.settle(limit, held, held.units(), now);
         }
     }
 
-    /// Charges tokens that were used without having been held.
+    /// Charges tokens that were used without a hold.
     pub(super) fn owe(&mut self, limits: &Limits, tokens: u64, now: Nanos) {
         if let Some(limit) = &limits.tokens {
             self.tokens = self.tokens.owe(limit, tokens, now);
         }
     }
 
-    /// The tokens that fit the bounds, and the bucket without them.
+    /// Holds as many tokens as the bounds allow and the bucket has.
     fn hold_tokens(
         &self,
         limits: &Limits,
@@ -203,7 +202,7 @@ impl Spent {
         (amount, hold(limits.tokens, self.tokens, amount, now))
     }
 
-    /// Charges one request that was refused, unless the limit is exhausted.
+    /// Charges one refused request, unless the limit is exhausted.
     pub(super) fn charge_request(&mut self, limits: &Limits, now: Nanos) {
         if let Some(limit) = &limits.requests
             && let Ok(next) = self.requests.take(limit, 1, now)
@@ -212,13 +211,14 @@ impl Spent {
         }
     }
 
-    /// Prolongs a place, or takes it again where it has come free by itself.
+    /// Prolongs a place, or takes it again if it has expired.
     pub(super) fn renew(&mut self, slot: Slot, now: Nanos) {
         self.slots.retain(|(taken, _)| *taken != slot);
         self.slots.push((slot, now.saturating_add(SLOT_LIFETIME)));
     }
 
-    /// The instant numbers the place; where two workers meet in one, the later takes the next number.
+    /// Takes a place. Its number is the instant, or the next free number if another worker has taken a place at the
+    /// same instant.
     fn take_slot(&mut self, now: Nanos) -> Slot {
         self.slots.retain(|(_, end)| *end > now);
         let mut slot = Slot(now);
@@ -230,7 +230,7 @@ impl Spent {
     }
 }
 
-/// Takes units until it is known how many were used; `None` where they are not limited.
+/// Holds units; no hold if they are not limited.
 fn hold(
     limit: Option<Limit>,
     bucket: Bucket,

@@ -1,8 +1,8 @@
-//! Which paths lead to objects that the provider keeps.
+//! The paths of objects that the provider keeps.
 
 use super::{Kind, ObjectId};
 
-/// The collections of objects: where they stand below the version, and what is in them.
+/// The collections of objects: their path after the version, and the kind of their objects.
 const COLLECTIONS: &[(&[&str], Kind)] = &[
     (&["responses"], Kind::Response),
     (&["chat", "completions"], Kind::Completion),
@@ -22,30 +22,30 @@ const COLLECTIONS: &[(&[&str], Kind)] = &[
     (&["skills"], Kind::Other),
 ];
 
-/// Words that stand where an id would, and name a call of the collection's own.
+/// Segments in the place of an id that are calls on the collection.
 const CALLS: &[&str] = &["input_tokens", "compact", "runs", "validate", "sessions"];
 
-/// What of an object a path shows.
+/// The part of an object that a path shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// The object: read, changed or cancelled. Its answer names it.
+    /// The object, which is read, changed or cancelled. The answer names it.
     Itself,
-    /// What came of it, under another id: xAI's deferred completions.
+    /// Its result, under another id (xAI's deferred completions).
     Outcome,
     /// A file's bytes, or a batch's answers: one JSON document a line.
     Lines,
-    /// Something below it.
+    /// Something below the object.
     Part,
 }
 
-/// Where a path leads, as far as objects go.
+/// The object or collection that a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A call that may make an object of this kind.
     Makes(Kind),
-    /// A call that makes a batch of the requests in its body: Anthropic's.
+    /// A call that makes a batch of the requests in its body (Anthropic).
     MakesBatch,
-    /// All objects of a collection, whoever made them.
+    /// All objects of a collection, of all makers.
     List(Kind),
     /// One object.
     Object {
@@ -55,13 +55,13 @@ pub enum Place {
         text: String,
         /// What it is.
         kind: Kind,
-        /// What of it.
+        /// The part that is shown.
         view: View,
     },
 }
 
 impl Place {
-    /// What a call here may make.
+    /// The kind of object that a call to this place may make.
     #[must_use]
     pub fn makes(&self) -> Option<Kind> {
         match self {
@@ -72,10 +72,11 @@ impl Place {
     }
 }
 
-/// Reads what follows the version: `lower` to compare, `written` for the id, whose letter case counts.
+/// Reads the path after the version. `lower` has its segments in lower case, for comparison; `written` has them as
+/// sent, for the id, whose letter case matters.
 #[must_use]
 pub fn place(get: bool, post: bool, lower: &[&str], written: &[String]) -> Option<Place> {
-    // The longest prefix: `messages/batches` is no message.
+    // The longest prefix wins: `messages/batches` is not a message.
     let (kind, at, rest) = COLLECTIONS
         .iter()
         .filter_map(|(prefix, kind)| Some((*kind, prefix.len(), lower.strip_prefix(*prefix)?)))
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_lead_to_objects_lists_and_makers() {
+    fn paths_name_objects_lists_and_calls_that_make_objects() {
         use Kind::{Batch, Completion, File, Other, Response};
         use View::{Itself, Lines, Outcome, Part};
         for (call, expected) in [

@@ -1,33 +1,33 @@
-//! The objects that this process knows, in the shared store.
+//! The registry: the objects that this process knows, in the shared store.
 //!
-//! The store cannot delete, and anybody can ask about objects that do not exist: so there is a fixed number of
-//! places, by the first bytes of the digest, and a later object takes the place of an earlier. What is forgotten
-//! so is asked of the key service again, which also knows whether it was settled meanwhile. Without a key service
-//! it is lost.
+//! The store cannot delete, and clients can name any number of objects that do not exist. So there is a fixed number of
+//! places, chosen by the first bytes of the digest, and a later object replaces an earlier one. The key service is
+//! asked again about an object that was replaced; it also knows whether the object was settled meanwhile. Without a key
+//! service the record is lost.
 
 use super::{Object, ObjectId};
 use crate::shared::{self, Change, CounterStore, Retry, StoreError, names};
 use crate::time::Nanos;
 
-/// The version of the places' form.
+/// The version of the stored form.
 const VERSION: u8 = 1;
 
 const UNKNOWN: u8 = 0;
 const OWNED: u8 = 1;
 
-/// What the registry says of an object.
+/// The registry's entry for an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Who made it, and more.
+    /// Its record.
     Object(Box<Object>),
-    /// The key service said that it does not know it.
+    /// The key service does not know it.
     Unknown {
-        /// When it said so, monotonic.
+        /// When it said so, on the monotonic clock.
         asked_at: Nanos,
     },
 }
 
-/// Reads a place that holds this object.
+/// Reads a place; `None` if it holds another object.
 fn read(bytes: &[u8], id: &ObjectId) -> Option<Found> {
     let body = bytes.strip_prefix(&[VERSION])?;
     let (digest, body) = body.split_first_chunk::<16>()?;
@@ -49,7 +49,7 @@ fn written(id: &ObjectId, what: u8, body: &[u8]) -> Vec<u8> {
     [&[VERSION], id.as_bytes().as_slice(), &[what], body].concat()
 }
 
-/// What is known of an object here; `None` where nothing is.
+/// Looks up an object; `None` if nothing is known about it.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -58,7 +58,8 @@ pub fn find(store: &impl CounterStore, id: &ObjectId) -> Result<Option<Found>, S
     Ok(found.and_then(|(bytes, _)| read(&bytes, id)))
 }
 
-/// Writes what `change` makes of what is known; whether it made something of it.
+/// Changes an entry. `change` gets the stored entry and returns the new one, or `None` to keep it. Returns whether it
+/// was changed.
 fn update(
     store: &impl CounterStore,
     id: &ObjectId,
@@ -74,8 +75,7 @@ fn update(
     Ok(changed?)
 }
 
-/// Notes an object, or what is newly known of it. It keeps its first maker, and stays settled: an id belongs to who
-/// made it.
+/// Stores an object, or what is newly known about it. Its first maker stays, and a settled object stays settled.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -98,7 +98,7 @@ pub fn note(store: &impl CounterStore, id: &ObjectId, object: &Object) -> Result
     .map(|_| ())
 }
 
-/// Notes at `now` that the key service does not know it. An object that is known here stays.
+/// Stores that the key service answered at `now` that it does not know the object. An object that is known here stays.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -114,7 +114,7 @@ pub fn note_unknown(
     .map(|_| ())
 }
 
-/// Marks an object as settled; whether this call did, so that of several workers one charges the difference.
+/// Marks an object as settled. Returns whether this call did, so that only one worker charges the difference.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.

@@ -24,6 +24,17 @@ pub enum BodyForm {
 }
 
 /// The API that a request calls, from its method and path.
+///
+/// ```
+/// use gmtech_core::request::{Endpoint, EndpointKind};
+///
+/// let chat = Endpoint::new(b"POST", b"/api/v1/chat/completions").unwrap();
+/// assert_eq!(chat.kind(), EndpointKind::ChatCompletions);
+/// assert!(chat.requires_model() && chat.takes_include_usage());
+///
+/// let gemini = Endpoint::new(b"POST", b"/v1beta/models/gemini-2.5-pro:generateContent").unwrap();
+/// assert_eq!(gemini.path_model().unwrap().as_str(), "gemini-2.5-pro");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     route: Route,

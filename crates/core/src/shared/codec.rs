@@ -1,12 +1,12 @@
-//! The form of most values: a version byte, then little-endian u64s, then what follows.
+//! The form of most values: a version byte, little-endian u64s, then further bytes.
 //!
 //! Bytes of another version count as absent.
 
-/// Reads what [`words`] wrote.
+/// Reads values that [`words`] wrote.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// `None` for bytes of another version.
+    /// Begins to read; `None` for bytes of another version.
     pub(crate) fn new(version: u8, bytes: &'a [u8]) -> Option<Self> {
         bytes.strip_prefix(&[version]).map(Self)
     }
@@ -18,13 +18,13 @@ impl<'a> Reader<'a> {
         Some(u64::from_le_bytes(*word))
     }
 
-    /// What was not read yet.
+    /// The bytes that were not read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.0
     }
 }
 
-/// A version byte and `numbers`, little-endian.
+/// Writes a version byte and `numbers`, little-endian.
 pub(crate) fn words(version: u8, numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
     let numbers = numbers.into_iter();
     let bytes = numbers.size_hint().0.saturating_mul(8).saturating_add(1);

@@ -1,18 +1,18 @@
-//! A counter store in memory, for tests: it can lose swaps and break.
+//! A counter store in memory for tests. It can lose swaps and fail on request.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use super::{CounterStore, StoreError, SwapError, Version};
 
-/// A value and how often it was written.
+/// A value, and how often it was written.
 type Versioned = (Vec<u8>, u32);
 
-/// A store in memory that lets another writer in between on request.
+/// A store in memory.
 #[derive(Default)]
 pub(crate) struct MemoryStore {
     values: RefCell<HashMap<Vec<u8>, Versioned>>,
-    /// How many of the next swaps are lost.
+    /// How many of the next swaps will be lost.
     pub(crate) lose_next: Cell<u32>,
     /// How many swaps were made.
     pub(crate) swaps: Cell<u32>,

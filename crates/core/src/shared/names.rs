@@ -1,37 +1,37 @@
-//! The name of every value in the store. A room that stores something gets its name here, so that no two share one.
+//! The keys of all values in the store. They are defined in one place so that no two modules use the same.
 //!
-//! ARCHITECTURE.md lists them under *Shared data*; a test compares the two.
+//! ARCHITECTURE.md lists them under *Shared data*, and a test compares the two.
 
 use crate::ident::{KeyId, TeamId};
 use crate::key::KeyDigest;
 
-/// How far the directory is synchronised.
+/// The synchronisation state of the directory.
 pub(crate) const SYNC_STATE: &[u8] = b"d/state";
-/// The highest version that the key service has told of.
+/// The highest version that the key service has reported.
 pub(crate) const SEEN_VERSION: &[u8] = b"d/seen";
-/// Which worker polls, and until when.
+/// The poll lease: its holder and its end.
 pub(crate) const POLL_LEASE: &[u8] = b"d/lease";
 /// The budget of questions to the key service.
 pub(crate) const RESOLVE_BUDGET: &[u8] = b"d/resolves";
-/// The process's name in receipts.
+/// The process's name, by which it confirms versions.
 pub(crate) const PROXY_NAME: &[u8] = b"d/proxy";
 
-/// What was spent of a key's limits.
+/// The counter of a key.
 pub(crate) fn spent_of_key(key: &str) -> Vec<u8> {
     named(b"q/", key.as_bytes())
 }
 
-/// What was spent of the limits of another scope. No key's name has a slash, so this is none of a key's.
+/// The counter of another scope. Key ids contain no slash, so it never equals a key's.
 pub(crate) fn spent_of(scope: &str, id: &str) -> Vec<u8> {
     named(b"q/", [scope, "/", id].concat().as_bytes())
 }
 
-/// The output that is expected of a key's models.
+/// The output forecasts of a key's models.
 pub(crate) fn output_forecast(key: &KeyId) -> Vec<u8> {
     named(b"o/", key.as_str().as_bytes())
 }
 
-/// The place of an object of the provider's, by the digest of its id.
+/// The place of a provider's object, by the digest of its id.
 pub(crate) fn object(digest: &[u8; 16]) -> Vec<u8> {
     named(b"b/", &place(digest))
 }
@@ -51,8 +51,8 @@ pub(crate) fn team(team: &TeamId) -> Vec<u8> {
     named(b"t/", team.as_str().as_bytes())
 }
 
-/// The first two bytes: one of 65,536 places. Anybody can ask about names that do not exist and the store cannot
-/// delete, so a later name takes the place of an earlier one.
+/// The first two bytes, which choose one of 65,536 places. Clients can send any number of names that do not exist, and
+/// the store cannot delete, so a later name replaces an earlier one.
 fn place(digest: &[u8]) -> [u8; 2] {
     digest.first_chunk::<2>().copied().unwrap_or_default()
 }

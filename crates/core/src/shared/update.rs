@@ -1,18 +1,17 @@
-//! The one loop over a value of the store: read, decide, write, and again if another writer was first.
+//! The loop that changes a value of the store: read, decide, write, and repeat if another writer was first.
 
 use super::{CounterStore, SwapError};
 
-/// How often a swap is tried.
+/// The retry policy of a swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retry {
-    /// Until it is written: for charges, refunds and settlements, which would be wrong for good if they were dropped.
-    /// It ends after 1,000 attempts. A swap takes about a microsecond and each loss means that another worker got
-    /// through, so load alone does not reach that.
+    /// Until it is written, at most 1,000 attempts. For charges, refunds and settlements, which must not be dropped. A
+    /// swap takes about a microsecond, and each loss means that another worker succeeded, so load alone does not reach
+    /// the bound.
     UntilWritten,
-    /// Up to 8 attempts: for what the next answer says again, or what may be refused in doubt. A value that is
-    /// written as fast as that is not worth more of a request's time.
+    /// Up to 8 attempts. For values that a later answer repeats, and for requests that may be refused in doubt.
     Briefly,
-    /// One attempt: for values where whoever was first has written what this writer would have, or has won.
+    /// One attempt. For values where the first writer has written the same, or has won.
     Never,
 }
 
@@ -26,19 +25,19 @@ impl Retry {
     }
 }
 
-/// What to do with a value, and what to return.
+/// What to do with a value, and the result to return.
 pub(crate) enum Change<T> {
-    /// Write this in its place.
+    /// Replace the value.
     Write(Vec<u8>, T),
-    /// Leave it as it is.
+    /// Keep the value.
     Keep(T),
 }
 
-/// Changes the value under `key`. `decide` gets the bytes as they stand (`None` if never written) and is asked again
-/// after every lost swap, so it must not act on anything else.
+/// Changes the value of `key`. `decide` gets the stored bytes (`None` if never written). It is called again after every
+/// lost swap, so it must have no side effects.
 ///
 /// # Errors
-/// [`SwapError::Lost`] if every attempt that `retry` allows was lost, [`SwapError::Store`] if the store fails. Nothing was
+/// [`SwapError::Lost`] if all attempts of `retry` were lost, [`SwapError::Store`] if the store fails. Nothing is
 /// written in either case.
 pub(crate) fn update<T>(
     store: &impl CounterStore,

@@ -17,6 +17,24 @@ use super::unread::Opaque;
 use super::walker::Walker;
 
 /// Meters one answer.
+///
+/// ```
+/// use gmtech_core::usage::{
+///     Ending, MeterPlan, Output, ResponseFacts, ResponseMeter, Tokens, Usage,
+/// };
+///
+/// let facts = ResponseFacts {
+///     status: 200,
+///     content_type: Some(b"application/json"),
+///     ..ResponseFacts::default()
+/// };
+/// let mut meter = ResponseMeter::new(&facts, MeterPlan::default());
+/// let body = br#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":12}}"#;
+/// for chunk in body.chunks(7) {
+///     assert_eq!(meter.push(chunk), Output::Unchanged);
+/// }
+/// assert_eq!(meter.finish(Ending::Complete).usage, Usage::Exact(Tokens::of(9, 12)));
+/// ```
 #[derive(Debug)]
 pub struct ResponseMeter {
     plan: MeterPlan,

@@ -1,38 +1,38 @@
-//! A bucket that knows what it has lent: units that are held until it is known how many were used.
+//! A bucket with holds: units that are taken until it is known how many were used.
 //!
-//! What it is: the state of one limit. [`Bucket::hold`] takes units, [`Bucket::settle`] replaces them by the actual
-//! ones, as if these alone had been taken when they were held. A unit that is given back must not count as
-//! given back if the bucket would have been full without it: it would then admit the same refill twice.
-//! So the bucket keeps how much it may still give back at most (`lent`), and that is never more than what it lacks. When
-//! time makes it so, every hold's claim shrinks by the same factor: the holds need not be listed.
+//! It is the state of one limit. [`Bucket::hold`] takes units, and [`Bucket::settle`] replaces them by the actual ones,
+//! as if only these had been taken at the hold. A unit must not be given back if the bucket would have been full
+//! without it, since that would admit the same refill twice. So the bucket stores how much all open holds may still
+//! give back (`lent`), which is never more than what it lacks to be full. When the bucket refills below that, the claim
+//! of every hold shrinks by the same factor, so that the holds need not be listed.
 //!
 //! # Laws (held by the properties in `tests.rs`), for holds and settlements in any order
-//! - In any window, what was admitted in it and used is at most `burst + rate × window + debt`, where debt is what was used
-//!   beyond what was held.
-//! - Nothing is dearer than if the actual units had been taken at the settlement.
-//! - Where one hold is open at a time, it is exactly as if the actual units had been taken at the start.
+//! - In any window, the units admitted in it and used are at most `burst + rate × window + debt`, where debt is the
+//!   use beyond what was held.
+//! - A hold never costs more than taking the actual units at the settlement.
+//! - If one hold is open at a time, the result is exactly as if the actual units had been taken at the hold.
 //!
-//! Why the first law holds: let `actual` be the state had every hold taken its actual units only, and `owed` the
-//! bucket's own, less what its open holds are going to give back. Claims never exceed what the bucket lacks, so
-//! `owed` is never before now, and no step moves `actual` further than `owed`: `actual ≤ owed ≤ state`. What is
-//! admitted in this state would have been admitted in `actual`.
+//! Why the first law holds: let `actual` be the state if every hold had taken its actual units only, and `owed` the
+//! bucket's state less what its open holds will give back. Claims never exceed what the bucket lacks, so `owed` is
+//! never before now. No step moves `actual` further than `owed`, so `actual ≤ owed ≤ state`. Whatever is admitted in
+//! this state would be admitted in `actual`.
 //!
-//! Instants must not run backwards; [`crate::limiter`] sees to it.
+//! Instants must not run backwards; [`crate::limiter`] ensures that.
 
 use super::{Exceeded, Limit, Nanos, Tat};
 
 /// The state of one limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// When it is full again.
+    /// The instant at which the bucket is full again.
     pub(crate) tat: Tat,
-    /// What the open holds may still give back.
+    /// How much the open holds may still give back, in nanoseconds.
     pub(crate) lent: Nanos,
-    /// What a claim is worth now.
+    /// The current worth of a claim.
     pub(crate) worth: Worth,
 }
 
-/// Units that are held and must be settled.
+/// Units that are held and must be settled with [`Bucket::settle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "what is held must be settled"]
 pub struct Hold {
@@ -40,10 +40,10 @@ pub struct Hold {
     worth: Worth,
 }
 
-/// A number that only falls: the product of all factors by which claims have shrunk. The worth of a claim is the
-/// quotient of two.
+/// The product of all factors by which claims have shrunk. It only falls. A claim keeps the fraction of it that remains
+/// since the claim was made.
 ///
-/// It is `mantissa × 2^(-32 × scale)`, so that it can fall for as long as a process lives.
+/// It is `mantissa × 2^(-32 × scale)`, so that it can fall as long as a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Worth {
     mantissa: u64,
@@ -51,7 +51,7 @@ pub(crate) struct Worth {
 }
 
 const FULL: u64 = 1 << 63;
-/// The least mantissa: a factor is exact to 2^-31.
+/// The least mantissa, so that a factor is exact to 2^-31.
 const LEAST: u64 = 1 << 31;
 /// Steps of the scale after which an older claim is worth nothing.
 const NOTHING: u64 = 4;
@@ -66,7 +66,7 @@ impl Default for Worth {
 }
 
 impl Worth {
-    /// From its [`parts`](Self::parts); `None` if these are none of a worth's.
+    /// Makes a worth from its [`parts`](Self::parts); `None` if they are not valid.
     pub(crate) fn new(mantissa: u64, scale: u64) -> Option<Self> {
         (LEAST..=FULL)
             .contains(&mantissa)
@@ -78,7 +78,7 @@ impl Worth {
         (self.mantissa, self.scale)
     }
 
-    /// Falls by the factor `part / whole`, rounded down.
+    /// Multiplies by `part / whole`, rounded down.
     pub(super) fn fall(self, part: Nanos, whole: Nanos) -> Self {
         let product = u128::from(self.mantissa).saturating_mul(u128::from(part));
         let mut mantissa = narrow(product.checked_div(u128::from(whole)).unwrap_or(0));
@@ -96,7 +96,7 @@ impl Worth {
         Self { mantissa, scale }
     }
 
-    /// What is left of a claim that was made when the worth was `then`, rounded down.
+    /// The rest of a claim that was made when the worth was `then`, rounded down.
     pub(super) fn left_of(self, claim: Nanos, then: Self) -> Nanos {
         let steps = match self.scale.checked_sub(then.scale) {
             Some(steps) if steps < NOTHING => steps,
@@ -113,20 +113,20 @@ fn narrow(wide: u128) -> u64 {
 }
 
 impl Bucket {
-    /// Takes units for good.
+    /// Takes units for good, without a hold.
     ///
     /// # Errors
-    /// [`Exceeded`], as [`Limit::take`]; nothing is spent then.
+    /// [`Exceeded`], as for [`Limit::take`]; nothing is spent.
     pub fn take(self, limit: &Limit, units: u64, now: Nanos) -> Result<Self, Exceeded> {
         let bucket = self.at(now);
         let tat = limit.take(bucket.tat, units, now)?;
         Ok(Self { tat, ..bucket })
     }
 
-    /// Takes units until it is known how many were used.
+    /// Holds units until it is known how many were used.
     ///
     /// # Errors
-    /// [`Exceeded`], as [`Limit::take`]; nothing is spent then.
+    /// [`Exceeded`], as for [`Limit::take`]; nothing is spent.
     pub fn hold(self, limit: &Limit, units: u64, now: Nanos) -> Result<(Self, Hold), Exceeded> {
         let mut bucket = self.take(limit, units, now)?;
         bucket.lent = bucket.lent.saturating_add(limit.cost(units));
@@ -137,8 +137,7 @@ impl Bucket {
         Ok((bucket, hold))
     }
 
-    /// Replaces what is held by the `actual` units: gives back what was too much, carries as debt what was too
-    /// little.
+    /// Replaces the held units by the `actual` ones. An excess is given back, and a shortfall becomes debt.
     #[must_use]
     pub fn settle(self, limit: &Limit, hold: Hold, actual: u64, now: Nanos) -> Self {
         let mut bucket = self.at(now);
@@ -155,7 +154,7 @@ impl Bucket {
         bucket
     }
 
-    /// Charges units that were used without being held, whatever there is left.
+    /// Charges units that were used without a hold, whatever remains.
     #[must_use]
     pub fn owe(self, limit: &Limit, units: u64, now: Nanos) -> Self {
         let mut bucket = self.at(now);
@@ -164,7 +163,7 @@ impl Bucket {
         bucket
     }
 
-    /// Claims that exceed what the bucket lacks have come to nothing: without them it would have been full.
+    /// Shrinks the claims to what the bucket lacks at `now`. Without the rest it would have been full.
     fn at(mut self, now: Nanos) -> Self {
         let lacks = self.tat.0.saturating_sub(now);
         if lacks < self.lent {
