@@ -177,7 +177,7 @@ pub struct Metering {
     pub default_output: u64,
     /// The weight of a token of each kind.
     pub weights: Weights,
-    /// Whether the upstream is asked for the usage of streams.
+    /// Whether upstreams are asked to report the usage of streams.
     pub include_usage: bool,
     /// Models whose upstreams refuse this option.
     pub include_usage_except: ModelSet,

@@ -75,11 +75,11 @@ vocabulary! {
 /// What a decision does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It goes on to the upstream.
+    /// The request is forwarded to the upstream.
     Admits,
-    /// The gate refuses it.
+    /// The gate refuses the request.
     Refuses,
-    /// Neither: the gate answers it, or it ends before it is decided, or it is no request.
+    /// Neither: the gate answers the request itself, or it ends before a decision, or the event is not a request.
     Neither,
 }
 

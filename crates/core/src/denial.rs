@@ -40,7 +40,7 @@ const LIMIT_SCOPE: &str = "x-ratelimit-scope";
 
 const KEYS_PAGE: &str = "https://app.gmtech.com/users/api-keys/";
 
-/// An answer that the gate gives by itself.
+/// An answer of the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// HTTP status.

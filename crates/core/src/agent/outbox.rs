@@ -268,8 +268,8 @@ impl Outbox {
         }
     }
 
-    /// Makes room for `size` more bytes, and returns whether there is room. It drops refusals, then events of services
-    /// that are no longer configured, then nothing more.
+    /// Makes room for `size` more bytes, and returns whether there is room. It drops refusals first, and then events of
+    /// services that are no longer configured.
     fn make_room(&mut self, size: usize, memory: usize, services: &Services) -> bool {
         while self.held.saturating_add(size) > memory {
             let orphan = |lane: &Lane| services.of(&lane.cluster).is_none();
