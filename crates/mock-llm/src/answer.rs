@@ -1,4 +1,4 @@
-//! From a verdict to an HTTP response: status, headers, and a body that plays its script.
+//! Turns a verdict into an HTTP response: status, headers, and a body that plays its script.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -14,7 +14,7 @@ use crate::script::{Mark, Piece, lay_out};
 use crate::sse::{pad_first, write_event};
 use crate::verdict::Verdict;
 
-/// In a response's extensions: the connection is to be closed instead of sending it.
+/// A response with this extension is not sent: the server closes the connection instead.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DropConnection;
 
@@ -67,14 +67,14 @@ impl Answering<'_> {
                 if let Some(bytes) = d.long_line_bytes {
                     pad_first(&mut events, bytes);
                 }
-                // A stream's output counts as it goes out, so that a cut one has cost what it delivered.
+                // A stream's output is counted as it is sent, so that a cut stream costs what it delivered.
                 counted.completion = 0;
                 let pieces = events.iter().map(|event| write_event(event, d)).collect();
                 ("text/event-stream; charset=utf-8", true, pieces)
             }
         };
         lock(&self.guard.entry().progress).counted = counted;
-        // A status that fails some attempts was for those.
+        // With `fail_times`, the status belongs to the attempts that fail.
         let usual = if accepted { 202 } else { 200 };
         let status = d.status.filter(|status| *status < 300).unwrap_or(usual);
         self.send(status, kind, pieces, streams)
@@ -141,7 +141,7 @@ impl Answering<'_> {
         response
     }
 
-    /// What every answer carries, and OpenAI's own limits, which a gateway should not let through.
+    /// Sets the headers of every answer, and OpenAI's rate limit headers, which a gateway should not pass on.
     fn common_headers(&self, headers: &mut HeaderMap, status: u16) {
         lock(&self.guard.entry().progress).status = Some(status);
         let sent = self.guard.entry().headers().get("x-request-id").cloned();
@@ -177,14 +177,14 @@ impl Answering<'_> {
     }
 }
 
-/// Sets a header whose value was checked before: one that cannot be is left out.
+/// Sets a header. The value was checked before; an invalid one is left out.
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
 }
 
-/// How an answered request is noted.
+/// How the capture records an answered request.
 fn ending(failed: bool) -> Outcome {
     if failed {
         Outcome::Failed

@@ -1,7 +1,7 @@
-//! What the mock received, kept for tests to read back: the newest requests, in bounded memory.
+//! The requests that the mock received, for tests to read back: the newest ones, in bounded memory.
 //!
-//! A request costs a moved header map, a copy of a small body and a few short locks; rendering, hashing and
-//! base64 wait until somebody asks. Answers still under way are listed too, as `"outcome": "open"`.
+//! Capturing a request moves a header map, copies a small body and takes a few short locks. Rendering, hashing and
+//! base64 are done when the capture is read. Answers still under way are listed too, as `"outcome": "open"`.
 
 mod entry;
 mod totals;
@@ -18,19 +18,19 @@ use totals::Totals;
 
 /// The most requests kept.
 pub const MAX_REQUESTS: usize = 10_000;
-/// The longest body kept whole, in bytes; of a longer one only length and SHA-256.
+/// The longest body kept whole, in bytes. A longer body is kept as its length and SHA-256.
 pub const MAX_BODY: usize = 64 << 10;
-/// Headers and bodies kept together, in bytes; beyond it the oldest requests go.
+/// The most bytes of headers and bodies kept. Beyond it the oldest requests are removed.
 pub const MAX_BYTES: usize = 64 << 20;
-/// The most key ids with sums of their own; later ones share `(others)`.
+/// The most key ids with sums of their own. Later key ids share `(others)`.
 pub const MAX_KEYS: usize = 200_000;
 
-/// Locks, also after a panic elsewhere: counters stay readable.
+/// Locks. A poisoned lock is taken all the same, so that counters stay readable after a panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Which requests are asked for; a field that is absent asks for nothing.
+/// Which requests to list. An absent field matches every request.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
@@ -38,7 +38,7 @@ pub(crate) struct Filter {
     tag: Option<String>,
 }
 
-/// The newest entries, each with the bytes that it was counted with.
+/// The newest entries, each with the bytes that it adds to the total.
 #[derive(Debug, Default)]
 struct Kept {
     entries: VecDeque<(Arc<Entry>, usize)>,
@@ -88,7 +88,7 @@ impl Capture {
         let Some((first, _)) = kept.entries.front() else {
             return;
         };
-        // Numbers are consecutive, so the number says the place; none is there once the entry was let go.
+        // Numbers are consecutive, so the place follows from the number. A removed entry has none.
         let place = entry
             .seq
             .checked_sub(first.seq)
@@ -100,7 +100,7 @@ impl Capture {
         }
     }
 
-    /// Ends a request, once: its usage joins the sums.
+    /// Ends a request and adds its usage to the sums. Only the first end counts.
     pub(crate) fn end(&self, entry: &Entry, outcome: Outcome) {
         if let Some(counted) = entry.end(outcome) {
             let key = entry
@@ -110,7 +110,7 @@ impl Capture {
         }
     }
 
-    /// Whether this attempt is one of the first `times` of `what`: after them one passes, then it starts over.
+    /// Whether this attempt at `what` fails: the first `times` attempts do, the next passes, then the count starts over.
     pub(crate) fn fails(&self, what: &str, times: u64) -> bool {
         let mut attempts = lock(&self.attempts);
         let seen = attempts.entry(what.to_owned()).or_default();
@@ -123,7 +123,7 @@ impl Capture {
         fails
     }
 
-    /// The requests that `filter` asks for, oldest first.
+    /// The requests that match `filter`, oldest first.
     pub(crate) fn list(&self, filter: &Filter) -> Vec<Value> {
         let entries: Vec<Arc<Entry>> = lock(&self.kept)
             .entries

@@ -1,18 +1,18 @@
-//! The token rule: deterministic, easy to do in one's head, and the same for every endpoint.
+//! The token rule: deterministic, easy to compute by hand, and the same for every endpoint.
 //!
 //! - prompt tokens = ceil(bytes of all text / 4) + 4 for each message
-//! - output tokens = words of the answer (one word, one delta event), times `n`
+//! - output tokens = words of the answer times `n`; a stream has one delta event for each word
 //! - reasoning tokens are output tokens that no event shows; cached tokens are part of
 //!   the prompt, but at Anthropic come on top of it
 //!
-//! It is no tokenizer: what matters is that a test can say in advance what a request costs.
+//! It is no tokenizer: a test must be able to compute in advance what a request costs.
 
 use serde_json::Value;
 
 /// Prompt tokens that each message costs on top of its text.
 pub const TOKENS_PER_MESSAGE: u64 = 4;
 
-/// What a prompt holds.
+/// The size of a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
     /// Bytes of UTF-8 text in all of its messages or inputs.
@@ -22,7 +22,7 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// The prompt's tokens by the rule.
+    /// The prompt's tokens.
     #[must_use]
     pub fn tokens(self) -> u64 {
         self.bytes.div_ceil(4) + TOKENS_PER_MESSAGE * self.messages
@@ -43,15 +43,15 @@ impl Prompt {
 /// Token counts of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// Prompt tokens, all that a cache served or took included.
+    /// Prompt tokens, including those read from and written to a cache.
     pub prompt: u64,
     /// Output tokens, reasoning included.
     pub completion: u64,
-    /// Those of the prompt that a cache served.
+    /// Prompt tokens read from a cache.
     pub cached: u64,
-    /// Those of the prompt that were written to a cache.
+    /// Prompt tokens written to a cache.
     pub cache_creation: u64,
-    /// Those of the output that were reasoning.
+    /// Output tokens used for reasoning.
     pub reasoning: u64,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn text_of(value: &Value) -> String {
     all
 }
 
-/// An answer: its text, and where each word ends in it.
+/// An answer: its text, and the offset at which each word ends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Words {
     text: String,
@@ -99,8 +99,8 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// The prompt's last text, echoed; exactly `wanted` words where that is given (going round), and no more
-    /// than `cap`. The second value is whether the cap cut it.
+    /// Echoes the prompt's last text. With `wanted` it has exactly so many words, repeating the text; it has no more
+    /// than `cap` words. The second value says whether the cap cut it.
     pub(crate) fn answer(echo: &str, wanted: Option<u64>, cap: Option<u64>) -> (Self, bool) {
         let echo = if echo.trim().is_empty() {
             "Hello from the mock."
@@ -124,17 +124,17 @@ impl Words {
         (words, count < natural)
     }
 
-    /// How many.
+    /// The number of words.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// All of them, parted by one space.
+    /// All words, separated by one space.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// What each event delivers: a word, with the space in front of it.
+    /// The text of each event: a word, with the space in front of it.
     pub(crate) fn deltas(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_echoes_goes_round_and_is_capped() {
+    fn the_answer_echoes_repeats_and_is_capped() {
         for (echo, wanted, cap, words, cut) in [
             ("say  this", None, None, "say this", false),
             ("", None, None, "Hello from the mock.", false),

@@ -1,9 +1,9 @@
-//! Misbehaviour on request: the little language of the `x-mock` header.
+//! Directives: the language of the `x-mock` header, in which a test asks the mock to misbehave.
 //!
-//! A text is a list of `name` or `name=value`, parted by `;`. It can come from three places, later ones
-//! overriding earlier ones directive by directive: the server's default, the `x-mock` header, and what
-//! follows a `#` in the model's name (for a client that cannot set headers). A name this module does not
-//! know, or a value out of range, is an error that names it: a test never passes because of a typing mistake.
+//! A text is a list of `name` or `name=value`, separated by `;`. It can come from three places. Later places
+//! override earlier ones directive by directive: the server's default, the `x-mock` header, and the text that
+//! follows a `#` in the model's name (for a client that cannot set headers). An unknown name or a value out of
+//! range is an error that names it, so that no test passes because of a typing mistake.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl LineEnd {
     }
 }
 
-/// Whether the answer is one JSON document or an event stream, whatever the request asked.
+/// The form of the answer, whatever the request's `stream` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerAs {
     /// One document.
@@ -47,14 +47,14 @@ pub enum AnswerAs {
     Sse,
 }
 
-/// What a request asks the mock to do. The README's table has a row for each.
+/// The directives of one request. The README's table has a row for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(
     missing_docs,
-    reason = "each field is the directive of its name, and the README has a row for each"
+    reason = "each field is the directive of the same name, and the README has a row for each"
 )]
 pub struct Directives {
-    // What is answered.
+    // The answer.
     pub output_tokens: Option<u64>,
     pub status: Option<u16>,
     pub fail_times: Option<u64>,
@@ -66,7 +66,7 @@ pub struct Directives {
     pub refuse_stream_options: bool,
     pub tag: Option<String>,
     pub polls: u64,
-    // What usage says.
+    // The usage that the answer states.
     pub no_usage: bool,
     pub usage_prompt: Option<u64>,
     pub usage_completion: Option<u64>,
@@ -75,17 +75,17 @@ pub struct Directives {
     pub reasoning_tokens: u64,
     pub continuous_usage: bool,
     pub usage_in_last_chunk: bool,
-    // When.
+    // Delays.
     pub delay: Duration,
     pub first_event: Duration,
     pub event_delay: Duration,
-    // What ends early.
+    // Answers that break off or fail.
     pub drop: bool,
     pub cut_after_events: Option<u64>,
     pub cut_after_bytes: Option<u64>,
     pub error_event_after: Option<u64>,
     pub no_done: bool,
-    // How it is written.
+    // How the body is written.
     pub gzip: bool,
     pub chunk_bytes: Option<u64>,
     pub split_at: Option<u64>,
@@ -99,20 +99,20 @@ pub struct Directives {
     pub extra_empty_choices: bool,
 }
 
-/// Why a text is no list of directives.
+/// An error in a list of directives.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadDirective {
     /// No directive has that name.
     #[error("x-mock: unknown directive '{0}'")]
     Unknown(String),
-    /// The directive exists, its value does not fit.
+    /// The directive does not accept the value.
     #[error("x-mock: {name} is {want}, not '{got}'")]
     Value {
-        /// The directive.
+        /// The directive's name.
         name: String,
-        /// What it takes.
+        /// The values that it accepts.
         want: String,
-        /// What it was given.
+        /// The value that was given.
         got: String,
     },
 }
@@ -128,7 +128,7 @@ impl BadDirective {
 }
 
 impl Directives {
-    /// Reads `text` over what is already set.
+    /// Applies the directives in `text`, overriding those that are already set.
     ///
     /// # Errors
     /// [`BadDirective`] names the first directive that is unknown or has a value out of range.
@@ -270,7 +270,7 @@ fn target(name: &str, value: Option<&str>) -> Result<String, BadDirective> {
     }
 }
 
-/// Parts a model's name from the directives after its `#`.
+/// Splits a model's name from the directives after its `#`.
 #[must_use]
 pub fn split_model(model: &str) -> (&str, &str) {
     model.split_once('#').unwrap_or((model, ""))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::family::Family;
 
-/// An answer that is an error.
+/// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub status: u16,
@@ -26,7 +26,7 @@ impl Failure {
         }
     }
 
-    /// 400: the request is wrong, at `param` where that is known.
+    /// 400: the request is invalid; `param` names the field, if it is known.
     pub(crate) fn invalid(message: &str, param: Option<&str>) -> Self {
         Self {
             param: param.map(str::to_owned),
@@ -34,13 +34,13 @@ impl Failure {
         }
     }
 
-    /// 404: no such path.
+    /// 404: unknown path.
     pub(crate) fn unknown_url(method: &Method, path: &str) -> Self {
         let message = format!("Invalid URL ({method} {path})");
         Self::new(404, "invalid_request_error", Some("unknown_url"), message)
     }
 
-    /// 405: not with that method.
+    /// 405: the path does not accept the method.
     pub(crate) fn method(method: &Method, path: &str) -> Self {
         let message = format!("Not allowed to {method} on {path}.");
         Self::new(
@@ -51,13 +51,13 @@ impl Failure {
         )
     }
 
-    /// 404: nothing of that id is kept.
+    /// 404: no stored object has that id.
     pub(crate) fn unknown_object(id: &str) -> Self {
         let message = format!("No object found with id '{id}'.");
         Self::new(404, "invalid_request_error", None, message)
     }
 
-    /// 404: no such model.
+    /// 404: unknown model.
     pub(crate) fn unknown_model(id: &str) -> Self {
         let message = format!("The model '{id}' does not exist or you do not have access to it.");
         Self {
@@ -71,7 +71,7 @@ impl Failure {
         }
     }
 
-    /// 422: what a strict validator says to a field that it does not know.
+    /// 422: a strict validator's answer to an unknown field.
     pub(crate) fn extra_field(field: &str) -> Self {
         let message = format!("Extra inputs are not permitted: '{field}'");
         Self {
@@ -80,7 +80,7 @@ impl Failure {
         }
     }
 
-    /// What a provider says with `status`.
+    /// A provider's usual error for `status`.
     pub(crate) fn server(status: u16) -> Self {
         let (kind, code, message) = match status {
             401 => (
@@ -111,7 +111,7 @@ impl Failure {
             400..=499 => (
                 "invalid_request_error",
                 None,
-                "The mock refuses the request, as it was asked to.",
+                "The mock refuses the request, as its directives say.",
             ),
             503 => (
                 "server_error",
@@ -127,7 +127,7 @@ impl Failure {
         Self::new(status, kind, code, message.to_owned())
     }
 
-    /// The body in an API's shape.
+    /// The body in the shape of an API.
     pub(crate) fn body(&self, family: Family) -> Value {
         match family {
             Family::OpenAi => json!({"error": {

@@ -1,6 +1,6 @@
-//! The providers whose shapes the mock speaks.
+//! The families of APIs that the mock implements.
 
-/// Whose shapes an endpoint has.
+/// The provider whose request and answer shapes an endpoint uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     OpenAi,

@@ -1,4 +1,4 @@
-//! Request bodies as one JSON value, whether they came as JSON or as a multipart form.
+//! Reads a request body, JSON or a multipart form, into one JSON value.
 
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
@@ -8,10 +8,10 @@ use crate::error::Failure;
 use crate::wire::Endpoint;
 use crate::wire::kept::Call;
 
-/// The fields of a body; none where the endpoint takes no body.
+/// The fields of a body; empty if the endpoint takes no body.
 ///
 /// # Errors
-/// 400 where the body is not what its endpoint takes.
+/// 400 if the endpoint does not accept the body.
 pub(crate) async fn fields(
     headers: &HeaderMap,
     endpoint: &Endpoint,
@@ -37,7 +37,7 @@ fn json(body: &[u8]) -> Result<Value, Failure> {
     }
 }
 
-/// Text fields as texts, `stream` as the boolean it stands for, and for the file its text and `file_bytes`.
+/// Text fields become strings and `stream` a boolean. The file becomes its text and its length, `file_bytes`.
 async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<Value, Failure> {
     let broken = || Failure::invalid("Could not parse multipart form", None);
     let kind = headers

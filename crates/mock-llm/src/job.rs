@@ -1,14 +1,14 @@
-//! One accepted request on its way to an answer: what was asked, and what it is going to cost.
+//! An accepted request before it is answered: what it asks, its answer's words, and its token counts.
 
 use serde_json::Value;
 
 use crate::count::{Prompt, Tokens, Words};
 use crate::directive::{AnswerAs, Directives};
 
-/// The moment every answer claims to be made at: fixed, so that answers are the same in every run.
+/// The creation time in every answer: fixed, so that answers are the same in every run.
 pub(crate) const CREATED: u64 = 1_767_225_600;
 
-/// What a request asks, whichever API it speaks.
+/// What a request asks, independent of its API.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ask {
     pub model: String,
@@ -17,28 +17,28 @@ pub(crate) struct Ask {
     pub include_usage: bool,
     /// vLLM's `stream_options.continuous_usage_stats`.
     pub continuous_usage: bool,
-    /// How many answers (`n`, `candidateCount`).
+    /// The number of answers (`n`, `candidateCount`).
     pub choices: u64,
     pub prompt: Prompt,
     /// The text that the answer echoes.
     pub echo: String,
     /// The smallest of the caps that the request sets, in tokens.
     pub cap: Option<u64>,
-    /// The request's body, for what only one endpoint knows.
+    /// The request's body, for fields that only one endpoint has.
     pub body: Value,
 }
 
-/// An [`Ask`] with its answer's words and counts.
+/// An [`Ask`] with the words of its answer and the token counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub ask: Ask,
     pub seq: u64,
     pub words: Words,
-    /// The caps cut the answer short.
+    /// Whether a cap cut the answer short.
     pub capped: bool,
-    /// What the request truly costs.
+    /// The true token counts.
     pub counted: Tokens,
-    /// What the answer says that it costs; none where usage is withheld.
+    /// The token counts that the answer states; `None` if it states no usage.
     pub reported: Option<Tokens>,
     pub directives: Directives,
 }
@@ -68,7 +68,7 @@ impl Job {
         job
     }
 
-    /// Replaces the counts, where an endpoint does not count words.
+    /// Replaces the counts, for an endpoint that does not count words.
     pub(crate) fn set_counts(&mut self, counted: Tokens) {
         self.counted = counted;
         self.reported = (!self.directives.no_usage).then_some(Tokens {
@@ -90,7 +90,7 @@ impl Job {
         }
     }
 
-    /// An id as the providers make them: a prefix and a number that is unique in this process.
+    /// An id in the providers' form: a prefix and a number that is unique in this process.
     pub(crate) fn id(&self, prefix: &str) -> String {
         format!("{prefix}mock{:020}", self.seq)
     }
@@ -100,7 +100,7 @@ impl Job {
         self.words.text()
     }
 
-    /// The reported counts once `sent` output tokens are out.
+    /// The counts to state after `sent` output tokens.
     pub(crate) fn reported_after(&self, sent: u64) -> Option<Tokens> {
         self.reported.map(|all| Tokens {
             completion: sent.min(all.completion),
@@ -118,7 +118,7 @@ impl Job {
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub name: Option<&'static str>,
-    /// None is `[DONE]`.
+    /// The JSON; `None` is `[DONE]`.
     pub data: Option<Value>,
     /// Output tokens that the event delivers.
     pub tokens: u64,
@@ -127,7 +127,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// A nameless event of JSON.
+    /// An event of JSON without a name.
     pub(crate) fn data(data: Value) -> Self {
         Self {
             name: None,
@@ -137,7 +137,7 @@ impl Event {
         }
     }
 
-    /// A named event of JSON.
+    /// An event of JSON with a name.
     pub(crate) fn named(name: &'static str, data: Value) -> Self {
         Self {
             name: Some(name),
@@ -145,7 +145,7 @@ impl Event {
         }
     }
 
-    /// OpenAI's last event.
+    /// OpenAI's last event, `[DONE]`.
     pub(crate) fn done() -> Self {
         Self {
             name: None,
@@ -169,11 +169,11 @@ impl Event {
 /// An answer before it is written.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// One JSON document; whether it states usage.
+    /// One JSON document, and whether it states usage.
     Json(Value, bool),
     /// Plain text.
     Text(String),
-    /// 202, and nothing yet.
+    /// 202 without a document: the work is not finished.
     Accepted,
     /// An event stream.
     Events(Vec<Event>),

@@ -1,13 +1,13 @@
-//! An OpenAI-shaped upstream, for the local stack and the end-to-end tests: every endpoint that the gate
-//! meters, in its exact wire shape, with token counts that a test can say in advance, and misbehaviour on
-//! request (the `x-mock` header, see [`directive`]).
+//! An OpenAI-shaped upstream, for the local stack and the end-to-end tests. It has every endpoint that the gate
+//! meters, in its exact wire shape. A test can compute the token counts in advance, and can ask for errors,
+//! delays and broken answers (the `x-mock` header, see [`directive`]).
 //!
-//! **It is no model and no tokenizer**, and needs neither clock nor randomness: the same requests get the same
-//! answers. What it received can be read back at `/__mock/requests`, and what that truly cost at `/__mock/usage`.
+//! **It is no model and no tokenizer.** It uses neither clock nor randomness: the same requests get the same
+//! answers. Tests read the received requests at `/__mock/requests` and their true usage at `/__mock/usage`.
 //!
 //! # Failure policy
-//! A request that the mock does not understand, a misspelt directive above all, is refused with an error that
-//! names the cause; it is never answered as if it had asked for less.
+//! A request that the mock does not understand, such as one with a misspelt directive, is refused with an error
+//! that names the cause. The mock ignores no directive.
 
 #![allow(
     clippy::indexing_slicing,
@@ -47,7 +47,7 @@ use capture::Filter;
 use directive::Directives;
 use mock::Mock;
 
-/// The models that are listed unless others are given.
+/// The models that are listed by default.
 pub const DEFAULT_MODELS: [&str; 9] = [
     "gpt-4o",
     "gpt-4o-mini",
@@ -60,16 +60,16 @@ pub const DEFAULT_MODELS: [&str; 9] = [
     "gemini-2.5-flash",
 ];
 
-/// How a mock is set up.
+/// The configuration of a mock.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What `GET /v1/models` lists. Other models are answered too.
+    /// The models that `GET /v1/models` lists. Requests for other models are answered too.
     pub models: Vec<String>,
     /// Sent back in `x-mock-name`, to tell upstreams apart. Visible ASCII.
     pub name: Option<String>,
-    /// The provider's key: every request must carry it as `authorization: Bearer KEY`, or gets a 401.
+    /// The provider's key. A request without `authorization: Bearer KEY` gets a 401.
     pub require_key: Option<String>,
-    /// Directives for every request; its own override them.
+    /// Directives for every request. The request's own directives override them.
     pub directives: Directives,
 }
 

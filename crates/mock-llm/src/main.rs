@@ -16,10 +16,10 @@ struct Args {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
-    /// The port to listen on; 0 takes a free one. The first line on stdout says which
+    /// The port to listen on; 0 takes a free one. The first line on stdout names it
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The models to list, parted by commas
+    /// The models to list, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = DEFAULT_MODELS.map(str::to_owned))]
     models: Vec<String>,
     /// A name to send back in x-mock-name

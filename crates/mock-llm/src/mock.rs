@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::Config;
 use crate::capture::Capture;
 use crate::shelf::Shelf;
 
-/// The mock: how it is set up, what it received, what it keeps.
+/// The mock: its configuration, its capture and its stored objects.
 #[derive(Debug)]
 pub(crate) struct Mock {
     pub config: Config,

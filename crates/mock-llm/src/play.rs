@@ -1,4 +1,4 @@
-//! Sends a script as a response body, and notes in the capture how far it came.
+//! Sends a script as a response body, and records in the capture how much was sent.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,8 +12,8 @@ use tokio::time::Sleep;
 use crate::capture::{Capture, Entry, Outcome, lock};
 use crate::script::{Script, Step};
 
-/// Ends a request's capture exactly once, whatever happens to its connection: dropped without a word, the
-/// client is gone.
+/// Ends a request's capture exactly once, whatever happens to its connection. If it is dropped without an outcome,
+/// the client has disconnected.
 #[derive(Debug)]
 pub(crate) struct Guard {
     capture: Arc<Capture>,
@@ -34,7 +34,7 @@ impl Guard {
         &self.entry
     }
 
-    /// What to note when the guard goes.
+    /// The outcome to record when the guard is dropped.
     pub(crate) fn will_be(&mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
@@ -46,7 +46,7 @@ impl Drop for Guard {
     }
 }
 
-/// The connection is to break here, because the request asked for it.
+/// The error that breaks the connection, because a directive says so.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("cut, as asked")]
 pub(crate) struct CutAsAsked;
@@ -58,7 +58,7 @@ pub(crate) struct Player {
     left: Option<u64>,
     sleep: Option<Pin<Box<Sleep>>>,
     guard: Guard,
-    /// What a script that is played to its end counts as.
+    /// The outcome of a script that is played to its end.
     ending: Outcome,
 }
 
@@ -75,7 +75,7 @@ impl Player {
         player
     }
 
-    /// A flush is only worth its turn when something follows.
+    /// A flush is only needed when more follows.
     fn note_end(&mut self) {
         if self.steps.iter().all(|step| *step == Step::Flush) {
             self.steps.clear();

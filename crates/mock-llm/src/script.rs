@@ -1,4 +1,4 @@
-//! From an answer and its directives to the exact frames and pauses of its body. Pure: nothing is sent here.
+//! Lays out the exact frames and pauses of a body, from an answer and its directives. Pure: nothing is sent here.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -11,7 +11,7 @@ use flate2::{Compression, write::GzEncoder};
 use crate::count::Tokens;
 use crate::directive::Directives;
 
-/// What the client has once some bytes are with it.
+/// The events, tokens and usage that the client has once it has some bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub events: u64,
@@ -30,9 +30,9 @@ impl Mark {
 /// One step of sending a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// One frame: with HTTP/1.1 one chunk.
+    /// One frame; over HTTP/1.1 one chunk.
     Send(Bytes, Mark),
-    /// Lets the connection write what it has, so that frames do not share a packet by chance.
+    /// Lets the connection write its buffer, so that frames do not share a packet by chance.
     Flush,
     /// Waits.
     Sleep(Duration),
@@ -42,18 +42,18 @@ pub(crate) enum Step {
     Cut,
 }
 
-/// Bytes with what they deliver.
+/// Bytes, and the mark that their last byte completes.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
     pub bytes: Vec<u8>,
     pub mark: Mark,
 }
 
-/// A body to be played.
+/// A body as a list of steps.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Script {
     pub steps: VecDeque<Step>,
-    /// The whole body's length where it is announced.
+    /// The whole body's length, if it is announced.
     pub length: Option<u64>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn lay_out(mut pieces: Vec<Piece>, streams: bool, d: &Directives) -> 
     writer.flush();
     let mut steps = writer.steps;
     if streams && d.cut_after_events.is_some() {
-        // What comes before the cut, if only the head, must be on the wire first.
+        // Everything before the cut, even if it is only the head, must be on the wire first.
         steps.extend([Step::Flush, Step::Cut]);
     }
     if let Some(at) = d.split_at {
@@ -113,7 +113,7 @@ pub(crate) fn lay_out(mut pieces: Vec<Piece>, streams: bool, d: &Directives) -> 
     }
 }
 
-/// Gzip as servers do it for streams: what an event holds can be inflated once the event is there.
+/// Compresses as servers do for streams: each event can be inflated as soon as it has arrived.
 fn compress(pieces: &mut [Piece]) {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let last = pieces.len().saturating_sub(1);
@@ -129,7 +129,7 @@ fn compress(pieces: &mut [Piece]) {
     }
 }
 
-/// Regroups pieces into frames: a piece a frame, or frames of `chunk` bytes that take no notice of events.
+/// Regroups pieces into frames: one piece in each, or frames of `chunk` bytes that ignore the borders of events.
 #[derive(Default)]
 struct Writer {
     steps: VecDeque<Step>,
@@ -147,7 +147,7 @@ impl Writer {
                 self.flush();
             }
             Some(chunk) => {
-                // What a piece delivers is there with its last byte: the mark goes to the frame that has it.
+                // A piece is complete with its last byte, so its mark belongs to the frame that has that byte.
                 while self.held.len() > chunk {
                     let frame = self.held.split_to(chunk).freeze();
                     let mark = std::mem::take(&mut self.mark);
@@ -180,7 +180,7 @@ impl Writer {
     }
 }
 
-/// Splits the frame that holds offset `at`; with `cut` everything after it is replaced by a broken connection.
+/// Splits the frame that contains offset `at`. With `cut`, a broken connection replaces everything after it.
 fn split(steps: &mut VecDeque<Step>, at: u64, cut: bool) {
     let mut before = 0;
     let mut found = None;

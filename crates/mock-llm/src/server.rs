@@ -20,7 +20,7 @@ use crate::play::CutAsAsked;
 /// Serves `app` on `listener` until dropped, which closes every connection.
 ///
 /// # Errors
-/// Where the listener itself fails; a failing connection ends alone.
+/// If the listener itself fails. A connection that fails affects no other.
 pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
     let mut connections = JoinSet::new();
     loop {
@@ -30,7 +30,7 @@ pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
                     Ok((stream, _)) => {
                         connections.spawn(connection(stream, app.clone()));
                     }
-                    // The client was gone before it was accepted.
+                    // The client disconnected before it was accepted.
                     Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(e) => return Err(e),
                 }
@@ -41,10 +41,10 @@ pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
 }
 
 async fn connection(stream: TcpStream, app: Router) {
-    // One-byte chunks are to be packets of their own. A socket that refuses is slower, not wrong.
+    // Each one-byte chunk must be a packet of its own. A socket without the option is slower, not wrong.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| call(app.clone(), request));
-    // An error here is a connection that broke, on either side's wish.
+    // An error here is a broken connection, whichever side broke it.
     let _ = Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service)
         .await;

@@ -1,6 +1,6 @@
-//! What the mock keeps between requests: stored answers, work that finishes later, files and batches.
+//! The objects that the mock keeps between requests: stored answers, unfinished work, files and batches.
 //!
-//! Bounded: beyond [`MAX_KEPT`] the oldest go.
+//! Bounded: beyond [`MAX_KEPT`] the oldest are removed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -15,13 +15,13 @@ pub(crate) const MAX_KEPT: usize = 10_000;
 /// One object.
 #[derive(Clone, Debug)]
 pub(crate) enum Kept {
-    /// A document; the first `polls` who ask are shown what it is meanwhile.
+    /// A document that is not finished. The first `polls` reads return its interim form.
     Document {
         finished: Value,
         meanwhile: Option<Value>,
         polls: u64,
     },
-    /// A file's text, and what is said of it.
+    /// A file's text, and the document that describes it.
     File { about: Value, text: String },
 }
 
@@ -36,7 +36,7 @@ impl Kept {
     }
 }
 
-/// All of them, by id.
+/// All objects, by id.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     kept: Mutex<(HashMap<String, Kept>, VecDeque<String>)>,
@@ -58,17 +58,17 @@ impl Shelf {
         }
     }
 
-    /// The object of that id.
+    /// The object with that id.
     pub(crate) fn get(&self, id: &str) -> Option<Kept> {
         lock(&self.kept).0.get(id).cloned()
     }
 
-    /// Takes it away.
+    /// Removes it.
     pub(crate) fn remove(&self, id: &str) -> Option<Kept> {
         lock(&self.kept).0.remove(id)
     }
 
-    /// The document of that id as it is now; asking moves it on. The second says whether it is finished.
+    /// The current document with that id, and whether it is finished. Each call counts as a poll.
     pub(crate) fn ask(&self, id: &str) -> Option<(Value, bool)> {
         match lock(&self.kept).0.get_mut(id)? {
             Kept::Document {

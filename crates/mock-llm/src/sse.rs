@@ -1,4 +1,4 @@
-//! Events as the lines of an event stream, in every way that the standard allows.
+//! Writes events as the lines of an event stream, in every form that the standard allows.
 
 use serde_json::Value;
 

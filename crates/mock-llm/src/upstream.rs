@@ -1,4 +1,4 @@
-//! The walk of one request through the mock: captured, let in, asked to misbehave, answered.
+//! Handles one request: captures it, checks its key, reads its directives, answers it.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::play::Guard;
 use crate::verdict::Verdict;
 use crate::wire::{Endpoint, kept};
 
-/// The longest request body that is read, in bytes.
+/// The longest request body that is accepted, in bytes.
 const MAX_REQUEST: usize = 256 << 20;
 
-/// Answers any path that is not the mock's own.
+/// Answers every path outside `/__mock/` and `/healthz`.
 pub(crate) async fn answer(
     State(mock): State<Arc<Mock>>,
     request: Request<Body>,
@@ -40,8 +40,8 @@ pub(crate) async fn answer(
         entry: &entry,
         directives: Directives::default(),
     };
-    // Read to its end whatever comes of it, so that a client never fails on writing instead of reading the
-    // answer. The guard notes a client that goes away while sending.
+    // The body is read to its end in any case, so that a client never fails while writing instead of reading the
+    // answer. The guard records a client that disconnects while sending.
     let verdict = match Limited::new(body, MAX_REQUEST).collect().await {
         Err(e) if e.is::<LengthLimitError>() => Verdict::Failure(Failure::server(413)),
         Err(_) => Verdict::Failure(Failure::invalid("The request's body broke off.", None)),
@@ -65,7 +65,7 @@ pub(crate) async fn answer(
     .respond(verdict)
 }
 
-/// One request on its walk.
+/// One request while it is handled.
 struct Call<'a> {
     mock: &'a Mock,
     entry: &'a crate::capture::Entry,
@@ -73,7 +73,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Decides what the request gets. Err and Ok are the same here: `?` ends the walk early.
+    /// Decides how to answer. `Err` and `Ok` mean the same here: `?` returns early.
     async fn judge(
         &mut self,
         endpoint: &Endpoint,
@@ -120,7 +120,7 @@ impl Call<'_> {
         Ok(Verdict::Reply(Box::new(job), reply))
     }
 
-    /// The provider's key, if the server demands one.
+    /// Checks the provider's key, if the server requires one.
     fn authorize(&self) -> Result<(), Failure> {
         let Some(key) = &self.mock.config.require_key else {
             return Ok(());
@@ -137,8 +137,8 @@ impl Call<'_> {
         }
     }
 
-    /// Collects the directives from their three places. The body's own fault, if it has one, comes back for
-    /// later: a request that asks for a status gets it whatever its body is.
+    /// Collects the directives from their three places. An error in the body is returned for
+    /// later: a request with the directive `status` gets that status whatever its body is.
     async fn read_directives(
         &mut self,
         endpoint: &Endpoint,
@@ -146,7 +146,7 @@ impl Call<'_> {
     ) -> Result<(Result<Value, Failure>, Option<String>), Verdict> {
         let mut directives = self.mock.config.directives.clone();
         for value in self.entry.headers().get_all("x-mock") {
-            // A byte a character: what is not ASCII becomes part of a name that no directive has.
+            // One character for each byte: bytes outside ASCII end up in an unknown name, which is an error.
             directives.apply(&latin1(value.as_bytes()))?;
         }
         let fields = form::fields(self.entry.headers(), endpoint, body).await;
@@ -169,7 +169,7 @@ impl Call<'_> {
         Ok((fields, model))
     }
 
-    /// A status or a redirect that was asked for, if this attempt is to have it.
+    /// The status or redirect of the directives, if it applies to this attempt.
     fn misbehave(&self, path: &str) -> Option<Verdict> {
         let d = &self.directives;
         if let Some(times) = d.fail_times {
@@ -178,7 +178,7 @@ impl Call<'_> {
                 return None;
             }
         }
-        // At its own target a redirect has arrived: the request still asks for it, since headers travel along.
+        // Clients send the same headers to the target, so a request that is already there is not redirected again.
         let elsewhere = |to: &&String| to.parse::<Uri>().is_ok_and(|to| to.path() != path);
         if let Some(to) = d.redirect.as_ref().filter(elsewhere) {
             let status = d

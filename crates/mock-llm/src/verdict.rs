@@ -1,10 +1,10 @@
-//! What comes of a request, before it is a response.
+//! The decision on a request, before it becomes a response.
 
 use crate::directive::BadDirective;
 use crate::error::Failure;
 use crate::job::{Job, Reply};
 
-/// What comes of a request.
+/// The decision on a request.
 pub(crate) enum Verdict {
     Reply(Box<Job>, Reply),
     Failure(Failure),

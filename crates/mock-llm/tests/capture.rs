@@ -1,4 +1,4 @@
-//! What the mock saw can be read back, and its sums are the truth.
+//! Received requests can be read back, and the sums state the true usage.
 
 #![allow(
     clippy::unwrap_used,
@@ -110,7 +110,7 @@ async fn bodies_are_kept_as_text_base64_or_digest() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_is_noticed_before_and_within_the_answer() {
+async fn a_client_that_disconnects_is_recorded_before_and_within_the_answer() {
     let mock = mock().await;
     // The client leaves once it has seen `until`; the mock would go on for ten minutes.
     for (tag, directives, until, events) in [
@@ -140,7 +140,7 @@ async fn a_client_that_goes_away_is_noticed_before_and_within_the_answer() {
 }
 
 #[tokio::test]
-async fn sums_are_true_by_key_and_by_ending() {
+async fn usage_is_summed_by_key_and_by_outcome() {
     let mock = mock().await;
     let send = async |key: Option<&str>, directives: &str, stream: bool| {
         let mut request = post(
@@ -155,7 +155,7 @@ async fn sums_are_true_by_key_and_by_ending() {
         }
         mock.send(request).await.unwrap();
     };
-    // Each costs 8 for its prompt; lies about usage change nothing.
+    // Each costs 8 for its prompt. The usage that an answer states does not change the sums.
     send(Some("key_a"), "", false).await; // 3 words
     send(
         Some("key_a"),
@@ -195,7 +195,7 @@ async fn sums_are_true_by_key_and_by_ending() {
     assert_eq!(mock.requests("").await, Vec::<Value>::new());
 }
 
-/// Sends a GET and leaves the answer to be read.
+/// Sends a GET without reading the answer.
 fn ask(address: &str, path: &str) -> std::net::TcpStream {
     let mut socket = std::net::TcpStream::connect(address).unwrap();
     socket
@@ -207,7 +207,7 @@ fn ask(address: &str, path: &str) -> std::net::TcpStream {
 }
 
 #[test]
-fn the_program_says_its_port_first_and_ends_at_once_when_told() {
+fn the_program_prints_its_port_first_and_ends_at_once_on_a_signal() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut program = Command::new(env!("CARGO_BIN_EXE_mock-llm"))
             .args([
@@ -224,7 +224,7 @@ fn the_program_says_its_port_first_and_ends_at_once_when_told() {
         let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
         let address = first.strip_prefix("listening on ").unwrap();
-        // A request that hangs must not hold it up.
+        // A request that hangs must not delay the end.
         let mut hanging = ask(address, "/v1/models");
         let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
         let mut requests = String::new();
@@ -248,7 +248,7 @@ fn the_program_says_its_port_first_and_ends_at_once_when_told() {
 }
 
 #[test]
-fn the_program_refuses_directives_that_it_does_not_know() {
+fn the_program_refuses_unknown_directives() {
     let output = Command::new(env!("CARGO_BIN_EXE_mock-llm"))
         .args(["--directives", "slow"])
         .output()

@@ -1,4 +1,4 @@
-//! Where directives come from, and that the README lists them all.
+//! The sources of directives, and their list in the README.
 
 #![allow(
     clippy::unwrap_used,
@@ -54,7 +54,7 @@ async fn directives_come_from_the_default_the_header_and_the_models_name() {
 }
 
 #[tokio::test]
-async fn an_unknown_directive_is_refused_wherever_it_stands() {
+async fn an_unknown_directive_is_refused_from_every_source() {
     let mock = mock().await;
     for (header, model) in [("outptu_tokens=2", "m"), ("", "m#outptu_tokens=2")] {
         let answer = mock.chat(header, json!({"model": model})).await;
@@ -71,7 +71,7 @@ async fn an_unknown_directive_is_refused_wherever_it_stands() {
     assert_eq!(mock.send(bytes).await.unwrap().status, 400);
 }
 
-/// The README's table is the list of directives: each of its examples works, and none is left out.
+/// The README's table lists every directive, and each of its examples works.
 #[test]
 fn the_readme_has_every_directive() {
     let readme = include_str!("../README.md");

@@ -1,4 +1,4 @@
-//! Errors, delays and broken connections come where they were asked for.
+//! Errors, delays and broken connections happen where the directives say.
 
 #![allow(
     clippy::unwrap_used,
@@ -95,7 +95,7 @@ async fn attempts_fail_as_often_as_asked() {
 }
 
 #[tokio::test]
-async fn a_redirect_leads_there_and_ends_there() {
+async fn a_redirect_is_not_repeated_at_its_target() {
     let mock = mock().await;
     for (directives, path, status, location) in [
         (
@@ -141,7 +141,7 @@ async fn stream_options_can_be_refused() {
 }
 
 #[tokio::test]
-async fn the_answers_kind_is_as_asked_whatever_the_request_says() {
+async fn answer_as_overrides_the_requests_stream_field() {
     let mock = mock().await;
     for (directives, stream, kind, starts) in [
         (
@@ -174,7 +174,7 @@ async fn the_answers_kind_is_as_asked_whatever_the_request_says() {
     }
 }
 
-/// The times at which the answer's head and each frame came, on a clock that only sleeping moves.
+/// The times at which the answer's head and each frame arrived. Only sleeping advances this clock.
 async fn times(directives: &str, stream: bool) -> Vec<u64> {
     let begin = Instant::now();
     let now = || u64::try_from(begin.elapsed().as_millis()).unwrap();
@@ -194,7 +194,7 @@ async fn times(directives: &str, stream: bool) -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn delays_come_where_asked() {
+async fn delays_happen_where_directed() {
     // Head, then frames: role, word, finish, [DONE]; or the document.
     for (directives, stream, when) in [
         ("", true, vec![0, 0, 0, 0, 0]),
@@ -214,7 +214,7 @@ async fn delays_come_where_asked() {
 }
 
 #[tokio::test]
-async fn streams_and_documents_break_off_where_asked() {
+async fn streams_and_documents_break_off_where_directed() {
     let mock = mock().await;
     let whole = mock.chat("", json!({})).await.body.len();
     for (directives, stream, events, bytes) in [
@@ -298,7 +298,7 @@ async fn a_connection_can_close_without_an_answer() {
 }
 
 #[tokio::test]
-async fn a_stream_can_fail_in_its_midst() {
+async fn an_error_event_can_end_a_stream() {
     let mock = mock().await;
     let events = mock
         .chat("error_event_after=2", json!({"stream": true}))

@@ -1,4 +1,4 @@
-//! Every endpoint answers in its API's shape, with the counts that the rule gives.
+//! Every endpoint answers in its API's shape, with the counts of the token rule.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,10 +16,10 @@ use common::{chat, mock, post};
 use mock_llm::{Config, DEFAULT_MODELS};
 use serde_json::{Value, json};
 
-/// `hello there you` in one message: 15 bytes are 4 tokens, and 4 for the message.
+/// `hello there you` in one message: 15 bytes are 4 tokens, plus 4 for the message.
 const PROMPT: u64 = 8;
 
-/// Path, body, where the text is, where the usage is, what it says.
+/// Path, body, the place of the text, the place of the usage, the usage.
 type Row = (
     &'static str,
     Value,
@@ -28,7 +28,7 @@ type Row = (
     [u64; 3],
 );
 
-/// Bodies that say `hello there you` by each path, and where each answer has its text and its usage as
+/// For each path a body with the text `hello there you`, and where the answer has its text and its usage as
 /// (prompt, completion, total).
 fn endpoints() -> Vec<Row> {
     let messages = json!([{"role": "user", "content": "hello there you"}]);
@@ -288,7 +288,7 @@ async fn wrong_requests_are_refused_in_the_apis_own_shape() {
 }
 
 #[tokio::test]
-async fn the_providers_key_is_demanded_where_configured() {
+async fn the_providers_key_is_required_if_configured() {
     let config = Config {
         require_key: Some("sk-up".into()),
         name: Some("blue".into()),
@@ -319,7 +319,7 @@ async fn the_providers_key_is_demanded_where_configured() {
 }
 
 #[tokio::test]
-async fn http2_is_spoken_on_the_same_port() {
+async fn http2_is_served_on_the_same_port() {
     let mock = mock().await;
     let request = Request::post("http://llm.test/v1/chat/completions")
         .body(Body::from(chat(&json!({})).to_string()));

@@ -1,4 +1,4 @@
-//! Streams tell their story in the order and the shapes that SDKs expect.
+//! Streams have the events that SDKs expect, in the expected order.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ mod common;
 use common::{mock, post};
 use serde_json::{Value, json};
 
-/// `hello there you` in one message: 15 bytes are 4 tokens, and 4 for the message.
+/// `hello there you` in one message: 15 bytes are 4 tokens, plus 4 for the message.
 const PROMPT: u64 = 8;
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn chat_streams_as_openai_does() {
             .collect();
         assert_eq!(text, "hello there you");
         assert_eq!(events[4]["choices"][0]["finish_reason"], "stop");
-        // `usage: null` on all other chunks where it was asked for, no such key where it was not.
+        // All other chunks have `usage: null` if usage was requested, and no such key if it was not.
         let nulls = events
             .iter()
             .filter(|e| e.get("usage") == Some(&Value::Null))
@@ -67,7 +67,7 @@ async fn chat_streams_as_openai_does() {
 }
 
 #[tokio::test]
-async fn completions_stream_with_every_prompt_answered() {
+async fn a_completions_stream_answers_every_prompt() {
     let mock = mock().await;
     let body = json!({
         "model": "m", "prompt": ["one two", "three"], "n": 2, "max_tokens": 2,
@@ -161,7 +161,7 @@ async fn messages_stream_with_cumulative_usage() {
     );
     assert_eq!(events[7]["usage"]["output_tokens"], 3);
     assert_eq!(events[7]["delta"]["stop_reason"], "end_turn");
-    // The cache's tokens are no part of input_tokens, and were paid all the same.
+    // Cached tokens are not part of input_tokens, but are counted.
     assert_eq!(
         mock.requests("").await[0]["usage"]["counted"]["prompt_tokens"],
         PROMPT + 110

@@ -1,4 +1,4 @@
-//! What usage says is as asked, whatever was truly counted.
+//! The stated usage follows the directives, whatever the true counts are.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,9 +18,9 @@ fn streamed() -> Value {
 }
 
 #[tokio::test]
-async fn counts_and_usage_are_as_asked() {
+async fn counts_and_stated_usage_follow_the_directives() {
     let mock = mock().await;
-    // A chat of 8 prompt tokens and 3 words. What usage says, and what was truly counted.
+    // A chat of 8 prompt tokens and 3 words: the stated usage, and the true counts.
     for (directives, reported, counted) in [
         ("", Some((8, 3)), (8, 3)),
         ("output_tokens=20", Some((8, 20)), (8, 20)),
@@ -70,7 +70,7 @@ async fn counts_and_usage_are_as_asked() {
 }
 
 #[tokio::test]
-async fn details_of_usage_are_as_asked() {
+async fn usage_details_follow_the_directives() {
     let mock = mock().await;
     let usage = mock
         .chat("cached_tokens=5; reasoning_tokens=7", json!({}))
@@ -96,9 +96,9 @@ async fn details_of_usage_are_as_asked() {
 }
 
 #[tokio::test]
-async fn usage_stands_where_asked_in_a_stream() {
+async fn a_stream_states_usage_on_the_directed_chunks() {
     let mock = mock().await;
-    // Which of the chunks state usage: role, three words, finish, usage.
+    // Whether each chunk states usage: role, three words, finish, usage.
     for (directives, more, stating) in [
         ("", streamed(), vec![5]),
         ("usage_in_last_chunk", streamed(), vec![4]),

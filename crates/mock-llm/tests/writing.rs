@@ -1,4 +1,4 @@
-//! Answers are written in every way that was asked for.
+//! Directives change how an answer is written: line ends, frames, compression, trailers.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,11 +23,11 @@ fn streamed() -> Value {
 }
 
 #[tokio::test]
-async fn lines_are_written_in_every_way_that_the_standard_allows() {
+async fn lines_are_written_in_every_form_that_the_standard_allows() {
     let mock = mock().await;
     let plain = mock.chat("", streamed()).await.text();
     assert!(plain.starts_with("data: {\"choices\"") && plain.ends_with("data: [DONE]\n\n"));
-    // Ids differ from request to request, so each is looked at for itself.
+    // Ids differ from request to request, so each answer is compared with itself.
     for (directives, starts, ends, holds) in [
         (
             "crlf",
@@ -88,7 +88,7 @@ async fn azures_first_chunk_has_no_choices() {
 
 fn gunzip(bytes: &[u8]) -> String {
     let mut text = String::new();
-    // A stream is readable as far as it came, also where its end has not come yet.
+    // A stream can be inflated as far as it has arrived, even before its end.
     let _ = flate2::read::GzDecoder::new(bytes).read_to_string(&mut text);
     text
 }
@@ -106,7 +106,7 @@ async fn answers_can_be_compressed() {
         );
         assert_eq!(text.ends_with("data: [DONE]\n\n"), stream);
     }
-    // Each event can be inflated once it is there.
+    // Each event can be inflated as soon as it has arrived.
     let answer = mock
         .chat("gzip; cut_after_events=2", json!({"stream": true}))
         .await;
@@ -130,7 +130,7 @@ fn chunk_sizes(raw: &[u8]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn chunks_have_the_size_that_was_asked_for() {
+async fn chunks_have_the_requested_size() {
     let mock = mock().await;
     let body = chat(&json!({"stream": true})).to_string();
     let raw = async |directives: &str| {

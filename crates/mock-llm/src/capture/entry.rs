@@ -1,4 +1,4 @@
-//! One request as received, and how far its answer came.
+//! One request as received, and how much of its answer was sent.
 
 use std::sync::Mutex;
 
@@ -17,20 +17,20 @@ use crate::count::Tokens;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
-    /// Not yet.
+    /// It has not ended.
     #[default]
     Open,
-    /// The whole answer was handed to the connection.
+    /// The whole answer was written to the connection.
     Completed,
     /// An error or a redirect was answered; no tokens.
     Failed,
-    /// The mock cut the answer, as asked.
+    /// The mock cut the answer, because a directive said so.
     Cut,
     /// The client went away first.
     Disconnected,
 }
 
-/// A request's body as kept.
+/// A request's body as the capture keeps it.
 #[derive(Clone, Debug)]
 enum Body {
     Whole(Bytes),
@@ -56,16 +56,16 @@ impl Body {
     }
 }
 
-/// What becomes known while the request is answered.
+/// The part of an entry that changes while the request is answered.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     body: Option<Body>,
     pub tag: Option<String>,
     pub status: Option<u16>,
     outcome: Outcome,
-    /// What was truly spent so far.
+    /// The true usage so far.
     pub counted: Tokens,
-    /// The last usage that was stated.
+    /// The last usage that the answer stated.
     pub reported: Option<Tokens>,
     pub events_sent: u64,
     pub bytes_sent: u64,
@@ -111,7 +111,7 @@ impl Entry {
 
     pub(super) fn set_body(&self, body: &Bytes) {
         let kept = if body.len() <= MAX_BODY {
-            // A copy, since a slice would hold on to the connection's whole read buffer.
+            // A copy, since a slice would keep the connection's whole read buffer.
             Body::Whole(Bytes::copy_from_slice(body))
         } else {
             Body::Digest {
@@ -122,7 +122,7 @@ impl Entry {
         lock(&self.progress).body = Some(kept);
     }
 
-    /// What the request cost, if this is its first end.
+    /// Ends the entry and returns its true usage; `None` if it had ended before.
     pub(super) fn end(&self, outcome: Outcome) -> Option<Tokens> {
         let mut progress = lock(&self.progress);
         if progress.outcome != Outcome::Open {
@@ -159,7 +159,7 @@ impl Entry {
     }
 }
 
-/// A byte a character: lossless for any header value.
+/// One character for each byte: lossless for any header value.
 pub(crate) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }

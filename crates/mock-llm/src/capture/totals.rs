@@ -1,4 +1,4 @@
-//! Sums of true usage, whatever the answers said: to be compared with a ledger.
+//! Sums of true usage, whatever usage the answers stated. Tests compare them with a ledger.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{MAX_KEYS, Outcome};
 use crate::count::Tokens;
 
-/// Requests that ended one way.
+/// Requests with one outcome, and their usage.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 struct Sum {
     requests: u64,
@@ -29,7 +29,7 @@ impl Sum {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 struct Sums {
     completed: Sum,
-    /// Ended early by either side.
+    /// Cut by the mock or by the client.
     cut: Sum,
     failed: Sum,
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/audio/transcriptions`. The multipart form arrives here as an object of its text fields, with
+//! `POST /v1/audio/transcriptions`. The multipart form is an object of its text fields here, with
 //! `file_bytes` in place of the file.
 
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::job::{Ask, Event, Job, Reply};
 
 /// Bytes of a file that count as one audio token.
 pub(crate) const BYTES_PER_AUDIO_TOKEN: u64 = 1000;
-/// Bytes of a file that count as one second, where usage is a duration.
+/// Bytes of a file that count as one second, if usage is a duration.
 pub(crate) const BYTES_PER_SECOND: u64 = 16_000;
 
 /// Reads a form.
@@ -25,7 +25,7 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     let mut prompt = Prompt::default();
     prompt.text(body.get("prompt").unwrap_or(&Value::Null));
     let text_tokens = prompt.tokens();
-    // The rule counts four bytes a token.
+    // The rule counts four bytes as a token.
     prompt = Prompt {
         bytes: 4 * (text_tokens + file.div_ceil(BYTES_PER_AUDIO_TOKEN)),
         messages: 0,
@@ -64,7 +64,7 @@ fn usage(job: &Job) -> Option<Value> {
     }))
 }
 
-/// The answer: a document, events, or plain text where the form's `response_format` says so.
+/// The answer: a document, events, or plain text if the form's `response_format` says so.
 pub(crate) fn reply(job: &Job) -> Reply {
     if job.ask.body.get("response_format").and_then(Value::as_str) == Some("text") {
         return Reply::Text(format!("{}\n", job.text()));

@@ -124,7 +124,7 @@ pub(crate) fn events(job: &Job) -> Vec<Event> {
     events
 }
 
-/// Azure's first event: no choices, and not usage either.
+/// Azure's first event, which has neither choices nor usage.
 pub(crate) fn prompt_filter_results(job: &Job) -> Vec<Event> {
     if !job.directives.extra_empty_choices {
         return Vec::new();
@@ -137,8 +137,8 @@ pub(crate) fn prompt_filter_results(job: &Job) -> Vec<Event> {
     }))]
 }
 
-/// Where the usage of a chat or completions stream stands: on the extra last chunk as OpenAI has it, on the
-/// last choice's as others do, or on all of them as vLLM can.
+/// Where a chat or completions stream states its usage: on an extra last chunk as OpenAI does, on the last
+/// choice's chunk as others do, or on every chunk as vLLM can.
 pub(crate) struct UsageOnStream<'a> {
     job: &'a Job,
     sent: u64,
@@ -158,7 +158,7 @@ impl<'a> UsageOnStream<'a> {
 
     /// A chunk that delivers `tokens` words.
     pub(crate) fn event(&mut self, mut chunk: Value, tokens: u64) -> Event {
-        // Reasoning shows in no event, but is spent before the first word.
+        // No event shows reasoning, but it is spent before the first word.
         let hidden = if tokens > 0 && self.sent == 0 {
             self.job.counted.reasoning
         } else {
@@ -179,7 +179,7 @@ impl<'a> UsageOnStream<'a> {
         Event::data(chunk).tokens(tokens + hidden).usage(stated)
     }
 
-    /// A chunk with a finish reason; `last` when it is the last of all choices.
+    /// A chunk with a finish reason; `last` says that it ends the last choice.
     pub(crate) fn last(&mut self, chunk: Value, last: bool) -> Event {
         let mut event = self.event(chunk, 0);
         if let (Some(tokens), Some(data), true) = (self.job.reported, &mut event.data, last)
@@ -191,7 +191,7 @@ impl<'a> UsageOnStream<'a> {
         event
     }
 
-    /// What follows the last choice: the usage chunk where it is due, then `[DONE]`.
+    /// The end of the stream: the usage chunk if it is due, then `[DONE]`.
     pub(crate) fn end(self, mut chunk: Value) -> Vec<Event> {
         let mut events = Vec::new();
         let due = self.job.ask.include_usage && !self.job.directives.usage_in_last_chunk;

@@ -1,4 +1,4 @@
-//! `POST /v1/completions`, the old one.
+//! `POST /v1/completions`, the legacy endpoint.
 
 use serde_json::{Value, json};
 
@@ -8,16 +8,16 @@ use crate::count::{Prompt, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, CREATED, Event, Job, Reply};
 
-/// Output tokens where the request sets no cap, as at OpenAI.
+/// Output tokens if the request sets no cap, as at OpenAI.
 const DEFAULT_MAX_TOKENS: u64 = 16;
 
-/// Reads a request. A list of prompts is answered `n` times for each.
+/// Reads a request. Each prompt of a list is answered `n` times.
 pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     let model = model(&body)?;
     let given = required(&body, "prompt")?;
     let mut prompt = Prompt::default();
     prompt.text(given);
-    // A list of numbers is one prompt of tokens: it has no text, and each number is a token of four bytes.
+    // A list of numbers is one prompt of token ids without text. Each counts as four bytes, which is one token.
     let (prompts, token_ids) = match given.as_array() {
         Some(items) if items.first().is_some_and(Value::is_number) => (1, items.len() as u64),
         Some(items) => (items.len() as u64, 0),

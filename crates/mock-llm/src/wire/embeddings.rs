@@ -1,4 +1,4 @@
-//! `POST /v1/embeddings`: vectors that depend on the text alone.
+//! `POST /v1/embeddings`: vectors that depend only on the text.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::count::{Prompt, Tokens, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, Job, Reply};
 
-/// Numbers in a vector where the request does not say.
+/// Numbers in a vector by default.
 const DEFAULT_DIMENSIONS: u64 = 8;
 /// The most numbers in a vector.
 const MAX_DIMENSIONS: u64 = 4096;
@@ -19,7 +19,7 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     let mut prompt = Prompt::default();
     for input in inputs(required(&body, "input")?) {
         prompt.text(&input);
-        // A list of numbers is an input of tokens, one token each.
+        // A list of numbers is an input of token ids, one token each.
         prompt.bytes += 4 * input.as_array().map_or(0, |ids| {
             ids.iter().filter(|id| id.is_number()).count() as u64
         });
@@ -33,7 +33,7 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     })
 }
 
-/// One value an input: a text, or a list of token ids.
+/// The inputs, each a text or a list of token ids.
 fn inputs(given: &Value) -> Vec<Value> {
     match given.as_array() {
         Some(items) if !items.iter().all(Value::is_number) => items.clone(),
@@ -41,7 +41,7 @@ fn inputs(given: &Value) -> Vec<Value> {
     }
 }
 
-/// Only the prompt counts.
+/// The counts: an embedding has no output tokens.
 pub(crate) fn count(job: &mut Job) {
     job.set_counts(Tokens {
         prompt: job.ask.prompt.tokens(),
@@ -49,7 +49,7 @@ pub(crate) fn count(job: &mut Job) {
     });
 }
 
-/// The answer, as floats or as the base64 of little-endian floats, as asked.
+/// The answer, as floats or as base64 of little-endian floats, by the request's `encoding_format`.
 pub(crate) fn document(job: &Job) -> Reply {
     let body = &job.ask.body;
     let dimensions = number(body, "dimensions")

@@ -1,5 +1,5 @@
-//! `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`. Its thinking tokens stand
-//! beside the candidates' tokens, not in them.
+//! `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`. Its thinking tokens are counted
+//! beside the candidates' tokens, not among them.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::count::{Prompt, Tokens, text_of};
 use crate::error::Failure;
 use crate::job::{Ask, Event, Job, Reply};
 
-/// Reads a request; the path says the model and whether it streams.
+/// Reads a request. The path gives the model, and whether it streams.
 pub(crate) fn read(body: Value, stream: bool) -> Result<Ask, Failure> {
     let Some(contents) = required(&body, "contents")?.as_array() else {
         return Err(Failure::invalid(

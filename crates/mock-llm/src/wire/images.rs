@@ -1,4 +1,4 @@
-//! `POST /v1/images/generations`: one black pixel, priced as a GPT image model's low quality.
+//! `POST /v1/images/generations`: one black pixel, with the tokens of a GPT image model at low quality.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     })
 }
 
-/// GPT image models count; the older ones are paid by the image and state no usage.
+/// GPT image models count tokens. Older models are priced by the image and state no usage.
 pub(crate) fn count(job: &mut Job) {
     if job.ask.model.starts_with("dall-e") {
         job.set_counts(Tokens::default());

@@ -1,4 +1,4 @@
-//! What is kept at a provider: stored responses and completions, work in the background, files, batches.
+//! Objects stored at a provider: responses, completions, background work, files and batches.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -10,14 +10,14 @@ use crate::error::Failure;
 use crate::job::{Ask, CREATED, Job, Reply};
 use crate::shelf::{Kept, Shelf};
 
-/// A call about something that is kept.
+/// A call on a stored object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     /// Reads a document: a response, a completion, a batch, a file.
     Read(String),
-    /// Cancels a response or a batch, which then shows itself.
+    /// Cancels a response or a batch, and returns it.
     Cancel(String),
-    /// Deletes anything.
+    /// Deletes any object.
     Delete(String),
     /// Reads xAI's deferred completion.
     Deferred(String),
@@ -27,9 +27,9 @@ pub(crate) enum Call {
     Upload,
     /// Reads a file's text, or a batch's answers.
     Text(String),
-    /// Makes a batch of a file.
+    /// Makes a batch from a file.
     Batch,
-    /// Makes a batch of the requests in the body: Anthropic's.
+    /// Makes a batch from the requests in the body (Anthropic).
     BatchOfRequests,
 }
 
@@ -43,7 +43,7 @@ const COLLECTIONS: [&str; 6] = [
 ];
 
 impl Call {
-    /// The call of a path below `/v1/`, if it is one.
+    /// The call of a path below `/v1/`; `None` if the path is not about stored objects.
     pub(crate) fn find(method: &Method, path: &str) -> Option<Self> {
         let call = match (method, path) {
             (&Method::POST, "files") => return Some(Self::Upload),
@@ -68,10 +68,10 @@ impl Call {
         }
     }
 
-    /// Answers it. `job` is empty; a batch puts into it what all its requests cost.
+    /// Answers the call. `job` is empty; a batch adds the cost of all its requests to it.
     ///
     /// # Errors
-    /// 404 for what is not there, 400 for a batch that cannot be run.
+    /// 404 for an unknown object, 400 for a batch that cannot be run.
     pub(crate) fn answer(
         &self,
         body: &Value,
@@ -133,7 +133,7 @@ fn upload(body: &Value, job: &Job, shelf: &Shelf) -> Result<Value, Failure> {
     Ok(about)
 }
 
-/// The answer to one request of a batch, and what it costs.
+/// The answer to one request of a batch, and its cost.
 fn run(endpoint: &Endpoint, body: Value, seq: u64) -> Result<(Value, Tokens), Failure> {
     let ask = endpoint.read(body)?;
     let mut job = Job::new(ask, seq, Directives::default());
@@ -230,14 +230,14 @@ fn batch_of_requests(body: &Value, job: &mut Job, shelf: &Shelf) -> Result<Value
     Ok(finish_later(shelf, &id, job, meanwhile, finished))
 }
 
-/// An empty job, for calls that ask no model.
+/// An empty job, for calls without a model.
 pub(crate) fn job(seq: u64, directives: Directives) -> Job {
     let mut job = Job::new(Ask::default(), seq, directives);
     job.set_counts(Tokens::default());
     job
 }
 
-/// Keeps an answer where the request says so, and puts off what is to finish later.
+/// Stores an answer if the request says so, and defers work that finishes later.
 pub(crate) fn keep(endpoint: &Endpoint, job: &Job, shelf: &Shelf) -> Option<Reply> {
     let asked = |field: &str| job.ask.body.get(field).and_then(Value::as_bool);
     let put = |id: &str, finished: Value, meanwhile: Option<Value>| {
@@ -284,7 +284,7 @@ pub(crate) fn keep(endpoint: &Endpoint, job: &Job, shelf: &Shelf) -> Option<Repl
     }
 }
 
-/// Keeps work that is shown as `meanwhile` until it was polled for often enough, then as `finished`; what is shown now.
+/// Stores unfinished work: reads return `meanwhile` until the polls are used up, then `finished`. Returns `meanwhile`.
 fn finish_later(shelf: &Shelf, id: &str, job: &Job, meanwhile: Value, finished: Value) -> Value {
     let kept = Kept::Document {
         finished,

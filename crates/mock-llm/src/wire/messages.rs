@@ -1,5 +1,5 @@
-//! `POST /v1/messages`, Anthropic's. Its `input_tokens` leave out what a cache served or took: those two are
-//! counted beside it.
+//! `POST /v1/messages` (Anthropic). Its `input_tokens` exclude tokens read from or written to a cache, which are
+//! counted separately.
 
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     })
 }
 
-/// What a cache served or took costs on top of the prompt.
+/// The counts with cached tokens, which are added to the prompt.
 pub(crate) fn count(job: &mut Job) {
     let counted = job.counted;
     let prompt = counted.prompt + counted.cached + counted.cache_creation;
@@ -104,7 +104,7 @@ pub(crate) fn events(job: &Job) -> Vec<Event> {
     let mut start = message(job, &json!([]), Value::Null);
     let mut first = None;
     if let Some(tokens) = &job.reported {
-        // As the real one: the input in full, the output as far as it is when the stream starts.
+        // As the real API does: all input tokens, and the output tokens at the start of the stream.
         let output = tokens.completion.min(1);
         start["usage"] = usage(tokens, output);
         first = Some(Tokens {
@@ -139,7 +139,7 @@ pub(crate) fn events(job: &Job) -> Vec<Event> {
     events
 }
 
-/// The failure that a stream ends with.
+/// The error event that ends a stream.
 pub(crate) fn error_event() -> Event {
     Event::named(
         "error",

@@ -1,5 +1,5 @@
-//! The APIs the mock speaks, an API a file: each reads a request's body into an `Ask` and shapes a `Job`
-//! into that API's documents and events. None of them knows HTTP or the directives about writing.
+//! The APIs that the mock implements, one in each file. Each reads a request's body into an `Ask` and turns a `Job`
+//! into that API's documents and events. HTTP and the directives about writing are handled elsewhere.
 
 use axum::http::Method;
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub(crate) mod models;
 pub(crate) mod moderations;
 pub(crate) mod responses;
 
-/// An endpoint, with what its path says.
+/// An endpoint, with the parameters of its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Chat,
@@ -41,7 +41,7 @@ impl Endpoint {
     /// The endpoint of a path (without its query).
     ///
     /// # Errors
-    /// 404 for a path that is none, 405 for another method than the endpoint's.
+    /// 404 for an unknown path, 405 for a method that the endpoint does not accept.
     pub(crate) fn find(method: &Method, path: &str) -> Result<Self, Failure> {
         let unknown = || Failure::unknown_url(method, path);
         let path_in = path.strip_prefix("/api").unwrap_or(path);
@@ -88,7 +88,7 @@ impl Endpoint {
         }
     }
 
-    /// Whose shapes its errors have.
+    /// The API family, which sets the shape of its errors.
     pub(crate) fn family(&self) -> Family {
         match self {
             Self::Messages => Family::Anthropic,
@@ -97,7 +97,7 @@ impl Endpoint {
         }
     }
 
-    /// The model that the path names.
+    /// The model in the path.
     pub(crate) fn path_model(&self) -> Option<&str> {
         match self {
             Self::Gemini { model, .. } | Self::Model(model) => Some(model),
@@ -105,10 +105,10 @@ impl Endpoint {
         }
     }
 
-    /// Reads a body, its model already parted from directives.
+    /// Reads a body, whose model has already been split from its directives.
     ///
     /// # Errors
-    /// 400 where the API would say so.
+    /// 400 if the API would refuse the body.
     pub(crate) fn read(&self, body: Value) -> Result<Ask, Failure> {
         match self {
             Self::Chat => chat::read(body),
@@ -124,7 +124,7 @@ impl Endpoint {
         }
     }
 
-    /// Counts where the endpoint does not answer in words.
+    /// The counts of an endpoint that does not answer in words.
     pub(crate) fn count(&self, job: &mut Job) {
         match self {
             Self::Embeddings => embeddings::count(job),
@@ -137,10 +137,10 @@ impl Endpoint {
         }
     }
 
-    /// Shapes the answer. `query` is the request's, `models` what the server lists.
+    /// Builds the answer. `query` is the request's query, `models` are the listed models.
     ///
     /// # Errors
-    /// 404 for a model that is not listed, where one is looked up.
+    /// 404 if a single model is looked up and not listed.
     pub(crate) fn reply(
         &self,
         job: &Job,
@@ -171,7 +171,7 @@ impl Endpoint {
         })
     }
 
-    /// The event that reports a failure in mid-stream.
+    /// The event that reports an error within a stream.
     pub(crate) fn error_event(&self, job: &Job, position: usize) -> Event {
         match self {
             Self::Messages => messages::error_event(),
@@ -182,7 +182,7 @@ impl Endpoint {
     }
 }
 
-/// `%41` is `A`: what a path spells so. Anything that is no UTF-8 afterwards is replaced.
+/// Decodes `%41` to `A`. Bytes that are not UTF-8 afterwards are replaced.
 fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -200,12 +200,12 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A whole number of a body's field, if it is one.
+/// A body's field as a whole number; `None` if it is none.
 pub(crate) fn number(body: &Value, field: &str) -> Option<u64> {
     body.get(field).and_then(Value::as_u64)
 }
 
-/// How many answers are asked for.
+/// The number of answers requested.
 ///
 /// # Errors
 /// 400 for anything but 1 to 128, as at OpenAI.
@@ -221,7 +221,7 @@ pub(crate) fn choices(body: &Value, field: &'static str) -> Result<u64, Failure>
     }
 }
 
-/// The smallest of the caps that are set.
+/// The smallest cap that is set.
 pub(crate) fn smallest(body: &Value, fields: &[&str]) -> Option<u64> {
     fields.iter().filter_map(|field| number(body, field)).min()
 }
@@ -229,7 +229,7 @@ pub(crate) fn smallest(body: &Value, fields: &[&str]) -> Option<u64> {
 /// The model of a body.
 ///
 /// # Errors
-/// 400 where there is none, or it is no text or empty.
+/// 400 if it is missing, empty or not a string.
 pub(crate) fn model(body: &Value) -> Result<String, Failure> {
     match body.get("model").and_then(Value::as_str) {
         Some(model) if !model.is_empty() => Ok(model.to_owned()),
@@ -240,10 +240,10 @@ pub(crate) fn model(body: &Value) -> Result<String, Failure> {
     }
 }
 
-/// A field that the API demands.
+/// A required field.
 ///
 /// # Errors
-/// 400 that names it.
+/// 400 that names the field if it is missing.
 pub(crate) fn required<'a>(body: &'a Value, field: &'static str) -> Result<&'a Value, Failure> {
     match body.get(field) {
         Some(value) if !value.is_null() => Ok(value),
@@ -254,7 +254,7 @@ pub(crate) fn required<'a>(body: &'a Value, field: &'static str) -> Result<&'a V
     }
 }
 
-/// Whether `stream` is true, and what `stream_options` says: (stream, include_usage, continuous).
+/// The flags (`stream`, `include_usage`, `continuous_usage_stats`).
 pub(crate) fn streaming(body: &Value) -> (bool, bool, bool) {
     let truth = |value: Option<&Value>| value.and_then(Value::as_bool).unwrap_or(false);
     let options = body.get("stream_options");
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_find_their_endpoint() {
+    fn paths_lead_to_their_endpoint() {
         for (method, path, found) in [
             (Method::POST, "/v1/chat/completions", Some(Endpoint::Chat)),
             (

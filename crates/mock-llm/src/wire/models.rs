@@ -18,7 +18,7 @@ pub(crate) fn list(models: &[String]) -> Reply {
 /// One model.
 ///
 /// # Errors
-/// 404 where it is not listed.
+/// 404 if it is not listed.
 pub(crate) fn one(models: &[String], id: &str) -> Result<Reply, Failure> {
     if models.iter().any(|model| model == id) {
         Ok(Reply::Json(entry(id), false))

@@ -1,4 +1,4 @@
-//! `POST /v1/moderations`: nothing is ever flagged. It states no usage and costs nothing.
+//! `POST /v1/moderations`: flags nothing, states no usage and costs nothing.
 
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ const CATEGORIES: [&str; 13] = [
     "violence/graphic",
 ];
 
-/// Reads a request; the model may be absent.
+/// Reads a request. The model is optional.
 pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     let inputs = match required(&body, "input")? {
         Value::Array(items) => items.len() as u64,

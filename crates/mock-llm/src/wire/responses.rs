@@ -9,7 +9,7 @@ use crate::job::{Ask, CREATED, Event, Job, Reply};
 
 const DEFAULT_MODEL: &str = "gpt-4o";
 
-/// Reads a request; the model may be absent.
+/// Reads a request. The model is optional.
 pub(crate) fn read(body: Value) -> Result<Ask, Failure> {
     let mut prompt = Prompt::default();
     let mut echo = String::new();
@@ -69,7 +69,7 @@ fn item(job: &Job, status: &str, content: Value) -> Value {
     json!({"id": job.id("msg_"), "type": "message", "role": "assistant", "status": status, "content": content})
 }
 
-/// The response object; `output` is what is in it so far.
+/// The response object with its output so far.
 fn response(job: &Job, status: &str, output: &Value, usage: Value) -> Value {
     let body = &job.ask.body;
     let given = |field: &str| body.get(field).cloned().unwrap_or(Value::Null);
@@ -147,7 +147,7 @@ pub(crate) fn events(job: &Job) -> Vec<Event> {
         ),
     ];
     for (i, delta) in job.words.deltas().enumerate() {
-        // Reasoning shows in no event, but is spent before the first word.
+        // No event shows reasoning, but it is spent before the first word.
         let hidden = if i == 0 { job.counted.reasoning } else { 0 };
         let data = json!({
             "item_id": id, "output_index": 0, "content_index": 0, "delta": delta, "logprobs": [],
@@ -178,7 +178,7 @@ pub(crate) fn events(job: &Job) -> Vec<Event> {
     events
 }
 
-/// Every event of this API says its own name and position.
+/// Adds the event's name and position, which every event of this API has.
 fn number_event(event: &mut Event, position: usize) {
     if let (Some(name), Some(data)) = (event.name, &mut event.data) {
         data["type"] = name.into();
@@ -186,7 +186,7 @@ fn number_event(event: &mut Event, position: usize) {
     }
 }
 
-/// The failure that a stream ends with, usage and all.
+/// The error event that ends a stream, with its usage.
 pub(crate) fn failed(job: &Job, position: usize) -> Event {
     let mut response = response(
         job,

@@ -30,14 +30,14 @@ impl Drop for Mock {
     }
 }
 
-/// What came back.
+/// An answer as the client received it.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub trailers: Option<HeaderMap>,
-    /// The body broke off.
+    /// Whether the body broke off.
     pub broken: bool,
 }
 
@@ -56,7 +56,7 @@ impl Answer {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The events' data as JSON, `[DONE]` as text.
+    /// The events' data as JSON; `[DONE]` is a string.
     pub fn events(&self) -> Vec<Value> {
         let text = self.text();
         let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
@@ -89,7 +89,7 @@ pub async fn mock() -> Mock {
     start(Config::default()).await
 }
 
-/// A chat request that says `hello there you`, with more fields.
+/// A chat request with the text `hello there you` and more fields.
 pub fn chat(more: &Value) -> Value {
     let mut body =
         json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hello there you"}]});
@@ -110,7 +110,7 @@ pub fn post(path: &str, directives: &str, body: &Value) -> Request<Body> {
 }
 
 impl Mock {
-    /// Sends a request over HTTP/1.1; an error is a connection that ended without an answer.
+    /// Sends a request over HTTP/1.1. An error is a connection that ended without an answer.
     pub async fn send(&self, request: Request<Body>) -> Result<Answer, hyper::Error> {
         let io = TokioIo::new(TcpStream::connect(self.address).await.unwrap());
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
@@ -150,7 +150,7 @@ impl Mock {
         .unwrap()
     }
 
-    /// Writes `head` and `body` to a socket and reads all that comes until the mock closes it.
+    /// Writes `head` and `body` to a socket and reads until the mock closes it.
     pub async fn raw(&self, head: &str, body: &[u8]) -> Vec<u8> {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
         let head = format!(
@@ -160,7 +160,7 @@ impl Mock {
         socket.write_all(head.as_bytes()).await.unwrap();
         socket.write_all(body).await.unwrap();
         let mut all = Vec::new();
-        // A reset after the bytes is one way to be cut.
+        // A cut connection may end with a reset after the bytes.
         let _ = socket.read_to_end(&mut all).await;
         all
     }
