@@ -1,9 +1,9 @@
 //! Keys, teams, tokens and usage, administered over the key service's management API.
 //!
-//! What it is not: it opens no database. Whatever it does, the service checks, records and audits.
+//! It opens no database. The service checks, records and audits every change.
 //!
 //! # Failure policy
-//! The service's own message is shown, with its code. Nothing is tried again: a creation that may have happened is
+//! The service's own message is shown, with its code. Nothing is retried: a creation that may have happened is
 //! repeated safely with the same `--idempotency-key`. A token is read from the environment or a file,
 //! never from the command line, where every user of the machine could read it.
 
@@ -27,10 +27,10 @@ use serde_json::{Value, json};
 
 use client::Client;
 
-/// The heading of the options that say which service: those that `[client]` of a configuration file may set.
+/// The heading of the options that select the service. `[client]` of a configuration file may set them.
 pub(crate) const HEADING: &str = "Connection";
 
-/// Which service, as whom.
+/// The options that select the service and the token.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Connection {
     /// The management API, with or without /admin/v1 at its end
@@ -45,7 +45,7 @@ pub(crate) struct Connection {
     /// A file with the administrator's token; the variable GMTECH_ADMIN_TOKEN holds the token itself
     #[arg(long, value_name = "FILE", global = true, help_heading = HEADING)]
     token_file: Option<PathBuf>,
-    /// The configuration file's, which comes after the variable
+    /// The token file of the configuration file, which the variable overrides
     #[arg(long, global = true, hide = true, help_heading = HEADING)]
     token_file_of_config: Option<PathBuf>,
     /// Print the service's answer as JSON, and errors likewise
@@ -57,7 +57,7 @@ impl Connection {
     /// The service, with this caller's token.
     ///
     /// # Errors
-    /// Where there is no token, or the address is none.
+    /// If there is no token, or the address is invalid.
     pub(crate) fn client(&self) -> Result<Client> {
         Client::new(&self.url, &self.token()?)
     }
@@ -65,7 +65,7 @@ impl Connection {
     /// The service, without a token: for its open endpoints.
     ///
     /// # Errors
-    /// Where the address is none.
+    /// If the address is invalid.
     pub(crate) fn anonymous(&self) -> Result<Client> {
         Client::new(&self.url, "")
     }
@@ -84,12 +84,12 @@ impl Connection {
         Ok(token.trim().to_owned())
     }
 
-    /// Whether the answer is wanted as JSON.
+    /// Whether to print the answer as JSON.
     pub(crate) fn json(&self) -> bool {
         self.json
     }
 
-    /// Prints one thing: as it is, or a field a line.
+    /// Prints one object: as JSON, or one field on each line.
     fn print(&self, value: &Value, names: &[&str]) -> Result<()> {
         if self.json {
             show::json(value)
@@ -98,7 +98,7 @@ impl Connection {
         }
     }
 
-    /// Prints several: as a list, or in columns.
+    /// Prints a list of objects: as JSON, or in columns.
     fn print_list(&self, rows: Vec<Value>, columns: &[(&str, &str)]) -> Result<()> {
         if self.json {
             show::json(&json!({"object": "list", "data": rows}))
@@ -113,14 +113,14 @@ fn read(path: &Path, option: &str) -> Result<String> {
         .with_context(|| format!("cannot read {option} {}", path.display()))
 }
 
-/// The management API, for what this program does on its own.
+/// The management API, for calls that this program makes by itself.
 pub(crate) struct Management(Client);
 
 impl Management {
-    /// The API at `url`, for the holder of `token`.
+    /// The API at `url`, with `token` as the bearer token.
     ///
     /// # Errors
-    /// Where `url` has no scheme.
+    /// If `url` has no scheme.
     pub(crate) fn new(url: &str, token: &str) -> Result<Self> {
         Client::new(url, token).map(Self)
     }
@@ -128,7 +128,7 @@ impl Management {
     /// Posts `body` to `path` below `/admin/v1`.
     ///
     /// # Errors
-    /// Where the service cannot be reached or refuses.
+    /// If the service cannot be reached or refuses.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.0.post(path, body)
     }
@@ -136,7 +136,7 @@ impl Management {
     /// Every item of a list, page by page.
     ///
     /// # Errors
-    /// Where the service cannot be reached or refuses.
+    /// If the service cannot be reached or refuses.
     pub(crate) fn all(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Vec<Value>> {
         self.0.all(path, query)
     }

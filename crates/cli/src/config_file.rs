@@ -1,12 +1,12 @@
-//! `gmtech.toml`: values for options that neither the command line nor a variable gives.
+//! `gmtech.toml`: values for options that are set neither on the command line nor by a variable.
 //!
-//! The first of these is read, and no other: `--config FILE`, `GMTECH_CONFIG`, `./gmtech.toml`,
+//! One file is read, the first of `--config FILE`, `GMTECH_CONFIG`, `./gmtech.toml`,
 //! `$XDG_CONFIG_HOME/gmtech/gmtech.toml` (`~/.config/gmtech/gmtech.toml`). An empty `GMTECH_CONFIG` reads none.
 //! Options have the same names everywhere: `--keep-events` is `GMTECH_KEEP_EVENTS` and, under `[serve]`, `keep-events`.
-//! Values become the options' defaults, so that they are checked by what checks the options.
+//! Values become the options' defaults, so that clap checks them as it checks options.
 //!
 //! # Failure policy
-//! A named file that is missing, a file that is no TOML, and an unknown section or option are errors that name the place. An empty
+//! A named file that is missing, an invalid file, and an unknown section or option are errors that name the place. An empty
 //! variable counts as unset, since environment files often set variables to nothing.
 
 use std::ffi::OsString;
@@ -20,28 +20,28 @@ use toml::{Table, Value};
 pub(crate) const VARIABLE: &str = "GMTECH_CONFIG";
 const NAME: &str = "gmtech.toml";
 
-/// Sections, and what each is for.
+/// The sections of the file.
 pub(crate) const SERVE: &str = "serve";
 pub(crate) const CLIENT: &str = "client";
 
-/// Takes a value, but not one of a file.
+/// Options with a value that the file cannot set.
 const NOT_IN_A_FILE: [&str; 1] = ["config"];
 
-/// What the name of an option ends with that is asked after a variable: the file's value of a token's file. The variable
-/// holds the token itself, and comes before it.
+/// The suffix of hidden options that hold the file's value for a token file. The variable overrides them, since it
+/// holds the token itself.
 const ASKED_LAST: &str = "-of-config";
 
-/// A file that was read.
+/// A configuration file that was read.
 pub(crate) struct ConfigFile {
     path: PathBuf,
     table: Table,
 }
 
 impl ConfigFile {
-    /// Finds and reads the file of this command line, if there is one.
+    /// Finds and reads the configuration file for this command line, if there is one.
     ///
     /// # Errors
-    /// Where it cannot be read, or is no TOML.
+    /// If it cannot be read, or is not TOML.
     pub(crate) fn find(args: &[OsString]) -> Result<Option<Self>> {
         let path = match named(args).or_else(|| std::env::var_os(VARIABLE)) {
             Some(path) if path.is_empty() => return Ok(None),
@@ -55,14 +55,14 @@ impl ConfigFile {
             .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
         let table = text
             .parse()
-            .with_context(|| format!("the configuration file {} is no TOML", path.display()))?;
+            .with_context(|| format!("the configuration file {} is not TOML", path.display()))?;
         Ok(Some(Self { path, table }))
     }
 
-    /// The program with the file's values as defaults.
+    /// The command line's definition with the file's values as defaults.
     ///
     /// # Errors
-    /// Where the file says what no option reads.
+    /// If the file has an unknown section or option.
     pub(crate) fn apply(&self, mut program: Command) -> Result<Command> {
         for (section, values) in &self.table {
             let Value::Table(values) = values else {
@@ -95,14 +95,14 @@ impl ConfigFile {
     }
 }
 
-/// The file that this program has read.
+/// The path of the configuration file that was read.
 pub(crate) fn in_use() -> Option<PathBuf> {
     let args: Vec<OsString> = std::env::args_os().collect();
     let file = ConfigFile::find(&args).ok().flatten();
     file.map(|file| file.path)
 }
 
-/// The program without the variables that are set to the empty string.
+/// The command line's definition without the variables that are set to the empty string.
 pub(crate) fn without_empty_variables(program: Command) -> Command {
     let is_empty = |arg: &Arg| {
         let variable = arg.get_env().and_then(std::env::var_os);
@@ -135,7 +135,7 @@ pub(crate) fn in_a_file(command: Option<&Command>) -> Vec<String> {
         .collect()
 }
 
-/// Any command that talks to a service: all have the same options for it.
+/// A command that uses a service. All of them have the same options for it.
 pub(crate) fn client(program: &Command) -> Option<&Command> {
     program.find_subcommand("proxies")
 }
@@ -199,7 +199,7 @@ fn with_defaults(command: Command, values: &Table) -> Command {
     })
 }
 
-/// A value as it would stand on a command line.
+/// A value in the form that it has on a command line.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_named_by_the_command_line() {
+    fn the_command_line_can_name_the_file() {
         for (line, path) in [
             ("gmtech serve --config a.toml", Some("a.toml")),
             ("gmtech serve --config=b.toml", Some("b.toml")),

@@ -1,4 +1,4 @@
-//! `gmtech db …`: operations on a whole database. They open the database itself, except `lost`, which asks the service.
+//! `gmtech db …`: operations on a whole database. They open the database itself, except `lost`, which uses the service.
 
 use std::path::{Path, PathBuf};
 
@@ -12,20 +12,20 @@ use crate::admin::{self, Connection};
 use crate::exit::{Exit, Failure};
 use crate::out;
 
-/// A database as a whole: backed up, restored, checked, copied.
+/// The subcommands of `gmtech db`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Write a backup, a SQLite file that only you can read; services go on meanwhile
+    /// Write a backup, a SQLite file that only you can read; services can keep running
     #[command(after_help = "Examples:
   gmtech db backup /backup/gmtech-$(date +%F).db
   gmtech db backup --database postgres://gmtech@db/gmtech /backup/gmtech.db")]
     Backup {
-        /// The file to make; it must not be there
+        /// The file to make; it must not exist
         file: PathBuf,
         #[command(flatten)]
         of: Place,
     },
-    /// Put a backup in the place of the database; no service may use it. Names the keys and credits that may be stale
+    /// Replace the database by a backup, and list the keys and credits that may be stale; stop the services first
     #[command(
         after_help = "What was there is kept beside it, as gmtech.db.replaced0. Every proxy reads everything again.
 
@@ -36,13 +36,13 @@ Examples:
     Restore {
         /// The backup
         file: PathBuf,
-        /// The journal of changes beside the database, which knows what the backup lacks
+        /// The journal of changes beside the database, which lists the changes since the backup
         #[arg(long, value_name = "FILE")]
         journal: Option<PathBuf>,
         #[command(flatten)]
         of: Place,
     },
-    /// Show the changes that a restore has lost, and the commands that put them right, until they are acknowledged
+    /// Show the changes that a restore has lost and that are not acknowledged, and the commands that redo them
     #[command(after_help = "Examples:
   gmtech db lost
   gmtech db lost --seen-to")]
@@ -61,7 +61,7 @@ Examples:
         #[command(flatten)]
         of: Place,
     },
-    /// Copy a database into an empty one, of SQLite or PostgreSQL; stop the services first
+    /// Copy a database into an empty SQLite or PostgreSQL database; stop the services first
     #[command(
         after_help = "Afterwards start the services on the copy: the history goes on there.
 
@@ -80,7 +80,7 @@ Examples:
     },
 }
 
-/// Which database.
+/// The options that name a database.
 #[derive(Args, Debug)]
 pub(crate) struct Place {
     /// A SQLite file, or a PostgreSQL URL (postgres://user@host/database)
@@ -116,10 +116,10 @@ impl Place {
     }
 }
 
-/// Does what was asked.
+/// Runs the command.
 ///
 /// # Errors
-/// Where it was not done, or `check` found something.
+/// If it failed, or `check` found a problem.
 pub(crate) fn run(command: &Command) -> Result<()> {
     if let Command::Lost { seen_to, at } = command {
         return admin::restored::lost(at, *seen_to);
@@ -200,10 +200,10 @@ fn restored(file: &Path, done: &db::Restore) -> String {
         text += &format!("{lost}\n");
     }
     text += match (done.all, done.lost.is_empty()) {
-        (true, true) => "no key, team or token was changed since the backup\n",
-        (true, false) => "that is all that was changed since the backup\n",
+        (true, true) => "no key, team or token has changed since the backup\n",
+        (true, false) => "these are all changes since the backup\n",
         (false, _) => {
-            "the journal does not go back to this backup: look yourself for keys that were revoked since\n"
+            "the journal does not reach back to this backup: check by hand which keys were revoked since\n"
         }
     };
     text + "usage since the backup: gmtech usage import FILE, for each access log\n"
@@ -218,7 +218,7 @@ fn say(json: bool, done: &impl Serialize, text: impl FnOnce() -> String) -> Resu
     out::print(&text)
 }
 
-/// An error with the status that says of what kind it is.
+/// An error with the exit status of its kind.
 fn told(error: DbError) -> anyhow::Error {
     match error {
         DbError::Refused(why) => Failure::new(Exit::Refused, "refused", why).into(),

@@ -1,9 +1,9 @@
-//! `gmtech doctor`: looks at everything that must work, and says what is wrong and how to fix it.
+//! `gmtech doctor`: checks a service and its Envoys, and reports what is wrong and how to fix it.
 //!
-//! What it is not: it changes nothing. It asks the service what any reader may ask, and Envoy's admin page if it is named.
+//! It changes nothing. It reads only what a reader's token may read, and Envoy's admin page if that is named.
 //!
 //! # Failure policy
-//! What cannot be looked at is a finding of its own, never the end of the search. The exit status is 0 if nothing failed
+//! A check that cannot be made is a finding of its own; the others go on. The exit status is 0 if nothing failed
 //! (warnings do not count), 6 if the service cannot be reached, and 1 otherwise.
 
 mod envoy;
@@ -17,7 +17,7 @@ use crate::admin::Connection;
 use crate::exit::{Exit, Failure};
 use crate::out;
 
-/// What to look at.
+/// The options of `gmtech doctor`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   gmtech doctor
@@ -26,7 +26,7 @@ use crate::out;
 
 Exit status: 0 if nothing failed (a warning is no failure), 1 if something did, 6 if the service cannot be reached.")]
 pub(crate) struct Command {
-    /// The admin page of an Envoy, to look at the filter too; may be repeated
+    /// The admin page of an Envoy, to check its filter too; may be repeated
     #[arg(
         long,
         env = "ENVOY_ADMIN_URL",
@@ -38,7 +38,7 @@ pub(crate) struct Command {
     at: Connection,
 }
 
-/// How something was found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Ok,
@@ -62,7 +62,7 @@ struct Check {
     name: &'static str,
     found: Found,
     detail: String,
-    /// What to do; empty where nothing is wrong.
+    /// How to fix it; empty if nothing is wrong.
     fix: &'static str,
 }
 
@@ -107,10 +107,10 @@ impl Check {
     }
 }
 
-/// Looks, and says what it has found.
+/// Makes the checks and prints what was found.
 ///
 /// # Errors
-/// Where something failed.
+/// If a check failed.
 pub(crate) fn run(command: &Command) -> Result<()> {
     let service::Service {
         mut checks,

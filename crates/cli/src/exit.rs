@@ -1,13 +1,13 @@
-//! How a command ends: its exit status, and what it says on standard error.
+//! The exit status of a command, and its message on standard error.
 //!
 //! | status | meaning |
 //! |---|---|
 //! | 0 | done |
 //! | 1 | failed, on this side or in the service |
 //! | 2 | the command line or the configuration file is wrong; nothing was done |
-//! | 3 | done, but not everywhere yet: a live proxy has not said that it has the change, or none is live |
-//! | 4 | refused: the service says no (a wrong value, a token that may not, a conflict) |
-//! | 5 | there is no such thing |
+//! | 3 | done, but not everywhere yet: a live proxy has not confirmed the change, or none is live |
+//! | 4 | refused by the service (a wrong value, a token without permission, a conflict) |
+//! | 5 | not found |
 //! | 6 | the service cannot be reached, or cannot reach its database: try again |
 //!
 //! # Failure policy
@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::out;
 
-/// What every `--help` of the program ends with.
+/// The end of every `--help` of the program.
 pub(crate) const AFTER_HELP: &str = "Each command has its own --help with examples.
 
 Exit status:
@@ -30,7 +30,7 @@ Exit status:
   2  wrong command line or configuration file; nothing was done
   3  done, but not everywhere yet (--wait)
   4  refused by the service
-  5  no such thing
+  5  not found
   6  the service cannot be reached, or its database; try again
 
 With --json an error is one JSON object on standard error.";
@@ -54,17 +54,17 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error with a status of its own.
+/// An error with an exit status of its own.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// For a program to read: the service's code, or this program's.
+    /// A code for programs: the service's or this program's.
     pub(crate) code: String,
-    /// For a person to read.
+    /// The message for people.
     pub(crate) message: String,
     /// The HTTP status of the service's answer.
     pub(crate) status: Option<u16>,
-    /// The id of the request, which the service's log has too.
+    /// The id of the request, which is also in the service's log.
     pub(crate) request_id: Option<String>,
 }
 
@@ -92,7 +92,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Says on standard error what went wrong, as JSON if `json`; gives the status to exit with.
+/// Prints the error on standard error, as JSON if `json`. Returns the exit status.
 pub(crate) fn report(error: &anyhow::Error, json: bool) -> Exit {
     if error.is::<out::Closed>() {
         return Exit::Done;
@@ -108,7 +108,7 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) -> Exit {
 }
 
 fn as_json(error: &anyhow::Error, failure: Option<&Failure>, exit: Exit) -> serde_json::Value {
-    // The status and the code have fields of their own here.
+    // In JSON the status and the code have fields of their own.
     let parts = error
         .chain()
         .map(|part| match part.downcast_ref::<Failure>() {
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_to_people_and_to_programs() {
+    fn an_error_is_printed_for_people_and_for_programs() {
         let refused = Failure {
             status: Some(409),
             request_id: Some("r1".into()),

@@ -1,4 +1,4 @@
-//! `gmtech keys`: makes keys. The key is printed once and kept nowhere; its digest is what the gate knows.
+//! `gmtech keys generate`: makes keys. The key is printed once and stored nowhere; the gate stores only its digest.
 
 use std::num::NonZeroU32;
 
@@ -20,10 +20,10 @@ const EXAMPLES: &str = r#"Examples:
 Put the entry under "keys" in the configuration of the gmtech filter. The key itself goes to its user and
 nowhere else: it cannot be shown again."#;
 
-/// What can be done with keys.
+/// The subcommands of `gmtech keys`.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a new key: prints the key, its id, its digest and its entry for the filter's configuration.
+    /// Make a key for the filter's configuration: prints the key, its id, its digest and its entry.
     #[command(after_help = EXAMPLES)]
     Generate(Generate),
 }
@@ -31,25 +31,25 @@ pub(crate) enum Command {
 /// The options of `gmtech keys generate`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Generate {
-    /// The team that the key is attributed to and billed with
+    /// The team that the key is attributed to and that is billed
     #[arg(long, default_value = "default")]
     pub(crate) team: TeamId,
-    /// The tier whose limits apply: free, pro, team or one of your configuration
+    /// The tier whose limits apply: free, pro, team or a tier of your configuration
     #[arg(long, default_value = "free")]
     pub(crate) tier: TierName,
-    /// What the key is for, in your own words (printed with it; the gate does not know it)
+    /// What the key is for, in your own words (printed with the key; the gate does not store it)
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// A model or pattern that the key may use, like gpt-4o*; repeat it for several (default: as its tier)
+    /// A model that the key may use, or a pattern such as gpt-4o*; may be repeated (default: the tier's models)
     #[arg(long = "model", value_name = "PATTERN", value_parser = model_pattern)]
     pub(crate) models: Vec<String>,
-    /// Requests a minute, in place of the tier's
+    /// Requests per minute, in place of the tier's limit
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) requests_per_minute: Option<NonZeroU32>,
-    /// Tokens a minute, in place of the tier's
+    /// Tokens per minute, in place of the tier's limit
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) tokens_per_minute: Option<NonZeroU32>,
-    /// When the key stops (RFC 3339), like 2027-01-01T00:00:00Z
+    /// When the key expires (RFC 3339), such as 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) expires_at: Option<String>,
     /// Print one JSON object: key, id, digest, name, entry
@@ -57,7 +57,7 @@ pub(crate) struct Generate {
     pub(crate) json: bool,
 }
 
-/// A new key with what belongs to it.
+/// A new key with its id, digest and entry.
 pub(crate) struct NewKey {
     /// The secret.
     pub(crate) key: ApiKey,
@@ -88,10 +88,10 @@ fn timestamp(text: &str) -> Result<String, String> {
         .map_err(|e| e.to_string())
 }
 
-/// Makes a key from the system's randomness.
+/// Makes a key from the system's random bytes.
 ///
 /// # Errors
-/// When the system has no randomness.
+/// If the system gives no random bytes.
 pub(crate) fn generate(options: &Generate) -> Result<NewKey> {
     let (mut secret, mut public) = ([0; 32], [0; 12]);
     getrandom::fill(&mut secret).context("the system gave no random bytes")?;
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entry_holds_the_digest_and_what_was_asked_but_never_the_key() {
+    fn the_entry_holds_the_digest_and_the_options_but_never_the_key() {
         let new = generate(&options(false)).unwrap();
         let expected = json!({ new.key.digest().to_hex(): {
             "id": new.id.as_str(), "team": "acme", "tier": "pro", "models": ["gpt-4o*"],
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_one_that_the_filter_accepts() {
+    fn only_rates_that_the_filter_accepts_are_accepted() {
         for (text, accepted) in [
             ("1", true),
             ("1000000000", true),

@@ -1,10 +1,10 @@
 //! `gmtech`: keys, the key service, Envoy's configuration and the local stack from one command line.
 //!
-//! What it is not: part of the gate. Nothing here runs in Envoy; it makes what the gate reads.
+//! It is not part of the gate: nothing here runs in Envoy. It makes the files that the gate reads.
 //!
 //! # Failure policy
 //! A mistake ends the program with one message on standard error that names the option, variable or file to change, and with
-//! an exit status that says of what kind it is ([`exit`]). Secrets are printed only by `keys generate`, `create` and `rotate`
+//! an exit status for its kind ([`exit`]). Secrets are printed only by `keys generate`, `create` and `rotate`
 //! and by `tokens generate` and `create`, to standard output, once.
 #![deny(
     clippy::print_stdout,
@@ -53,24 +53,24 @@ enum Command {
     /// Make, list, change and end API keys.
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Make teams, top them up, list their members.
+    /// Make teams, top them up, manage their members.
     #[command(subcommand)]
     Teams(admin::teams::Command),
     /// Make, list and end tokens of administrators and proxies.
     #[command(subcommand)]
     Tokens(admin::tokens::Command),
-    /// Show what was used and what it cost; count what a crash left out.
+    /// Show usage and cost; import usage that was not counted.
     Usage(admin::usage::Command),
-    /// Show who changed what.
+    /// Show the audit log.
     Audit(admin::audit::Audit),
-    /// List the live proxies and how far each is.
+    /// List the live proxies and the version that each has.
     Proxies(admin::proxies::Proxies),
     /// List the tiers that a key may have.
     Tiers(admin::tiers::Tiers),
-    /// Look up single requests.
+    /// Show the records of single requests.
     #[command(subcommand)]
     Requests(admin::requests::Command),
-    /// Look at everything that must work, and say what is wrong and how to fix it.
+    /// Check a service and its Envoys; show what is wrong and how to fix it.
     Doctor(doctor::Command),
     /// Run the key service in the foreground.
     Serve(serve::Command),
@@ -91,7 +91,7 @@ enum Command {
     Up(stack::UpArgs),
     /// Prepare the local stack in containers: demo keys and files.
     StackFiles(stack::FilesArgs),
-    /// Become a program that ends with the stack.
+    /// Run a program that ends with the stack.
     #[command(name = stack::child::TIED, hide = true)]
     TiedChild {
         /// The stack's process id
@@ -119,7 +119,7 @@ fn main() -> ExitCode {
         .any(|a| a == "--json");
     let exit = match parse(&args) {
         Err(Wrong::Line(error)) if !error.use_stderr() || !json => {
-            // Help and the version are no errors; a closed pipe is none either.
+            // Neither help and version nor a closed pipe is an error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
         }
@@ -140,7 +140,7 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-/// Why there is nothing to run.
+/// The error for a command line without a command to run.
 enum Wrong {
     Line(clap::Error),
     File(anyhow::Error),
@@ -154,16 +154,16 @@ fn serve_again() -> Result<serve::Command> {
             command: Command::Serve(command),
             ..
         }) => Ok(command),
-        Ok(_) => anyhow::bail!("this is no `gmtech serve`"),
+        Ok(_) => anyhow::bail!("this is not `gmtech serve`"),
         Err(Wrong::Line(error)) => Err(error.into()),
         Err(Wrong::File(error)) => Err(error),
     }
 }
 
-/// The command line, with what variables and the configuration file say.
+/// The command line, with the values of variables and the configuration file.
 fn parse(args: &[OsString]) -> Result<Cli, Wrong> {
     let mut program = config_file::without_empty_variables(Cli::command());
-    // The wrapper of a child has the child's options behind its own.
+    // The wrapper of a child takes the child's options after its own.
     if args
         .get(1)
         .is_none_or(|command| command != stack::child::TIED)

@@ -1,15 +1,15 @@
 //! All that this program writes to standard output and standard error.
 //!
 //! # Failure policy
-//! No write panics. A standard output that its reader has closed is [`Closed`], which ends a command quietly; any other
-//! failure is an error, since a script must not take half an answer for a whole one.
+//! No write panics. If the reader has closed standard output, the error is [`Closed`], which ends a command quietly. Any other
+//! failure is reported, since a script must not take half an answer for a whole one.
 
 use std::fmt;
 use std::io::{self, Write};
 
 use anyhow::{Context as _, Result};
 
-/// Whoever read standard output has closed it.
+/// The reader of standard output has closed it.
 #[derive(Debug)]
 pub(crate) struct Closed;
 
@@ -24,7 +24,7 @@ impl std::error::Error for Closed {}
 /// Writes to standard output.
 ///
 /// # Errors
-/// [`Closed`], or why it cannot be written.
+/// [`Closed`], or the reason why it cannot be written.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -33,16 +33,16 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Writes what must be read, such as a new key: a reader that went away is a failure too, and `lost` says what to do.
+/// Writes a secret that is shown only once, such as a new key. A closed output is a failure here; `lost` says what to do.
 ///
 /// # Errors
-/// With `lost`, where it was not written.
+/// With `lost`, if it was not written.
 pub(crate) fn print_once(text: &str, lost: &str) -> Result<()> {
-    // As text, so that nobody takes it for a pipe that was closed in peace.
+    // As text, so that it is not handled as [`Closed`], which ends quietly.
     print(text).map_err(|error| anyhow::anyhow!("{lost} ({error:#})"))
 }
 
-/// Writes to standard error, if that can be written.
+/// Writes to standard error. A failure is ignored.
 pub(crate) fn say(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

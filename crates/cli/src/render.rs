@@ -1,11 +1,11 @@
-//! `gmtech envoy-config`: an Envoy bootstrap for given ports, upstream and filter, from the deployed template.
+//! `gmtech envoy-config`: renders an Envoy bootstrap for given ports, upstream and filter from the deployed template.
 //!
 //! The template is parsed and its nodes are found by name (listener `api`, cluster `upstream`, filter
-//! `gmtech`, …), so that the local stack and the end-to-end tests run what is deployed, comments and all.
+//! `gmtech`, …), so that the local stack and the end-to-end tests run the deployed configuration.
 //!
 //! # Failure policy
-//! A node that is not where its name says is an error that names it: never a configuration that silently lacks
-//! what was asked for.
+//! A missing node is an error that names it. No option is ignored because the template
+//! lacks its node.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ mod upstream;
 pub(crate) use service::ServiceAddress;
 pub(crate) use upstream::Upstream;
 
-/// The deployed template, which the program carries.
+/// The deployed template, which is part of the program.
 const ENVOY_YAML: &str = include_str!("../../../envoy/envoy.yaml");
 
 const EXAMPLES: &str = "Examples:
@@ -37,61 +37,61 @@ const EXAMPLES: &str = "Examples:
   gmtech envoy-config --service keys.internal:8082 --service-token-file sync.token > envoy.json
   gmtech envoy-config --no-filter --set-file overlay.yaml
 
-What is printed holds the service's token: keep it as you keep the token (umask 077).
+The output holds the service's token: protect it as you protect the token (umask 077).
 
-An overlay is a YAML mapping that is merged in: mappings key by key (null removes), lists of named things
-by name, other lists as a whole.";
+An overlay is a YAML mapping that is merged in: mappings key by key (null removes a key), lists of named items
+by name. Other lists are replaced.";
 
 /// The options of `gmtech envoy-config`.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The YAML to start from (default: the built-in envoy/envoy.yaml)
+    /// The YAML template (default: the built-in envoy/envoy.yaml)
     #[arg(long, value_name = "PATH")]
     pub(crate) template: Option<PathBuf>,
-    /// Where the API listens (0 lets the system choose; ask the admin page's /listeners)
+    /// The port of the API (0 lets the system choose; the admin page shows it at /listeners)
     #[arg(long, value_name = "PORT")]
     pub(crate) api_port: Option<u16>,
     /// The address that the API listens on
     #[arg(long, value_name = "IP")]
     pub(crate) api_host: Option<std::net::IpAddr>,
-    /// Where the admin page listens (0 lets the system choose; see Envoy's --admin-address-path)
+    /// The port of the admin page (0 lets the system choose; see Envoy's --admin-address-path)
     #[arg(long, value_name = "PORT")]
     pub(crate) admin_port: Option<u16>,
-    /// The address that the admin page listens on: it can stop Envoy
+    /// The address that the admin page listens on; whoever reaches it can stop Envoy
     #[arg(long, value_name = "IP")]
     pub(crate) admin_host: Option<std::net::IpAddr>,
     /// The provider: http(s)://host[:port][/path]; /api/v1/x becomes <path>/x, or /v1/x without a path
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Option<Upstream>,
-    /// File with the provider's key alone, no newline (default: a placeholder is sent, never the client's key)
+    /// A file that holds only the provider's key, without a newline (default: a placeholder is sent, never the client's key)
     #[arg(long, value_name = "PATH")]
     pub(crate) upstream_key_file: Option<PathBuf>,
-    /// Certificates that an https provider is checked against (default: the system's)
+    /// A file of the CA certificates to trust for an https provider (default: the system's)
     #[arg(long, value_name = "PATH")]
     pub(crate) upstream_ca_file: Option<PathBuf>,
-    /// The filter's module
+    /// The filter's Wasm module
     #[arg(long, value_name = "PATH")]
     pub(crate) filter_wasm: Option<PathBuf>,
-    /// Do not look whether the filter's module is there: for a configuration that another machine or a container runs
+    /// Do not check that the filter's module exists: for a configuration that another machine or a container runs
     #[arg(long)]
     pub(crate) allow_missing_module: bool,
-    /// The filter's configuration as JSON, `-` for standard input
+    /// A file with the filter's configuration as JSON; `-` is standard input
     #[arg(long, value_name = "PATH|-")]
     pub(crate) filter_config: Option<PathBuf>,
-    /// Where the key service listens for proxies (its SYNC_PORT)
+    /// The address at which the key service listens for proxies (its SYNC_PORT)
     #[arg(long, value_name = "HOST:PORT", requires = "service_token_file")]
     pub(crate) service: Option<ServiceAddress>,
-    /// File with the service's token for proxies (its sync.token): the filter learns keys from the service, too
+    /// A file with the service's token for proxies (its sync.token): the filter also gets keys from the service
     #[arg(long, value_name = "PATH", conflicts_with = "no_filter")]
     pub(crate) service_token_file: Option<PathBuf>,
     /// Write the access log to this file in place of standard output
     #[arg(long, value_name = "PATH")]
     pub(crate) access_log: Option<PathBuf>,
-    /// Leave the gmtech filter out, to measure against or to see what Envoy does by itself: everybody passes
+    /// Leave the gmtech filter out, to compare with Envoy without it: every request passes
     #[arg(long, conflicts_with_all = ["filter_wasm", "filter_config"])]
     pub(crate) no_filter: bool,
-    /// A YAML overlay to merge in at the end; repeat it for several
+    /// A YAML overlay to merge in at the end; may be repeated
     #[arg(long = "set-file", value_name = "PATH")]
     pub(crate) set_files: Vec<PathBuf>,
 }
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     out::print(&text)
 }
 
-/// The bootstrap for `args`.
+/// Renders the bootstrap for `args`.
 ///
 /// # Errors
 /// When a file cannot be read or a node of the template is missing; the message names it.
@@ -152,14 +152,14 @@ fn template(args: &Args) -> Result<Value> {
 }
 
 fn parse_yaml(text: &str) -> Result<Value> {
-    serde_saphyr::from_str(text).map_err(|e| anyhow::anyhow!("is no YAML: {e}"))
+    serde_saphyr::from_str(text).map_err(|e| anyhow::anyhow!("is not YAML: {e}"))
 }
 
 fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// The filter's configuration, verbatim: what is wrong in it is for the filter to say.
+/// Reads the filter's configuration verbatim. The filter checks it.
 fn read_filter_config(path: &Path) -> Result<String> {
     let text = if path == Path::new("-") {
         let mut text = String::new();
@@ -171,7 +171,7 @@ fn read_filter_config(path: &Path) -> Result<String> {
         read(path)?
     };
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
-        bail!("--filter-config {} is no JSON: {error}", path.display());
+        bail!("--filter-config {} is not JSON: {error}", path.display());
     }
     Ok(text)
 }

@@ -1,11 +1,11 @@
-//! `gmtech serve`: the key service in the foreground, until it is told to stop.
+//! `gmtech serve`: runs the key service in the foreground until a signal stops it.
 //!
 //! SIGINT and SIGTERM stop it. SIGHUP reads the configuration file, the token files and the prices again, and takes tokens,
 //! prices and tiers from them; everything else needs a restart.
 //!
 //! # Failure policy
-//! What cannot be read at the start ends the program with one message. What cannot be read at a SIGHUP is logged, and all
-//! stays as it was.
+//! An error at the start ends the program with one message. An error at a SIGHUP is logged, and the configuration
+//! stays unchanged.
 
 mod log;
 mod options;
@@ -20,7 +20,7 @@ pub(crate) use options::Command;
 /// Runs until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// Where an option, file or address does not work.
+/// If an option, file or address is invalid or cannot be used.
 pub(crate) fn run(command: &Command) -> Result<()> {
     log::start(&command.log, command.log_format)?;
     let config = command.config()?;
@@ -31,7 +31,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
         let running = gmtech_service::serve::serve(&config).await?;
         command.tell(&config, running.admin_addr, running.sync_addr);
-        // A service goes on without whoever started it.
+        // The service keeps running if the program that started it has closed standard output.
         let _ = out::print(&format!(
             "management http://{}  proxies http://{}\n",
             running.admin_addr, running.sync_addr

@@ -1,13 +1,13 @@
 //! The local stack: the key service, a demo key, an upstream and Envoy with the filter, from one command.
 //!
-//! `gmtech up` runs it in the foreground; `gmtech stack-files` prepares the same for containers. It is for
-//! laptops and evaluation: it listens on loopback. Its demo keys end with its next start; teams, keys and usage
-//! that were made meanwhile are in the key service's database and stay.
+//! `gmtech up` runs it in the foreground; `gmtech stack-files` writes the same files for containers. It is for
+//! laptops and evaluation, and listens on loopback. The next start ends its demo keys. Teams, other keys and usage
+//! stay in the key service's database.
 //!
 //! # Failure policy
-//! All or nothing. What cannot start ends the stack, and so does a child that ends; the message names the
-//! variable to change or shows the child's last lines. Only the key service is started again: the gate goes on without it. Whatever ends it, no process stays, and in the directory
-//! only logs, the database and the service's two tokens.
+//! All or nothing. A child that cannot start or that ends stops the stack; the message names the
+//! variable to change or shows the child's last lines. Only the key service is restarted, since the gate works without it.
+//! However the stack ends, no process stays, and only logs, the database and the service's two tokens stay in the directory.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// The key service's name among the children.
 const SERVICE: &str = "service";
-/// How long the gate may take to learn the keys.
+/// How long the gate may take to get the keys.
 const KNOWN_WITHIN: Duration = Duration::from_secs(30);
 
 const EXAMPLES: &str = "Examples:
@@ -46,34 +46,34 @@ const EXAMPLES: &str = "Examples:
       LOCAL_DIR=.local2 gmtech up
   UPSTREAM_KEY=\"$(cat openai.key)\" gmtech up --upstream https://api.openai.com/v1
 
-The provider's key is read from the variable UPSTREAM_KEY only: a command line can be seen by everybody
-on the machine. One SIGINT (Ctrl-C) or SIGTERM ends everything. The key service's database and tokens stay in
+The provider's key is read from the variable UPSTREAM_KEY only: every user of the machine can see
+command lines. One SIGINT (Ctrl-C) or SIGTERM ends everything. The key service's database and tokens stay in
 LOCAL_DIR, so that keys made with `gmtech keys create` work again after the next start; the keys `demo` and
-`demo-pro` of the team `demo` are made anew, and those of the run before are revoked.";
+`demo-pro` of the team `demo` are replaced: those of the previous run are revoked.";
 
 /// The options of `gmtech up`.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct UpArgs {
-    /// Where the API listens, on loopback
+    /// The port of the API, on loopback
     #[arg(long, env = "API_PORT", default_value_t = 8080)]
     api_port: u16,
-    /// Where Envoy's admin page listens, on loopback
+    /// The port of Envoy's admin page, on loopback
     #[arg(long, env = "ENVOY_ADMIN_PORT", default_value_t = 9901)]
     admin_port: u16,
-    /// Where mock-llm listens, on loopback
+    /// The port of mock-llm, on loopback
     #[arg(long, env = "UPSTREAM_PORT", default_value_t = 8090)]
     upstream_port: u16,
-    /// Where the key service's management API listens, on loopback
+    /// The port of the key service's management API, on loopback
     #[arg(long, env = "SERVICE_PORT", default_value_t = 8081)]
     service_port: u16,
-    /// Where the key service listens for Envoy, on loopback
+    /// The port of the key service's listener for Envoy, on loopback
     #[arg(long, env = "SYNC_PORT", default_value_t = 8082)]
     sync_port: u16,
-    /// A real provider's base URL in place of mock-llm
+    /// The base URL of a real provider, in place of mock-llm
     #[arg(long, env = "UPSTREAM", value_name = "URL")]
     upstream: Option<String>,
-    /// Where logs, the demo key and the key service's database are put
+    /// The directory of the logs, the demo keys and the key service's database
     #[arg(long, env = "LOCAL_DIR", value_name = "DIR", default_value = ".local")]
     local_dir: PathBuf,
     /// The Envoy program (default: the one in .venv, else `envoy` of the PATH)
@@ -82,7 +82,7 @@ pub(crate) struct UpArgs {
     /// The mock-llm program (default: the one beside this program)
     #[arg(long, env = "MOCK_LLM_BIN", value_name = "PATH")]
     mock_llm: Option<PathBuf>,
-    /// The filter's module
+    /// The filter's Wasm module
     #[arg(
         long,
         env = "FILTER_WASM",
@@ -96,37 +96,37 @@ pub(crate) struct UpArgs {
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Example:\n  gmtech stack-files --dir /stack --state-dir /keys")]
 pub(crate) struct FilesArgs {
-    /// Where to put envoy.json and demo.env; a demo key that is there and works is kept
+    /// The directory for envoy.json and demo.env; demo keys in it that still work are kept
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// Where the key service keeps its tokens
+    /// The directory of the key service's tokens
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
-    /// The key service's management API
+    /// The URL of the key service's management API
     #[arg(long, value_name = "URL", default_value = "http://service:8081")]
     service_url: String,
-    /// Where the key service listens for Envoy
+    /// The address at which the key service listens for Envoy
     #[arg(long, value_name = "HOST:PORT", default_value = "service:8082")]
     service: ServiceAddress,
-    /// Where the API listens inside the container
+    /// The port of the API inside the container
     #[arg(long, default_value_t = 8080)]
     api_port: u16,
-    /// Where the admin page listens inside the container
+    /// The port of the admin page inside the container
     #[arg(long, default_value_t = 9901)]
     admin_port: u16,
-    /// The port that the API is published at on the host, for demo.env
+    /// The API's port on the host, for demo.env
     #[arg(long, env = "API_PORT", default_value_t = 8080)]
     public_api_port: u16,
-    /// The port that the admin page is published at on the host, for demo.env
+    /// The admin page's port on the host, for demo.env
     #[arg(long, env = "ENVOY_ADMIN_PORT", default_value_t = 9901)]
     public_admin_port: u16,
-    /// The port that the management API is published at on the host, for demo.env
+    /// The management API's port on the host, for demo.env
     #[arg(long, env = "SERVICE_PORT", default_value_t = 8081)]
     public_service_port: u16,
     /// The provider's base URL
     #[arg(long, env = "UPSTREAM", default_value = "http://mock-llm:8090")]
     upstream: Upstream,
-    /// The filter's module, as Envoy's container sees it
+    /// The path of the filter's Wasm module in Envoy's container
     #[arg(
         long,
         default_value = "/usr/local/share/gmtech/gmtech_auth_filter.wasm"
@@ -139,7 +139,7 @@ pub(crate) struct FilesArgs {
 /// # Errors
 /// When something does not start, or a child ends by itself.
 pub(crate) fn up(args: &UpArgs) -> Result<()> {
-    // In this order, so that the children end before their files go.
+    // In this order, so that the children end before their files are removed.
     let dir = LocalDir::create(&args.local_dir)?;
     let mut supervisor = Supervisor::new()?;
     parent::end_with_make();
@@ -225,7 +225,7 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
     supervisor.wait_until("the gate's list of keys", KNOWN_WITHIN, || {
         probe::has_synced(LOOPBACK, args.admin_port)
     })?;
-    // Not the free key: its 60 requests are the user's.
+    // Not with the free key: its 60 requests are for the user.
     supervisor.wait_until("the demo key", KNOWN_WITHIN, || {
         probe::admits(LOOPBACK, args.api_port, &demo.pro)
     })?;
@@ -238,7 +238,7 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
     supervisor.run_until_stopped(SERVICE)
 }
 
-/// With everything on its command line: variables that are meant for another service must not count.
+/// Starts the key service. All options are on its command line, so that variables for another service have no effect.
 fn start_service(args: &UpArgs, supervisor: &mut Supervisor, dir: &LocalDir) -> Result<()> {
     let this = std::env::current_exe().context("cannot find this program")?;
     let (database, state) = (dir.path("gmtech.db"), dir.root());
@@ -269,7 +269,7 @@ fn start_envoy(args: &UpArgs, supervisor: &mut Supervisor, dir: &LocalDir) -> Re
                 "--concurrency",
                 "2",
             ])
-            // No hot restart: nothing in shared memory, and any number of stacks side by side.
+            // Without hot restart Envoy uses no shared memory, so any number of stacks can run side by side.
             .args([
                 "--disable-hot-restart",
                 "--log-level",
@@ -284,7 +284,7 @@ fn start_envoy(args: &UpArgs, supervisor: &mut Supervisor, dir: &LocalDir) -> Re
     })
 }
 
-/// Makes the demo team and keys in the key service of docker-compose.yml, and writes what its other containers need.
+/// Makes the demo team and keys in the key service of docker-compose.yml, and writes the files of the other containers.
 ///
 /// # Errors
 /// When a file cannot be written or the service refuses.
@@ -319,7 +319,7 @@ pub(crate) fn write_files(args: &FilesArgs) -> Result<()> {
     Ok(())
 }
 
-/// A reader that went away must not end the stack.
+/// Prints the summary. A failure is ignored: a closed output must not end the stack.
 fn print_summary(headline: &str, text: &str) {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
@@ -334,7 +334,7 @@ fn beside_this(name: &str) -> PathBuf {
         .map_or_else(|_| name.into(), |exe| exe.with_file_name(name))
 }
 
-/// `make` links the real program there: the Python package's wrapper would not pass signals on.
+/// The Envoy program that `make` links. The Python package's wrapper is not used, since it does not forward signals.
 fn default_envoy() -> PathBuf {
     let ours = PathBuf::from(".venv/envoy");
     if ours.is_file() { ours } else { "envoy".into() }

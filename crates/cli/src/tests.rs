@@ -1,4 +1,4 @@
-//! What holds for every command, and the table of options in docs/operators/service-configuration.md.
+//! Rules for every command, and the table of options in docs/operators/service-configuration.md.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use clap::{Arg, Command as Clap};
 
 use super::*;
 
-/// Every command that does something, by its whole name.
+/// Every command that can be run, by its full name.
 fn leaves(command: &Clap, path: &str, found: &mut Vec<(String, Clap)>) {
     for sub in command.get_subcommands().filter(|c| !c.is_hide_set()) {
         let path = format!("{path} {}", sub.get_name());
@@ -45,8 +45,8 @@ fn every_command_has_an_example() {
 }
 
 #[test]
-fn every_command_that_answers_can_answer_in_json() {
-    // These run until they are stopped, or print what is JSON or no data at all.
+fn every_command_with_output_can_print_json() {
+    // These run until they are stopped, always print JSON, or print no data.
     let others = ["serve", "up", "stack-files", "completions", "envoy-config"];
     for (path, command) in all() {
         let name = path.rsplit(' ').next().unwrap_or_default();
@@ -73,7 +73,7 @@ fn an_option_has_the_same_name_as_its_variable() {
     }
 }
 
-/// The table of a section as Markdown, from what the command line itself is made of.
+/// The table of a section as Markdown, from the definition of the command line.
 fn table(command: &Clap) -> String {
     let names = config_file::in_a_file(Some(command));
     let mut rows = String::from(
@@ -123,7 +123,7 @@ fn table(command: &Clap) -> String {
     rows
 }
 
-/// `text` with what stands between two comments replaced.
+/// `text` with the part between two comments replaced.
 fn with_table(text: &str, section: &str, table: &str) -> String {
     let (open, close) = (
         format!("<!-- [{section}] -->\n"),
@@ -140,7 +140,7 @@ fn with_table(text: &str, section: &str, table: &str) -> String {
 
 /// `GMTECH_WRITE_DOCS=1 cargo test -p gmtech-cli documented` writes the tables anew.
 #[test]
-fn every_option_is_documented_as_it_is() {
+fn the_documented_options_match_the_command_line() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../docs/operators/service-configuration.md"
@@ -162,7 +162,7 @@ fn every_option_is_documented_as_it_is() {
     } else {
         assert_eq!(
             text, expected,
-            "docs/operators/service-configuration.md is not what the command line is: see this test"
+            "docs/operators/service-configuration.md does not match the command line: see this test"
         );
     }
 }

@@ -84,7 +84,7 @@ fn mistakes_name_what_to_change() {
         ),
         (
             vec!["envoy-config", "--filter-config", "/dev/null"],
-            "no JSON",
+            "not JSON",
         ),
         (
             vec!["envoy-config", "--no-filter", "--filter-wasm", "x.wasm"],
@@ -103,7 +103,7 @@ fn mistakes_name_what_to_change() {
 }
 
 #[test]
-fn a_stack_that_cannot_start_names_the_variable_and_leaves_nothing() {
+fn a_stack_that_cannot_start_names_the_variable_and_leaves_no_file() {
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = busy.local_addr().unwrap().port().to_string();
     let dir = std::env::temp_dir().join(format!("gmtech-cli-{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! `gmtech audit`: who changed what.
+//! `gmtech audit`: the audit log.
 
 use anyhow::Result;
 use clap::Args;
@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::Connection;
 use super::client::with_query;
 
-/// The most entries that the service gives at once.
+/// The most entries that the service returns at once.
 const PAGE: usize = 500;
 
-/// Which changes.
+/// The filters of `gmtech audit`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   gmtech audit
@@ -23,7 +23,7 @@ pub(crate) struct Audit {
     /// Only of this key, team or token
     #[arg(long, value_name = "ID")]
     subject: Option<String>,
-    /// At most this many, the newest
+    /// Show at most this many, the newest
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub(crate) struct Audit {
 /// Shows the audit log.
 ///
 /// # Errors
-/// Where the service cannot be reached or refuses.
+/// If the service cannot be reached or refuses.
 pub(crate) fn run(asked: &Audit) -> Result<()> {
     let client = asked.at.client()?;
     let (mut entries, mut after): (Vec<Value>, Option<String>) = (Vec::new(), None);

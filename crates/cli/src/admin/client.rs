@@ -47,7 +47,7 @@ impl Client {
         self.ask(Method::POST, path, Some(body), None)
     }
 
-    /// As [`Client::post`]; the same `once` makes a repeated call happen once.
+    /// As [`Client::post`], with the idempotency key `once`: a repeated call has an effect once.
     pub(crate) fn post_once(&self, path: &str, body: &Value, once: Option<&str>) -> Result<Value> {
         self.ask(Method::POST, path, Some(body), once)
     }
@@ -117,10 +117,10 @@ impl Client {
         }
     }
 
-    /// Asks for a path beside the API, without a token; the status, the headers and the text of whatever is answered.
+    /// Gets a path outside the API, without a token. Returns the status, the headers and the text, whatever the status is.
     ///
     /// # Errors
-    /// Where nobody answers.
+    /// If there is no answer.
     pub(crate) fn beside(&self, path: &str) -> Result<(StatusCode, HeaderMap, String)> {
         let url = format!("{}{path}", self.base);
         let mut response = self
@@ -133,7 +133,7 @@ impl Client {
         Ok((status, headers, text))
     }
 
-    /// Where the service is.
+    /// The service's address.
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
@@ -154,7 +154,7 @@ fn items(answer: &mut Value) -> Result<Vec<Value>> {
     }
 }
 
-/// The error of a refusal.
+/// The error for a refusal.
 fn refusal(status: StatusCode, headers: &HeaderMap, json: &Value) -> Failure {
     let field = |name: &str| {
         json.pointer(&format!("/error/{name}"))
@@ -179,14 +179,14 @@ fn refusal(status: StatusCode, headers: &HeaderMap, json: &Value) -> Failure {
     }
 }
 
-/// The address without the API's own path, which people copy with it.
+/// The address without the API's path, which is often copied along.
 fn base(url: &str) -> &str {
     let url = url.trim_end_matches('/');
     let url = url.strip_suffix("/admin/v1").unwrap_or(url);
     url.trim_end_matches('/')
 }
 
-/// `path` with the parameters that have a value.
+/// `path` with a query of the parameters that have a value.
 pub(crate) fn with_query<'a>(
     path: &str,
     params: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_is_taken_as_people_copy_it() {
+    fn the_address_may_end_with_the_apis_path() {
         for url in [
             "http://h:8081",
             "http://h:8081/",
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_can_tell_refusals_apart() {
+    fn each_kind_of_refusal_has_its_exit_status() {
         for (status, exit) in [
             (400, Exit::Refused),
             (401, Exit::Refused),

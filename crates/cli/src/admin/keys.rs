@@ -19,10 +19,10 @@ use crate::out;
 use list::List;
 use options::{Create, Update};
 
-/// What `gmtech keys` does with the running service.
+/// The subcommands of `gmtech keys` that use the running service.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Make a key; it is shown once
+    /// Make a key; its text is shown only once
     #[command(after_help = "Examples:
   gmtech keys create --team demo --name ci
   gmtech keys create --team demo --name ci --tier free --json
@@ -41,35 +41,35 @@ pub(crate) enum Command {
     /// Show one key
     #[command(after_help = "Example:\n  gmtech keys show key_x --json")]
     Show(One),
-    /// Change what a key is called, may use and may spend
+    /// Change a key's name, permissions, limits or budgets
     #[command(after_help = "Examples:
   gmtech keys update key_x --rpm 100
   gmtech keys update key_x --model 'gpt-4o*' --model o3
   gmtech keys update key_x --any-model --never-expires --tier-limits")]
     Update(Box<Update>),
-    /// Pause a key: it is answered 401
+    /// Pause a key: its requests are answered 401
     #[command(after_help = "Examples:
   gmtech keys suspend key_x
-  gmtech keys suspend key_x --wait          until every live proxy has it, for at most 10 s")]
+  gmtech keys suspend key_x --wait          waits until every live proxy has it, at most 10 s")]
     Suspend(Status),
-    /// Let a suspended key work again
+    /// Make a suspended key work again
     #[command(after_help = "Example:\n  gmtech keys resume key_x --wait")]
     Resume(Status),
-    /// End a key for good: it is answered 403
+    /// End a key for good: its requests are answered 403
     #[command(after_help = "Examples:
   gmtech keys revoke key_x
-  gmtech keys revoke key_x --wait          until every live proxy has it, for at most 10 s
+  gmtech keys revoke key_x --wait          waits until every live proxy has it, at most 10 s
   gmtech keys revoke key_x --wait 2s --json
 
-With --wait the status is 0 if every live proxy has it and there is at least one, and 3 otherwise: the key is revoked
-then, but nobody can say that it is refused everywhere. Run it again to wait on.")]
+With --wait the exit status is 0 if at least one proxy is live and every live proxy has the change, and 3 otherwise: the
+key is revoked, but some proxy may still accept it. Run the command again to wait longer.")]
     Revoke(Status),
-    /// Make a key like another one, which ends by itself after an overlap
+    /// Make a successor of a key; the old key ends by itself after an overlap
     #[command(after_help = "Example:\n  gmtech keys rotate key_x --overlap 2h")]
     Rotate {
-        /// The key to be replaced
+        /// The key to replace
         id: String,
-        /// How long the old key goes on
+        /// How long the old key keeps working
         #[arg(long, default_value = "1day", value_parser = humantime::parse_duration)]
         overlap: Duration,
         #[command(flatten)]
@@ -91,17 +91,17 @@ pub(crate) struct One {
 pub(crate) struct Status {
     /// Its id (`key_…`)
     id: String,
-    /// Wait until every live proxy has it
+    /// Wait until every live proxy has the change
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10s", value_parser = humantime::parse_duration)]
     wait: Option<Duration>,
     #[command(flatten)]
     at: Connection,
 }
 
-/// Does what was asked.
+/// Runs the command.
 ///
 /// # Errors
-/// Where the service cannot be reached or refuses.
+/// If the service cannot be reached or refuses.
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Create(new) => create(new),
@@ -120,7 +120,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
             let key = at.client()?.post(&path, &body)?;
             let until = text(&key, "/old/expires_at");
             let until = if until.is_empty() { "now" } else { &until };
-            print_new(&key, at, &format!("{id} goes on until {until}.\n"))
+            print_new(&key, at, &format!("{id} works until {until}.\n"))
         }
     }
 }
@@ -141,7 +141,7 @@ fn update(change: &Update) -> Result<()> {
     let path = format!("keys/{}", escape(&change.id));
     let body = change.body(&client.get(&path)?);
     if body.is_empty() {
-        bail!("say what to change: see gmtech keys update --help");
+        bail!("name what to change: see gmtech keys update --help");
     }
     let key = client.send(Method::PATCH, &path, &body.into())?;
     change.at.print(&key, &KEY)
@@ -183,15 +183,15 @@ fn everywhere(receipt: &Value) -> Result<()> {
     let count = |field: &str| receipt.get(field).and_then(Value::as_u64).unwrap_or(0);
     let (live, applied) = (count("live"), count("applied"));
     let message = match live {
-        0 => "done, but no proxy was heard of lately, so nobody can say where it holds: \
-              start Envoy, or look at `gmtech doctor`"
+        0 => "done, but no proxy is live, so none has confirmed the change: \
+              start Envoy, or see `gmtech doctor`"
             .into(),
         _ if applied == live => return Ok(()),
         _ => {
             let pending = text(receipt, "/pending");
             format!(
-                "done, but {} of {live} live proxies have not said that they have it ({pending}): \
-                 run it again to wait on, and look at `gmtech proxies`",
+                "done, but {} of {live} live proxies have not confirmed the change ({pending}): \
+                 run it again to wait longer, and see `gmtech proxies`",
                 live - applied
             )
         }
@@ -199,7 +199,7 @@ fn everywhere(receipt: &Value) -> Result<()> {
     Err(Failure::new(Exit::NotEverywhere, "not_everywhere", message).into())
 }
 
-/// A field as it stands, a text without quotation marks.
+/// A field's value as text, strings without quotation marks.
 fn text(value: &Value, path: &str) -> String {
     match value.pointer(path) {
         None | Some(Value::Null) => String::new(),
@@ -262,13 +262,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_change_that_every_live_proxy_has_is_everywhere() {
+    fn waiting_succeeds_only_if_every_live_proxy_has_the_change() {
         for (live, applied, exit) in [
             (1, 1, None),
             (3, 3, None),
             (1, 0, Some("1 of 1 live proxies have not")),
             (3, 2, Some("1 of 3 live proxies have not")),
-            (0, 0, Some("no proxy was heard of")),
+            (0, 0, Some("no proxy is live")),
         ] {
             let receipt = json!({"live": live, "applied": applied, "complete": live == applied, "pending": ["e1"]});
             let said = everywhere(&receipt).err();

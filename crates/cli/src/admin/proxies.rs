@@ -6,13 +6,13 @@ use clap::Args;
 use super::Connection;
 use crate::out;
 
-/// The live proxies.
+/// The options of `gmtech proxies`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   gmtech proxies
   gmtech proxies --json | jq '.data | map(select(.current | not))'
 
-A proxy is live if it was heard of within the service's --live-window (30s).")]
+A proxy is live if it has polled within the service's --live-window (30s).")]
 pub(crate) struct Proxies {
     #[command(flatten)]
     at: Connection,
@@ -21,11 +21,11 @@ pub(crate) struct Proxies {
 /// Lists the live proxies.
 ///
 /// # Errors
-/// Where the service cannot be reached or refuses.
+/// If the service cannot be reached or refuses.
 pub(crate) fn run(asked: &Proxies) -> Result<()> {
     let live = asked.at.client()?.list("proxies")?;
     if live.is_empty() && !asked.at.json() {
-        out::say("No proxy was heard of lately.\n");
+        out::say("No proxy is live.\n");
     }
     let columns = [
         ("ID", "id"),

@@ -1,4 +1,4 @@
-//! `gmtech requests …`: what became of one request.
+//! `gmtech requests …`: the record of a single request.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::client::escape;
 use super::{Connection, show};
 
-/// What `gmtech requests` does.
+/// The subcommands of `gmtech requests`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Show what is recorded of a request, by the x-request-id of its answer
+    /// Show the record of a request, by the x-request-id of its answer
     #[command(after_help = "Examples:
   gmtech requests show a4cc1531-ce2c-40cc-b933-e30abed9918b
   gmtech requests show a4cc1531-ce2c-40cc-b933-e30abed9918b --json
@@ -25,10 +25,10 @@ A request is recorded once it has ended and its Envoy has reported it, and as lo
     },
 }
 
-/// Does what was asked.
+/// Runs the command.
 ///
 /// # Errors
-/// Where the service cannot be reached or refuses.
+/// If the service cannot be reached or refuses.
 pub(crate) fn run(command: &Command) -> Result<()> {
     let Command::Show { id, at } = command;
     let found = at.client()?.get(&format!("requests/{}", escape(id)))?;

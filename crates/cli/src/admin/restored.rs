@@ -1,4 +1,4 @@
-//! `gmtech db lost`: what a restore has lost.
+//! `gmtech db lost`: the changes that a restore has lost.
 
 use anyhow::Result;
 use serde_json::json;
@@ -7,10 +7,10 @@ use ureq::http::Method;
 use super::Connection;
 use crate::out;
 
-/// Lists what a restore has lost, or acknowledges all of it.
+/// Lists the changes that a restore has lost, or acknowledges all of them.
 ///
 /// # Errors
-/// Where the service cannot be reached or refuses.
+/// If the service cannot be reached or refuses.
 pub(crate) fn lost(at: &Connection, seen_to: bool) -> Result<()> {
     let client = at.client()?;
     if seen_to {
@@ -19,7 +19,7 @@ pub(crate) fn lost(at: &Connection, seen_to: bool) -> Result<()> {
     }
     let lost = client.list("restored")?;
     if lost.is_empty() && !at.json() {
-        out::say("No lost change waits to be acknowledged.\n");
+        out::say("No lost change is waiting to be acknowledged.\n");
     }
     at.print_list(lost, &[("AT", "at"), ("BY", "actor"), ("LOST", "advice")])
 }

@@ -1,14 +1,14 @@
-//! Answers for people to read: aligned columns, or a field a line.
+//! Answers for people to read: aligned columns, or one field on each line.
 
 use anyhow::Result;
 use serde_json::Value;
 
 use crate::out;
 
-/// What stands for a value that is not there.
+/// The text for a missing value.
 const NOTHING: &str = "-";
 
-/// Prints rows under headings; a column is a heading and where its value is.
+/// Prints rows under headings. A column is a heading and the path of its value.
 pub(super) fn table(rows: &[Value], columns: &[(&str, &str)]) -> Result<()> {
     out::print(&format_table(rows, columns))
 }
@@ -44,7 +44,7 @@ fn format_table(rows: &[Value], columns: &[(&str, &str)]) -> String {
     out
 }
 
-/// Prints a field a line, leaving out what is null.
+/// Prints one field on each line, without fields that are null.
 pub(super) fn fields(value: &Value, names: &[&str]) -> Result<()> {
     out::print(&format_fields(value, names))
 }
@@ -58,7 +58,7 @@ pub(super) fn all_fields(value: &Value) -> Result<()> {
     out::print(&(format_fields(value, &names) + "\n"))
 }
 
-/// A field a line, leaving out what is null.
+/// One field on each line, without fields that are null.
 pub(super) fn format_fields(value: &Value, names: &[&str]) -> String {
     let lines = names.iter().filter_map(|name| {
         let shown = cell(value, name);
@@ -110,12 +110,12 @@ fn shown(field: &str, value: &Value) -> String {
     }
 }
 
-/// Prints the service's answer as it is.
+/// Prints the service's answer as JSON.
 pub(super) fn json(value: &Value) -> Result<()> {
     out::print(&format!("{value}\n"))
 }
 
-/// An amount as people write it: the sign before the currency.
+/// An amount in dollars, with the sign before the currency.
 fn dollars(amount: &str) -> String {
     match amount.strip_prefix('-') {
         Some(debt) => format!("-${debt}"),

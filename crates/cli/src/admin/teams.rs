@@ -10,7 +10,7 @@ use ureq::http::Method;
 use super::Connection;
 use super::client::escape;
 
-/// What `gmtech teams` does.
+/// The subcommands of `gmtech teams`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Make a team
@@ -20,13 +20,13 @@ pub(crate) enum Command {
     Create {
         /// Its id: letters, digits, `_`, `.` or `-`
         id: String,
-        /// What people call it
+        /// The team's name
         #[arg(long)]
         name: Option<String>,
-        /// Let it spend only what it has topped up; the first top-up does so too
+        /// Make it prepaid: it spends only its credit; the first top-up does this too
         #[arg(long)]
         prepaid: bool,
-        /// A JSON file of what its own administrators may do with keys
+        /// A JSON file with the policy: what the team's own administrators may do with keys
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
         #[command(flatten)]
@@ -45,34 +45,34 @@ pub(crate) enum Command {
     TopUp {
         /// The team
         id: String,
-        /// Dollars; below zero is a correction
+        /// Dollars; a negative amount is a correction
         #[arg(allow_negative_numbers = true, value_parser = dollars)]
         usd: i64,
-        /// What for
+        /// The reason, for the ledger
         #[arg(long, default_value = "")]
         note: String,
-        /// Makes a repeated call count once
+        /// With the same value a repeated call counts only once
         #[arg(long, value_name = "TEXT")]
         idempotency_key: Option<String>,
         #[command(flatten)]
         at: Connection,
     },
-    /// Show a team: its credit, and what an administrator allows it
+    /// Show a team: its credit and its policy
     #[command(
         visible_alias = "balance",
         after_help = "Example:\n  gmtech teams show demo --json"
     )]
     Show(One),
-    /// Change a team's name, or whether it may only spend what it has topped up
+    /// Change a team's name or policy, or whether it is prepaid
     #[command(after_help = "Examples:
   gmtech teams update acme --name 'ACME Corporation'
   gmtech teams update acme --prepaid true
   gmtech teams update acme --policy acme.json")]
     Update(Update),
-    /// End a team: its keys are revoked; its ledger and its usage stay
+    /// Close a team: its keys are revoked; its ledger and its usage stay
     #[command(after_help = "Example:\n  gmtech teams close acme")]
     Close(One),
-    /// List what moved a team's balance, the newest first
+    /// List the entries of a team's ledger, the newest first
     #[command(after_help = "Example:\n  gmtech teams ledger demo --json")]
     Ledger(One),
     /// List, add or remove a team's members
@@ -89,42 +89,42 @@ pub(crate) struct One {
     at: Connection,
 }
 
-/// What of a team to change.
+/// The options of `gmtech teams update`.
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("change").args(["name", "prepaid", "policy", "default_policy"]).required(true).multiple(true))]
 pub(crate) struct Update {
     /// Its id
     id: String,
-    /// What people call it
+    /// The team's name
     #[arg(long)]
     name: Option<String>,
-    /// Let it spend only what it has topped up
+    /// Whether it is prepaid: it spends only its credit
     #[arg(long, value_name = "true|false")]
     prepaid: Option<bool>,
-    /// A JSON file of what its own administrators may do with keys
+    /// A JSON file with the policy: what the team's own administrators may do with keys
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Let its own administrators do what they may by default
+    /// Go back to the default policy
     #[arg(long, conflicts_with = "policy")]
     default_policy: bool,
     #[command(flatten)]
     at: Connection,
 }
 
-/// What `gmtech teams members` does.
+/// The subcommands of `gmtech teams members`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Members {
     /// List members
     #[command(after_help = "Example:\n  gmtech teams members list acme")]
     List(One),
-    /// Add a member, or change what the person is to the team
+    /// Add a member, or change a member's role
     #[command(
         after_help = "Example:\n  gmtech teams members add acme ada@example.com --role owner"
     )]
     Add {
         /// The team
         id: String,
-        /// The person's address
+        /// The member's email address
         email: String,
         /// `owner` or `member`
         #[arg(long, default_value = "member")]
@@ -137,18 +137,18 @@ pub(crate) enum Members {
     Remove {
         /// The team
         id: String,
-        /// The person's address
+        /// The member's email address
         email: String,
         #[command(flatten)]
         at: Connection,
     },
 }
 
-/// Dollars as nano-dollars.
+/// Converts dollars to nano-dollars.
 pub(super) fn dollars(text: &str) -> Result<i64, String> {
     let amount = text.strip_prefix('$').unwrap_or(text);
     gmtech_service::money::parse_usd(amount)
-        .ok_or_else(|| "is no amount in dollars, such as 2.50".into())
+        .ok_or_else(|| "is not an amount in dollars, such as 2.50".into())
 }
 
 const TEAM: [&str; 8] = [
@@ -162,10 +162,10 @@ const TEAM: [&str; 8] = [
     "closed_at",
 ];
 
-/// Does what was asked.
+/// Runs the command.
 ///
 /// # Errors
-/// Where the service cannot be reached or refuses.
+/// If the service cannot be reached or refuses.
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Create {
@@ -251,7 +251,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
 fn policy_of(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read --policy {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("--policy {} is no JSON", path.display()))
+    serde_json::from_str(&text).with_context(|| format!("--policy {} is not JSON", path.display()))
 }
 
 fn members(command: &Members) -> Result<()> {

@@ -1,4 +1,4 @@
-//! `gmtech tiers`: what a key's tier can be.
+//! `gmtech tiers`: the tiers that a key may have.
 
 use anyhow::Result;
 use clap::Args;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Connection, show};
 use crate::out;
 
-/// The tiers.
+/// The options of `gmtech tiers`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  gmtech tiers")]
 pub(crate) struct Tiers {
@@ -18,7 +18,7 @@ pub(crate) struct Tiers {
 /// Lists the tiers.
 ///
 /// # Errors
-/// Where the service cannot be reached or refuses.
+/// If the service cannot be reached or refuses.
 pub(crate) fn run(asked: &Tiers) -> Result<()> {
     let tiers = asked.at.client()?.list("tiers")?;
     if asked.at.json() {

@@ -16,13 +16,13 @@ const ROTATE: &str = "Examples:
   gmtech tokens create --role team-admin --team acme --name 'ACME CI'
   gmtech tokens revoke tok_x
 
-The proxies' token, without a moment in which a key is refused or a revoked one passes:
-  gmtech tokens generate > sync.token      where `gmtech serve` reads it; then restart it, or send it SIGHUP
+To replace the proxies' token without refusing a key or letting a revoked one pass:
+  gmtech tokens generate > sync.token      where `gmtech serve` reads it; then restart the service, or send it SIGHUP
   gmtech envoy-config … > envoy.json       with the new token; restart the Envoys, one by one
-  gmtech tokens list                       the old one is not used any more
-  gmtech tokens revoke tok_old             it would end by itself after --token-overlap (24h)";
+  gmtech tokens list                       check that the old one is no longer used
+  gmtech tokens revoke tok_old             otherwise it ends by itself after --token-overlap (24h)";
 
-/// What `gmtech tokens` does.
+/// The subcommands of `gmtech tokens`.
 #[derive(Subcommand, Debug)]
 #[command(after_help = ROTATE)]
 pub(crate) enum Command {
@@ -32,16 +32,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         at: Connection,
     },
-    /// Make a token in the running service; it is shown once
+    /// Make a token in the running service; its text is shown only once
     #[command(after_help = ROTATE)]
     Create {
-        /// What it allows
+        /// The role, which says what the token allows
         #[arg(long, value_enum)]
         role: Role,
-        /// What it is for
+        /// A name that says what it is for
         #[arg(long)]
         name: String,
-        /// Of which team; a team-admin needs one, a reader may have one
+        /// The team; a team-admin needs one, a reader may have one
         #[arg(long)]
         team: Option<String>,
         #[command(flatten)]
@@ -57,27 +57,27 @@ pub(crate) enum Command {
         #[command(flatten)]
         at: Connection,
     },
-    /// Show whose token is used here, and what it allows
+    /// Show the token that is used here: its name, and what it allows
     #[command(after_help = "Example:\n  gmtech tokens show --token-file admin.token")]
     Show {
         #[command(flatten)]
         at: Connection,
     },
-    /// Print a new random token, for a file that `gmtech serve` reads; no service is asked
+    /// Print a new random token, for a file that `gmtech serve` reads; needs no running service
     #[command(after_help = "Example:\n  (umask 077; gmtech tokens generate > sync.token)")]
     Generate,
 }
 
-/// What a token allows.
+/// The role of a token.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Role {
     /// Everything
     Admin,
-    /// Everything of one team but its credit
+    /// Everything of one team except its credit
     TeamAdmin,
     /// Reading: everything, or one team
     Reader,
-    /// What proxies learn and report; two at a time
+    /// Sync of proxies; at most two such tokens are valid at a time
     Proxy,
 }
 
@@ -104,10 +104,10 @@ const TOKEN: [&str; 9] = [
     "last_used_at",
 ];
 
-/// Does what was asked.
+/// Runs the command.
 ///
 /// # Errors
-/// Where the service cannot be reached or refuses.
+/// If the service cannot be reached or refuses.
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::List { at } => {

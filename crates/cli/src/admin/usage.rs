@@ -1,4 +1,4 @@
-//! `gmtech usage …`: reports of usage, and the import of usage that a crash kept from being counted.
+//! `gmtech usage …`: reports of usage, and the import of usage that was not counted because of a crash.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use super::client::{Client, with_query};
 use super::{Connection, show};
 use crate::out;
 
-/// How many log lines are sent at once: well under what the service takes.
+/// How many log lines are sent at once: well below the service's limit.
 const BATCH: usize = 500;
 
-/// The most groups that one answer has.
+/// The most groups in one answer.
 const PAGE: &str = "10000";
 
-/// Requests, tokens and cost, in groups.
+/// The options of the report: requests, tokens and cost in groups.
 #[derive(Args, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -44,10 +44,10 @@ pub(crate) struct Command {
 
 #[derive(Args, Debug)]
 struct Query {
-    /// What to tell apart, with commas between [default: key, or nothing with --every]
+    /// What to group by, separated by commas [default: key, or nothing with --every]
     #[arg(long, value_delimiter = ',', value_parser = by())]
     by: Option<Vec<String>>,
-    /// The span of each row
+    /// The length of time that each row covers
     #[arg(long, value_name = "SPAN", value_parser = PossibleValuesParser::new(Every::NAMES))]
     every: Option<String>,
     /// Only of this team
@@ -59,10 +59,10 @@ struct Query {
     /// Only of this model
     #[arg(long)]
     model: Option<String>,
-    /// Only of this group of endpoints, as chat_completions
+    /// Only of this group of endpoints, such as chat_completions
     #[arg(long)]
     endpoint: Option<String>,
-    /// Only with this decision, as allowed or rate_limit_requests
+    /// Only with this decision, such as allowed or rate_limit_requests
     #[arg(long)]
     decision: Option<String>,
     /// Only of keys of this owner
@@ -71,13 +71,13 @@ struct Query {
     /// Only of keys with this tag
     #[arg(long)]
     tag: Option<String>,
-    /// From this UTC day (2026-11-23) or instant (2026-11-23T08:00:00Z) on
+    /// The first UTC day (2026-11-23) or instant (2026-11-23T08:00:00Z) to include
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Up to and with this day, or up to this instant
+    /// The last day to include, or the instant to stop before
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
-    /// How to print it; csv and jsonl are for other programs
+    /// The output format; csv and jsonl are for other programs
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -96,12 +96,12 @@ fn by() -> PossibleValuesParser {
 
 #[derive(Subcommand, Debug)]
 enum Import {
-    /// Count what Envoy's JSON access log has and the service does not; safe to repeat
+    /// Count the usage in Envoy's JSON access log that the service has not counted; safe to repeat
     #[command(after_help = "Examples:
   gmtech usage import .local/access.log
   zcat access.log.*.gz | gmtech usage import -")]
     Import {
-        /// The log, a JSON object a line; `-` is standard input
+        /// The log, one JSON object on each line; `-` is standard input
         file: PathBuf,
     },
 }
@@ -109,7 +109,7 @@ enum Import {
 /// Does what was asked.
 ///
 /// # Errors
-/// Where the service cannot be reached or refuses, or the file cannot be read.
+/// If the service cannot be reached or refuses, or the file cannot be read.
 pub(crate) fn run(command: &Command) -> Result<()> {
     let client = command.at.client()?;
     match &command.command {
@@ -179,7 +179,7 @@ fn query(client: &Client, query: &Query, at: &Connection) -> Result<()> {
 }
 
 fn table(mut rows: Vec<Value>, by: &[&str], spans: bool) -> Result<()> {
-    // What is told apart stands beside the rest, each under its own heading.
+    // Each dimension of the grouping gets a column of its own.
     for row in &mut rows {
         let groups = row.get("groups").cloned().unwrap_or_default();
         for name in by {

@@ -1,4 +1,4 @@
-//! An Envoy, by its admin page: whether it serves, whether the filter is loaded and healthy, and whether it hears from the
+//! Checks an Envoy by its admin page: whether it serves, whether the filter is loaded and healthy, and whether it reaches the
 //! key service.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::Check;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Longer than the filter pauses after a poll that failed.
+/// Longer than the filter's pause after a failed poll.
 const TWO_POLLS: Duration = Duration::from_millis(2_500);
 
 /// Counters by name.
@@ -22,7 +22,7 @@ type Stats = BTreeMap<String, u64>;
 const APPLIED: &str = "wasmcustom.gmtech_sync.decision.applied";
 const FAILED: &str = "wasmcustom.gmtech_sync.decision.failed";
 
-/// What was found of the Envoy whose admin page is at `url`; `tiers` are those that the service knows.
+/// Checks the Envoy whose admin page is at `url`. `tiers` are the service's tiers.
 pub(super) fn look(url: &str, tiers: &[String]) -> Vec<Check> {
     let base = url.trim_end_matches('/');
     let ready = match get(base, "/ready") {
@@ -50,7 +50,7 @@ pub(super) fn look(url: &str, tiers: &[String]) -> Vec<Check> {
         stats.clone()
     };
     let mut checks = vec![ready, filter(&stats), sync(&stats, &later)];
-    // Without the filter there is no configuration, which the check before has said.
+    // Without the filter there is no configuration; the check before has reported it.
     if let Some(config) = filter_config(base) {
         checks.push(limits(&config, tiers));
     }
@@ -63,7 +63,7 @@ fn filter_config(base: &str) -> Option<String> {
     plugin(&dump).map(str::to_owned)
 }
 
-/// The text of the configuration of a Wasm filter called `gmtech`, wherever it stands.
+/// The text of the configuration of a Wasm filter called `gmtech`, at any depth.
 fn plugin(node: &Value) -> Option<&str> {
     let inner: Box<dyn Iterator<Item = &Value>> = match node {
         Value::Object(map) => {
@@ -100,7 +100,7 @@ fn limits(config: &str, tiers: &[String]) -> Check {
         return Check::ok(name, "the filter has limits for every tier of the service");
     }
     let detail = format!(
-        "the filter has none for {}: their keys get 503",
+        "the filter has no limits for {}: their keys get 503",
         missing.join(", ")
     );
     let fix = "add them to `tiers` of the filter's configuration, or take them from --tiers";
@@ -135,7 +135,7 @@ fn filter(stats: &Stats) -> Check {
     Check::ok(name, "is loaded and has not failed")
 }
 
-/// Whether polls work, by two looks with more than a pause between them.
+/// Whether polls work, by counters read twice, more than a pause apart.
 fn sync(stats: &Stats, later: &Stats) -> Check {
     let name = "sync";
     let (applied, failed) = (count(later, APPLIED), count(later, FAILED));
@@ -145,14 +145,10 @@ fn sync(stats: &Stats, later: &Stats) -> Check {
     match (applied, failing) {
         (0, _) if failed == 0 => {
             let fix = "give the filter a `service` section (gmtech envoy-config --service …), unless its keys are inline";
-            Check::warn(
-                name,
-                "this Envoy has not asked the key service for anything",
-                fix,
-            )
+            Check::warn(name, "this Envoy has not polled the key service", fix)
         }
-        (0, _) => Check::fail(name, format!("none of {failed} polls has worked"), fix),
-        (_, true) => Check::fail(name, "polls fail at present; known keys go on", fix),
+        (0, _) => Check::fail(name, format!("all {failed} polls failed"), fix),
+        (_, true) => Check::fail(name, "polls are failing; known keys keep working", fix),
         _ => Check::ok(
             name,
             format!("{applied} polls applied, {failed} failed since its start"),
@@ -196,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_is_looked_at_by_its_counters() {
+    fn the_filter_is_checked_by_its_counters() {
         let loaded = ("wasm.gmtech.vm_reload_success", 0);
         for (stats, found) in [
             (vec![], Found::Fail),
@@ -233,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn polls_that_fail_now_are_told_from_those_that_failed_once() {
+    fn polls_that_fail_now_are_distinguished_from_earlier_failures() {
         let at = |applied, failed| stats_of(&[(APPLIED, applied), (FAILED, failed)]);
         for (first, later, found) in [
             (at(0, 0), at(0, 0), Found::Warn),

@@ -1,4 +1,4 @@
-//! The key service: whether it answers, its database, its clock, its tokens, its tiers and its proxies.
+//! Checks the key service: whether it answers, its database, its clock, its tokens, its tiers and its proxies.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,23 +10,23 @@ use crate::admin::Connection;
 use crate::admin::client::Client;
 use crate::exit::Failure;
 
-/// How far clocks may be apart: the `Date` header has whole seconds, and the answer takes a while.
+/// The most seconds by which clocks may differ: the `Date` header has whole seconds, and the answer takes a while.
 const CLOCK_WARN: Duration = Duration::from_secs(3);
 const CLOCK_FAIL: Duration = Duration::from_secs(60);
 
 const NO_TOKEN: &str = "set GMTECH_ADMIN_TOKEN, or name a --token-file: the service's admin.token";
 
-/// What was found of the service.
+/// The findings about the service.
 #[derive(Default)]
 pub(super) struct Service {
     pub(super) checks: Vec<Check>,
     /// Whether it answers at all.
     pub(super) reached: bool,
-    /// The tiers that it knows, as far as it was asked.
+    /// The service's tiers, if they could be read.
     pub(super) tiers: Vec<String>,
 }
 
-/// Looks at the service.
+/// Checks the service.
 pub(super) fn look(at: &Connection) -> Service {
     let (client, token) = match at.client() {
         Ok(client) => (Ok(client), None),
@@ -75,17 +75,19 @@ fn reach(client: &Client) -> Result<(Check, HeaderMap), Check> {
             Check::ok("service", format!("{} answers", client.base())),
             headers,
         )),
-        // It answers, so that the other checks can say more.
+        // The service answers, so the other checks can report more.
         Ok((status, headers, _)) => {
             let detail = format!("{} answers {status} to /healthz", client.base());
-            let fix = "is this the management listener of a key service? see its log";
+            let fix =
+                "check that this is the management listener of a key service, and see its log";
             Ok((Check::fail("service", detail, fix), headers))
         }
     }
 }
 
 fn database(client: &Client) -> Check {
-    let fix = "see the service's log: disk full, a lost server, a file that is no database?";
+    let fix =
+        "see the service's log: the disk may be full, the server lost, or the file not a database";
     let answer = match client.beside("/readyz") {
         Ok(answer) => answer,
         Err(error) => return Check::fail("database", format!("{error:#}"), fix),
@@ -125,11 +127,11 @@ fn skew(theirs: SystemTime, ours: SystemTime) -> Check {
         "the service's clock is {} s {way} this machine's",
         apart.as_secs()
     );
-    let fix = "set both by NTP: expiry, budgets and usage go by the service's clock";
+    let fix = "set both by NTP: expiry, budgets and usage follow the service's clock";
     match apart {
         _ if apart >= CLOCK_FAIL => Check::fail("clock", detail, fix),
         _ if apart >= CLOCK_WARN => Check::warn("clock", detail, fix),
-        _ => Check::ok("clock", "as this machine's"),
+        _ => Check::ok("clock", "agrees with this machine's"),
     }
 }
 
@@ -141,7 +143,7 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// What can be asked with the token; fills in the tiers.
+/// The checks that need the token. Fills in the tiers.
 fn as_whom(client: &Client, tiers: &mut Vec<String>) -> Vec<Check> {
     let me = match client.get("me") {
         Ok(me) => me,
@@ -186,7 +188,7 @@ fn as_whom(client: &Client, tiers: &mut Vec<String>) -> Vec<Check> {
     checks
 }
 
-/// Tokens that are valid, by role.
+/// Counts the valid tokens by role.
 fn tokens(all: &[Value]) -> Check {
     let name = "tokens";
     let valid: Vec<&Value> = all.iter().filter(|t| is_valid(t)).collect();
@@ -200,18 +202,17 @@ fn tokens(all: &[Value]) -> Check {
     if proxies == 0 {
         let fix =
             "give the service a new proxies' token (gmtech tokens generate), and the Envoys too";
-        return Check::fail(name, format!("{detail}: no proxy gets in"), fix);
+        return Check::fail(name, format!("{detail}: no proxy has access"), fix);
     }
     if !configured("admin") || !configured("proxy") {
-        let fix =
-            "the service was started with a token that had ended: put a new one there, then SIGHUP";
+        let fix = "the service was configured with a token that had ended: configure a new one, then send SIGHUP";
         return Check::warn(name, format!("{detail}; a configured one has ended"), fix);
     }
     if proxies > 1 {
         let fix = "give all Envoys the new one; then `gmtech tokens list`, and revoke the one that is not used";
         return Check::warn(
             name,
-            format!("{detail}: the proxies' is being replaced"),
+            format!("{detail}: the proxies' token is being replaced"),
             fix,
         );
     }
@@ -236,7 +237,7 @@ fn proxies(live: &[Value]) -> Check {
     if live.is_empty() {
         let fix = "start Envoy with this service and its proxies' token (gmtech envoy-config --service … \
                    --service-token-file …); look at it with --envoy";
-        return Check::warn(name, "none was heard of lately", fix);
+        return Check::warn(name, "no proxy is live", fix);
     }
     if behind.is_empty() {
         return Check::ok(name, format!("{} live, all current", live.len()));
@@ -247,7 +248,7 @@ fn proxies(live: &[Value]) -> Check {
         live.len(),
         behind.join(", ")
     );
-    let fix = "run this again: it lasts if an Envoy died within the last 30 s, or cannot reach the service any more";
+    let fix = "run this again in 30 s: if it stays, an Envoy cannot reach the service";
     Check::warn(name, detail, fix)
 }
 
@@ -263,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_that_differ_are_told() {
+    fn clocks_that_differ_are_reported() {
         let base = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         for (theirs, found) in [
             (0, Found::Ok),
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_looked_at_by_role() {
+    fn tokens_are_checked_by_role() {
         let token = |role: &str, configured: bool, revoked: bool| {
             let at = revoked.then_some("2026-01-01T00:00:00Z");
             json!({"role": role, "configured": configured, "revoked_at": at, "expires_at": null})

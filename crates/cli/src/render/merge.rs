@@ -37,7 +37,7 @@ pub(super) fn merge(base: &mut Value, overlay: Value) {
             | Value::Array(_)),
             Value::Object(overlay),
         ) => {
-            // An empty mapping first, so that the overlay's nulls vanish here too.
+            // Merged into an empty mapping, so that the overlay's nulls are removed here too.
             *base = Value::Object(serde_json::Map::new());
             merge(base, Value::Object(overlay));
         }

@@ -1,6 +1,6 @@
-//! Whether the filter's module is where the configuration says.
+//! Checks that the filter's module is at the path in the configuration.
 //!
-//! Envoy would refuse the configuration for it, but only when it starts; whoever has made it is then elsewhere.
+//! Envoy checks this too, but only when it starts, perhaps long after the configuration was made.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use super::nodes::http_filter;
 
-/// What every WebAssembly module starts with.
+/// The first bytes of every WebAssembly module.
 const MAGIC: &[u8] = b"\0asm";
 
-/// Looks at the module of the filter, if there is a filter and its module is a file.
+/// Checks the filter's module, if there is a filter and its module is a file.
 ///
 /// # Errors
-/// Where the file is not there or no module; the message names it.
+/// If the file is missing or is not a Wasm module; the message names it.
 pub(super) fn check(config: &mut Value) -> Result<()> {
     // Without the filter, or with a module that Envoy fetches, there is no file to look at.
     let Ok(filter) = http_filter(config, "gmtech") else {
@@ -41,7 +41,7 @@ fn is_module(path: &Path) -> Result<()> {
             )
         })?;
     if start != MAGIC {
-        bail!("{} is no WebAssembly module", path.display());
+        bail!("{} is not a WebAssembly module", path.display());
     }
     Ok(())
 }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_is_what_starts_like_one() {
+    fn a_module_is_recognised_by_its_first_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("filter.wasm");
         for (bytes, module) in [

@@ -57,7 +57,7 @@ pub(super) fn upstream_cluster(config: &mut Value) -> Result<&mut Value> {
     named(config, &["static_resources", "clusters"], "upstream")
 }
 
-/// What every route to the cluster `upstream` does there.
+/// The `route` of every route to the cluster `upstream`.
 ///
 /// # Errors
 /// When no route leads there.

@@ -1,4 +1,4 @@
-//! The changes that `gmtech envoy-config` makes to a parsed template, one function an option.
+//! The changes that `gmtech envoy-config` makes to a parsed template, one function for each option.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use super::nodes::{
 };
 use super::{Args, Upstream};
 
-/// Sent to the provider where no key is configured: whatever the client sent must not get there.
+/// Sent to the provider if no key is configured, so that the client's key never gets there.
 const NO_UPSTREAM_KEY: &str = "no-upstream-key-configured";
 
-/// Where systems keep the certificates that they trust.
+/// The usual paths of the system's trusted certificates.
 const SYSTEM_CA_FILES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -22,7 +22,7 @@ const SYSTEM_CA_FILES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Sets the listening addresses that were asked for.
+/// Sets the listening addresses.
 pub(super) fn addresses(config: &mut Value, args: &Args) -> Result<()> {
     let admin = at(config, &["admin", "address", "socket_address"])?;
     set_address(admin, args.admin_host, args.admin_port)?;
@@ -50,7 +50,7 @@ pub(super) fn upstream(config: &mut Value, upstream: &Upstream, ca: Option<&Path
     set(at(cluster, &["load_assignment"])?, "endpoints", endpoints)?;
     if upstream.tls {
         set(cluster, "transport_socket", tls(upstream, ca)?)?;
-        // A public provider has many addresses behind one name; connections go to whichever comes first.
+        // A public provider has many addresses behind one name; connections go to the first one that works.
         set(cluster, "type", json!("LOGICAL_DNS"))?;
         let extension = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
         let options = at(cluster, &["typed_extension_protocol_options", extension])?;
@@ -103,7 +103,7 @@ pub(super) fn upstream_key(config: &mut Value, file: Option<&Path>) -> Result<()
         Some(path) => {
             let key = super::read(path)?;
             let usable = !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
-            // Envoy puts the file's bytes into the header as they are; a newline there breaks every request.
+            // Envoy copies the file's bytes into the header. A newline there breaks every request.
             ensure!(
                 usable,
                 "{} must hold the key and nothing else, no newline either: write it with printf %s",
@@ -121,7 +121,7 @@ pub(super) fn upstream_key(config: &mut Value, file: Option<&Path>) -> Result<()
     set(at(config, &["static_resources"])?, "secrets", secret)
 }
 
-/// Names the filter's module.
+/// Sets the path of the filter's module.
 pub(super) fn filter_wasm(config: &mut Value, path: &Path) -> Result<()> {
     let local = at(
         http_filter(config, "gmtech")?,
@@ -136,7 +136,7 @@ pub(super) fn filter_config(config: &mut Value, text: &str) -> Result<()> {
     set(string, "value", json!(text))
 }
 
-/// Takes the filter out; a template that has none stays as it is.
+/// Removes the filter. A template without it stays unchanged.
 pub(super) fn remove_filter(config: &mut Value) -> Result<()> {
     let filters = at(connection_manager(config)?, &["http_filters"])?;
     if let Some(list) = filters.as_array_mut() {
@@ -170,7 +170,7 @@ pub(super) fn set(node: &mut Value, key: &str, value: Value) -> Result<()> {
     Ok(())
 }
 
-/// Envoy resolves relative paths against a directory of its own, so it gets none.
+/// Makes a path absolute, since Envoy resolves relative paths against its own working directory.
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))
 }

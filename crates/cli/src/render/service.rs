@@ -1,4 +1,4 @@
-//! The key service in a bootstrap: where the cluster `auth` leads, and the filter's `service` section.
+//! The key service in a bootstrap: the address of the cluster `auth`, and the filter's `service` section.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::nodes::{at, http_filter, named};
 use super::patch::set;
 
-/// The cluster that the key service is reached by.
+/// The cluster of the key service.
 const CLUSTER: &str = "auth";
 
-/// Where the key service listens for proxies.
+/// The address at which the key service listens for proxies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServiceAddress {
     /// A name or an IP address, IPv6 without brackets.
@@ -46,7 +46,7 @@ impl FromStr for ServiceAddress {
     }
 }
 
-/// Points the cluster at `address`.
+/// Sets the address of the cluster.
 pub(super) fn address(config: &mut Value, address: &ServiceAddress) -> Result<()> {
     let cluster = named(config, &["static_resources", "clusters"], CLUSTER)?;
     let socket = json!({ "address": address.host, "port_value": address.port });
@@ -55,7 +55,7 @@ pub(super) fn address(config: &mut Value, address: &ServiceAddress) -> Result<()
     set(at(cluster, &["load_assignment"])?, "endpoints", endpoints)
 }
 
-/// Puts the token of `file` into the filter's `service` section, which is made if it is missing.
+/// Puts the token in `file` into the filter's `service` section, which is added if it is missing.
 pub(super) fn token(config: &mut Value, file: &Path) -> Result<()> {
     let token = read_token(file)?;
     let string = at(http_filter(config, "gmtech")?, &["config", "configuration"])?;
@@ -66,7 +66,7 @@ pub(super) fn token(config: &mut Value, file: &Path) -> Result<()> {
     set(string, "value", json!(text))
 }
 
-/// The token alone. A warning where others can read it: secrets of containers often look so.
+/// Reads the token. If others can read the file this is only a warning, since secrets of containers are often readable.
 fn read_token(file: &Path) -> Result<String> {
     let token = super::read(file)?.trim().to_owned();
     ensure!(
@@ -77,7 +77,7 @@ fn read_token(file: &Path) -> Result<String> {
     let mode = std::fs::metadata(file).map_or(0, |m| m.permissions().mode());
     if mode & 0o007 != 0 {
         crate::out::say(&format!(
-            "gmtech: everybody can read {}: chmod 600 it
+            "gmtech: every user can read {}: chmod 600 it
 ",
             file.display()
         ));
@@ -85,8 +85,8 @@ fn read_token(file: &Path) -> Result<String> {
     Ok(token)
 }
 
-/// `text` with the token in its `service` section, and every other field as it was written: what is wrong in them, a
-/// field that is there twice too, is for the filter to say.
+/// Returns `text` with the token in its `service` section and every other field unchanged. The filter reports errors in
+/// the other fields, such as a duplicate field.
 fn with_service(text: &str, token: &str) -> Result<String> {
     let Fields(mut fields) = Fields::read(text).context("the filter's configuration")?;
     let at = fields.iter().position(|(name, _)| name == "service");
@@ -112,12 +112,12 @@ fn with_service(text: &str, token: &str) -> Result<String> {
     Ok(format!("{{\n  {}\n}}\n", fields.join(",\n  ")))
 }
 
-/// The fields of a JSON object in their order, their values as they were written.
+/// The fields of a JSON object in their order, with their values verbatim.
 struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl Fields {
     fn read(text: &str) -> serde_json::Result<Self> {
-        // What the filter takes for an empty configuration.
+        // The filter reads these as an empty configuration.
         if text.trim().is_empty() {
             return Ok(Self(Vec::new()));
         }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_section_is_added_or_completed_and_all_else_stays_as_written() {
+    fn the_section_is_added_or_completed_and_the_rest_stays_unchanged() {
         for (text, expected) in [
             (
                 "",

@@ -71,7 +71,7 @@ fn the_filter_accepts_the_configuration_that_is_deployed() {
 }
 
 #[test]
-fn ports_and_addresses_go_where_they_belong() {
+fn ports_and_addresses_are_set_on_their_listeners() {
     let config = rendered(&Args {
         api_port: Some(18080),
         api_host: "127.0.0.1".parse().ok(),
@@ -198,7 +198,7 @@ fn the_filters_module_and_configuration_are_put_in_verbatim() {
 }
 
 #[test]
-fn the_filter_accepts_the_service_section_and_the_cluster_leads_there() {
+fn the_filter_accepts_the_service_section_and_the_cluster_has_the_address() {
     let token = temp_file("token", "gmadmin_0123456789abcdef\n");
     let filter = temp_file("with-service", r#"{"service": {"when_stale": "refuse"}}"#);
     let config = rendered(&Args {

@@ -1,22 +1,22 @@
-//! Where the provider is: a URL, as far as Envoy needs it.
+//! The provider's URL, taken apart for Envoy.
 
 use std::str::FromStr;
 
 use http::Uri;
 use http::uri::Scheme;
 
-/// A provider's base URL, taken apart.
+/// A provider's base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Upstream {
     /// Whether to speak TLS to it.
     pub(crate) tls: bool,
     /// A name or an IP address, IPv6 without brackets.
     pub(crate) host: String,
-    /// 80 or 443 where the URL has none.
+    /// The port; 80 or 443 if the URL has none.
     pub(crate) port: u16,
-    /// What goes into the Host header.
+    /// The value of the Host header.
     pub(crate) authority: String,
-    /// What replaces `/api/v1/` and `/v1/`: starts and ends with a slash.
+    /// The prefix that replaces `/api/v1/` and `/v1/`; starts and ends with a slash.
     pub(crate) prefix: String,
 }
 
@@ -24,7 +24,7 @@ impl FromStr for Upstream {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|e| format!("is no URL: {e}"))?;
+        let uri: Uri = text.parse().map_err(|e| format!("is not a URL: {e}"))?;
         let tls = match uri.scheme() {
             Some(s) if *s == Scheme::HTTPS => true,
             Some(s) if *s == Scheme::HTTP => false,
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_an_upstream_is_refused() {
+    fn an_invalid_upstream_is_refused() {
         for url in [
             "",
             "api.openai.com",

@@ -1,19 +1,19 @@
-//! What the service logs, and how.
+//! The service's log: levels and format.
 
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-/// How a log line is written.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// One JSON object a line
+    /// One JSON object on each line
     Json,
     /// For people
     Text,
 }
 
-/// Levels by module, checked.
+/// Parses levels by module.
 pub(super) fn filter(text: &str) -> Result<String, String> {
     match EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -23,10 +23,10 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// Logs to standard error from now on.
+/// Starts to log to standard error.
 ///
 /// # Errors
-/// Where something logs already.
+/// If a logger is already set.
 pub(super) fn start(levels: &str, format: Format) -> Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(levels)?)

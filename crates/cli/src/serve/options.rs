@@ -1,4 +1,4 @@
-//! The options of `gmtech serve`, and the configuration that they make.
+//! The options of `gmtech serve`, and the service's configuration from them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use gmtech_service::secret::Token;
 
 use super::log::{self, Format};
 
-/// The key service.
+/// The options of `gmtech serve`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Tokens:
   GMTECH_ADMIN_TOKEN   an administrator's token, in place of a file's; it ends the one that was configured before
@@ -40,22 +40,22 @@ pub(crate) struct Command {
         hide_env_values = true
     )]
     database: String,
-    /// Where the token files are made; by default beside the SQLite file
+    /// The directory of the token files; by default that of the SQLite file
     #[arg(long, env = "GMTECH_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// The file with an administrator's token, made if it is missing; by default admin.token in the state directory
     #[arg(long, value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
-    /// The configuration file's, which comes after the variable
+    /// The token file of the configuration file, which the variable overrides
     #[arg(long, hide = true)]
     admin_token_file_of_config: Option<PathBuf>,
     /// The file with the proxies' token, made if it is missing; by default sync.token in the state directory
     #[arg(long, value_name = "FILE")]
     sync_token_file: Option<PathBuf>,
-    /// The configuration file's, which comes after the variable
+    /// The token file of the configuration file, which the variable overrides
     #[arg(long, hide = true)]
     sync_token_file_of_config: Option<PathBuf>,
-    /// How long the proxies' token before the configured one goes on
+    /// How long the previous proxies' token stays valid after another one is configured
     #[arg(long, env = "GMTECH_TOKEN_OVERLAP", value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
     token_overlap: Duration,
     /// The address of the management API
@@ -69,7 +69,7 @@ pub(crate) struct Command {
     /// The port of the management API; 0 lets the system choose
     #[arg(long, env = "GMTECH_PORT", default_value_t = 8081)]
     port: u16,
-    /// The address that the proxies reach
+    /// The address of the listener for proxies
     #[arg(
         long,
         env = "GMTECH_SYNC_HOST",
@@ -77,10 +77,10 @@ pub(crate) struct Command {
         default_value = "127.0.0.1"
     )]
     sync_host: IpAddr,
-    /// The port that the proxies reach; 0 lets the system choose
+    /// The port of the listener for proxies; 0 lets the system choose
     #[arg(long, env = "GMTECH_SYNC_PORT", default_value_t = 8082)]
     sync_port: u16,
-    /// The tiers that a key may have; their limits are the filter's configuration
+    /// The tiers that a key may have; their limits are in the filter's configuration
     #[arg(
         long,
         env = "GMTECH_TIERS",
@@ -100,13 +100,13 @@ pub(crate) struct Command {
         default_value_t = 30
     )]
     keep_events: u32,
-    /// How long a proxy that was not heard of counts as live
+    /// How long a proxy counts as live after its last poll
     #[arg(long, env = "GMTECH_LIVE_WINDOW", value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     live_window: Duration,
-    /// What to log: a level (error, warn, info, debug, trace), also by module as info,gmtech_service=debug
+    /// The log level (error, warn, info, debug, trace), also by module, such as info,gmtech_service=debug
     #[arg(long, env = "GMTECH_LOG", value_name = "LEVELS", default_value = "info", value_parser = log::filter)]
     pub(super) log: String,
-    /// How to write the log
+    /// The format of the log
     #[arg(
         long,
         env = "GMTECH_LOG_FORMAT",
@@ -115,10 +115,10 @@ pub(crate) struct Command {
         default_value_t = Format::Json
     )]
     pub(super) log_format: Format,
-    /// Make every proxy read everything again; after restoring a backup
+    /// Make every proxy read all data again, as after restoring a backup
     #[arg(long)]
     new_epoch: bool,
-    /// Take the clock's word for how late it is, where the service has not run for long: old data is dropped by it
+    /// Trust the wall clock once, after the service was stopped for a long time; if the clock is ahead, old data is dropped
     #[arg(long)]
     trust_clock: bool,
 }
@@ -127,7 +127,7 @@ impl Command {
     /// The service's configuration. Makes the state directory and token files where they are missing.
     ///
     /// # Errors
-    /// Where a file cannot be read or made, or a value is none.
+    /// If a file cannot be read or made, or a value is invalid.
     pub(super) fn config(&self) -> Result<Config> {
         let state = self.state();
         if !state.as_os_str().is_empty() {
@@ -190,7 +190,7 @@ impl Command {
         self.database.starts_with("postgres://") || self.database.starts_with("postgresql://")
     }
 
-    /// Logs where everything is.
+    /// Logs the addresses and files in use.
     pub(super) fn tell(&self, config: &Config, management: SocketAddr, proxies: SocketAddr) {
         let tiers: Vec<_> = config.tiers.iter().map(TierName::as_str).collect();
         let file = crate::config_file::in_use().map(|path| path.display().to_string());
@@ -215,7 +215,7 @@ impl Command {
         );
     }
 
-    /// The options that differ from `was` and are only looked at when the service starts.
+    /// The changed options that need a restart: those that differ from `was` and are only read at the start.
     pub(super) fn waits_for_a_restart(&self, was: &Self) -> Vec<&'static str> {
         let changed = [
             ("database", self.database != was.database),
@@ -233,8 +233,8 @@ impl Command {
     }
 }
 
-/// A token and where it comes from: a file of the command line, the variable, a file of the configuration file, or the
-/// usual file, which is made if it is missing.
+/// A token and its source, in this order: the command line's file, the variable, the configuration file's file, or the
+/// default file, which is made if it is missing.
 fn token(
     option: Option<&PathBuf>,
     variable: &str,
@@ -259,7 +259,7 @@ fn prices(path: &Path) -> Result<PriceConfig> {
     Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
 }
 
-/// The database as it may be shown: a URL without the user, the password and the options.
+/// The database for the log: a URL without the user, the password and the options.
 fn without_password(database: &str) -> String {
     let Some((scheme, rest)) = database.split_once("://") else {
         return absolute(Path::new(database)).display().to_string();

@@ -1,4 +1,4 @@
-//! A program of the stack, and the wrapper that ties its life to the stack's.
+//! A program of the stack, and the wrapper that ends it with the stack.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The hidden command that [`run_tied`] is reached by.
+/// The hidden command that calls [`run_tied`].
 pub(crate) const TIED: &str = "tied-child";
 
 /// How long a child may take to end by itself.
@@ -40,7 +40,7 @@ impl Program {
 
     /// Starts it with its output in `log`.
     ///
-    /// It gets a process group of its own, so that Ctrl-C reaches only the stack, which then ends it in
+    /// It gets a process group of its own, so that Ctrl-C reaches only the stack, which then ends its children in
     /// order.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Program {
     pub(super) fn start(&self, log: File) -> Result<Child> {
         let this = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(this);
-        // Of another service or stack, whose demo.env this shell has read.
+        // They may be those of another service or stack, whose demo.env this shell has read.
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"GMTECH_") {
                 command.env_remove(name);
@@ -61,7 +61,7 @@ impl Program {
             .arg(&self.path)
             .args(&self.args)
             .env_remove(super::plan::UPSTREAM_KEY)
-            // make repeats there what its command line said, the key too.
+            // make repeats its command line there, including the key.
             .env_remove("MAKEFLAGS")
             .env_remove("MAKEOVERRIDES")
             .env_remove("MFLAGS")
@@ -74,7 +74,7 @@ impl Program {
     }
 }
 
-/// Becomes `program`, and dies when the process `parent` does, even when that was killed.
+/// Executes `program` in this process, which dies with the process `parent`, even if that is killed.
 ///
 /// # Errors
 /// When the program cannot be started; otherwise it does not return.
@@ -86,7 +86,7 @@ pub(crate) fn run_tied(parent: u32, program: &[OsString]) -> Result<()> {
         // The parent may have died before the line above.
         anyhow::ensure!(
             now.and_then(|p| u32::try_from(p).ok()) == Some(parent),
-            "the stack is gone"
+            "the stack has ended"
         );
     }
     #[cfg(not(target_os = "linux"))]
@@ -96,7 +96,7 @@ pub(crate) fn run_tied(parent: u32, program: &[OsString]) -> Result<()> {
     Err(error).with_context(|| format!("cannot start {}", path.display()))
 }
 
-/// Asks `child` to end, and ends it when it does not.
+/// Sends `child` SIGTERM, and kills it if it does not end in time.
 pub(super) fn stop(child: &mut Child) {
     if matches!(child.try_wait(), Ok(Some(_))) {
         return;

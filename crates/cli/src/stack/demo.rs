@@ -1,4 +1,4 @@
-//! The demo team and its keys, made over the management API as anybody's are.
+//! The demo team and its keys, made over the management API like all others.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -7,22 +7,22 @@ use crate::admin::Management;
 
 const TEAM: &str = "demo";
 
-/// The keys' names and tiers. Keys of this team with these names are the stack's own, and end with its next start.
+/// The keys' names and tiers. The next start of the stack ends keys of this team with these names.
 const FREE: (&str, &str) = ("demo", "free");
 const PRO: (&str, &str) = ("demo-pro", "pro");
 
-/// In nano-dollars: what the team has at every start, unless it still has [`ENOUGH`].
+/// The team's credit at every start in nano-dollars, unless it still has [`ENOUGH`].
 const CREDIT: i64 = 100_000_000_000;
 const ENOUGH: i64 = 10_000_000_000;
 
-/// The demo keys' text.
+/// The texts of the demo keys.
 pub(super) struct Demo {
     pub(super) free: String,
     pub(super) pro: String,
 }
 
-/// Makes the team where it is missing, fills up its credit, and makes its keys. `kept` is returned if both of its keys
-/// still work; otherwise the keys of earlier runs end, since nobody has their text any more.
+/// Makes the team if it is missing, fills up its credit, and makes its keys. `kept` is returned if both of its keys
+/// still work; otherwise the keys of earlier runs are ended, since their text is lost.
 ///
 /// # Errors
 /// When the service refuses.
@@ -76,7 +76,7 @@ fn create(api: &Management, (name, tier): (&str, &str)) -> Result<String> {
     }
 }
 
-/// Whether `key` can be the one that is listed under `name` with its first letters only.
+/// Whether `key` matches the redacted key that is listed under `name`.
 fn is_listed(listed: &[Value], name: &str, key: &str) -> bool {
     listed.iter().any(|k| {
         let start = text(k, "redacted_key").trim_end_matches('…');

@@ -1,4 +1,4 @@
-//! The directory of a running stack: its files, readable by its owner only, and their end.
+//! The directory of a running stack: writes its files, readable only by their owner, and removes them.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-/// What is removed when the stack ends: everything but the logs, the key service's database and its tokens.
+/// The files that are removed when the stack ends: all except the logs, the key service's database and its tokens.
 const TRANSIENT: [&str; 4] = ["demo.env", "envoy.json", "upstream.key", "stack.lock"];
 
-/// A directory that belongs to one stack at a time; dropping it removes what no later stack needs.
+/// A directory that is locked by one stack. Dropping it removes the files that no later stack needs.
 pub(super) struct LocalDir {
     path: PathBuf,
     lock: Option<File>,
 }
 
 impl LocalDir {
-    /// Makes the directory where it is missing, and takes it.
+    /// Makes the directory if it is missing, and locks it.
     ///
     /// # Errors
-    /// When another stack has it, or it cannot be written.
+    /// When another stack has locked it, or it cannot be written.
     pub(super) fn create(path: &Path) -> Result<Self> {
         let path =
             std::path::absolute(path).with_context(|| format!("LOCAL_DIR {}", path.display()))?;
@@ -74,7 +74,7 @@ impl LocalDir {
         private_file(&self.path(name))
     }
 
-    /// Leaves the files where they are.
+    /// Keeps the files when it is dropped.
     pub(super) fn keep(mut self) {
         self.lock = None;
     }
@@ -86,7 +86,7 @@ impl Drop for LocalDir {
             return;
         }
         for name in TRANSIENT {
-            // Most of them may not exist yet; there is nobody left to tell about the rest.
+            // Most of them may not exist yet. Other failures cannot be reported while dropping.
             let _ = std::fs::remove_file(self.path(name));
         }
     }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_logs_and_what_the_service_keeps_outlive_the_stack_and_secrets_are_private() {
+    fn only_logs_and_the_services_files_stay_and_secrets_are_private() {
         let path = fresh("drop");
         let dir = LocalDir::create(&path).unwrap();
         for name in TRANSIENT {

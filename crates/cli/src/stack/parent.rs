@@ -1,21 +1,21 @@
-//! What `make`, as the parent, does to the stack.
+//! The special cases of `make` as the stack's parent.
 //!
-//! A terminal sends Ctrl-C to make and to the stack alike. `kill -INT <make>` reaches make alone, and GNU make
-//! does not pass it on: it waits inside its handler until the recipe has ended, which would be never. While it
-//! waits there the kernel shows SIGINT as blocked, so that is what the stack looks at. Only Linux shows it; elsewhere
-//! and under any other parent the answer is no.
+//! A terminal sends Ctrl-C to make and to the stack. `kill -INT <make>` reaches only make, and GNU make
+//! does not forward it: it waits in its handler until the recipe has ended, which would never happen. While it
+//! waits, the kernel shows SIGINT as blocked, and the stack checks that. Only Linux shows it: elsewhere
+//! and under any other parent the result is false.
 
 /// Whether the parent is a `make` that waits for its recipe to end after a SIGINT.
 pub(super) fn is_interrupted() -> bool {
     status().is_some_and(|status| waits_after_interrupt(&status))
 }
 
-/// Asks the kernel for a SIGTERM when the parent is a `make` and dies. Under other parents the stack may well be meant
+/// Asks the kernel to send SIGTERM when the parent dies, if it is a `make`. Under other parents the stack may be meant
 /// to outlive them (`nohup`, a script that ends).
 pub(super) fn end_with_make() {
     #[cfg(target_os = "linux")]
     if status().is_some_and(|status| is_make(&status)) {
-        // Refused, the stack still ends by signal or by its children.
+        // If the kernel refuses, signals and the end of a child still end the stack.
         let _ =
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     }

@@ -1,4 +1,4 @@
-//! What a stack consists of, as files: Envoy's configuration and `demo.env`.
+//! The files of a stack: Envoy's configuration and `demo.env`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::render::{self, ServiceAddress, Upstream};
 /// The variable with the provider's key.
 pub(super) const UPSTREAM_KEY: &str = "UPSTREAM_KEY";
 
-/// What to write.
+/// The inputs of the files.
 pub(super) struct Plan {
     pub(super) api: (IpAddr, u16),
     pub(super) admin: (IpAddr, u16),
@@ -20,11 +20,11 @@ pub(super) struct Plan {
     pub(super) upstream: Upstream,
     pub(super) upstream_key: Option<String>,
     pub(super) filter_wasm: PathBuf,
-    /// `None` is standard output.
+    /// The access log; `None` is standard output.
     pub(super) access_log: Option<PathBuf>,
-    /// Where Envoy reaches the key service.
+    /// The address at which Envoy reaches the key service.
     pub(super) service: ServiceAddress,
-    /// Where the key service keeps its tokens.
+    /// The directory of the key service's tokens.
     pub(super) state: PathBuf,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct PublicPorts {
     pub(super) service: u16,
 }
 
-/// The provider's key of the environment, without white space around it.
+/// The provider's key from the environment, trimmed.
 pub(super) fn upstream_key_from_env() -> Option<String> {
     let key = std::env::var(UPSTREAM_KEY).ok()?;
     let key = key.trim();
@@ -46,7 +46,7 @@ pub(super) fn upstream_key_from_env() -> Option<String> {
 }
 
 impl Plan {
-    /// The administrator's token, which the service has made.
+    /// Reads the administrator's token, which the service has made.
     ///
     /// # Errors
     /// When its file cannot be read.
@@ -57,15 +57,15 @@ impl Plan {
         Ok(token.trim().to_owned())
     }
 
-    /// Writes Envoy's configuration and what it refers to, once the service has made its tokens.
+    /// Writes Envoy's configuration and the files that it refers to. The service must have made its tokens.
     ///
     /// # Errors
-    /// When a file cannot be written or the configuration not be rendered.
+    /// When a file cannot be written or the configuration cannot be rendered.
     pub(super) fn write(&self, dir: &LocalDir) -> Result<()> {
         let upstream_key_file = match &self.upstream_key {
             Some(key) => Some(dir.write("upstream.key", key)?),
             None => {
-                // Of an earlier run; it may well not be there.
+                // It may be left from an earlier run.
                 let _ = std::fs::remove_file(dir.path("upstream.key"));
                 None
             }
@@ -78,7 +78,7 @@ impl Plan {
             upstream: Some(self.upstream.clone()),
             upstream_key_file,
             filter_wasm: Some(self.filter_wasm.clone()),
-            // `gmtech up` has looked; a container has its own.
+            // `gmtech up` has checked it; a container has its own.
             allow_missing_module: true,
             service: Some(self.service.clone()),
             service_token_file: Some(self.state.join("sync.token")),
@@ -90,7 +90,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Tells programs where the stack is.
+    /// Writes the stack's addresses and keys for programs.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -117,7 +117,7 @@ impl Plan {
         dir.write("demo.env", &text).map(|_| ())
     }
 
-    /// What a person wants to know once the stack is up. Never the administrator's token: it outlives the stack, and
+    /// The summary for people once the stack is up. It omits the administrator's token, which outlives the stack, since
     /// terminals are recorded.
     pub(super) fn summary(&self, dir: &LocalDir, demo: &Demo) -> String {
         let PublicPorts {
@@ -134,7 +134,7 @@ impl Plan {
         let create = "keys create --team demo --name ci --tier free";
         let create = match &self.access_log {
             Some(_) => format!("(set -a; . '{}'; {program} {create})", variables.display()),
-            // In containers, where this directory is nowhere on the host.
+            // In containers this directory does not exist on the host.
             None => format!(
                 "docker compose exec service gmtech {create} --token-file {}",
                 self.state.join("admin.token").display()
@@ -165,7 +165,7 @@ impl Plan {
     }
 }
 
-/// The demo keys of an earlier run.
+/// Reads the demo keys of an earlier run.
 pub(super) fn kept_keys(dir: &LocalDir) -> Option<Demo> {
     let text = std::fs::read_to_string(dir.path("demo.env")).ok()?;
     let value = |name: &str| {

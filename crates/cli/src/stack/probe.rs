@@ -1,4 +1,4 @@
-//! Questions to ports: free, accepting, ready.
+//! Probes of ports: free, accepting, ready.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -8,13 +8,13 @@ use anyhow::{Result, bail};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// For answers that come from the provider.
+/// The time limit of answers that come from the provider.
 const UPSTREAM_PATIENCE: Duration = Duration::from_secs(10);
 
-/// In bytes: more than any head.
+/// The most bytes read of an answer, more than any head has.
 const MAX_ANSWER: u64 = 128 << 10;
 
-/// Checks that `port` can be listened on.
+/// Checks that a program can listen on `port`.
 ///
 /// # Errors
 /// Names `variable`, which chooses the port.
@@ -38,8 +38,8 @@ pub(super) fn is_ready(host: IpAddr, port: u16, path: &str) -> bool {
     ask(host, port, path, "", PATIENCE).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-/// Whether the gate at `port` lets `key` pass. Only what has passed carries the state of its limits; what a provider
-/// answers to that is not the gate's business.
+/// Whether the gate at `port` lets `key` pass. Only answers to requests that passed have limit headers; the provider's
+/// status does not matter.
 pub(super) fn admits(host: IpAddr, port: u16, key: &str) -> bool {
     let authorization = format!("authorization: Bearer {key}\r\n");
     ask(
@@ -57,14 +57,14 @@ pub(super) fn admits(host: IpAddr, port: u16, key: &str) -> bool {
     })
 }
 
-/// Whether the Envoy with its admin page at `port` has learned what the key service knows.
+/// Whether the Envoy with its admin page at `port` has the key service's data.
 pub(super) fn has_synced(host: IpAddr, port: u16) -> bool {
     let stat = "gmtech_sync.decision.applied";
     ask(host, port, &format!("/stats?filter={stat}"), "", PATIENCE)
         .is_ok_and(|answer| answer.contains(&format!("{stat}: ")))
 }
 
-/// The answer, or the start of a long one.
+/// The answer, or the start of it if it is long.
 fn ask(
     host: IpAddr,
     port: u16,

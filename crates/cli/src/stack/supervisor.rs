@@ -1,6 +1,6 @@
-//! Keeps the children of a stack: starts them in order, notices their end, ends them in reverse.
+//! Supervises the children of a stack: starts them in order, detects their end, ends them in reverse order.
 //!
-//! A child that ends is the end of the stack, but for those that [`Supervisor::run_until_stopped`] is told to start
+//! A child that ends stops the stack, except the child that [`Supervisor::run_until_stopped`] starts
 //! again.
 
 use std::process::{Child, ExitStatus};
@@ -14,14 +14,14 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::child::{Program, stop};
 use super::files::LocalDir;
 
-/// How often children and signals are looked at.
+/// How often children and signals are checked.
 const STEP: Duration = Duration::from_millis(50);
 /// How long a child stays down before it is started again.
 const REVIVED_AFTER: Duration = Duration::from_secs(1);
 /// How much of a dead child's log is shown.
 const LAST_LINES: usize = 15;
 
-/// The running children, and whether a signal has asked for their end. Dropping it ends them.
+/// The running children, and whether a signal has arrived. Dropping it ends the children.
 pub(super) struct Supervisor {
     children: Vec<Running>,
     stop: Arc<AtomicBool>,
@@ -34,7 +34,7 @@ struct Running {
 }
 
 impl Supervisor {
-    /// Starts to listen to signals.
+    /// Installs the signal handlers.
     ///
     /// # Errors
     /// When the system refuses the handlers.
@@ -98,7 +98,7 @@ impl Supervisor {
             }
             std::thread::sleep(STEP);
         }
-        // The port may have been answered by somebody else while ours failed to listen on it.
+        // Another program may have answered at the port while the child failed to listen on it.
         self.check()
     }
 
@@ -115,7 +115,7 @@ impl Supervisor {
                 crate::out::say(&format!(
                     "gmtech: {revived} ended ({status}) and is started again\n"
                 ));
-                // What cannot start must not be tried all the time.
+                // A child that cannot start must not be retried without a pause.
                 self.pause(REVIVED_AFTER);
                 if !self.stopped() {
                     self.revive(at)?;

@@ -1,4 +1,4 @@
-//! Where the service's configuration comes from, and what of it can change while it runs.
+//! The sources of the service's configuration, and the parts that can change while it runs.
 
 use serde_json::{Value, json};
 
@@ -15,13 +15,13 @@ fn tiers(service: &Service) -> Value {
 }
 
 #[test]
-fn the_command_line_comes_before_the_variable_and_that_before_the_file() {
+fn the_command_line_overrides_the_variable_and_the_variable_the_file() {
     let file = "[serve]\ntiers = [\"of-file\", \"free\"]\nkeep-events = 7\nlog-format = \"json\"\n";
     let flag = ["--tiers", "of-flag"];
     let variable = [("GMTECH_TIERS", "of-variable")];
     for (more, env, expected) in [
         (&[][..], &[][..], json!(["of-file", "free"])),
-        // An empty variable is none.
+        // An empty variable counts as unset.
         (&[], &[("GMTECH_TIERS", "")], json!(["of-file", "free"])),
         (&[], &variable, json!(["of-variable"])),
         (&flag, &variable, json!(["of-flag"])),
@@ -37,7 +37,7 @@ fn the_command_line_comes_before_the_variable_and_that_before_the_file() {
 }
 
 #[test]
-fn the_clients_options_come_from_the_same_places() {
+fn the_clients_options_have_the_same_sources() {
     let service = Service::start();
     let admin = service.state("admin.token");
     let run = |args: &[&str], env: &[(&str, &str)]| {
@@ -86,13 +86,13 @@ fn the_clients_options_come_from_the_same_places() {
 }
 
 #[test]
-fn a_file_that_says_what_nobody_reads_is_named_with_what_is_wrong() {
+fn an_error_in_the_file_names_the_file_and_the_error() {
     for (file, said) in [
         ("[serve]\nkeep-event = 3\n", "[serve] has no keep-event"),
         ("[server]\n", "there is no section [server]"),
         ("port = 1\n", "port must be a section"),
         ("[serve]\nnew-epoch = true\n", "[serve] has no new-epoch"),
-        ("[serve\n", "is no TOML"),
+        ("[serve\n", "is not TOML"),
         ("[serve]\nport = \"many\"\n", "--port"),
         ("[serve]\nlog = \"gmtech=loud\"\n", "--log"),
     ] {
@@ -124,7 +124,7 @@ fn tokens_tiers_and_prices_are_read_again_at_sighup_and_a_broken_file_changes_no
     let sync_before = read(&service.state("sync.token"));
     let admin_before = read(&service.state("admin.token"));
 
-    // One of three is broken: none is taken.
+    // One of the three files is broken, so none is applied.
     change(
         "gmtech.toml",
         "[serve]\ntiers = [\"gold\"]\nprices = \"prices.json\"\nkeep-events = 3\n",
@@ -183,7 +183,7 @@ fn tokens_tiers_and_prices_are_read_again_at_sighup_and_a_broken_file_changes_no
 }
 
 #[test]
-fn the_first_line_says_where_everything_is_and_the_last_that_it_has_ended() {
+fn the_first_log_line_has_the_addresses_and_the_last_one_the_end() {
     let mut service = Service::start_with(
         dir_with("[serve]\ntiers = [\"free\"]\n"),
         &["--sync-token-file", "proxies.token"],

@@ -22,7 +22,7 @@ fn status<'a>(found: &'a [(String, String)], name: &str) -> &'a str {
 }
 
 #[test]
-fn a_service_without_envoys_works_and_a_warning_says_what_is_missing() {
+fn a_service_without_envoys_is_healthy_with_a_warning_about_proxies() {
     let service = Service::start();
     let output = service.gmtech(&["doctor", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -39,7 +39,7 @@ fn a_service_without_envoys_works_and_a_warning_says_what_is_missing() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_how_to_fix_it() {
+fn each_failure_comes_with_a_fix() {
     let service = Service::start();
     let run = |args: &[&str], token: &str| {
         let mut command = service.command(&[&["doctor", "--json"], args].concat());
@@ -57,7 +57,7 @@ fn what_is_wrong_is_said_with_how_to_fix_it() {
         "{said}"
     );
 
-    // The other listener: it answers, but it is not the one.
+    // The listener for proxies answers, but is not the management listener.
     let other = run(&["--url", &service.sync_url], admin);
     assert_eq!(other.status.code(), Some(1));
 

@@ -1,4 +1,4 @@
-//! What a script can tell from a command: its exit status, and what it says where.
+//! What a script can rely on: the exit status of each command, and what it prints on which output.
 
 use std::fs::File;
 
@@ -16,7 +16,7 @@ fn each_kind_of_mistake_has_its_exit_status_and_names_what_to_change() {
         (
             vec!["teams", "top-up", "demo", "lots"],
             2,
-            "is no amount in dollars",
+            "is not an amount in dollars",
         ),
         (
             [&new[..], &["demo", "--tier", "gold"]].concat(),
@@ -90,7 +90,7 @@ fn each_kind_of_mistake_has_its_exit_status_and_names_what_to_change() {
 }
 
 #[test]
-fn waiting_succeeds_only_if_every_live_proxy_has_it_and_there_is_one() {
+fn waiting_succeeds_only_if_a_proxy_is_live_and_every_live_proxy_has_the_change() {
     let service = Service::start();
     service.json(&["teams", "create", "demo"]);
     let key = || {
@@ -113,9 +113,9 @@ fn waiting_succeeds_only_if_every_live_proxy_has_it_and_there_is_one() {
         said.contains("is revoked") && said.contains("0 of 0 live proxies"),
         "{said}"
     );
-    assert!(why.contains("no proxy was heard of"), "{why}");
+    assert!(why.contains("no proxy is live"), "{why}");
 
-    // A proxy that has applied nothing yet, and one that has everything that there will be.
+    // A proxy that has applied nothing yet, and one that is ahead of every later change.
     let token = read(&service.state("sync.token"));
     let token = token.trim();
     let report = |name: &str, version: u64| {
@@ -146,7 +146,7 @@ fn waiting_succeeds_only_if_every_live_proxy_has_it_and_there_is_one() {
     assert!(said.contains("1 of 1 live proxies have it"), "{said}");
 }
 
-/// The epoch of a frame's head: what a proxy reads first.
+/// The epoch in a frame's head.
 fn epoch(service: &Service, token: &str) -> u64 {
     let agent = ureq::Agent::new_with_defaults();
     let path = format!("{}/sync/v1/changes?epoch=0&since=0", service.sync_url);
@@ -159,7 +159,7 @@ fn epoch(service: &Service, token: &str) -> u64 {
 }
 
 #[test]
-fn a_reader_that_has_enough_is_no_error_and_a_key_that_nobody_saw_is_one() {
+fn a_closed_pipe_is_no_error_unless_a_new_key_was_lost() {
     let service = Service::start();
     service.json(&["teams", "create", "demo"]);
     let new = ["keys", "create", "--team", "demo", "--name", "x"];
@@ -181,7 +181,7 @@ fn a_reader_that_has_enough_is_no_error_and_a_key_that_nobody_saw_is_one() {
             "{args:?}: {said}"
         );
     }
-    // A full disk is an error for all: half a list must not pass for a whole one.
+    // A full disk is an error for every command: a script must not take half a list for a whole one.
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = service
         .command(&["keys", "list"])
@@ -193,7 +193,7 @@ fn a_reader_that_has_enough_is_no_error_and_a_key_that_nobody_saw_is_one() {
 }
 
 #[test]
-fn the_address_may_be_the_one_of_the_api() {
+fn the_address_may_include_the_apis_path() {
     let service = Service::start();
     let url = format!("{}/admin/v1/", service.url);
     let output = service.gmtech(&["tiers", "--url", &url]);
@@ -206,7 +206,7 @@ fn the_address_may_be_the_one_of_the_api() {
 }
 
 #[test]
-fn every_answer_of_the_api_has_a_command() {
+fn every_endpoint_of_the_api_has_a_command() {
     let service = Service::start();
     service.json(&["teams", "create", "acme"]);
     let changed = service.json(&[
@@ -275,7 +275,7 @@ fn every_answer_of_the_api_has_a_command() {
 }
 
 #[test]
-fn a_configuration_for_a_module_that_is_not_there_is_refused() {
+fn a_configuration_for_a_missing_module_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gmtech"));
@@ -286,7 +286,7 @@ fn a_configuration_for_a_module_that_is_not_there_is_refused() {
             .current_dir(dir.path());
         command.output().unwrap()
     };
-    // The template's own path counts as well.
+    // The path in the template is checked too.
     for (args, path) in [
         (&["--filter-wasm", "nowhere.wasm"][..], "nowhere.wasm"),
         (&[], "/etc/gmtech/gmtech_auth_filter.wasm"),

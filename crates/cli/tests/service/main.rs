@@ -1,4 +1,4 @@
-//! `gmtech serve` as a process, and `gmtech keys`, `teams` and `usage` against it, as their users run them.
+//! Runs `gmtech serve` as a process, and `gmtech keys`, `teams` and `usage` against it.
 #![allow(missing_docs, reason = "a test")]
 #![allow(
     clippy::unwrap_used,
@@ -154,7 +154,7 @@ fn a_team_has_members_and_credit() {
 }
 
 #[test]
-fn a_log_is_imported_once_also_after_the_service_was_killed() {
+fn a_log_is_imported_once_even_if_the_service_is_killed() {
     let service = Service::start();
     service.json(&["teams", "create", "demo"]);
     let key = service.json(&["keys", "create", "--team", "demo", "--name", "ci"]);
@@ -193,7 +193,7 @@ fn a_log_is_imported_once_also_after_the_service_was_killed() {
         (&usage["data"][0]["requests"], &usage["data"][0]["group"]),
         (&json!(1203), &json!("demo"))
     );
-    // 0.0025 and 0.001 dollars a request.
+    // Each request costs 0.0025 + 0.001 dollars.
     assert!(
         service
             .says(&["usage", "--by", "model"])
@@ -206,7 +206,7 @@ fn a_log_is_imported_once_also_after_the_service_was_killed() {
     );
 }
 
-/// Sends a batch as a proxy does; whether the service said that it has it.
+/// Sends a batch as a proxy does. Returns whether the service acknowledged it.
 fn report(service: &Service, token: &str, batch: &[u8]) -> bool {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(10)))
@@ -220,7 +220,7 @@ fn report(service: &Service, token: &str, batch: &[u8]) -> bool {
 }
 
 #[test]
-fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() {
+fn usage_sent_until_acknowledged_counts_once_whenever_the_service_is_killed() {
     let mut service = Service::start();
     service.json(&["teams", "create", "demo"]);
     let key = service.json(&["keys", "create", "--team", "demo", "--name", "ci"]);
@@ -255,12 +255,12 @@ fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() 
     };
     let mut acknowledged: u64 = 0;
     for round in 0..10u64 {
-        // Each round has something acknowledged, however slow the machine is.
+        // Each round waits for one acknowledgement, however slow the machine is.
         assert!(report(&service, &token, &batch(acknowledged)));
         acknowledged += 1;
         let pid = service.pid();
         let killer = std::thread::spawn(move || {
-            // Moments spread over the work of several batches.
+            // The moments of the kills are spread over the work of several batches.
             std::thread::sleep(Duration::from_millis(3 + round * 7 % 40));
             kill_process(pid, Signal::KILL).unwrap();
         });
@@ -270,7 +270,7 @@ fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() 
         killer.join().unwrap();
         service = service.killed_and_started();
     }
-    // The batch whose answer was lost last may be counted already or not: it is sent once more.
+    // The batch whose answer was lost may or may not be counted already, so it is sent once more.
     assert!(report(&service, &token, &batch(acknowledged)));
     let requests = (acknowledged + 1) * 20;
     let usage = service.json(&["usage", "--by", "team"]);
@@ -291,7 +291,7 @@ fn whenever_the_service_is_killed_what_is_sent_until_acknowledged_counts_once() 
 }
 
 #[test]
-fn the_state_is_private_and_the_service_stops_when_told() {
+fn the_state_is_private_and_the_service_stops_on_a_signal() {
     let mut service = Service::start();
     for file in ["admin.token", "sync.token", "gmtech.db"] {
         use std::os::unix::fs::PermissionsExt;
@@ -313,7 +313,7 @@ fn the_state_is_private_and_the_service_stops_when_told() {
 }
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_contain_the_commands() {
     let output = Command::new(env!("CARGO_BIN_EXE_gmtech"))
         .args(["completions", "bash"])
         .output()

@@ -1,4 +1,4 @@
-//! A service as a process, and the command line against it.
+//! A service as a process, and the command line that uses it.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// Runs until it is dropped.
+/// A service that runs until it is dropped.
 pub(crate) struct Service {
     pub(crate) process: Child,
     pub(crate) url: String,
@@ -25,7 +25,7 @@ impl Service {
         Self::start_with(dir, more, &[])
     }
 
-    /// With these options and variables, in the test's own directory.
+    /// Starts a service with these options and variables, in the test's own directory.
     pub(crate) fn start_with(dir: tempfile::TempDir, more: &[&str], env: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_gmtech"))
             .args(["serve", "--port", "0", "--sync-port", "0", "--database"])
@@ -63,7 +63,7 @@ impl Service {
         }
     }
 
-    /// Ends it without a chance to tidy up, and starts it again on the same files.
+    /// Kills the service, and starts it again on the same files.
     pub(crate) fn killed_and_started(mut self) -> Self {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -94,7 +94,7 @@ impl Service {
         self.command(args).output().unwrap()
     }
 
-    /// Asks the listener for proxies with a token; the status.
+    /// Calls the listener for proxies with a token. Returns the status.
     pub(crate) fn as_proxy(&self, token: &str, method: &str, path: &str) -> u16 {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(10)))
@@ -124,7 +124,7 @@ impl Service {
         read(&self.dir.path().join("log"))
     }
 
-    /// The lines of the log that say `message`.
+    /// The log lines with this `message`.
     pub(crate) fn logged(&self, message: &str) -> Vec<Value> {
         let log = self.log();
         let lines = log
@@ -135,7 +135,7 @@ impl Service {
             .collect()
     }
 
-    /// Must succeed and print JSON.
+    /// Runs a command that must succeed and print JSON.
     pub(crate) fn json(&self, args: &[&str]) -> Value {
         let output = self.gmtech(&[args, &["--json"]].concat());
         assert!(
@@ -146,7 +146,7 @@ impl Service {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Must succeed and print something for a person.
+    /// Runs a command that must succeed and print text for people.
     pub(crate) fn says(&self, args: &[&str]) -> String {
         let output = self.gmtech(args);
         assert!(

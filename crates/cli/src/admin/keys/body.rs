@@ -1,8 +1,8 @@
-//! Bodies of requests, put together field by field.
+//! Builds the bodies of requests field by field.
 
 use serde_json::{Map, Value, json};
 
-/// Sets the given fields of an object field; leaves it out if none is given and it is not there.
+/// Sets the given fields of the object in a field. Without any, a missing object stays missing.
 pub(super) fn merge<'a>(
     body: &mut Map<String, Value>,
     field: &str,

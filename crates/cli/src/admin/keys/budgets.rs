@@ -1,4 +1,4 @@
-//! What a key may spend: the options, and how the service takes them.
+//! The options for a key's budgets, and their form in the API.
 
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -10,19 +10,19 @@ use crate::admin::teams::dollars;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Budgets, in dollars (days, weeks and months are UTC)")]
 pub(super) struct Budgets {
-    /// What it may spend a day
+    /// The most it may spend in a day
     #[arg(long, value_name = "USD", value_parser = dollars)]
     budget_day: Option<i64>,
-    /// What it may spend a week, from Monday on
+    /// The most it may spend in a week, which begins on Monday
     #[arg(long, value_name = "USD", value_parser = dollars)]
     budget_week: Option<i64>,
-    /// What it may spend a calendar month
+    /// The most it may spend in a calendar month
     #[arg(long, value_name = "USD", value_parser = dollars)]
     budget_month: Option<i64>,
-    /// What it may ever spend
+    /// The most it may ever spend
     #[arg(long, value_name = "USD", value_parser = dollars)]
     budget_total: Option<i64>,
-    /// As --budget-day, but soft: to pass it is shown and refuses nothing
+    /// As --budget-day, but soft: spending more is reported, and nothing is refused
     #[arg(long, value_name = "USD", value_parser = dollars)]
     soft_budget_day: Option<i64>,
     /// As --budget-week, but soft
@@ -34,12 +34,12 @@ pub(super) struct Budgets {
     /// As --budget-total, but soft
     #[arg(long, value_name = "USD", value_parser = dollars)]
     soft_budget_total: Option<i64>,
-    /// What it may spend on some models, as 'gpt-4o*:day=2.50' (day, week, month, total); may be repeated
+    /// The most it may spend on some models, as 'gpt-4o*:day=2.50' (day, week, month, total); may be repeated
     #[arg(long, value_name = "PATTERN:SPAN=USD", value_parser = model_budget)]
     model_budget: Vec<ModelBudget>,
 }
 
-/// One budget of some models.
+/// A budget for some models.
 #[derive(Clone, Debug)]
 struct ModelBudget {
     pattern: String,
@@ -49,7 +49,7 @@ struct ModelBudget {
 
 fn model_budget(text: &str) -> Result<ModelBudget, String> {
     const SHAPE: &str = "must be PATTERN:SPAN=USD, such as gpt-4o*:day=2.50";
-    // A model's name may hold colons.
+    // A model's name may contain colons.
     let (pattern, budget) = text.rsplit_once(':').ok_or(SHAPE)?;
     let (span, usd) = budget.split_once('=').ok_or(SHAPE)?;
     let field = match span {
@@ -67,7 +67,7 @@ fn model_budget(text: &str) -> Result<ModelBudget, String> {
 }
 
 impl Budgets {
-    /// Adds what was given to the budgets of `body`.
+    /// Sets the given budgets in `body`.
     pub(super) fn add_to(&self, body: &mut Map<String, Value>) {
         let hard = [
             ("day_nano_usd", self.budget_day),
@@ -101,7 +101,7 @@ impl Budgets {
     }
 }
 
-/// Changes the budgets of `body`, which are made if they are missing.
+/// Changes the budgets in `body`, which are added if they are missing.
 fn of(body: &mut Map<String, Value>, change: impl FnOnce(&mut Map<String, Value>)) {
     let budgets = body.entry("budgets").or_insert_with(|| json!({}));
     if let Some(budgets) = budgets.as_object_mut() {

@@ -8,40 +8,40 @@ use clap::Args;
 use super::options::now;
 use crate::admin::Connection;
 
-/// Which keys.
+/// The filters and the order of `gmtech keys list`.
 #[derive(Args, Debug)]
 pub(crate) struct List {
     /// Only of this team
     #[arg(long)]
     team: Option<String>,
-    /// Only those that are so now: active, over_budget, suspended, expired or revoked
+    /// Only with this status: active, over_budget, suspended, expired or revoked
     #[arg(long)]
     status: Option<String>,
     /// Only with this tag
     #[arg(long)]
     tag: Option<String>,
-    /// Only of this member
+    /// Only of this owner, a member of the team
     #[arg(long, value_name = "EMAIL")]
     owner: Option<String>,
     /// Only of this tier
     #[arg(long)]
     tier: Option<String>,
-    /// Only with this text in name or id, or at the beginning of what is shown of the key
+    /// Only with this text in the name or id, or at the start of the key's shown part
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// Only those that expire within this time, as 7days
+    /// Only keys that expire within this time, such as 7days
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with = "expires_before")]
     expiring_in: Option<Duration>,
-    /// Only those that expire before this, as 2027-01-01T00:00:00Z
+    /// Only keys that expire before this instant, such as 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     expires_before: Option<String>,
-    /// Only those that expire then or later
+    /// Only keys that expire at this instant or later
     #[arg(long, value_name = "TIME")]
     expires_after: Option<String>,
-    /// The order: created, name, last_used or expires
+    /// Sort by created, name, last_used or expires
     #[arg(long)]
     sort: Option<String>,
-    /// In the opposite order
+    /// Reverse the order
     #[arg(long)]
     reverse: bool,
     #[command(flatten)]
@@ -49,15 +49,15 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// Lists them.
+    /// Lists the keys.
     ///
     /// # Errors
-    /// Where the service cannot be reached or refuses.
+    /// If the service cannot be reached or refuses.
     pub(super) fn run(&self) -> Result<()> {
         let stamp = |at| humantime::format_rfc3339_seconds(at).to_string();
         let now = now();
         let soon = self.expiring_in.map(|within| stamp(now + within));
-        // What has expired already is not about to.
+        // Keys that have expired already are left out.
         let from = self.expiring_in.map(|_| stamp(now));
         let query = [
             ("team", self.team.as_deref()),

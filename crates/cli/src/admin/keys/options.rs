@@ -1,4 +1,4 @@
-//! What a key is to be: the options of `create` and `update`, as the service takes them.
+//! The options of `gmtech keys create` and `update`, and their form in the API.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::body::merge;
 use super::budgets::Budgets;
 use crate::admin::Connection;
 
-/// A new key.
+/// The options of `gmtech keys create`.
 #[derive(Args, Debug)]
 pub(crate) struct Create {
-    /// The team that it is billed with
+    /// The team that is billed for it
     #[arg(long)]
     pub(super) team: String,
-    /// What its owner calls it
+    /// The key's name
     #[arg(long)]
     pub(super) name: String,
     /// The tier whose limits apply
@@ -23,19 +23,19 @@ pub(crate) struct Create {
     pub(super) tier: String,
     #[command(flatten)]
     pub(super) may: May,
-    /// Makes a repeated call make one key
+    /// With the same value a repeated call makes one key only
     #[arg(long, value_name = "TEXT")]
     pub(super) idempotency_key: Option<String>,
     #[command(flatten)]
     pub(super) at: Connection,
 }
 
-/// A changed key.
+/// The options of `gmtech keys update`.
 #[derive(Args, Debug)]
 pub(crate) struct Update {
     /// Its id (`key_…`)
     pub(super) id: String,
-    /// What its owner calls it
+    /// The key's name
     #[arg(long)]
     pub(super) name: Option<String>,
     /// The tier whose limits apply
@@ -43,74 +43,74 @@ pub(crate) struct Update {
     pub(super) tier: Option<String>,
     #[command(flatten)]
     pub(super) may: May,
-    /// Let it use every model of its tier
+    /// Allow every model of its tier
     #[arg(long, conflicts_with = "model")]
     any_model: bool,
-    /// Let it be used from anywhere
+    /// Allow every address
     #[arg(long, conflicts_with = "allowed_ip")]
     any_ip: bool,
-    /// Let it use every endpoint that is open
+    /// Allow every endpoint that is open
     #[arg(long, conflicts_with = "endpoint")]
     any_endpoint: bool,
-    /// Let nobody answer for it
+    /// Remove its owner
     #[arg(long, conflicts_with = "owner")]
     no_owner: bool,
-    /// Take all tags off
+    /// Remove all its tags
     #[arg(long, conflicts_with = "tag")]
     no_tags: bool,
-    /// Let it go on for ever
+    /// Remove its expiry
     #[arg(long, conflicts_with_all = ["expires_at", "expires_in"])]
     never_expires: bool,
-    /// Take back all limits of its own before setting the given ones
+    /// Remove all its own limits before setting the given ones
     #[arg(long)]
     tier_limits: bool,
-    /// Take back all budgets before setting the given ones
+    /// Remove all its budgets before setting the given ones
     #[arg(long)]
     no_budgets: bool,
     #[command(flatten)]
     pub(super) at: Connection,
 }
 
-/// What a key may do, and what is known of it.
+/// The options for a key's permissions, limits and descriptive fields.
 #[derive(Args, Debug)]
 pub(crate) struct May {
-    /// A model that it may use, or a prefix such as gpt-4o*; may be repeated
+    /// A model that it may use, or a pattern such as gpt-4o*; may be repeated
     #[arg(long, value_name = "PATTERN")]
     model: Vec<String>,
-    /// Requests a minute, in place of the tier's
+    /// Requests per minute, in place of the tier's limit
     #[arg(long, value_name = "N")]
     rpm: Option<u32>,
-    /// Requests at once
+    /// Burst of requests
     #[arg(long, value_name = "N")]
     rpm_burst: Option<u32>,
-    /// Tokens a minute, in place of the tier's
+    /// Tokens per minute, in place of the tier's limit
     #[arg(long, value_name = "N")]
     tpm: Option<u32>,
-    /// Tokens at once
+    /// Burst of tokens
     #[arg(long, value_name = "N")]
     tpm_burst: Option<u32>,
-    /// Requests under way at once
+    /// Concurrent requests
     #[arg(long, value_name = "N")]
     max_in_flight: Option<u32>,
-    /// When it ends, as 2027-01-01T00:00:00Z
+    /// When it expires, such as 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME", conflicts_with = "expires_in")]
     expires_at: Option<String>,
-    /// After what time it ends, as 30days
+    /// How long until it expires, such as 30days
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     expires_in: Option<Duration>,
-    /// An address or network that it may be used from, as 203.0.113.0/24; may be repeated
+    /// An address or network that it may be used from, such as 203.0.113.0/24; may be repeated
     #[arg(long, value_name = "NETWORK")]
     allowed_ip: Vec<String>,
-    /// A group of endpoints that it may use, as chat_completions; may be repeated
+    /// A group of endpoints that it may use, such as chat_completions; may be repeated
     #[arg(long, value_name = "GROUP")]
     endpoint: Vec<String>,
-    /// The member of the team who answers for it
+    /// Its owner, a member of the team
     #[arg(long, value_name = "EMAIL")]
     owner: Option<String>,
-    /// A word to find it by; may be repeated
+    /// A tag to find it by; may be repeated
     #[arg(long)]
     tag: Vec<String>,
-    /// A text of your own; may be repeated
+    /// Metadata of your own; may be repeated
     #[arg(long, value_name = "NAME=TEXT", value_parser = named)]
     metadata: Vec<(String, String)>,
     #[command(flatten)]
@@ -125,7 +125,7 @@ fn named(text: &str) -> Result<(String, String), String> {
 }
 
 impl May {
-    /// Adds what was given to `body`, over what is there of limits, budgets and metadata.
+    /// Sets the given fields in `body`. Limits, budgets and metadata that are there and not given stay.
     pub(super) fn add_to(&self, body: &mut Map<String, Value>) {
         for (field, list) in [
             ("models", &self.model),
@@ -167,8 +167,8 @@ impl May {
 }
 
 impl Update {
-    /// What is to change of `key`. The service sets all limits, budgets and texts at once, so those that are not named are
-    /// taken from the key as it is.
+    /// The body of the change to `key`. The service replaces all limits, budgets and metadata at once, so those that are
+    /// not named are copied from the key.
     pub(super) fn body(&self, key: &Value) -> Map<String, Value> {
         let mut given = Map::new();
         self.may.add_to(&mut given);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_says_what_changes_and_keeps_the_rest() {
+    fn an_update_changes_the_named_fields_and_keeps_the_rest() {
         let key = json!({
             "limits": {"requests_per_minute": 5, "tokens_per_minute": 7},
             "budgets": {"day_nano_usd": 1, "soft": {"day_nano_usd": 1}},
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_is_refused() {
+    fn contradictory_options_are_refused() {
         for args in [
             &["--any-model", "--model", "x"][..],
             &["--no-tags", "--tag", "x"],
