@@ -1,5 +1,5 @@
-//! Keys are made and used in every way, also in wrong places; then everything that was written anywhere is searched
-//! for them.
+//! Makes and uses keys in every way, also in wrong places, then searches all files, logs and answers
+//! for their text.
 #![allow(missing_docs, reason = "a test")]
 #![allow(
     clippy::unwrap_used,
@@ -49,7 +49,7 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
     let keys = [text(&made, "key"), text(&rotated, "key")].map(String::from);
     let key = keys[0].as_str();
 
-    // Every field of every request, holding a key by mistake.
+    // A key by mistake in every field of every request.
     let wrong = [
         (
             Method::POST,
@@ -141,7 +141,7 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
         .await;
     answers.push(json.to_string());
 
-    // A client that has put its key where the model belongs, reported and imported.
+    // A client that has put its key into the model field, in a report and in an import.
     let event = UsageEvent {
         id: [1; 16],
         key: text(&made, "id").parse().unwrap(),
@@ -205,7 +205,7 @@ async fn no_key_and_no_token_is_in_any_file_log_or_answer() {
             .into_iter()
             .map(|a| ("an answer".into(), a.into_bytes())),
     );
-    // A piece of each secret beyond what a redacted form shows.
+    // A part of each secret that its redacted form does not show.
     let pieces =
         keys.iter()
             .map(|k| &k[12..28])

@@ -1,4 +1,4 @@
-//! Who gets in, and what each may do.
+//! Authentication and roles.
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
@@ -21,7 +21,7 @@ async fn each_role_may_do_what_it_says() {
     let (own, other) = (text(&own, "id"), text(&other, "id"));
     let new_key = |team: &str| Some(json!({"team": team, "name": "n"}));
     let credit = || Some(json!({"amount_usd": "1"}));
-    // What the administrator of acme, a reader of all, and a reader of acme are answered.
+    // The answers to the administrator of acme, a reader of all teams, and a reader of acme.
     for (method, path, body, answers) in [
         (Method::GET, format!("keys/{own}"), None, [200, 200, 200]),
         (Method::GET, format!("keys/{other}"), None, [404, 200, 404]),

@@ -1,4 +1,4 @@
-//! Clients that hang up in the middle of a change, and what the two checks say.
+//! Clients that hang up in the middle of a change, and the two health checks.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -26,9 +26,9 @@ fn hang_up(addr: SocketAddr, number: usize) {
     );
     stream.write_all(head.as_bytes()).unwrap();
     let moment = Duration::from_micros((number as u64 % 40) * 100);
-    // Not a wait for something: the moment of the hang-up is what is tried.
+    // This is not a wait for something: the test varies the moment of the hang-up.
     std::thread::sleep(moment);
-    // A reset rather than an orderly end.
+    // Close with a reset.
     drop(stream);
 }
 
@@ -55,7 +55,7 @@ async fn clients_that_hang_up_stop_neither_their_change_nor_the_next_one() {
             .for_each(|thread| thread.join().unwrap());
     });
     clients.await.unwrap();
-    // The next write is made at once, and everything that was asked for is made or not at all.
+    // The next write is made at once, and each request was carried out completely or not at all.
     let started = Instant::now();
     let write = api.post("/admin/v1/teams", json!({"id": "after", "name": "After"}));
     timeout(Duration::from_secs(10), write).await.unwrap();
@@ -75,7 +75,7 @@ async fn check(api: &Api, path: &str) -> (StatusCode, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readyz_proves_a_write_and_healthz_only_says_that_the_process_answers() {
+async fn readyz_proves_a_write_and_healthz_only_that_the_process_answers() {
     let api = Api::new().await;
     let good = json!({"ready": true, "checks": [
         {"name": "serving", "ok": true, "why": null},
@@ -87,7 +87,7 @@ async fn readyz_proves_a_write_and_healthz_only_says_that_the_process_answers() 
     for statement in place.begin_writing() {
         sqlx::query(statement).execute(&mut other).await.unwrap();
     }
-    // Past the time for which a proof holds, the lock shows.
+    // Once the last proven write is too old, the lock makes readyz fail.
     let (mut status, mut said) = check(&api, "/readyz").await;
     while status == StatusCode::OK {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -127,7 +127,7 @@ async fn readyz_proves_a_write_and_healthz_only_says_that_the_process_answers() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_stops_takes_no_more_connections_and_folds_its_log_in() {
+async fn a_service_that_stops_refuses_connections_and_checkpoints_its_log() {
     let dir = tempfile::tempdir().unwrap();
     let token = |text| gmtech_service::secret::Token::parse(text).unwrap();
     let file = dir.path().join("gmtech.db");

@@ -1,4 +1,4 @@
-//! Keys from their creation to their end.
+//! Keys from creation to revocation.
 
 use axum::http::Method;
 use gmtech_core::key::ApiKey;
@@ -46,7 +46,7 @@ async fn a_key_is_shown_once_and_works_by_its_digest() {
 }
 
 #[tokio::test]
-async fn a_repeated_creation_gives_the_same_key_but_never_its_text_again() {
+async fn a_repeated_creation_returns_the_same_key_without_its_text() {
     let api = Api::new().await;
     api.key("acme").await;
     let create = |name: &'static str| {
@@ -132,7 +132,7 @@ async fn several_keys_are_made_at_once_or_none() {
 }
 
 #[tokio::test]
-async fn a_key_is_changed_paused_rotated_and_ended() {
+async fn a_key_is_updated_suspended_rotated_and_revoked() {
     let api = Api::new().await;
     let made = api.key("acme").await;
     let path = format!("/admin/v1/keys/{}", text(&made, "id"));

@@ -1,4 +1,4 @@
-//! What a mistake is told.
+//! The answers to invalid requests.
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -370,7 +370,7 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {json}");
         assert!(json["error"]["message"].is_string());
     }
-    // A page that there is not.
+    // A page that does not exist.
     for path in [
         "keys?after=nothing",
         "keys?after=",

@@ -1,4 +1,4 @@
-//! Roles and policies over HTTP: who may do what with a key.
+//! Roles and policies over HTTP.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn team_admin(api: &Api) -> String {
 }
 
 #[tokio::test]
-async fn a_team_stays_within_what_an_administrator_lets_it() {
+async fn a_team_stays_within_its_policy() {
     let api = Api::new().await;
     let made = api.key("acme").await;
     let key = format!("keys/{}", text(&made, "id"));
@@ -29,7 +29,7 @@ async fn a_team_stays_within_what_an_administrator_lets_it() {
     let policy = json!({"policy": {"allowed_tiers": ["free", "pro"], "limits": {"requests_per_minute": 100}, "max_keys": 2}});
     let limits = |n: u64| json!({"limits": {"requests_per_minute": n}});
     let day = |n: u64| json!({"budgets": {"day_nano_usd": n}});
-    // Who does what, and what the team's administrator and then one of the service are answered.
+    // A request, and the answers to the team's administrator and to an administrator of the service.
     for (case, method, path, body, answers) in [
         ("a policy", &patch, "teams/acme", policy.clone(), [403, 0]),
         (
@@ -129,7 +129,7 @@ async fn a_team_stays_within_what_an_administrator_lets_it() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_says_what_it_continues() {
+async fn a_rotated_key_names_its_predecessor() {
     let api = Api::new().await;
     let made = api.key("acme").await;
     let id = text(&made, "id");
@@ -160,7 +160,7 @@ async fn a_rotated_key_says_what_it_continues() {
 }
 
 #[tokio::test]
-async fn what_is_made_once_is_told_again() {
+async fn a_repeated_creation_returns_the_same_object() {
     let api = Api::new().await;
     api.key("acme").await;
     let key = json!({"team": "acme", "name": "b"});
@@ -199,7 +199,7 @@ async fn what_is_made_once_is_told_again() {
             );
         }
         let (third, json) = ask(other).await;
-        // One token, one request; of whatever kind.
+        // An idempotency key belongs to one request, whatever its kind.
         assert_eq!(third.as_u16(), 409, "{path} {json}");
         let (gone, _) = api
             .ask(ADMIN, Method::GET, "/admin/v1/teams/hooli", None)
@@ -209,7 +209,7 @@ async fn what_is_made_once_is_told_again() {
 }
 
 #[tokio::test]
-async fn all_that_a_key_says_is_shown_and_found() {
+async fn every_field_of_a_key_is_shown_and_can_be_searched() {
     let api = Api::new().await;
     api.key("acme").await;
     let member = json!({"email": "a@example.com", "role": "member"});

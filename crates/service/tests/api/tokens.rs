@@ -1,4 +1,4 @@
-//! Which token opens what, how the configured ones are replaced while the service runs, and what is seen of the others.
+//! What each token gives access to, how configured tokens are replaced while the service runs, and how uses are recorded.
 
 use axum::http::Method;
 use gmtech_core::sync::events::encode_batch;
@@ -27,7 +27,7 @@ async fn me(api: &Api, token: &str) -> u16 {
     get(api, token, "/admin/v1/me").await.0
 }
 
-/// What a proxy with this token is answered.
+/// The answer to a proxy with this token.
 async fn poll(api: &Api, token: &str) -> (u16, String) {
     let path = "/sync/v1/changes?epoch=0&since=0";
     let (status, bytes) = api.sync(token, Method::GET, path, vec![]).await;
@@ -49,7 +49,7 @@ fn configured(list: &Value, role: &str) -> Vec<String> {
     valid.map(|t| text(t, "id").to_owned()).collect()
 }
 
-/// The config of a running service with other tokens.
+/// The configuration of a running service with other tokens.
 fn with_tokens(api: &Api, admin: &str, proxies: &str) -> Config {
     let mut config = api.config.clone();
     (config.admin_token, config.sync_token) = (token(admin), token(proxies));
@@ -57,7 +57,7 @@ fn with_tokens(api: &Api, admin: &str, proxies: &str) -> Config {
 }
 
 #[tokio::test]
-async fn a_start_with_another_administrators_token_ends_the_one_before() {
+async fn a_start_with_another_administrators_token_ends_the_previous_one() {
     let mut api = Api::new().await;
     assert_eq!(me(&api, ADMIN).await, 200);
     api.config.admin_token = token(NEW_ADMIN);
@@ -79,7 +79,7 @@ async fn a_start_with_another_administrators_token_ends_the_one_before() {
 }
 
 #[tokio::test]
-async fn a_start_with_a_token_that_was_revoked_says_so_and_serves_the_others() {
+async fn a_start_with_a_revoked_token_logs_it_and_serves_the_others() {
     let api = Api::new().await;
     let other = api
         .post("/admin/v1/tokens", json!({"name": "ops", "role": "admin"}))
@@ -99,7 +99,7 @@ async fn a_start_with_a_token_that_was_revoked_says_so_and_serves_the_others() {
 }
 
 #[tokio::test]
-async fn the_last_administrator_cannot_lock_everybody_out() {
+async fn the_last_administrators_token_cannot_be_revoked() {
     let api = Api::new().await;
     let me = api.get("/admin/v1/me").await;
     let (status, json) = revoke(&api, text(&me, "id")).await;
@@ -109,7 +109,7 @@ async fn the_last_administrator_cannot_lock_everybody_out() {
 }
 
 #[tokio::test]
-async fn each_listener_is_opened_by_its_own_tokens_and_counts_the_others() {
+async fn each_listener_accepts_its_own_tokens_and_counts_the_others() {
     let api = Api::new().await;
     let make = |role: &str| api.post("/admin/v1/tokens", json!({"name": "t", "role": role}));
     let (reader, proxy, ended) = (
@@ -152,7 +152,7 @@ async fn each_listener_is_opened_by_its_own_tokens_and_counts_the_others() {
 }
 
 #[tokio::test]
-async fn metrics_tell_of_requests_events_and_proxies_and_of_nobody() {
+async fn metrics_count_requests_events_and_proxies_and_name_nobody() {
     let api = Api::new().await;
     let key = api.key("acme").await;
     api.frame("/sync/v1/changes?epoch=0&since=0").await;
@@ -189,7 +189,7 @@ async fn metrics_tell_of_requests_events_and_proxies_and_of_nobody() {
 }
 
 #[tokio::test]
-async fn rejected_tokens_are_logged_without_their_text_and_not_without_end() {
+async fn rejected_tokens_are_logged_without_their_text_and_at_a_bounded_rate() {
     let api = Api::new().await;
     let (log, _guard) = Log::of_this_thread();
     let wrong = "a-token-that-nobody-has-made";
@@ -205,7 +205,7 @@ async fn rejected_tokens_are_logged_without_their_text_and_not_without_end() {
 }
 
 #[tokio::test]
-async fn tokens_tiers_and_prices_are_taken_while_the_service_runs() {
+async fn tokens_tiers_and_prices_can_change_while_the_service_runs() {
     let api = Api::new().await;
     let mut config = with_tokens(&api, NEW_ADMIN, NEW_PROXY);
     config.tiers = serde_json::from_value(json!(["gold"])).unwrap();
@@ -215,7 +215,7 @@ async fn tokens_tiers_and_prices_are_taken_while_the_service_runs() {
     for (token, status) in [(ADMIN, 401), (NEW_ADMIN, 200)] {
         assert_eq!(me(&api, token).await, status, "{token}");
     }
-    // Both work: Envoys have the old one until they are restarted.
+    // Both tokens work: Envoys use the old one until they are restarted.
     for token in [PROXY, NEW_PROXY] {
         assert_eq!(poll(&api, token).await.0, 200, "{token}");
     }
@@ -225,7 +225,7 @@ async fn tokens_tiers_and_prices_are_taken_while_the_service_runs() {
     assert_eq!(configured(&tokens, "proxy").len(), 2);
     assert_eq!(configured(&tokens, "admin").len(), 1);
 
-    // What the store refuses changes nothing.
+    // A change that the store refuses has no effect.
     let mut broken = with_tokens(&api, NEW_PROXY, NEW_PROXY);
     broken.tiers = serde_json::from_value(json!(["silver"])).unwrap();
     assert!(api.service.reload(&broken).await.is_err());
@@ -234,7 +234,7 @@ async fn tokens_tiers_and_prices_are_taken_while_the_service_runs() {
 }
 
 #[tokio::test]
-async fn a_use_of_a_token_is_seen_and_survives_a_restart() {
+async fn a_tokens_last_use_is_recorded_and_survives_a_restart() {
     let api = Api::new().await;
     poll(&api, PROXY).await;
     let used = |list: &Value| {
@@ -253,7 +253,7 @@ async fn a_use_of_a_token_is_seen_and_survives_a_restart() {
 }
 
 #[tokio::test]
-async fn one_id_leads_through_the_answer_and_the_log() {
+async fn the_answer_and_the_log_have_the_same_request_id() {
     let api = Api::new().await;
     let (log, _guard) = Log::of_this_thread();
     let body = Some(json!({"id": "acme"}));

@@ -1,4 +1,4 @@
-//! Usage over the management API: what may be asked, in which forms it is answered, and one request's record.
+//! Usage over the management API: queries, output formats, and the record of one request.
 
 use axum::http::{Method, header};
 use gmtech_core::ident::{KeyId, TeamId, TierName};
@@ -41,7 +41,7 @@ async fn used(api: &Api, models: [&str; 2]) -> String {
 }
 
 #[tokio::test]
-async fn usage_is_told_apart_by_several_things_at_once() {
+async fn usage_is_grouped_by_several_dimensions_at_once() {
     let api = Api::new().await;
     let key = used(&api, ["gpt-4o", "o1"]).await;
     let rows = |answer: Value| answer["data"].as_array().unwrap().clone();
@@ -53,7 +53,7 @@ async fn usage_is_told_apart_by_several_things_at_once() {
     );
     assert_eq!(both[0]["groups"]["endpoint"], "chat_completions");
     assert!(both[0]["start"].as_str().unwrap().ends_with("T00:00:00Z"));
-    // As it was asked before there was more to tell apart.
+    // Queries with a single dimension, or with none.
     let by_key = rows(api.get("/admin/v1/usage").await);
     assert_eq!(
         (&by_key[0]["group"], &by_key[0]["requests"]),
@@ -86,7 +86,7 @@ async fn usage_is_told_apart_by_several_things_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_refused_and_named() {
+async fn an_invalid_query_is_refused_and_named() {
     let api = Api::new().await;
     let key = used(&api, ["gpt-4o", "o1"]).await;
     let other = text(&api.key("umbrella").await, "id").to_owned();
@@ -137,7 +137,7 @@ async fn what_cannot_be_asked_is_refused_and_named() {
 }
 
 #[tokio::test]
-async fn usage_leaves_as_csv_and_as_json_lines_page_by_page() {
+async fn usage_is_exported_as_csv_and_json_lines_page_by_page() {
     let api = Api::new().await;
     let key = used(&api, ["=cmd|calc!A1", "o1"]).await;
     let ask = async |path: &str, accept: &'static str| {
@@ -176,7 +176,7 @@ async fn usage_leaves_as_csv_and_as_json_lines_page_by_page() {
 }
 
 #[tokio::test]
-async fn one_requests_record_is_its_teams_to_see() {
+async fn a_requests_record_is_visible_to_its_team_only() {
     let api = Api::new().await;
     let key = used(&api, ["gpt-4o", "o1"]).await;
     api.key("umbrella").await;

@@ -1,4 +1,4 @@
-//! A service without sockets, and short ways to ask it.
+//! A service without sockets, and helpers to call it.
 
 use std::sync::Arc;
 
@@ -131,28 +131,28 @@ impl Api {
         id.to_str().unwrap().to_owned()
     }
 
-    /// What anybody reads at `path` of the management listener, which is no JSON.
+    /// The text at `path` of the management listener, read without a token.
     pub async fn text(&self, path: &str) -> String {
         let response = self.answer("", Method::GET, path, None, &[]).await;
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         String::from_utf8(bytes.to_vec()).unwrap()
     }
 
-    /// As the administrator; must succeed.
+    /// Calls as the administrator; must succeed.
     pub async fn post(&self, path: &str, body: Value) -> Value {
         let (status, json) = self.ask(ADMIN, Method::POST, path, Some(body)).await;
         assert!(status.is_success(), "{path}: {status} {json}");
         json
     }
 
-    /// As the administrator; must succeed.
+    /// Calls as the administrator; must succeed.
     pub async fn get(&self, path: &str) -> Value {
         let (status, json) = self.ask(ADMIN, Method::GET, path, None).await;
         assert!(status.is_success(), "{path}: {status} {json}");
         json
     }
 
-    /// What the administrator reads in a form of another type; must succeed.
+    /// Reads as the administrator in another content type; must succeed.
     pub async fn read(&self, path: &str, accept: &str) -> (HeaderMap, String) {
         let request = Request::builder()
             .uri(path)
@@ -168,7 +168,7 @@ impl Api {
         (head.headers, body)
     }
 
-    /// A key of a team that is made for it; its text is in `key`.
+    /// Makes a team and a key of it; the key's text is in `key`.
     pub async fn key(&self, team: &str) -> Value {
         let _ = self
             .ask(
@@ -209,7 +209,7 @@ impl Api {
         )
     }
 
-    /// As a proxy that reads the newest frames; must be a frame.
+    /// Calls as a proxy that reads the newest version of frames; the answer must be a frame.
     pub async fn frame(&self, path: &str) -> Frame {
         let joint = if path.contains('?') { '&' } else { '?' };
         let path = &format!("{path}{joint}{}", KEYS.parameter());

@@ -1,4 +1,4 @@
-//! What the service logs, to be read by a test.
+//! Captures the service's log for a test.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
-    /// The lines in JSON that say `message`.
+    /// The JSON lines with this `message`.
     pub fn lines(&self, message: &str) -> Vec<serde_json::Value> {
         String::from_utf8(self.bytes())
             .unwrap()
@@ -27,7 +27,7 @@ impl Log {
             .collect()
     }
 
-    /// Takes what this thread logs from now on, in JSON.
+    /// Starts to capture this thread's log, as JSON.
     pub fn of_this_thread() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()

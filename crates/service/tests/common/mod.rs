@@ -1,4 +1,4 @@
-//! A store of each kind for one test, and short ways to say what is in it.
+//! A store of each kind for one test, and helpers to fill it.
 #![allow(
     dead_code,
     missing_docs,
@@ -36,7 +36,7 @@ pub struct Stand {
 }
 
 impl Stand {
-    /// A store that is somewhere else.
+    /// A store in another database.
     pub fn over(store: Arc<Store>, url: Location) -> Self {
         Self {
             store,
@@ -60,7 +60,7 @@ impl Location {
         }
     }
 
-    /// A connection to the database itself, past the store.
+    /// A connection to the database that bypasses the store.
     pub async fn connect(&self) -> sqlx::AnyConnection {
         sqlx::any::install_default_drivers();
         let url = match self {
@@ -72,7 +72,7 @@ impl Location {
             .unwrap()
     }
 
-    /// What keeps every other writer waiting until `COMMIT`.
+    /// The statements that make every other writer wait until `COMMIT`.
     pub fn begin_writing(&self) -> &'static [&'static str] {
         match self {
             Self::File(_) => &["BEGIN IMMEDIATE"],
@@ -97,7 +97,7 @@ pub async fn postgres() -> Option<Stand> {
     Some(Stand::over(Arc::new(url.open().await), url))
 }
 
-/// As [`postgres`], with nothing in it.
+/// As [`postgres`], but empty.
 pub async fn empty_postgres() -> Option<Location> {
     let server = std::env::var("GMTECH_TEST_POSTGRES_URL").ok()?;
     sqlx::any::install_default_drivers();

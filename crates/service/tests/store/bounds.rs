@@ -1,4 +1,4 @@
-//! Numbers that no request and no person means: each fails alone, and no sum passes its column.
+//! Implausible numbers: each fails alone, and no sum overflows its column.
 
 use gmtech_core::usage::{TokenKind, Tokens, Usage};
 use gmtech_service::clock::DAY_MS;
@@ -8,19 +8,19 @@ use gmtech_service::store::*;
 use crate::common::*;
 
 store_tests!(
-    no_number_of_one_event_stops_the_next_one,
-    no_balance_passes_what_it_can_be,
-    an_import_is_audited_with_what_became_of_it,
+    a_number_in_one_event_does_not_stop_later_events,
+    no_balance_overflows,
+    an_import_is_audited_with_its_result,
 );
 
-/// Tokens of which every count is this one.
+/// Tokens with every count set to this number.
 fn each_kind(count: u64) -> Tokens {
     let none = Tokens::default().with_total(count);
     let kinds = TokenKind::ALL.into_iter();
     kinds.fold(none, |tokens, kind| tokens.with(kind, count))
 }
 
-/// A start `n` days before NOON, all tokens at `tokens`.
+/// An event that starts `n` days before NOON, with every token count set to `tokens`.
 fn huge(key: &KeyInfo, n: u64, tokens: u64, cost: i64) -> Priced {
     let mut priced = event(key, n, cost);
     priced.event.started_unix_ms -= n * DAY_MS as u64;
@@ -30,9 +30,9 @@ fn huge(key: &KeyInfo, n: u64, tokens: u64, cost: i64) -> Priced {
     priced
 }
 
-async fn no_number_of_one_event_stops_the_next_one(stand: &Stand) {
+async fn a_number_in_one_event_does_not_stop_later_events(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
-    // On different days, so that a query has them to add, and some on one day, so that booking has.
+    // On different days, so that a query must add them, and some on one day, so that booking must.
     let events: Vec<_> = [0, 1, 2, 3, 3, 3]
         .iter()
         .enumerate()
@@ -81,7 +81,7 @@ async fn no_number_of_one_event_stops_the_next_one(stand: &Stand) {
         .unwrap()
         .items;
     assert_eq!(rows.iter().map(|r| r.amount_nano_usd).sum::<i64>(), balance);
-    // It works as any team does once somebody has put it right.
+    // The team works again once its balance is corrected.
     let credit = NewCredit {
         amount: MAX_AMOUNT,
         note: String::new(),
@@ -96,7 +96,7 @@ async fn no_number_of_one_event_stops_the_next_one(stand: &Stand) {
     assert_eq!(balance, MAX_AMOUNT - MAX_BALANCE - 10);
 }
 
-async fn no_balance_passes_what_it_can_be(stand: &Stand) {
+async fn no_balance_overflows(stand: &Stand) {
     let store = &stand.store;
     with_key(stand).await;
     let credit = |amount| NewCredit {
@@ -121,7 +121,7 @@ async fn no_balance_passes_what_it_can_be(stand: &Stand) {
     }
 }
 
-async fn an_import_is_audited_with_what_became_of_it(stand: &Stand) {
+async fn an_import_is_audited_with_its_result(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     store.ingest(&[event(&key, 1, 10)], NOON).await.unwrap();
     let import = Import {

@@ -1,5 +1,5 @@
-//! Every method of the store is dropped at every moment: before its first poll, and at each poll after that, until it gets
-//! to its end. After each the store writes and reads at once, and nothing of a change is there without the rest of it.
+//! Drops every method of the store at every moment: before its first poll and after each poll, until it
+//! completes. After each drop the store reads and writes at once, and every change is there completely or not at all.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -21,22 +21,22 @@ use crate::common::*;
 
 store_tests!(a_method_can_be_dropped_at_every_poll);
 
-/// No method needs so many.
+/// More polls than any method needs.
 const MAX_POLLS: usize = 400;
 
-/// Far more than a write takes, far less than a deadline inside the store.
+/// Far longer than a write takes, far shorter than any deadline in the store.
 const AT_ONCE: Duration = Duration::from_secs(4);
 
 /// When a future is dropped.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
-    /// Right after it was polled: what it began goes on meanwhile.
+    /// Right after a poll, while the operation that it started is running.
     Polled,
-    /// When it could be polled again: what it began has ended.
+    /// When it can be polled again, after the operation that it started has ended.
     Woken,
 }
 
-/// What the work gives, unless it was dropped after so many polls.
+/// The result of the work, or `None` if it was dropped after so many polls.
 async fn dropped_after<T>(
     polls: usize,
     moment: Moment,
@@ -58,11 +58,11 @@ async fn dropped_after<T>(
     .await
 }
 
-/// What there is to work on; `number` differs from call to call.
+/// The objects that the methods work on; `number` differs from call to call.
 struct Scene<'a> {
     store: &'a Store,
     key: &'a KeyInfo,
-    /// One that nobody has touched.
+    /// A key without any change.
     fresh: &'a KeyInfo,
     number: usize,
 }
@@ -186,7 +186,7 @@ const CALLS: &[(&str, Call)] = calls! {
     prove_read: |s| s.store.prove_read();
 };
 
-/// Each counts what is there in part: the rows of one transaction without the others.
+/// Queries that count partial changes: rows of a transaction without its other rows.
 const HALVES: &[&str] = &[
     "SELECT COUNT(*) FROM keys WHERE tier = ''",
     "SELECT COUNT(*) FROM keys k WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.subject = k.id)
@@ -280,7 +280,7 @@ async fn a_method_can_be_dropped_at_every_poll(stand: &Stand) {
                 .unwrap();
             assert_eq!(halves, 0, "{name}, dropped in the middle: {sql}");
         }
-        // As many readers as there are: none is lost.
+        // As many reads at once as the store has readers: no reader was lost.
         let reads = futures::future::join_all((0..16).map(|_| store.head()));
         let reads = timeout(AT_ONCE, reads).await.expect(name);
         assert!(reads.iter().all(|read| read.is_ok()), "{name}: {reads:?}");
@@ -295,15 +295,15 @@ fn no_method_is_left_out() {
     collect_methods(&sources, &mut methods);
     let renamed: Vec<_> = tested.difference(&methods).collect();
     assert!(renamed.is_empty(), "not found in {sources:?}: {renamed:?}");
-    // `close` ends the store; `watch` does nothing but subscribe.
+    // `close` ends the store; `watch` only subscribes.
     let left: Vec<_> = methods
         .difference(&tested)
         .filter(|name| !["close", "watch"].contains(&&***name))
         .collect();
-    assert!(left.is_empty(), "give these a row in CALLS: {left:?}");
+    assert!(left.is_empty(), "add a row to CALLS for each of: {left:?}");
 }
 
-/// The methods that anyone outside of the store can call on it.
+/// Collects the public methods of the store.
 fn collect_methods(folder: &Path, methods: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

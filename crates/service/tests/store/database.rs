@@ -1,4 +1,4 @@
-//! A whole database: backed up, copied, checked, restored.
+//! Backup, copy, check and restore of a database.
 
 use gmtech_core::objects::{Kind, ObjectId, ObjectNote};
 use gmtech_service::config::Database;
@@ -8,10 +8,10 @@ use gmtech_service::store::*;
 use crate::common::*;
 
 store_tests!(
-    a_backup_is_what_was_there_at_one_moment,
-    a_copy_goes_there_and_back_with_every_row,
-    a_check_names_what_is_wrong,
-    a_backup_takes_the_place_of_what_is_there,
+    a_backup_is_a_snapshot_of_one_moment,
+    a_copy_to_the_other_kind_and_back_keeps_every_row,
+    a_check_names_each_problem,
+    a_backup_replaces_the_database,
 );
 
 impl Location {
@@ -23,7 +23,7 @@ impl Location {
     }
 }
 
-/// A row in every table, and sums of every kind.
+/// Fills every table, and makes sums of every kind.
 async fn fill(stand: &Stand) -> KeyInfo {
     let (store, key) = (&stand.store, with_key(stand).await);
     let once = Once {
@@ -73,7 +73,7 @@ async fn fill(stand: &Stand) -> KeyInfo {
     key
 }
 
-/// What can be seen of a store.
+/// Everything that can be read from a store.
 async fn seen(store: &Store) -> String {
     let all = page(500, None);
     let keys = store.keys(&KeyFilter::default(), &all).await.unwrap().items;
@@ -90,11 +90,11 @@ async fn seen(store: &Store) -> String {
     format!("{keys:?} {teams:?} {ledger:?} {audit:?} {members:?} {usage:?} {head:?}")
 }
 
-async fn a_backup_is_what_was_there_at_one_moment(stand: &Stand) {
+async fn a_backup_is_a_snapshot_of_one_moment(stand: &Stand) {
     let key = fill(stand).await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("backup.db");
-    // Others write on.
+    // Others keep writing.
     let (store, writes) = (stand.store.clone(), event(&key, 0, 1));
     let writer = tokio::spawn(async move {
         for n in 1_000..1_200u64 {
@@ -123,7 +123,7 @@ async fn a_backup_is_what_was_there_at_one_moment(stand: &Stand) {
     assert!(matches!(again, Err(DbError::Refused(_))), "{again:?}");
 }
 
-async fn a_copy_goes_there_and_back_with_every_row(stand: &Stand) {
+async fn a_copy_to_the_other_kind_and_back_keeps_every_row(stand: &Stand) {
     fill(stand).await;
     let before = seen(&stand.store).await;
     let dir = tempfile::tempdir().unwrap();
@@ -164,7 +164,7 @@ async fn a_copy_goes_there_and_back_with_every_row(stand: &Stand) {
         let store = station.open().await;
         assert_eq!(seen(&store).await, before);
         assert_eq!(check(&station.database()).await.unwrap().problems, [""; 0]);
-        // Its numbers go on from where they were.
+        // Its sequences continue where they were.
         store
             .create_key(new_key_of("acme"), None, &by(NOON))
             .await
@@ -178,9 +178,9 @@ async fn a_copy_goes_there_and_back_with_every_row(stand: &Stand) {
     }
 }
 
-async fn a_check_names_what_is_wrong(stand: &Stand) {
+async fn a_check_names_each_problem(stand: &Stand) {
     let key = fill(stand).await;
-    // One without objects, whose days are what its events say.
+    // A key without objects: its daily sums are those of its events.
     let other = stand
         .store
         .create_key(new_key_of("acme"), None, &by(NOON))
@@ -248,7 +248,7 @@ async fn a_check_names_what_is_wrong(stand: &Stand) {
     );
 }
 
-async fn a_backup_takes_the_place_of_what_is_there(stand: &Stand) {
+async fn a_backup_replaces_the_database(stand: &Stand) {
     let key = fill(stand).await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("backup.db");
@@ -260,7 +260,7 @@ async fn a_backup_takes_the_place_of_what_is_there(stand: &Stand) {
         .await
         .unwrap();
 
-    // What is damaged, or something else, or newer, replaces nothing.
+    // A file that is damaged, of another kind, or newer replaces nothing.
     let whole = std::fs::read(&file).unwrap();
     let target = match &stand.url {
         Location::File(path) => Database::Sqlite(path.clone()),

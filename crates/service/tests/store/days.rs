@@ -1,4 +1,4 @@
-//! Days that close, what comes late, and the time by which that is judged.
+//! Closed days, late events, and the proven time that decides.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use crate::common::*;
 use crate::money::books;
 
 store_tests!(
-    closing_old_days_keeps_every_sum,
-    what_comes_late_is_counted_when_it_comes,
+    closing_old_days_changes_no_sum,
+    a_late_event_of_a_closed_day_counts_on_the_day_it_arrives,
     a_million_ids_are_a_few_ranges,
-    only_who_saw_the_proven_time_moves_it,
-    a_budget_that_a_wrong_clock_has_opened_is_closed_again,
-    what_a_clock_in_the_past_has_written_is_not_forgotten_at_once,
+    the_proven_time_moves_only_from_the_expected_value,
+    a_budget_that_a_wrong_clock_opened_is_closed_again,
+    ids_written_under_a_clock_in_the_past_are_kept,
 );
 
-/// Both dialects' migrations, up to the last one that knew no proven time.
+/// A database with the migrations up to the last one without a proven time, in either dialect.
 async fn old_database(place: &Location) -> sqlx::AnyConnection {
     let mut raw = place.connect().await;
     let all = match place {
@@ -61,7 +61,7 @@ async fn a_database_whose_days_a_wrong_clock_has_closed_is_put_right(place: &Loc
         priced.event.started_unix_ms = u64::try_from(day * DAY_MS).unwrap();
         priced
     };
-    // Of what was dropped before ids were kept nobody knows whether it was counted; of today's everybody does.
+    // Whether events dropped before ids were kept were counted is unknown; for today's events it is known.
     for (n, day, expected) in [
         (1, today, (1, 0, 0)),
         (2, tomorrow, (1, 0, 0)),
@@ -120,7 +120,7 @@ fn counts(done: Ingested) -> (u64, u64, u64) {
     (done.accepted, done.late, done.duplicate)
 }
 
-async fn closing_old_days_keeps_every_sum(stand: &Stand) {
+async fn closing_old_days_changes_no_sum(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let events: Vec<_> = (0..20).map(|n| on(-n, event(&key, n as u64, 11))).collect();
     store.ingest(&events, NOON).await.unwrap();
@@ -146,7 +146,7 @@ async fn closing_old_days_keeps_every_sum(stand: &Stand) {
     assert_eq!(before, after);
 }
 
-async fn what_comes_late_is_counted_when_it_comes(stand: &Stand) {
+async fn a_late_event_of_a_closed_day_counts_on_the_day_it_arrives(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     store
         .ingest(&[on(-20, event(&key, 1, 10)), event(&key, 2, 20)], NOON)
@@ -196,7 +196,7 @@ async fn what_comes_late_is_counted_when_it_comes(stand: &Stand) {
 
 async fn a_million_ids_are_a_few_ranges(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
-    // Two workers that take turns, one of which has lost a thousandth of its numbers to refusals.
+    // Two alternating workers; one has used a thousandth of its numbers for refusals.
     let id = |worker: u8, count: u64| {
         let mut id = [worker; 16];
         id[8..].copy_from_slice(&count.to_be_bytes());
@@ -250,7 +250,7 @@ async fn a_million_ids_are_a_few_ranges(stand: &Stand) {
     assert_eq!(rows, 2, "what fills a gap joins its neighbours");
 }
 
-async fn only_who_saw_the_proven_time_moves_it(stand: &Stand) {
+async fn the_proven_time_moves_only_from_the_expected_value(stand: &Stand) {
     let (store, other) = (&stand.store, stand.url.open().await);
     assert_eq!(store.proven().await.unwrap(), None);
     assert!(store.prove(None, NOON).await.unwrap());
@@ -260,7 +260,7 @@ async fn only_who_saw_the_proven_time_moves_it(stand: &Stand) {
     assert_eq!(store.proven().await.unwrap(), Some(later(9)));
 }
 
-async fn a_budget_that_a_wrong_clock_has_opened_is_closed_again(stand: &Stand) {
+async fn a_budget_that_a_wrong_clock_opened_is_closed_again(stand: &Stand) {
     let store = &stand.store;
     store
         .create_team(new_team("acme"), &by(NOON))
@@ -289,7 +289,7 @@ async fn a_budget_that_a_wrong_clock_has_opened_is_closed_again(stand: &Stand) {
     assert!(store.key(&key.record.id).await.unwrap().over_budget);
 }
 
-async fn what_a_clock_in_the_past_has_written_is_not_forgotten_at_once(stand: &Stand) {
+async fn ids_written_under_a_clock_in_the_past_are_kept(stand: &Stand) {
     let store = &stand.store;
     store
         .create_team(new_team("acme"), &by(NOON))

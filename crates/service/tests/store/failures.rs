@@ -1,4 +1,4 @@
-//! A database that fails under the store: what is told, what has happened, and that the store heals by itself.
+//! A database that fails: the errors that the store reports, the effects of the failed calls, and recovery.
 
 use std::io::Write;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout};
 use crate::common::*;
 
 store_tests!(
-    a_lock_that_another_program_holds_is_waited_for,
-    a_revocation_passes_those_who_wait,
-    a_writer_that_panics_leaves_its_turn,
+    a_write_waits_for_another_programs_lock,
+    a_revocation_overtakes_waiting_writers,
+    a_writer_that_panics_releases_the_writers_lock,
 );
 
 fn kind<T>(result: Result<T>) -> FailureKind {
@@ -35,7 +35,7 @@ async fn hold(stand: &Stand) -> sqlx::AnyConnection {
     other
 }
 
-async fn a_lock_that_another_program_holds_is_waited_for(stand: &Stand) {
+async fn a_write_waits_for_another_programs_lock(stand: &Stand) {
     let mut other = hold(stand).await;
     let waits = timeout(Duration::from_millis(300), write(stand)).await;
     assert!(waits.is_err(), "{waits:?}");
@@ -46,10 +46,10 @@ async fn a_lock_that_another_program_holds_is_waited_for(stand: &Stand) {
         .unwrap();
 }
 
-async fn a_revocation_passes_those_who_wait(stand: &Stand) {
+async fn a_revocation_overtakes_waiting_writers(stand: &Stand) {
     let key = with_key(stand).await;
     let mut other = hold(stand).await;
-    // All but the first stand in line behind it.
+    // All but the first wait for it.
     let waiting: Vec<_> = (0..20)
         .map(|n| {
             let store = stand.store.clone();
@@ -61,7 +61,7 @@ async fn a_revocation_passes_those_who_wait(stand: &Stand) {
             })
         })
         .collect();
-    // Polled once: from then on they stand in line.
+    // One poll puts them into the queue.
     let first = stand.store.prove_read();
     first.await.unwrap();
     let store = stand.store.clone();
@@ -80,9 +80,9 @@ async fn a_revocation_passes_those_who_wait(stand: &Stand) {
     assert!(before <= 2, "{before} writes went before the revocation");
 }
 
-async fn a_writer_that_panics_leaves_its_turn(stand: &Stand) {
+async fn a_writer_that_panics_releases_the_writers_lock(stand: &Stand) {
     let key = with_key(stand).await;
-    // The panic is the caller's: it unwinds through a transaction that is under way.
+    // The caller panics, which unwinds through an open transaction.
     let store = stand.store.clone();
     let panicked = tokio::spawn(async move {
         let me = by(NOON);
@@ -98,7 +98,7 @@ async fn a_writer_that_panics_leaves_its_turn(stand: &Stand) {
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_told_at_once() {
+async fn a_file_that_is_no_database_is_reported_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("gmtech.db");
     let mut file = std::fs::File::create(&path).unwrap();
@@ -117,12 +117,12 @@ async fn what_is_no_database_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_at_once_and_without_the_password() {
+async fn an_unreachable_server_is_reported_at_once_and_without_the_password() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = format!("postgres://gmtech:hunter2@127.0.0.1:{port}/keys");
     let place = format!("PostgreSQL at 127.0.0.1:{port} (database keys)");
-    // It accepts, and says nothing.
+    // It accepts connections and never answers.
     let error = Store::postgres(&url).await.err().unwrap();
     assert_eq!(error.to_string(), format!("{place} does not answer"));
     drop(listener);
@@ -135,7 +135,7 @@ async fn a_server_that_is_not_there_is_told_at_once_and_without_the_password() {
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_program_is_left_as_it_is() {
+async fn a_database_of_a_newer_program_is_not_changed() {
     let stand = sqlite().await;
     let mut other = stand.url.connect().await;
     let newer =
@@ -161,7 +161,7 @@ async fn connections_that_the_server_ended_are_replaced() {
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     sqlx::query(end).execute(&mut other).await.unwrap();
-    // A writer finds its connection broken before anything has happened on it.
+    // A writer detects the broken connection before it has done anything.
     write(&stand).await.unwrap();
     let broken = reads().await.iter().filter(|read| read.is_err()).count();
     assert!(broken <= 8, "{broken}");

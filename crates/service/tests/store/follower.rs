@@ -1,5 +1,5 @@
-//! The law of synchronisation: whoever follows the changes, in pages of any size, at any moments, while anything
-//! happens, ends with exactly what the store has.
+//! The property of synchronisation: a follower that reads the changes in pages of any size, at any moments, while
+//! others write, ends with exactly the store's data.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ enum Step {
     Rotate(usize),
     TopUp,
     Spend(usize),
-    /// Reads one page of at most this many.
+    /// Reads one page of at most this many changes.
     Poll(usize),
 }
 
@@ -79,7 +79,7 @@ async fn run(stand: &Stand, steps: Vec<Step>) {
                     .unwrap()
                     .key,
             ),
-            // A revoked key refuses to change; that is a step too.
+            // A revoked key cannot be changed; the refused call is a step too.
             Step::SetStatus(key, status) => {
                 let _ = store
                     .set_status(&at(key).record.id, status, &by(NOON))
@@ -141,7 +141,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_follower_ends_with_what_the_store_has(steps in steps()) {
+    fn a_follower_ends_with_the_stores_data(steps in steps()) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async { run(&sqlite().await, steps).await });
     }

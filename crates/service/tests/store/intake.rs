@@ -1,4 +1,4 @@
-//! The one writer of usage: what waits is written together, and a failure is answered to those that it is of.
+//! The single writer of usage: waiting batches are written together, and a failure is reported to the batches it affects.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use gmtech_service::store::*;
 use crate::common::*;
 
 store_tests!(
-    what_waits_is_written_in_one_transaction,
-    a_failure_is_told_and_the_next_batch_is_taken,
+    waiting_batches_are_written_in_one_transaction,
+    a_failure_is_reported_and_the_next_batch_is_written,
 );
 
 fn today(key: &KeyInfo, n: u64) -> Priced {
@@ -29,7 +29,7 @@ async fn ledger_rows(stand: &Stand) -> usize {
     stand.store.ledger(&team, &all).await.unwrap().items.len()
 }
 
-async fn what_waits_is_written_in_one_transaction(stand: &Stand) {
+async fn waiting_batches_are_written_in_one_transaction(stand: &Stand) {
     let key = with_key(stand).await;
     let intake = Arc::new(Intake::start(stand.store.clone()));
     // The first transaction waits for this one, and the others wait for the first.
@@ -56,7 +56,7 @@ async fn what_waits_is_written_in_one_transaction(stand: &Stand) {
     assert_eq!(balance(stand).await, -410);
 }
 
-async fn a_failure_is_told_and_the_next_batch_is_taken(stand: &Stand) {
+async fn a_failure_is_reported_and_the_next_batch_is_written(stand: &Stand) {
     let key = with_key(stand).await;
     let intake = Intake::start(stand.store.clone());
     let mut other = stand.url.connect().await;
@@ -77,7 +77,7 @@ async fn a_failure_is_told_and_the_next_batch_is_taken(stand: &Stand) {
         );
     }
     rename("gone", "usage_daily").await;
-    // Nothing of the failed ones has happened.
+    // The failed batches had no effect.
     for n in [2, 3] {
         let done = intake.take(vec![today(&key, n)]).await.unwrap();
         assert_eq!((done.accepted, done.duplicate), (1, 0));

@@ -7,16 +7,16 @@ use gmtech_service::store::*;
 use crate::common::*;
 
 store_tests!(
-    a_key_comes_back_as_it_was_made,
+    a_key_reads_back_as_it_was_made,
     a_revoked_key_stays_revoked,
-    a_call_with_the_same_token_happens_once,
+    a_call_with_the_same_idempotency_key_happens_once,
     rotation_ends_the_old_key_after_the_overlap,
     every_page_is_full_and_no_key_is_missed,
     every_change_is_in_the_audit_log,
     members_are_added_changed_and_removed,
 );
 
-async fn a_key_comes_back_as_it_was_made(stand: &Stand) {
+async fn a_key_reads_back_as_it_was_made(stand: &Stand) {
     let store = &stand.store;
     store
         .create_team(new_team("acme"), &by(NOON))
@@ -111,11 +111,11 @@ async fn a_revoked_key_stays_revoked(stand: &Stand) {
     };
     assert!(store.update_key(id, patch, &by(NOON)).await.is_err());
     assert_eq!(store.key(id).await.unwrap().record.status, Status::Revoked);
-    // The second revocation changed nothing, so it took no version.
+    // The second revocation changed nothing, so it used no version.
     assert_eq!(store.key(id).await.unwrap().version, key.version + 3);
 }
 
-async fn a_call_with_the_same_token_happens_once(stand: &Stand) {
+async fn a_call_with_the_same_idempotency_key_happens_once(stand: &Stand) {
     let store = &stand.store;
     store
         .create_team(new_team("acme"), &by(NOON))
@@ -167,7 +167,7 @@ async fn a_call_with_the_same_token_happens_once(stand: &Stand) {
             .unwrap();
         assert_eq!(team.balance_nano_usd, 100);
     }
-    // Remembered as long as asked, no longer.
+    // The idempotency key is kept for the given time only.
     for (before, replayed) in [(NOON, true), (later(1), false)] {
         store.forget(before).await.unwrap();
         let again = store
@@ -199,7 +199,7 @@ async fn rotation_ends_the_old_key_after_the_overlap(stand: &Stand) {
         .rotate_key(&key.record.id, rotation(3600), &by(NOON))
         .await;
     assert!(matches!(twice, Err(StoreError::Conflict(_))));
-    // A key that ends sooner by itself is not prolonged.
+    // The expiry of a key that ends sooner stays.
     let short = NewKey {
         expires_at: Some(NOON.unix_seconds() + 60),
         ..new_key_of("acme")
@@ -216,7 +216,7 @@ async fn every_page_is_full_and_no_key_is_missed(stand: &Stand) {
     let store = &stand.store;
     with_key(stand).await;
     for n in 0..10 {
-        // Several in the same millisecond: the id must break ties.
+        // Several keys are made in the same millisecond: the id must break ties.
         store
             .create_key(new_key_of("acme"), None, &by(Millis(NOON.0 + n / 4)))
             .await

@@ -1,4 +1,4 @@
-//! What rotation continues: limits, budgets and spend belong to the whole chain.
+//! Rotation: limits, budgets and spend belong to the whole chain of keys.
 
 use gmtech_core::record::{KeyRecord, Status};
 use gmtech_service::clock::{DAY_MS, Millis};
@@ -9,13 +9,13 @@ use crate::common::*;
 store_tests!(
     a_chain_of_rotations_has_one_budget,
     the_spend_of_a_chain_is_the_sum_of_its_keys,
-    a_change_of_one_key_holds_for_its_chain,
-    a_successor_is_as_its_predecessor_was,
-    the_log_says_where_a_key_comes_from,
-    a_rotation_with_the_same_token_happens_once,
+    a_change_of_one_key_applies_to_its_chain,
+    a_successor_has_its_predecessors_settings,
+    the_audit_log_names_a_keys_predecessor,
+    a_rotation_with_the_same_idempotency_key_happens_once,
     each_span_of_time_has_its_budget,
     a_model_has_a_budget_of_its_own,
-    a_soft_budget_refuses_nothing_and_is_told_once,
+    a_soft_budget_refuses_nothing_and_is_reported_once,
 );
 
 fn budgets(json: &str) -> Budgets {
@@ -50,7 +50,7 @@ async fn spend(stand: &Stand, key: &KeyInfo, n: u64, cost: i64, at: Millis) {
     assert_eq!(done.accepted, 1);
 }
 
-/// What proxies are told of a key: its record, and whether it is over its budget.
+/// A key as proxies get it: its record, and whether it is over its budget.
 async fn told(stand: &Stand, key: &KeyInfo) -> (KeyRecord, bool) {
     let changes = stand.store.changes(0, 100).await.unwrap();
     let states = changes.keys.into_iter().filter_map(|entry| entry.state);
@@ -88,7 +88,7 @@ async fn a_chain_of_rotations_has_one_budget(stand: &Stand) {
         assert_eq!(record.lineage.as_ref(), lineage);
         assert_eq!(record.account(), &account);
     }
-    // A revoked key's spend is the chain's still.
+    // A revoked key's spend still counts for the chain.
     let store = &stand.store;
     store
         .set_status(&first.record.id, Status::Revoked, &by(NOON))
@@ -114,7 +114,7 @@ async fn a_chain_of_rotations_has_one_budget(stand: &Stand) {
     assert!(!is_over(stand, &second).await && !is_over(stand, &third).await);
 }
 
-/// Over any course of charges and rotations.
+/// For any sequence of charges and rotations.
 async fn the_spend_of_a_chain_is_the_sum_of_its_keys(stand: &Stand) {
     const BUDGET: i64 = 500;
     let mut chain = vec![budgeted(stand, r#"{"total_nano_usd":500}"#).await];
@@ -137,7 +137,7 @@ async fn the_spend_of_a_chain_is_the_sum_of_its_keys(stand: &Stand) {
     assert!(chain.len() > 3 && spent > BUDGET, "{spent}");
 }
 
-async fn a_change_of_one_key_holds_for_its_chain(stand: &Stand) {
+async fn a_change_of_one_key_applies_to_its_chain(stand: &Stand) {
     let first = budgeted(stand, "{}").await;
     let second = rotate(stand, &first).await;
     let third = rotate(stand, &second).await;
@@ -195,7 +195,7 @@ async fn a_change_of_one_key_holds_for_its_chain(stand: &Stand) {
     assert_eq!(log.items[0].detail["with"], second.record.id.as_str());
 }
 
-async fn a_successor_is_as_its_predecessor_was(stand: &Stand) {
+async fn a_successor_has_its_predecessors_settings(stand: &Stand) {
     let store = &stand.store;
     with_key(stand).await;
     let member = NewMember {
@@ -238,7 +238,7 @@ async fn a_successor_is_as_its_predecessor_was(stand: &Stand) {
             (&key.owner, &key.tags, &key.metadata)
         );
         assert_eq!(told(stand, &new).await.0.status, Status::Suspended);
-        // A team's own administrator does not get out of it by rotating.
+        // A team's own administrator cannot escape it by rotating.
         let again = store
             .rotate_key(&new.record.id, rotation(0), &by_team(NOON))
             .await
@@ -258,7 +258,7 @@ async fn a_successor_is_as_its_predecessor_was(stand: &Stand) {
     }
 }
 
-async fn the_log_says_where_a_key_comes_from(stand: &Stand) {
+async fn the_audit_log_names_a_keys_predecessor(stand: &Stand) {
     let first = budgeted(stand, "{}").await;
     let second = rotate(stand, &first).await;
     let store = &stand.store;
@@ -285,7 +285,7 @@ async fn the_log_says_where_a_key_comes_from(stand: &Stand) {
     assert_eq!(first.rotated_to, Some(second.record.id.clone()));
 }
 
-async fn a_rotation_with_the_same_token_happens_once(stand: &Stand) {
+async fn a_rotation_with_the_same_idempotency_key_happens_once(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let once = |request: u8| Rotation {
         once: Some(Once {
@@ -302,7 +302,7 @@ async fn a_rotation_with_the_same_token_happens_once(stand: &Stand) {
     assert_eq!(first.old.record.id, again.old.record.id);
     let other = store.rotate_key(id, once(2), &by(NOON)).await;
     assert!(matches!(other, Err(StoreError::Conflict(_))));
-    // Several keys, and a team, likewise.
+    // The same for several keys, and for a team.
     let once = || {
         Some(Once {
             token: "r2".into(),
@@ -378,7 +378,7 @@ async fn a_model_has_a_budget_of_its_own(stand: &Stand) {
     assert_eq!(told(stand, &second).await.0.spent_models, None);
 }
 
-async fn a_soft_budget_refuses_nothing_and_is_told_once(stand: &Stand) {
+async fn a_soft_budget_refuses_nothing_and_is_reported_once(stand: &Stand) {
     let store = &stand.store;
     let key = budgeted(stand, r#"{"soft":{"day_nano_usd":10}}"#).await;
     let id = &key.record.id;

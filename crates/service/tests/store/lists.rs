@@ -1,4 +1,4 @@
-//! Lists of keys: what they show, in what order, and that a page costs the same however many there are.
+//! Lists of keys: filters, order, and a cost of each page that does not depend on the number of keys.
 
 use gmtech_core::record::Status;
 use gmtech_service::clock::Millis;
@@ -7,10 +7,10 @@ use gmtech_service::store::*;
 use crate::common::*;
 
 store_tests!(
-    each_filter_shows_what_it_says,
-    every_order_is_walked_page_by_page,
-    a_page_looks_at_so_many_keys_and_no_more,
-    what_no_page_gave_is_no_cursor,
+    each_filter_shows_the_matching_keys,
+    every_order_is_read_page_by_page,
+    a_page_examines_a_bounded_number_of_keys,
+    an_unknown_cursor_is_refused,
 );
 
 /// The names of the keys on all pages.
@@ -27,7 +27,7 @@ async fn names(store: &Store, filter: &KeyFilter, limit: u32) -> Vec<String> {
     }
 }
 
-/// Keys of two teams: `plain`, `paused`, `ended`, `past`, `spent`, `soon`, and `Über_50%` of the other.
+/// Keys of two teams: `plain`, `paused`, `ended`, `past`, `spent`, `soon`; and `Über_50%` of the other team.
 async fn some_keys(stand: &Stand) -> Vec<KeyInfo> {
     let store = &stand.store;
     for id in ["acme", "other"] {
@@ -85,7 +85,7 @@ async fn some_keys(stand: &Stand) -> Vec<KeyInfo> {
     made
 }
 
-async fn each_filter_shows_what_it_says(stand: &Stand) {
+async fn each_filter_shows_the_matching_keys(stand: &Stand) {
     let made = some_keys(stand).await;
     let none = KeyFilter::default;
     let standing = |standing| KeyFilter {
@@ -190,14 +190,14 @@ async fn each_filter_shows_what_it_says(stand: &Stand) {
             assert_eq!(names, expected, "{filter:?}");
         }
     }
-    // What was never used comes last, what never ends too.
+    // Keys that were never used or never expire come last.
     let used = names(stand.store.as_ref(), &sorted(KeySort::LastUsed, false), 50).await;
     assert_eq!(used[..2], ["past", "plain"]);
     let ends = names(stand.store.as_ref(), &sorted(KeySort::Expires, false), 50).await;
     assert_eq!(ends[..3], ["past", "soon", "Über_50%"]);
 }
 
-async fn every_order_is_walked_page_by_page(stand: &Stand) {
+async fn every_order_is_read_page_by_page(stand: &Stand) {
     some_keys(stand).await;
     use KeySort::{Created, Expires, LastUsed, Name};
     for sort in [Created, Name, LastUsed, Expires] {
@@ -218,7 +218,7 @@ async fn every_order_is_walked_page_by_page(stand: &Stand) {
     }
 }
 
-async fn a_page_looks_at_so_many_keys_and_no_more(stand: &Stand) {
+async fn a_page_examines_a_bounded_number_of_keys(stand: &Stand) {
     let store = &stand.store;
     store
         .create_team(new_team("acme"), &by(NOON))
@@ -242,7 +242,7 @@ async fn a_page_looks_at_so_many_keys_and_no_more(stand: &Stand) {
     assert_eq!(first.items.len(), 0, "2,000 were looked at");
     let second = store.keys(&filter, &page(50, first.next)).await.unwrap();
     assert_eq!((second.items.len(), second.next), (2, None));
-    // Without a filter that an index does not answer, every page is full.
+    // Every page is full unless a filter has no index.
     let all = store
         .keys(&KeyFilter::default(), &page(500, None))
         .await
@@ -250,7 +250,7 @@ async fn a_page_looks_at_so_many_keys_and_no_more(stand: &Stand) {
     assert_eq!(all.items.len(), 500);
 }
 
-async fn what_no_page_gave_is_no_cursor(stand: &Stand) {
+async fn an_unknown_cursor_is_refused(stand: &Stand) {
     let store = &stand.store;
     let first = with_key(stand).await;
     store

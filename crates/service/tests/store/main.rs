@@ -1,4 +1,4 @@
-//! What every store must do. Each test runs on SQLite, and on PostgreSQL where `GMTECH_TEST_POSTGRES_URL` names a
+//! The contract of every store. Each test runs on SQLite, and on PostgreSQL if `GMTECH_TEST_POSTGRES_URL` names a
 //! server (`tests/postgres.sh` starts one).
 #![allow(missing_docs, reason = "a test")]
 #![allow(
@@ -13,7 +13,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-/// One test of a store as two: `name::sqlite` and `name::postgres`.
+/// Makes two tests from one: `name::sqlite` and `name::postgres`.
 macro_rules! store_tests {
     ($($name:ident),* $(,)?) => {$(
         mod $name {

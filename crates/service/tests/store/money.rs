@@ -14,9 +14,9 @@ store_tests!(
     credit_runs_out_and_comes_back,
     a_spent_budget_opens_again_the_next_day,
     usage_is_grouped_and_refusals_are_counted_by_reason,
-    batches_of_one_transaction_are_answered_each,
-    a_sum_of_refusals_counts_as_so_many,
-    many_keys_and_teams_are_booked_as_few_are,
+    each_batch_of_a_transaction_has_its_own_answer,
+    a_sum_of_refusals_counts_each_refusal,
+    many_keys_and_teams_are_booked_like_few,
 );
 
 /// The sums that must be equal: balance, ledger rows, and top-ups less daily costs.
@@ -153,7 +153,7 @@ async fn credit_runs_out_and_comes_back(stand: &Stand) {
         note: "n".into(),
         once: None,
     };
-    // Without a pool a team is billed afterwards and never exhausted.
+    // A team without prepaid credit is billed afterwards, and its credit is never exhausted.
     store.ingest(&[event(&key, 1, 10)], NOON).await.unwrap();
     assert!(!store.team(&team("acme")).await.unwrap().exhausted);
     for (step, amount, cost, balance, exhausted) in [
@@ -269,7 +269,7 @@ async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
         (3, "rate_limit_requests"),
         (4, "rate_limit_requests"),
         (5, "model_not_found"),
-        // Neither of these refuses anything.
+        // Neither of these is a refusal.
         (6, "limits"),
         (7, "incomplete"),
     ] {
@@ -322,13 +322,13 @@ async fn usage_is_grouped_and_refusals_are_counted_by_reason(stand: &Stand) {
     assert!(store.usage(&other_day).await.unwrap().items.is_empty());
 }
 
-async fn batches_of_one_transaction_are_answered_each(stand: &Stand) {
+async fn each_batch_of_a_transaction_has_its_own_answer(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     store.ingest(&[event(&key, 1, 10)], NOON).await.unwrap();
     let mut unknown = event(&key, 4, 10);
     unknown.event.key = secret().id;
     let batches = [
-        // Known from before, new, and new twice: in this batch and in the next one.
+        // One event that is known, one that is new, and one that is new in this batch and in the next one.
         vec![event(&key, 1, 10), event(&key, 2, 10), event(&key, 3, 10)].into(),
         vec![event(&key, 3, 10), unknown].into(),
         Batch::default(),
@@ -342,7 +342,7 @@ async fn batches_of_one_transaction_are_answered_each(stand: &Stand) {
     assert_eq!(books(store.as_ref(), "acme").await, (-30, -30, -30));
 }
 
-async fn a_sum_of_refusals_counts_as_so_many(stand: &Stand) {
+async fn a_sum_of_refusals_counts_each_refusal(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let mut sum = event(&key, 1, 0);
     sum.event.decision = Label::clip("key_revoked").into();
@@ -367,8 +367,8 @@ async fn a_sum_of_refusals_counts_as_so_many(stand: &Stand) {
     assert_eq!(charges, [(-10, 1)], "refusals are no part of a charge");
 }
 
-/// More of everything than one statement has.
-async fn many_keys_and_teams_are_booked_as_few_are(stand: &Stand) {
+/// More keys and teams than one statement can hold.
+async fn many_keys_and_teams_are_booked_like_few(stand: &Stand) {
     let store = &stand.store;
     let mut keys = Vec::new();
     for n in 0..150 {

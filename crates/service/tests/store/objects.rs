@@ -1,4 +1,4 @@
-//! What providers keep: booked once, in whatever order it is told.
+//! Objects stored at providers: booked once, in whatever order events arrive.
 
 use gmtech_core::objects::{BatchWork, Kind, ObjectId, ObjectNote, Told};
 use gmtech_core::sync::events::Label;
@@ -10,12 +10,12 @@ use crate::common::*;
 use crate::money::books;
 
 store_tests!(
-    an_object_is_booked_at_what_it_used_in_any_order,
-    what_the_end_adds_counts_then_and_what_it_takes_away_counts_before,
-    an_object_is_its_first_makers,
-    a_spent_credit_comes_back_with_what_was_not_used,
-    what_is_told_of_an_object_is_asked_for_again,
-    old_answers_are_forgotten_and_files_are_not,
+    an_object_is_booked_at_its_final_usage_in_any_order,
+    final_usage_adds_to_its_own_day_and_refunds_the_first_day,
+    an_object_belongs_to_its_first_maker,
+    unused_usage_of_an_object_restores_a_spent_credit,
+    a_noted_object_can_be_looked_up,
+    old_answers_are_removed_and_files_are_kept,
 );
 
 fn id() -> ObjectId {
@@ -26,7 +26,7 @@ fn tokens(input: u64, output: u64) -> Tokens {
     Tokens::of(input, output)
 }
 
-/// The request that makes it: an estimate of 100 + 900 tokens for a cost of 1,000.
+/// The request that makes the object: an estimate of 100 + 900 tokens for a cost of 1,000.
 fn made(key: &KeyInfo, settled: bool) -> Priced {
     let mut made = event(key, 1, 1_000);
     made.event.usage = Usage::Estimated(tokens(100, 900));
@@ -42,7 +42,7 @@ fn made(key: &KeyInfo, settled: bool) -> Priced {
     made
 }
 
-/// What it used in the end.
+/// The object's final usage.
 fn settled(key: &KeyInfo, output: u64, cost: i64, at: Millis) -> Priced {
     let mut settled = event(key, 2, cost);
     settled.event.id = id().event(Told::Settled);
@@ -62,11 +62,11 @@ async fn usage(store: &Store, by: &[Dimension], every: Option<Every>) -> Vec<Usa
     store.usage(&query).await.unwrap().items
 }
 
-async fn an_object_is_booked_at_what_it_used_in_any_order(stand: &Stand) {
+async fn an_object_is_booked_at_its_final_usage_in_any_order(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let made = [made(&key, false)];
     let end = [settled(&key, 50, 150, NOON)];
-    // The end is heard of first, from another proxy, and each is told twice.
+    // The final usage arrives first, from another proxy, and each event arrives twice.
     for batch in [&end, &made, &end, &made] {
         store.ingest(batch, NOON).await.unwrap();
     }
@@ -84,7 +84,7 @@ async fn an_object_is_booked_at_what_it_used_in_any_order(stand: &Stand) {
     assert_eq!(books(store.as_ref(), "acme").await, (-150, -150, -150));
 }
 
-async fn what_the_end_adds_counts_then_and_what_it_takes_away_counts_before(stand: &Stand) {
+async fn final_usage_adds_to_its_own_day_and_refunds_the_first_day(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     store.ingest(&[made(&key, false)], NOON).await.unwrap();
     let tomorrow = Millis(NOON.0 + DAY_MS);
@@ -101,13 +101,13 @@ async fn what_the_end_adds_counts_then_and_what_it_takes_away_counts_before(stan
             row.cost_nano_usd,
         )
     };
-    // More output, counted when it was learned; less prompt and less money, taken from the day before.
+    // More output, counted when it became known; less prompt and a lower cost, subtracted from the day before.
     assert_eq!((day(0), day(1)), ((1, 60, 900, 700), (0, 0, 4_100, 0)));
     let (balance, ledger, costs) = books(store.as_ref(), "acme").await;
     assert_eq!((balance, ledger, costs), (-700, -700, -700));
 }
 
-async fn an_object_is_its_first_makers(stand: &Stand) {
+async fn an_object_belongs_to_its_first_maker(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     store.ingest(&[made(&key, true)], NOON).await.unwrap();
     let other = store
@@ -117,7 +117,7 @@ async fn an_object_is_its_first_makers(stand: &Stand) {
     let mut again = made(&other.key, false);
     again.event.id = [9; 16];
     store.ingest(&[again], NOON).await.unwrap();
-    // Settled when it was made: nothing is booked any more.
+    // It was settled when it was made, so nothing more is booked.
     store
         .ingest(&[settled(&key, 5, 5, NOON)], NOON)
         .await
@@ -131,7 +131,7 @@ async fn an_object_is_its_first_makers(stand: &Stand) {
     );
 }
 
-async fn a_spent_credit_comes_back_with_what_was_not_used(stand: &Stand) {
+async fn unused_usage_of_an_object_restores_a_spent_credit(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let credit = NewCredit {
         amount: 500,
@@ -152,7 +152,7 @@ async fn a_spent_credit_comes_back_with_what_was_not_used(stand: &Stand) {
     assert_eq!((acme.exhausted, acme.balance_nano_usd), (false, 399));
 }
 
-async fn what_is_told_of_an_object_is_asked_for_again(stand: &Stand) {
+async fn a_noted_object_can_be_looked_up(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let work = BatchWork {
         requests: 3,
@@ -190,7 +190,7 @@ async fn what_is_told_of_an_object_is_asked_for_again(stand: &Stand) {
     assert_eq!((output.of, &output.team), (Some(id()), &team("acme")));
 }
 
-async fn old_answers_are_forgotten_and_files_are_not(stand: &Stand) {
+async fn old_answers_are_removed_and_files_are_kept(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let mut upload = event(&key, 5, 0);
     let file = ObjectId::of(b"file-1");

@@ -1,4 +1,4 @@
-//! How far a team's own administrators go, where it takes the database to say; and the end of a team.
+//! Team policies that depend on the database, and closing a team.
 
 use gmtech_core::record::Status;
 use gmtech_service::store::*;
@@ -6,12 +6,12 @@ use gmtech_service::store::*;
 use crate::common::*;
 
 store_tests!(
-    a_team_has_its_number_of_keys,
-    what_an_administrator_suspended_a_team_does_not_resume,
-    a_policy_binds_the_team_and_not_administrators,
+    a_policy_bounds_a_teams_number_of_keys,
+    a_team_cannot_resume_a_key_that_an_administrator_suspended,
+    a_policy_binds_the_team_and_not_administrators_of_the_service,
     a_forced_lifetime_begins_anew_with_a_rotation,
     an_owner_is_a_member,
-    a_closed_team_keeps_its_books_and_nothing_else,
+    a_closed_team_keeps_only_its_ledger_and_usage,
 );
 
 async fn set_policy(stand: &Stand, json: &str) {
@@ -27,7 +27,7 @@ async fn set_policy(stand: &Stand, json: &str) {
         .unwrap();
 }
 
-async fn a_team_has_its_number_of_keys(stand: &Stand) {
+async fn a_policy_bounds_a_teams_number_of_keys(stand: &Stand) {
     let store = &stand.store;
     let first = with_key(stand).await;
     set_policy(stand, r#"{"max_keys":2}"#).await;
@@ -47,13 +47,13 @@ async fn a_team_has_its_number_of_keys(stand: &Stand) {
             .await
             .is_err()
     );
-    // What rotation continues counts as one.
+    // A chain of rotations counts as one key.
     store
         .rotate_key(&first.record.id, rotation(600), &by_team(NOON))
         .await
         .unwrap();
     assert!(make(by_team(NOON)).await.is_err());
-    // An administrator of the service is not bound; what has ended does not count.
+    // An administrator of the service is not bound; ended keys do not count.
     let third = make(by(NOON)).await.unwrap().key;
     store
         .set_status(&third.record.id, Status::Revoked, &by_team(NOON))
@@ -61,7 +61,7 @@ async fn a_team_has_its_number_of_keys(stand: &Stand) {
         .unwrap();
     let later = later(61);
     let fourth = make(by_team(later)).await.unwrap().key;
-    // Nor does an ended key come back beside it.
+    // Nor can the expiry of an expired key be removed once the bound is reached.
     let forever = || KeyPatch {
         expires_at: Some(None),
         ..KeyPatch::default()
@@ -83,7 +83,7 @@ async fn a_team_has_its_number_of_keys(stand: &Stand) {
         .unwrap();
 }
 
-async fn what_an_administrator_suspended_a_team_does_not_resume(stand: &Stand) {
+async fn a_team_cannot_resume_a_key_that_an_administrator_suspended(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let id = &key.record.id;
     use Status::{Active, Revoked, Suspended};
@@ -119,7 +119,7 @@ async fn what_an_administrator_suspended_a_team_does_not_resume(stand: &Stand) {
     assert_eq!(store.key(id).await.unwrap().suspended_by, None);
 }
 
-async fn a_policy_binds_the_team_and_not_administrators(stand: &Stand) {
+async fn a_policy_binds_the_team_and_not_administrators_of_the_service(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let id = &key.record.id;
     let rpm = |n: u32| KeyPatch {
@@ -183,7 +183,7 @@ async fn a_forced_lifetime_begins_anew_with_a_rotation(stand: &Stand) {
         rotated.old.record.expires_at,
         Some(later(1860).unix_seconds())
     );
-    // An administrator's rotation keeps the end that there is.
+    // An administrator's rotation keeps the expiry.
     let again = store
         .rotate_key(&rotated.new.record.id, rotation(60), &by(later(1900)))
         .await
@@ -236,7 +236,7 @@ async fn an_owner_is_a_member(stand: &Stand) {
     assert_eq!(owner.as_deref(), Some("a@example.com"), "who it was stays");
 }
 
-async fn a_closed_team_keeps_its_books_and_nothing_else(stand: &Stand) {
+async fn a_closed_team_keeps_only_its_ledger_and_usage(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let acme = team("acme");
     store
@@ -286,7 +286,7 @@ async fn a_closed_team_keeps_its_books_and_nothing_else(stand: &Stand) {
         (&*log[0].action, &log[0].detail["with"]),
         ("key.revoke", &"team.close".into())
     );
-    // Late usage is booked; what is left can be paid back; nothing else is done.
+    // Late usage is booked and remaining credit can be paid back; every other change is refused.
     let done = store.ingest(&[event(&key, 1, 30)], later(3)).await.unwrap();
     assert_eq!(done.accepted, 1);
     let paid = store

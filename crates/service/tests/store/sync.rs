@@ -1,4 +1,4 @@
-//! What the proxies learn.
+//! The changes that proxies read.
 
 use gmtech_core::record::Status;
 use gmtech_service::store::*;
@@ -110,7 +110,7 @@ async fn versions_never_repeat_under_concurrent_writers(stand: &Stand) {
     }
     let mut seen: u64 = key.version;
     while let Some(done) = writers.join_next().await {
-        // Who has read up to the head has seen every version that was answered before.
+        // A reader that has reached the head has seen every version that was returned before.
         let version = done.unwrap();
         let head = store.head().await.unwrap().version;
         assert!(version <= head);
@@ -176,7 +176,7 @@ async fn a_new_epoch_is_another_history(stand: &Stand) {
             seen_at: later(5)
         }]
     );
-    // Reports are sent side by side and may overtake each other; only another epoch goes back.
+    // Reports are sent concurrently and may overtake each other; the version goes back only with another epoch.
     let step = |epoch, version| Head { epoch, version };
     for (said, kept) in [
         (step(after.epoch, after.version - 1), after),

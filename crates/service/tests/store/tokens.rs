@@ -1,4 +1,4 @@
-//! Tokens of administrators and of proxies: how they are made, replaced and ended.
+//! Tokens of administrators and proxies: creation, replacement and end.
 
 use gmtech_service::clock::Millis;
 use gmtech_service::store::*;
@@ -7,13 +7,13 @@ use crate::common::*;
 
 store_tests!(
     tokens_work_until_they_are_revoked,
-    a_configured_administrator_ends_the_one_before,
-    a_configured_proxies_token_leaves_the_one_before_for_the_overlap,
-    what_has_ended_stays_so_and_replaces_nothing,
+    a_configured_administrators_token_ends_the_previous_one,
+    a_configured_proxies_token_leaves_the_previous_one_the_overlap,
+    an_ended_token_stays_ended_and_replaces_nothing,
     a_token_keeps_its_role,
-    the_last_administrator_stays,
-    no_third_proxies_token_is_made,
-    a_use_is_noted_unless_a_later_one_is,
+    the_last_administrators_token_cannot_be_ended,
+    a_third_proxies_token_is_refused,
+    the_latest_use_of_a_token_is_recorded,
 );
 
 const HOUR_MS: i64 = 3_600_000;
@@ -80,7 +80,7 @@ async fn tokens_work_until_they_are_revoked(stand: &Stand) {
     assert!(matches!(unknown, Err(StoreError::NotFound("token"))));
 }
 
-async fn a_configured_administrator_ends_the_one_before(stand: &Stand) {
+async fn a_configured_administrators_token_ends_the_previous_one(stand: &Stand) {
     let by_hand = new_token(9, Role::Admin);
     stand.store.create_token(by_hand, &by(NOON)).await.unwrap();
     configure(stand, 1, Role::Admin, NOON).await;
@@ -98,7 +98,7 @@ async fn a_configured_administrator_ends_the_one_before(stand: &Stand) {
         ["tok_9", "tok_2"],
         "one that an administrator has made goes on"
     );
-    // It is an administrator's own token until it is configured; from then on the next one ends it.
+    // A token made through the API stays until it is configured; then the next configured one ends it.
     configure(stand, 9, Role::Admin, later(3)).await;
     let done = configure(stand, 3, Role::Admin, later(4)).await;
     assert_eq!(ids(&done.ended), ["tok_9"]);
@@ -118,7 +118,7 @@ async fn a_configured_administrator_ends_the_one_before(stand: &Stand) {
     );
 }
 
-async fn a_configured_proxies_token_leaves_the_one_before_for_the_overlap(stand: &Stand) {
+async fn a_configured_proxies_token_leaves_the_previous_one_the_overlap(stand: &Stand) {
     let hour = |n: i64| Millis(NOON.0 + n * HOUR_MS);
     configure(stand, 1, Role::Proxy, NOON).await;
     let done = configure(stand, 2, Role::Proxy, later(10)).await;
@@ -127,7 +127,7 @@ async fn a_configured_proxies_token_leaves_the_one_before_for_the_overlap(stand:
         (before.id.as_str(), before.expires_at),
         ("tok_1", Some(Millis(later(10).0 + HOUR_MS)))
     );
-    // A restart with the same one changes nothing: not the end of the other one, and not the audit log.
+    // A restart with the same token changes nothing, neither the end of the other token nor the audit log.
     let told = audited(stand).await.len();
     let again = configure(stand, 2, Role::Proxy, later(20)).await;
     assert_eq!(again.overlapping, Some(before));
@@ -135,17 +135,17 @@ async fn a_configured_proxies_token_leaves_the_one_before_for_the_overlap(stand:
     assert_eq!(valid(stand, later(20)).await, ["tok_1", "tok_2"]);
     assert_eq!(valid(stand, hour(2)).await, ["tok_2"], "its time is over");
 
-    // Two at a time: a third one ends what was to end anyway.
+    // At most two are valid: a third one ends the one that was to end anyway.
     let done = configure(stand, 3, Role::Proxy, later(30)).await;
     assert_eq!(ids(&done.ended), ["tok_1"]);
     assert_eq!(done.overlapping.unwrap().id, "tok_2");
-    // Back to the one before: it stays, and the newer one gets the overlap.
+    // Going back to the previous token: it stays, and the newer one gets the overlap.
     let done = configure(stand, 2, Role::Proxy, later(40)).await;
     assert_eq!(done.token.expires_at, None);
     assert_eq!(done.overlapping.unwrap().id, "tok_3");
     assert_eq!(valid(stand, hour(9)).await, ["tok_2"]);
 
-    // The operator needs not wait; nor has the overlap to be.
+    // The operator can revoke without waiting, and the overlap can be zero.
     stand
         .store
         .revoke_token("tok_3", &by(later(50)))
@@ -157,7 +157,7 @@ async fn a_configured_proxies_token_leaves_the_one_before_for_the_overlap(stand:
     assert_eq!(ids(&at_once.ended), ["tok_2"]);
 }
 
-async fn what_has_ended_stays_so_and_replaces_nothing(stand: &Stand) {
+async fn an_ended_token_stays_ended_and_replaces_nothing(stand: &Stand) {
     for role in [Role::Admin, Role::Proxy] {
         let n = if role == Role::Admin { 1 } else { 11 };
         configure(stand, n, role, NOON).await;
@@ -184,7 +184,7 @@ async fn a_token_keeps_its_role(stand: &Stand) {
     assert_eq!(token.role, Role::Proxy);
 }
 
-async fn the_last_administrator_stays(stand: &Stand) {
+async fn the_last_administrators_token_cannot_be_ended(stand: &Stand) {
     let store = &stand.store;
     configure(stand, 1, Role::Admin, NOON).await;
     configure(stand, 11, Role::Proxy, NOON).await;
@@ -208,7 +208,7 @@ async fn the_last_administrator_stays(stand: &Stand) {
     assert_eq!(valid(stand, later(3)).await, ["tok_3"]);
 }
 
-async fn no_third_proxies_token_is_made(stand: &Stand) {
+async fn a_third_proxies_token_is_refused(stand: &Stand) {
     let store = &stand.store;
     configure(stand, 1, Role::Proxy, NOON).await;
     let by = by(NOON);
@@ -223,7 +223,7 @@ async fn no_third_proxies_token_is_made(stand: &Stand) {
     make(3).await.unwrap();
 }
 
-async fn a_use_is_noted_unless_a_later_one_is(stand: &Stand) {
+async fn the_latest_use_of_a_token_is_recorded(stand: &Stand) {
     let store = &stand.store;
     configure(stand, 1, Role::Admin, NOON).await;
     for at in [later(2), later(1)] {

@@ -1,11 +1,11 @@
-//! A database of before lineages, opened by this program.
+//! Opens a database whose schema is older than lineages.
 
 use gmtech_core::record::Status;
 use gmtech_service::store::*;
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
 
-/// The last migration of before.
+/// The last migration without lineages.
 const BEFORE: &str = "0006_";
 
 const ROWS: &[&str] = &[
@@ -25,7 +25,7 @@ const ROWS: &[&str] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chains_budgets_and_suspensions_are_what_they_were() {
+async fn chains_budgets_and_suspensions_are_migrated() {
     let dir = tempfile::tempdir().unwrap();
     let old = dir.path().join("migrations");
     std::fs::create_dir(&old).unwrap();
@@ -54,7 +54,7 @@ async fn chains_budgets_and_suspensions_are_what_they_were() {
     let (first, second, last) = (key("k1").await, key("k2").await, key("k3").await);
     for key in [&first, &second, &last] {
         assert_eq!(key.record.account().as_str(), "k1");
-        // The whole chain is as its last key was.
+        // The whole chain gets the settings of its last key.
         assert_eq!(key.record.tier.as_str(), "pro");
         assert_eq!(key.record.limits, last.record.limits);
         let (day, month) = (key.budgets.day_nano_usd, key.budgets.month_nano_usd);

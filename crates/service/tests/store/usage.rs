@@ -1,4 +1,4 @@
-//! What was used, in groups and spans of time, and single requests.
+//! Usage in groups and spans of time, and records of single requests.
 
 use gmtech_core::model::ModelId;
 use gmtech_core::objects::{Kind, ObjectId, ObjectNote, Told};
@@ -11,9 +11,9 @@ use crate::common::*;
 
 store_tests!(
     every_span_and_every_dimension_agree,
-    pages_are_the_whole_in_its_order,
-    what_an_object_adds_and_takes_away_is_the_same_in_every_sum,
-    sums_of_minutes_and_hours_end_and_those_of_days_stay,
+    pages_concatenate_to_the_whole_in_order,
+    an_objects_correction_is_the_same_in_every_sum,
+    sums_by_minute_and_hour_expire_and_sums_by_day_stay,
     a_request_is_found_by_its_id,
 );
 
@@ -132,7 +132,7 @@ async fn every_span_and_every_dimension_agree(stand: &Stand) {
         ),
     ];
     for (by, every, expected) in cases {
-        // From whichever sums it is answered, it is the same.
+        // The result is the same from whichever sums it is computed.
         for source in [Rollup::Minutes, Rollup::Hours, Rollup::Days] {
             if every == Some(Every::Hour) && source == Rollup::Days {
                 continue;
@@ -180,7 +180,7 @@ async fn every_span_and_every_dimension_agree(stand: &Stand) {
     );
 }
 
-async fn pages_are_the_whole_in_its_order(stand: &Stand) {
+async fn pages_concatenate_to_the_whole_in_order(stand: &Stand) {
     let (store, _) = (&stand.store, used(stand).await);
     for every in [None, Some(Every::Hour), Some(Every::Month)] {
         let query = UsageQuery {
@@ -216,7 +216,7 @@ async fn pages_are_the_whole_in_its_order(stand: &Stand) {
     }
 }
 
-async fn what_an_object_adds_and_takes_away_is_the_same_in_every_sum(stand: &Stand) {
+async fn an_objects_correction_is_the_same_in_every_sum(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let id = ObjectId::of(b"batch_1");
     let mut made = at(&key, 1, 0, "gpt-4o", "batches", 900);
@@ -227,7 +227,7 @@ async fn what_an_object_adds_and_takes_away_is_the_same_in_every_sum(stand: &Sta
         settled: false,
     });
     store.ingest(&[made], NOON).await.unwrap();
-    // Three hours later another request is shown that it cost less, and more tokens.
+    // Three hours later another request reads the object: it cost less and used more tokens.
     let mut end = at(&key, 2, 3 * HOUR_MINUTES, "gpt-4o", "batches", 500);
     end.event.id = id.event(Told::Settled);
     end.event.usage = Usage::Exact(Tokens::of(10, 50));
@@ -254,7 +254,7 @@ async fn what_an_object_adds_and_takes_away_is_the_same_in_every_sum(stand: &Sta
     }
 }
 
-async fn sums_of_minutes_and_hours_end_and_those_of_days_stay(stand: &Stand) {
+async fn sums_by_minute_and_hour_expire_and_sums_by_day_stay(stand: &Stand) {
     let (store, key) = (&stand.store, with_key(stand).await);
     let day = |n: i64| {
         at(

@@ -35,7 +35,7 @@ async fn a_proxy_learns_everything_page_by_page_and_then_only_changes() {
 }
 
 #[tokio::test]
-async fn each_filter_gets_the_newest_version_that_it_reads_and_an_older_one_goes_on_with_what_it_can_bind()
+async fn each_filter_gets_the_newest_version_that_it_reads_and_an_older_one_the_keys_that_it_can_bind()
  {
     let api = Api::new().await;
     let plain = api.key("acme").await;
@@ -70,7 +70,7 @@ async fn a_held_poll_is_answered_when_something_changes() {
     let mut proxy = Proxy::default();
     proxy.follow(&api, "").await;
     let revoke = async {
-        // The poll is held by then, or asks right after: either way it must see the change.
+        // The poll is held already or arrives right after. In both cases it must return the change.
         tokio::time::sleep(Duration::from_millis(50)).await;
         api.post(
             &format!("/admin/v1/keys/{}/revoke", text(&made, "id")),
@@ -112,7 +112,7 @@ async fn a_held_poll_sees_what_another_process_changes() {
 }
 
 #[tokio::test]
-async fn a_database_that_fails_is_a_retryable_503_and_its_cause_stays_inside() {
+async fn a_failing_database_is_a_retryable_503_without_the_cause() {
     let api = Api::new().await;
     let made = api.key("acme").await;
     sqlx::any::install_default_drivers();
@@ -155,7 +155,7 @@ async fn a_database_that_fails_is_a_retryable_503_and_its_cause_stays_inside() {
 }
 
 #[tokio::test]
-async fn a_key_made_a_moment_ago_resolves_and_an_unknown_one_is_said_to_be_none() {
+async fn a_new_key_resolves_and_an_unknown_one_is_reported_as_unknown() {
     let api = Api::new().await;
     let made = api.key("acme").await;
     let digest = ApiKey::parse(text(&made, "key").as_bytes())
@@ -260,7 +260,7 @@ async fn a_database_restored_from_an_older_backup_is_recognised_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_poll_is_a_receipt_for_what_it_asks_after() {
+async fn a_poll_acknowledges_the_version_that_it_names() {
     let api = Api::new().await;
     let made = api.key("acme").await;
     let mut proxy = Proxy::default();

@@ -21,7 +21,7 @@ use common::http::*;
 use gmtech_core::record::Status;
 use gmtech_core::sync::{Frame, FrameKind};
 
-/// A proxy as the filter is one: it keeps what it was told and asks for what follows.
+/// A proxy that does as the filter does: it keeps the received data and asks for later changes.
 #[derive(Default)]
 pub(crate) struct Proxy {
     pub(crate) epoch: u64,

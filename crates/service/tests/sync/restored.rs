@@ -1,4 +1,4 @@
-//! A database that went back, by every way that it can: recognised, and what it lacks is named.
+//! A database that has gone back to an older state, in every way: it is recognised, and the lost changes are listed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::Proxy;
 use crate::common::http::*;
 
-/// Waits until the journal beside the database says this.
+/// Waits until the journal beside the database has this text.
 async fn journal_has(api: &Api, text: &str) {
     let path = api.config.journal.clone().unwrap();
     let written = async {
@@ -50,7 +50,7 @@ async fn lost(api: &Api) -> Vec<(String, String)> {
     list["data"].as_array().unwrap().iter().map(name).collect()
 }
 
-/// Stops the service as it does by itself.
+/// Stops the service in the orderly way.
 async fn stopped(api: Api) -> (gmtech_service::config::Config, tempfile::TempDir) {
     let Api {
         config,
@@ -61,7 +61,7 @@ async fn stopped(api: Api) -> (gmtech_service::config::Config, tempfile::TempDir
     } = api;
     service.store.close().await.unwrap();
     drop((service, admin, sync));
-    // A receipt that was on its way has it for a moment longer, and so have connections that are being closed.
+    // A receipt under way holds it for a moment longer, and so do connections that are being closed.
     let free = async {
         while file(dir.path(), "-wal").exists() || db::Lock::alone(&file(dir.path(), "")).is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -76,12 +76,12 @@ async fn stopped(api: Api) -> (gmtech_service::config::Config, tempfile::TempDir
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Command,
-    /// `cp`, after the logs of what was there were removed.
+    /// Copies the file, after removing the logs of the file that it replaces.
     Copy,
 }
 
 #[tokio::test]
-async fn what_a_restore_loses_is_named_until_it_is_acknowledged() {
+async fn changes_lost_by_a_restore_are_listed_until_acknowledged() {
     for way in [Way::Command, Way::Copy] {
         let api = Api::new().await;
         let (kept, ended) = (api.key("acme").await, api.key("acme").await);
@@ -144,7 +144,7 @@ async fn what_a_restore_loses_is_named_until_it_is_acknowledged() {
                 && !proxy.keys.contains_key(text(&made, "id"))
         );
 
-        // A restart says it again, and starts nothing anew.
+        // A restart reports it again, and starts no new epoch.
         let epoch = proxy.epoch;
         let (config, dir) = stopped(api).await;
         let api = Api::open(config, dir).await;
@@ -172,7 +172,7 @@ async fn what_a_restore_loses_is_named_until_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn an_older_copy_beside_the_log_of_what_was_there_is_refused() {
+async fn an_older_copy_beside_the_write_ahead_log_of_the_newer_file_is_refused() {
     let api = Api::new().await;
     api.key("acme").await;
     journal_has(&api, "\"kept\":").await;
@@ -195,7 +195,7 @@ async fn an_older_copy_beside_the_log_of_what_was_there_is_refused() {
     tokio::time::timeout(Duration::from_secs(10), noted)
         .await
         .unwrap();
-    // What a crash leaves: the file, and a log with what is not in it yet.
+    // A crash leaves the file, and a write-ahead log with changes that are not in the file yet.
     let crashed = tempfile::tempdir().unwrap();
     for end in ["", "-wal", ".served"] {
         std::fs::copy(file(api.dir.path(), end), file(crashed.path(), end)).unwrap();
@@ -229,7 +229,7 @@ async fn an_older_copy_beside_the_log_of_what_was_there_is_refused() {
     service.store.close().await.unwrap();
     drop(service);
 
-    // Without the log the copy is served, and what it lacks is named.
+    // Without the write-ahead log the copy is served, and the lost changes are listed.
     std::fs::copy(&older, file(crashed.path(), "")).unwrap();
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(file(crashed.path(), end));
@@ -242,7 +242,7 @@ async fn an_older_copy_beside_the_log_of_what_was_there_is_refused() {
 }
 
 #[tokio::test]
-async fn a_service_learns_from_what_a_proxy_has_seen_that_it_went_back() {
+async fn a_proxys_newer_version_shows_that_the_database_went_back() {
     let api = Api::with(|config| config.journal = None).await;
     api.key("acme").await;
     let mut proxy = Proxy::default();
@@ -250,7 +250,7 @@ async fn a_service_learns_from_what_a_proxy_has_seen_that_it_went_back() {
     let (epoch, version) = (proxy.epoch, proxy.version);
     let frame = proxy.poll(&api, &format!("&seen={version}")).await;
     assert_eq!((frame.kind, frame.epoch), (FrameKind::Delta, epoch));
-    // Of another epoch nothing follows.
+    // A version of another epoch proves nothing.
     let frame = api
         .frame(&format!(
             "/sync/v1/changes?epoch={}&since=1&seen=999",

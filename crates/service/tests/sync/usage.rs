@@ -1,4 +1,4 @@
-//! Usage from a proxy, and what it does to credit.
+//! Usage from a proxy, and its effect on credit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ async fn usage_becomes_money_once_and_exhausts_the_pool() {
     let key = api.key("acme").await;
     let mut proxy = Proxy::default();
     proxy.follow(&api, "").await;
-    // gpt-4o: 2.50 and 10 dollars a million: 0.0025 + 0.001 dollars a request.
+    // gpt-4o costs 2.50 and 10 dollars per million tokens, so each request costs 0.0025 + 0.001 dollars.
     api.post(
         "/admin/v1/teams/acme/credit",
         json!({"amount_usd": "0.005"}),
@@ -77,7 +77,7 @@ async fn usage_becomes_money_once_and_exhausts_the_pool() {
     proxy.follow(&api, "").await;
     assert!(!proxy.exhausted["acme"]);
 
-    // The access log says the same of event 2, and of one more that was never reported.
+    // The access log has event 2 too, and one more that was never reported.
     let entry = |n: u8| {
         json!({"event_id": hex::encode([n; 16]), "key_id": key["id"], "team_id": "acme", "tier": "free", "model": "no-such-model",
             "tokens_input": 1000, "tokens_output": "100", "usage_source": "exact", "status": 200, "decision": "allowed",
@@ -85,7 +85,7 @@ async fn usage_becomes_money_once_and_exhausts_the_pool() {
     };
     let mut refused = entry(4);
     (refused["decision"], refused["event_id"]) = (json!("key_revoked"), json!("-"));
-    // A number that no request has costs its own line and nothing else.
+    // An implausible number rejects its own line only.
     let mut absurd = entry(5);
     absurd["tokens_input"] = json!(9_200_000_000_000_000_000_u64);
     let mut strange = entry(6);
@@ -125,7 +125,7 @@ async fn usage_becomes_money_once_and_exhausts_the_pool() {
         .iter()
         .map(|r| (text(r, "group"), &r["cost_nano_usd"]))
         .collect();
-    // The fallback: 10 and 30 dollars a million.
+    // The fallback price: 10 and 30 dollars per million tokens.
     assert_eq!(
         rows,
         [
@@ -141,7 +141,7 @@ async fn usage_becomes_money_once_and_exhausts_the_pool() {
 }
 
 #[tokio::test]
-async fn what_is_no_batch_is_refused_and_counts_nothing() {
+async fn an_invalid_batch_is_refused_and_counts_nothing() {
     let api = Api::new().await;
     for body in [vec![], vec![9, 0, 0], vec![1, 0, 5], b"[]".to_vec()] {
         let (status, _) = api.sync(PROXY, Method::POST, "/sync/v1/usage", body).await;
@@ -150,7 +150,7 @@ async fn what_is_no_batch_is_refused_and_counts_nothing() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_counted_does_not_cost_the_others() {
+async fn an_invalid_event_does_not_affect_the_others() {
     let api = Api::new().await;
     let key = api.key("acme").await;
     let mut stranger = event(&key, 2, "gpt-4o");
@@ -164,7 +164,7 @@ async fn an_event_that_cannot_be_counted_does_not_cost_the_others() {
         event(&key, 4, "gpt-4o"),
     ])
     .unwrap();
-    // The source byte of the first event: a version, a count, a length and an id before it.
+    // The source byte of the first event, which follows a version, a count, a length and an id.
     batch[1 + 2 + 2 + 16] = 99;
     let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
     let done: Value = serde_json::from_slice(&body).unwrap();
@@ -173,7 +173,7 @@ async fn an_event_that_cannot_be_counted_does_not_cost_the_others() {
     assert_eq!((status, done), (StatusCode::OK, expected));
 }
 
-/// The machine's clocks, with a wall clock that is wrong by so many seconds, so many seconds after the first look.
+/// The machine's clocks, with a wall clock that is wrong by some seconds, from some seconds after the first reading.
 fn clocks(first: Reading, wrong: i64, after: u64) -> Reading {
     Reading {
         wall: Millis(first.wall.0 + (wrong + after as i64) * 1000),
@@ -182,7 +182,7 @@ fn clocks(first: Reading, wrong: i64, after: u64) -> Reading {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_ahead_makes_nothing_free_and_drops_nothing() {
+async fn a_clock_that_was_ahead_leaves_no_usage_free_and_drops_none() {
     const YEAR: i64 = 365 * 86_400;
     let api = Api::with(|config| config.keep_events_days = 0).await;
     let key = api.key("acme").await;
@@ -207,7 +207,7 @@ async fn a_clock_that_was_ahead_makes_nothing_free_and_drops_nothing() {
     assert_eq!(usage["data"][0]["requests"], 7);
     assert!(api.service.clock_lag() < Duration::from_secs(60));
 
-    // It was stopped for a year, or the clock is wrong: who knows says so.
+    // Either the service was stopped for a year or the clock is wrong; an operator who knows uses --trust-clock.
     api.service.tick(clocks(first, YEAR, 130)).await.unwrap();
     assert!(api.service.clock_lag() > Duration::from_secs(360 * 86_400));
     api.service
@@ -222,7 +222,7 @@ async fn a_clock_that_was_ahead_makes_nothing_free_and_drops_nothing() {
         .tick(clocks(first, 3 * 86_400, 170))
         .await
         .unwrap();
-    // The day is closed now, and its events are gone: known all the same, and what comes late counts.
+    // The day is closed and its events are removed. Their ids are still known, and late events count.
     let done = send(
         &api,
         &[event(&key, 1, "gpt-4o"), event(&key, 200, "gpt-4o")],
@@ -252,7 +252,7 @@ async fn a_clock_that_jumps_back_closes_the_budgets_that_it_had_opened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_leaves_its_batch_whole_or_not_at_all() {
+async fn a_batch_of_a_client_that_hangs_up_counts_whole_or_not_at_all() {
     let api = Arc::new(Api::new().await);
     let key = api.key("acme").await;
     let batch = |round: u8| -> Vec<_> {
@@ -266,7 +266,7 @@ async fn a_client_that_hangs_up_leaves_its_batch_whole_or_not_at_all() {
             tokio::spawn(
                 async move { api.sync(PROXY, Method::POST, "/sync/v1/usage", body).await },
             );
-        // Cut off at some await of the handler, a different one each time.
+        // Dropped at some await of the handler, at a different one each time.
         for _ in 0..round {
             tokio::task::yield_now().await;
         }
@@ -285,11 +285,11 @@ async fn a_client_that_hangs_up_leaves_its_batch_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_batch_of_an_older_and_of_a_newer_proxy_is_taken() {
+async fn batches_of_older_and_newer_proxies_are_accepted() {
     let api = Api::new().await;
     let key = api.key("acme").await;
     let plain = encode_batch(&[event(&key, 1, "gpt-4o")]).unwrap();
-    // version 2, count, length, event with `requests` (4 bytes) and an empty object (2 bytes) at its end
+    // Version 2, count, length, event with `requests` (4 bytes) and an empty object (2 bytes) at its end.
     let (head, whole) = plain.split_at(5);
     let wire = |version: u8, event: &[u8]| {
         let len = (event.len() as u16).to_be_bytes();
