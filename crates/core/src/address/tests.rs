@@ -11,7 +11,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 #[test]
-fn a_network_contains_what_it_says() {
+fn a_network_contains_its_addresses_and_no_others() {
     for (text, client, inside) in [
         ("203.0.113.7", "203.0.113.7", true),
         ("203.0.113.7", "203.0.113.8", false),
@@ -25,13 +25,13 @@ fn a_network_contains_what_it_says() {
         ("2001:db8::/32", "2001:db8:ffff::1", true),
         ("2001:db8::/32", "2001:db9::1", false),
         ("2001:db8::1", "2001:db8:0:0::1", true),
-        // One IPv4 address, however it is written.
+        // The same IPv4 address in each notation.
         ("203.0.113.0/24", "::ffff:203.0.113.7", true),
         ("::ffff:203.0.113.0/120", "203.0.113.7", true),
         ("::ffff:203.0.113.0/120", "203.0.114.7", false),
         ("::ffff:203.0.113.7", "203.0.113.7", true),
         ("::ffff:0:0/96", "8.8.8.8", true),
-        // The deprecated compatible form is no mapped one.
+        // The deprecated IPv4-compatible form is not an IPv4-mapped one.
         ("203.0.113.7", "::203.0.113.7", false),
     ] {
         let contains = network(text).contains(address(client));
@@ -40,7 +40,7 @@ fn a_network_contains_what_it_says() {
 }
 
 #[test]
-fn what_is_no_network_is_refused_and_a_likely_one_named() {
+fn an_invalid_network_is_refused_and_a_likely_one_suggested() {
     for (text, problem) in [
         ("", "must be an IP address"),
         ("example.com", "must be an IP address"),
@@ -63,7 +63,7 @@ fn what_is_no_network_is_refused_and_a_likely_one_named() {
 }
 
 #[test]
-fn its_text_is_the_shortest_that_says_it() {
+fn a_network_is_written_in_its_shortest_form() {
     for (text, shown) in [
         ("203.0.113.7/32", "203.0.113.7"),
         ("203.0.113.0/24", "203.0.113.0/24"),
@@ -97,7 +97,7 @@ fn a_list_is_bounded_and_an_empty_one_allows_nobody() {
 }
 
 #[test]
-fn the_address_of_a_peer_stands_before_its_port() {
+fn the_address_of_a_peer_is_read_without_its_port() {
     for (peer, found) in [
         ("203.0.113.7:50000", Some("203.0.113.7")),
         ("203.0.113.7", Some("203.0.113.7")),
@@ -126,9 +126,9 @@ proptest! {
         prop_assert_eq!(network.contains(client_address.to_ipv6_mapped().into()), client & mask == net & mask);
     }
 
-    /// Any text is a network or a message, never a panic; what is read is written as what is read again.
+    /// Any text gives a network or an error, never a panic. A network that is written reads back the same.
     #[test]
-    fn any_text_is_judged(text in "[0-9a-f:./]{0,24}") {
+    fn any_text_is_a_network_or_an_error(text in "[0-9a-f:./]{0,24}") {
         if let Ok(read) = Network::from_str(&text) {
             prop_assert_eq!(Network::from_str(&read.to_string()), Ok(read));
         }

@@ -1,4 +1,4 @@
-//! What the agent makes of its parts. Their own rules are tested with them.
+//! The agent as a whole. The rules of its parts are tested with the parts.
 
 use super::test_host::TestHost;
 use super::*;
@@ -38,7 +38,7 @@ fn event(id: [u8; 16]) -> UsageEvent {
     }
 }
 
-/// Sends all that is to be sent: cluster, method and path without its query. Calls have the numbers from `first` on.
+/// Sends all calls that are due and returns their cluster, method and path without the query. Calls are numbered from `first`.
 fn send(agent: &mut Agent, config: u32, first: u32, host: &TestHost, now: Nanos) -> Vec<String> {
     let mut calls = Vec::new();
     while let Some((id, call)) = agent.poll(config, host, now) {
@@ -54,7 +54,7 @@ const POLL: &str = "auth GET /sync/v1/changes";
 const POST: &str = "auth POST /sync/v1/usage";
 
 #[test]
-fn it_polls_and_posts_at_each_tick_and_when_what_it_sent_was_answered() {
+fn it_polls_and_posts_at_each_tick_and_after_each_answer() {
     let (mut agent, host) = (Agent::new(7), TestHost::default());
     agent.tick(&host, 0);
     assert!(
@@ -109,7 +109,7 @@ fn it_polls_and_posts_at_each_tick_and_when_what_it_sent_was_answered() {
 }
 
 #[test]
-fn what_a_configuration_had_under_way_goes_from_the_next_one() {
+fn calls_of_a_retired_configuration_are_made_by_the_next_one() {
     let (mut agent, host) = (Agent::new(7), TestHost::default());
     agent.configured(CONFIG, Some(&service("auth")));
     let id = agent.new_id();
@@ -128,7 +128,7 @@ fn what_a_configuration_had_under_way_goes_from_the_next_one() {
 }
 
 #[test]
-fn what_cannot_be_sent_waits() {
+fn a_call_that_cannot_be_sent_waits() {
     let (mut agent, host) = (Agent::new(7), TestHost::default());
     agent.configured(CONFIG, Some(&service("auth")));
     let id = agent.new_id();
@@ -158,7 +158,7 @@ fn no_two_events_have_one_id() {
 }
 
 #[test]
-fn a_place_that_cannot_be_renewed_is_told() {
+fn a_place_that_cannot_be_renewed_is_reported() {
     use crate::limiter::{Account, Cost, TokenBounds, reserve};
     let json =
         br#"{"tiers":{"one":{"requests_per_minute":60,"tokens_per_minute":60,"max_in_flight":1}}}"#;

@@ -63,7 +63,7 @@ fn every_mistake_is_named() {
 }
 
 #[test]
-fn other_headers_count_only_where_they_are_accepted() {
+fn other_headers_count_only_on_paths_that_accept_them() {
     use InvalidKey::*;
     let a: &[u8] = b"Bearer gmtech_abcdefgh12345678";
     let k: &[u8] = KEY.as_bytes();

@@ -8,7 +8,7 @@ fn key(fields: &str) -> String {
 }
 
 #[test]
-fn nothing_written_is_all_defaults() {
+fn an_empty_configuration_has_all_defaults() {
     for empty in ["", "  \n", "{}"] {
         let policy = Policy::from_json(empty.as_bytes()).unwrap();
         for (tier, requests, tokens) in [
@@ -49,7 +49,7 @@ fn nothing_written_is_all_defaults() {
 }
 
 #[test]
-fn a_key_reads_as_it_is_written() {
+fn a_key_reads_as_written() {
     let json = key(
         r#","status":"suspended","models":["gpt-4o*"],"limits":{"requests_per_minute":5},"expires_at":"2027-01-01T00:00:00Z""#,
     );
@@ -63,7 +63,7 @@ fn a_key_reads_as_it_is_written() {
 }
 
 #[test]
-fn what_a_record_of_the_service_says_out_of_range_is_held_to_the_range() {
+fn limits_of_a_services_record_are_clamped_to_the_range() {
     let policy = Policy::from_json(
         br#"{"tiers":{"free":{"requests_per_minute":1,"tokens_per_minute":60}}}"#,
     );
@@ -119,7 +119,7 @@ fn groups_of_endpoints_are_opened_and_closed_by_name() {
 }
 
 #[test]
-fn every_mistake_is_refused_at_its_place() {
+fn every_mistake_is_refused_with_its_place() {
     let both = format!(
         r#"{{"keys":{{"{DIGEST}":{{"id":"k","team":"t","tier":"free"}},"{OTHER}":{{"id":"k","team":"t","tier":"free"}}}}}}"#
     );
@@ -348,14 +348,14 @@ fn every_mistake_is_refused_at_its_place() {
 }
 
 #[test]
-fn a_key_written_where_its_digest_belongs_is_not_repeated_in_the_error() {
+fn a_key_in_the_place_of_a_digest_is_not_repeated_in_the_error() {
     let json = r#"{"keys":{"gmtech_SecretSecret1234":{"id":"k","team":"t","tier":"free"}}}"#;
     let shown = Policy::from_json(json.as_bytes()).unwrap_err().to_string();
     assert!(!shown.contains("Secret"), "{shown}");
 }
 
 #[test]
-fn the_service_has_defaults_and_keeps_its_token_to_itself() {
+fn the_service_section_has_defaults_and_does_not_show_its_token() {
     let json = r#"{"service":{"cluster":"auth","token":"sync-secret"}}"#;
     let policy = Policy::from_json(json.as_bytes()).unwrap();
     let service = policy.service().unwrap();

@@ -306,7 +306,7 @@ fn every_refusal_has_openais_shape() {
             .filter(|(n, _)| n.starts_with("x-ratelimit-"))
             .count();
         let limited = matches!(denial, Denial::Limit(_));
-        // Three of requests, three of tokens, and whose the limit is.
+        // Three headers for requests, three for tokens, and the scope of the limit.
         assert_eq!(limits, if limited { 7 } else { 0 });
         let scope = header(&reply, "x-ratelimit-scope");
         assert_eq!(scope.as_deref(), limited.then_some("key"));
@@ -378,7 +378,7 @@ fn a_limit_speaks_in_openais_words() {
 }
 
 #[test]
-fn what_a_key_may_not_do_names_the_key_and_who_can_allow_it() {
+fn a_missing_permission_names_the_key_and_who_can_grant_it() {
     let key = || KeyId::new("key_1").unwrap();
     let at = |address: Option<&str>| Denial::AddressNotAllowed {
         key: key(),
@@ -432,7 +432,7 @@ fn a_closed_endpoint_names_the_setting_that_opens_it() {
 }
 
 #[test]
-fn what_is_too_much_at_once_is_worth_another_try() {
+fn a_temporary_overload_is_retryable() {
     for denial in [
         bodies(),
         Denial::Overloaded,
@@ -454,7 +454,7 @@ fn what_is_too_much_at_once_is_worth_another_try() {
 }
 
 #[test]
-fn a_body_too_large_is_told_the_limit() {
+fn the_refusal_of_a_large_body_states_the_limit() {
     for (limit, told) in [(32 << 20, "32 MiB."), (1_000, "1000 bytes.")] {
         let message = Denial::Body(BodyError::TooLarge(limit)).message();
         assert!(message.ends_with(told), "{message}");
@@ -462,7 +462,7 @@ fn a_body_too_large_is_told_the_limit() {
 }
 
 #[test]
-fn sdks_are_told_to_wait_only_where_they_do_wait() {
+fn retry_headers_are_set_only_for_waits_that_sdks_respect() {
     const MS: Nanos = 1_000_000;
     for (exceeded, after, after_ms, should_retry) in [
         (Exceeded::Wait(1), Some("1"), Some("1"), "true"),

@@ -71,7 +71,7 @@ use FrameKind::{Delta, Resolved, Snapshot};
 use Status::{Active, Revoked};
 
 #[test]
-fn a_snapshot_of_pages_then_changes() {
+fn a_snapshot_in_pages_is_followed_by_changes() {
     let store = MemoryStore::default();
     assert!(!state(&store).unwrap().is_complete());
     assert!(
@@ -112,12 +112,12 @@ fn a_snapshot_of_pages_then_changes() {
 }
 
 #[test]
-fn the_highest_version_of_an_epoch_is_remembered_wherever_it_was_seen() {
+fn the_highest_version_of_an_epoch_is_remembered_from_every_answer() {
     let store = MemoryStore::default();
     let is = || seen(&store, &state(&store).unwrap()).unwrap();
     let resolved = |epoch, at| frame(Resolved, epoch, (at, at), false, vec![]);
     assert_eq!(is(), 0);
-    // A question that is answered before the first snapshot counts as soon as its epoch is known to be this one.
+    // The answer about a key before the first snapshot counts once the snapshot has the same epoch.
     apply(&store, &resolved(7, 9), T0).unwrap();
     assert_eq!(is(), 0);
     for (step, highest) in [
@@ -125,7 +125,7 @@ fn the_highest_version_of_an_epoch_is_remembered_wherever_it_was_seen() {
         (frame(Delta, 7, (5, 12), false, vec![]), 12),
         (resolved(7, 15), 15),
         (resolved(7, 13), 15),
-        // The service has another epoch now: the poll finds out.
+        // The service has another epoch, which the poll reveals.
         (resolved(8, 20), 15),
         (frame(Delta, 7, (12, 14), false, vec![]), 15),
         (frame(Snapshot, 8, (0, 3), false, vec![]), 3),
@@ -137,7 +137,7 @@ fn the_highest_version_of_an_epoch_is_remembered_wherever_it_was_seen() {
 }
 
 #[test]
-fn what_does_not_follow_is_ignored() {
+fn a_frame_that_does_not_follow_is_ignored() {
     let store = MemoryStore::default();
     let _ = apply(
         &store,
@@ -152,11 +152,11 @@ fn what_does_not_follow_is_ignored() {
 }
 
 #[test]
-fn a_new_snapshot_forgets_what_it_does_not_mention_and_only_when_it_is_whole() {
+fn a_snapshot_removes_keys_that_it_lacks_only_once_it_is_complete() {
     let store = MemoryStore::default();
     let both = vec![entry(1, 90, Active), entry(2, 91, Active)];
     let _ = apply(&store, &frame(Snapshot, 7, (0, 91), false, both), T0);
-    // Restored from a backup: another epoch, lower versions.
+    // The database was restored from a backup: another epoch, lower versions.
     let _ = apply(
         &store,
         &frame(Snapshot, 8, (0, 3), true, vec![entry(1, 3, Revoked)]),
@@ -241,7 +241,7 @@ fn a_flood_of_keys_that_do_not_exist_takes_a_bounded_number_of_places() {
 }
 
 #[test]
-fn a_teams_credit_is_as_last_said() {
+fn a_teams_credit_is_as_last_reported() {
     let store = MemoryStore::default();
     for (from, exhausted) in [(0, false), (1, true), (2, false)] {
         let kind = if from == 0 { Snapshot } else { Delta };
@@ -261,7 +261,7 @@ fn a_teams_credit_is_as_last_said() {
 
 proptest! {
     #[test]
-    fn whatever_order_answers_arrive_in_the_newest_stays(mut versions in proptest::collection::vec(1u64..50, 1..20)) {
+    fn the_newest_entry_stays_in_whatever_order_answers_arrive(mut versions in proptest::collection::vec(1u64..50, 1..20)) {
         let store = MemoryStore::default();
         let _ = apply(&store, &frame(Snapshot, 7, (0, 60), false, vec![]), T0);
         for v in &versions {

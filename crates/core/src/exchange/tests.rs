@@ -25,7 +25,7 @@ fn policy() -> Arc<Policy> {
     policy_with("")
 }
 
-/// The keys, and more members of the configuration.
+/// A policy with the keys, and more members of the configuration.
 fn policy_with(more: &str) -> Arc<Policy> {
     let entry = |n: u8, fields: &str| {
         format!(
@@ -96,7 +96,7 @@ fn fill(text: &str) -> String {
 }
 
 #[test]
-fn each_request_meets_its_decision() {
+fn each_request_gets_its_decision() {
     for (request, status, decision) in [
         (
             &["GET /v1/models", "authorization: Bearer {1}"][..],
@@ -205,7 +205,7 @@ fn each_request_meets_its_decision() {
 }
 
 #[test]
-fn what_goes_on_carries_our_identity_and_none_of_the_clients() {
+fn a_forwarded_request_carries_our_identity_headers_and_none_of_the_clients() {
     let store = MemoryStore::default();
     let request = [
         "POST /v1/chat/completions",
@@ -240,7 +240,7 @@ fn what_goes_on_carries_our_identity_and_none_of_the_clients() {
 }
 
 #[test]
-fn a_path_that_costs_nothing_still_loses_the_clients_identity() {
+fn a_free_path_still_loses_the_clients_identity_headers() {
     let store = MemoryStore::default();
     let (_, Step::Forward(Forward { head: edits, .. })) = send(
         &store,
@@ -257,7 +257,7 @@ fn a_path_that_costs_nothing_still_loses_the_clients_identity() {
 }
 
 #[test]
-fn a_key_that_may_not_pass_is_still_attributed() {
+fn a_refused_key_is_still_attributed() {
     let store = MemoryStore::default();
     for (key, id) in [("2", Some("key_2")), ("3", Some("key_3")), ("9", None)] {
         let authorization = format!("authorization: Bearer {{{key}}}");
@@ -272,7 +272,7 @@ fn a_key_that_may_not_pass_is_still_attributed() {
 }
 
 #[test]
-fn the_end_gives_settlement_and_events_once() {
+fn the_end_returns_settlement_and_events_once() {
     let service = r#","service":{"cluster":"auth","token":"t"}"#;
     for (more, key, settled, decision) in [
         (service, "1", true, Some("allowed")),
@@ -318,7 +318,7 @@ fn a_refusal_by_limit_spends_nothing_and_names_the_key() {
 }
 
 #[test]
-fn what_is_logged_of_a_request_holds_no_key() {
+fn the_log_of_a_request_holds_no_key() {
     let store = MemoryStore::default();
     let (exchange, _) = send(&store, &["GET /v2/{1}/x?k={2}"]);
     let target = "/v2/gmtech_REDACTED/x?k=gmtech_REDACTED".to_owned();
@@ -336,7 +336,7 @@ fn what_is_logged_of_a_request_holds_no_key() {
 }
 
 #[test]
-fn the_answer_shows_our_limits_in_place_of_the_upstreams() {
+fn the_answer_has_our_limit_headers_in_place_of_the_upstreams() {
     let store = MemoryStore::default();
     let (mut exchange, _) = send(&store, &["GET /v1/models", "authorization: Bearer {1}"]);
     let upstream = [
@@ -391,7 +391,7 @@ fn status(step: &Step) -> Option<u16> {
 const POST: [&str; 2] = ["POST /v1/chat/completions", "authorization: Bearer {1}"];
 
 #[test]
-fn the_body_is_judged_before_it_goes_on() {
+fn the_body_is_checked_before_it_is_forwarded() {
     for (key, body, answered, decision) in [
         ("1", CHAT, None, "allowed"),
         ("1", r#"{"messages":[]}"#, Some(400), "bad_request"),
@@ -433,7 +433,7 @@ fn the_body_is_judged_before_it_goes_on() {
             None,
             "allowed",
         ),
-        // Refused as soon as the model is seen, whatever follows.
+        // Refused as soon as the model is read, whatever follows.
         ("5", r#"{"model":"gpt-4o",!"#, Some(403), "model_not_found"),
     ] {
         let authorization = format!("authorization: Bearer {{{key}}}");
@@ -466,7 +466,7 @@ fn a_path_can_name_a_forbidden_model_too() {
 }
 
 #[test]
-fn what_is_refused_for_its_content_counts_as_a_request_and_what_a_limit_refuses_does_not() {
+fn a_refusal_by_content_counts_as_a_request_and_a_refusal_by_limit_does_not() {
     let store = MemoryStore::default();
     let request = ["POST /v1/chat/completions", "authorization: Bearer {4}"];
     let (_, step) = send_body(&store, &request, "{}");

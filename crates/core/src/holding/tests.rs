@@ -13,7 +13,7 @@ fn key(name: &str) -> KeyId {
     KeyId::new(name).unwrap()
 }
 
-/// So many bytes have arrived of so many announced; zero announces none.
+/// A body with so many bytes arrived and so many announced; zero announces none.
 fn body(arrived: u64, announced: u64) -> Body {
     Body {
         arrived,
@@ -23,7 +23,7 @@ fn body(arrived: u64, announced: u64) -> Body {
 
 #[test]
 fn each_bound_refuses_what_exceeds_it() {
-    // Streams in their order: whose, arrived, announced, and what comes of it.
+    // Streams in order: key, bytes arrived, bytes announced, result.
     type Row = (Option<&'static str>, u64, u64, Result<(), Full>);
     let tables: [(&str, &[Row]); 6] = [
         (
@@ -94,7 +94,7 @@ fn each_bound_refuses_what_exceeds_it() {
 }
 
 #[test]
-fn a_stream_counts_once_however_often_it_is_told_of() {
+fn a_stream_counts_once_however_often_it_is_held() {
     let mut holding = Holding::default();
     for arrived in 0..=32 {
         assert_eq!(
@@ -106,7 +106,7 @@ fn a_stream_counts_once_however_often_it_is_told_of() {
 }
 
 #[test]
-fn what_arrived_for_an_unknown_key_becomes_the_keys_own() {
+fn bytes_of_an_unresolved_key_count_for_the_key_once_it_is_known() {
     let mut holding = Holding::default();
     holding.hold(1, None, body(30, 0), &BOUNDS).unwrap();
     holding
@@ -117,7 +117,7 @@ fn what_arrived_for_an_unknown_key_becomes_the_keys_own() {
 }
 
 #[test]
-fn what_is_refused_is_counted_no_more() {
+fn a_refused_body_is_not_counted() {
     let mut holding = Holding::default();
     holding
         .hold(1, Some(&key("a")), body(32, 0), &BOUNDS)
@@ -130,7 +130,7 @@ fn what_is_refused_is_counted_no_more() {
 }
 
 proptest! {
-    /// Whatever comes and goes: no bound is exceeded, and when all is gone nothing is left.
+    /// For any streams that come and go: no bound is exceeded, and at the end nothing is counted.
     #[test]
     fn bounds_hold_and_nothing_leaks(
         steps in proptest::collection::vec((0u32..12, 0usize..4, 0u64..40, 0u64..40, any::<bool>()), 1..200),

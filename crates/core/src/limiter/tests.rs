@@ -15,7 +15,7 @@ mod scopes;
 
 const T0: Nanos = 1_000 * SECOND;
 
-/// Limits a minute, and of requests at once; zero for none.
+/// Limits of requests and tokens per minute, and of concurrent requests; zero is no limit.
 fn limits(requests: u32, tokens: u32, in_flight: u32) -> Limits {
     let limit = |n| NonZeroU32::new(n).map(Limit::per_minute);
     Limits {
@@ -41,7 +41,7 @@ fn snapshot(
     standings(store, account, now).map(|(_, snapshot)| snapshot)
 }
 
-/// What refused, for how long, and what was asked of it.
+/// The dimension that refused, the wait, and the requested cost.
 fn refusal(refused: NotReserved) -> (Dimension, Exceeded, u64) {
     let NotReserved::Limit(refusal) = refused else {
         panic!("{refused:?}")
@@ -97,7 +97,7 @@ fn all_limits_are_charged_or_none() {
 }
 
 #[test]
-fn what_never_fits_is_reported_before_what_waiting_cures() {
+fn a_cost_that_never_fits_is_reported_before_a_wait() {
     let store = MemoryStore::default();
     let a = account("a", 1, 1_000);
     let held = reserve(&store, a.clone(), cost(1, 0), T0).unwrap();
@@ -110,14 +110,14 @@ fn what_never_fits_is_reported_before_what_waiting_cures() {
 }
 
 #[test]
-fn keys_do_not_touch_each_other() {
+fn keys_do_not_affect_each_other() {
     let store = MemoryStore::default();
     let _a = reserve(&store, account("a", 1, 10), cost(1, 10), T0).unwrap();
     assert!(reserve(&store, account("b", 1, 10), cost(1, 10), T0).is_ok());
 }
 
 #[test]
-fn a_generous_cap_is_held_to_what_is_there() {
+fn a_generous_cap_reserves_only_the_remaining_tokens() {
     let at_once = account("a", 100, 1_000).tokens_at_once();
     let max = u64::MAX;
     for (prompt, expected, most, bounds) in [
@@ -155,7 +155,7 @@ fn capped(in_flight: u32) -> Account {
 }
 
 #[test]
-fn places_in_flight_come_free_by_settling_and_by_themselves() {
+fn places_in_flight_are_freed_by_settling_and_by_expiry() {
     let store = MemoryStore::default();
     let enter = |now| reserve(&store, capped(2), cost(1, 0), now);
     let used = |now| {
@@ -174,7 +174,7 @@ fn places_in_flight_come_free_by_settling_and_by_themselves() {
     assert_eq!(used(T0), 1);
     let _third = enter(T0).unwrap();
 
-    // The third's VM dies; the second's goes on and renews.
+    // The third request's VM dies; the second's keeps renewing.
     renew(&store, second.slot().unwrap(), T0 + SLOT_LIFETIME / 2).unwrap();
     assert_eq!(used(T0 + SLOT_LIFETIME), 1);
     assert!(enter(T0 + SLOT_LIFETIME).is_ok());
@@ -201,7 +201,7 @@ fn a_refused_request_costs_a_request() {
 
 proptest! {
     #[test]
-    fn charges_in_force_never_exceed_the_limit_but_for_carried_debt(
+    fn open_charges_exceed_the_limit_only_by_carried_debt(
         steps in proptest::collection::vec((any::<bool>(), 1u64..600, 0u64..900), 1..80),
     ) {
         let store = MemoryStore::default();
@@ -225,7 +225,7 @@ proptest! {
 }
 
 #[test]
-fn a_worker_that_read_its_clock_earlier_decides_by_what_was_decided_since() {
+fn a_worker_with_an_older_clock_reading_respects_later_decisions() {
     let store = MemoryStore::default();
     let mut limits = limits(60, 60_000, 0);
     let three = |limit: Limit| limit.with_burst(NonZeroU32::new(3).unwrap());
@@ -234,7 +234,7 @@ fn a_worker_that_read_its_clock_earlier_decides_by_what_was_decided_since() {
     for _ in 0..3 {
         let _ = reserve(&store, burst.clone(), cost(1, 0), T0).unwrap();
     }
-    // The other worker's clock was read before, and its swap comes after.
+    // The other worker read its clock earlier and swaps later.
     for behind in [0, 1, SECOND / 1_000, SECOND] {
         let refused = reserve(&store, burst.clone(), cost(1, 0), T0 - behind).unwrap_err();
         let NotReserved::Limit(refusal) = refused else {
@@ -250,7 +250,7 @@ fn a_worker_that_read_its_clock_earlier_decides_by_what_was_decided_since() {
 }
 
 #[test]
-fn what_was_held_for_long_is_not_given_back_over_what_has_refilled() {
+fn a_long_hold_is_not_refunded_beyond_the_refill() {
     let store = MemoryStore::default();
     let a = account("a", 1_000, 1_000);
     let mut held = Vec::new();

@@ -52,7 +52,7 @@ fn an_id_is_the_same_in_pieces_and_whole_and_its_events_are_its_own() {
 }
 
 #[test]
-fn the_wire_form_gives_back_the_object_and_refuses_all_else() {
+fn the_wire_form_reads_back_and_anything_else_is_refused() {
     let wire = object("key_1").to_wire().unwrap();
     assert!(wire.len() < 80, "{} bytes", wire.len());
     assert_eq!(Object::from_wire(&wire), Ok(object("key_1")));
@@ -98,7 +98,7 @@ fn one_caller_settles_and_a_later_note_does_not_undo_it() {
 }
 
 #[test]
-fn what_nobody_made_is_remembered_until_somebody_has() {
+fn an_unknown_object_is_remembered_until_its_maker_is_known() {
     let (store, id) = (MemoryStore::default(), ObjectId::of(b"resp_1"));
     note_unknown(&store, &id, 7).unwrap();
     assert_eq!(find(&store, &id), Ok(Some(Found::Unknown { asked_at: 7 })));
@@ -108,7 +108,7 @@ fn what_nobody_made_is_remembered_until_somebody_has() {
 }
 
 #[test]
-fn places_are_bounded_and_a_later_object_takes_an_earlier_ones() {
+fn places_are_bounded_and_a_later_object_replaces_an_earlier_one() {
     let store = MemoryStore::default();
     let ids: Vec<ObjectId> = (0..70_000_u32)
         .map(|n| ObjectId::of(&n.to_be_bytes()))
@@ -127,7 +127,7 @@ fn places_are_bounded_and_a_later_object_takes_an_earlier_ones() {
 }
 
 #[test]
-fn a_broken_store_says_so() {
+fn a_broken_store_is_an_error() {
     let (store, id) = (MemoryStore::default(), ObjectId::of(b"resp_1"));
     store.broken.set(true);
     assert!(find(&store, &id).is_err());

@@ -1,4 +1,4 @@
-//! The reader as a whole: tables for what it accepts and refuses, and laws that hold for any body.
+//! The reader as a whole: tables of accepted and refused bodies, and properties that hold for any body.
 
 mod bodies;
 mod differential;
@@ -40,7 +40,7 @@ fn chat(body: impl AsRef<[u8]>) -> Result<RequestFacts, BodyError> {
     read(CHAT, body)
 }
 
-/// Asserts that how a body is cut changes nothing: every split in two, and one byte at a time.
+/// Asserts that a body reads the same at every split in two, and one byte at a time.
 fn assert_split_invariant(path: &str, content_type: Option<&str>, body: &[u8]) {
     let whole = read_pieces(path, content_type, [body]);
     let shown = String::from_utf8_lossy(body);

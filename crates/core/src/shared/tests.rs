@@ -9,7 +9,7 @@ const POLICIES: [(Retry, u32); 3] = [
     (Retry::Never, 1),
 ];
 
-/// Counts in one byte; returns what it has written.
+/// Increments a counter of one byte; returns the value written.
 fn count(store: &MemoryStore, retry: Retry) -> Result<u8, SwapError> {
     update(store, b"x", retry, |known| {
         let next = known.and_then(|bytes| bytes.first()).unwrap_or(&0) + 1;
@@ -18,7 +18,7 @@ fn count(store: &MemoryStore, retry: Retry) -> Result<u8, SwapError> {
 }
 
 #[test]
-fn a_lost_swap_is_tried_again_as_often_as_its_policy_says() {
+fn a_lost_swap_is_retried_as_often_as_its_policy_says() {
     for (retry, attempts) in POLICIES {
         assert_eq!(retry.attempts(), attempts);
         let store = MemoryStore::default();
@@ -36,7 +36,7 @@ fn a_lost_swap_is_tried_again_as_often_as_its_policy_says() {
 }
 
 #[test]
-fn a_store_that_fails_is_not_asked_again() {
+fn a_failure_of_the_store_is_not_retried() {
     for (retry, _) in POLICIES {
         let store = MemoryStore::default();
         store.broken.set(true);
@@ -53,7 +53,7 @@ fn a_store_that_fails_is_not_asked_again() {
 }
 
 #[test]
-fn what_is_left_as_it_is_costs_no_swap() {
+fn an_unchanged_value_costs_no_swap() {
     let store = MemoryStore::default();
     let kept = update(&store, b"x", Retry::Never, |known| {
         Change::Keep(known.is_none())
@@ -61,7 +61,7 @@ fn what_is_left_as_it_is_costs_no_swap() {
     assert_eq!((kept, store.swaps.get(), store.len()), (Ok(true), 0, 0));
 }
 
-/// A store that can be read and not written.
+/// A store that can be read but not written.
 struct FailsToSwap(MemoryStore);
 
 impl CounterStore for FailsToSwap {
@@ -74,7 +74,7 @@ impl CounterStore for FailsToSwap {
     }
 }
 
-/// Each name as ARCHITECTURE.md writes it, and an example of it.
+/// Each name as in ARCHITECTURE.md, with an example.
 fn documented() -> Vec<(&'static str, Vec<u8>)> {
     let key = KeyId::new("key_1").unwrap();
     let digest = KeyDigest::from_bytes([7; 32]);
@@ -94,7 +94,7 @@ fn documented() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn every_name_is_its_own_and_stands_in_the_architecture() {
+fn names_are_distinct_and_listed_in_the_architecture() {
     let text = include_str!("../../../../ARCHITECTURE.md");
     let (_, section) = text.split_once("\n## Shared data\n").unwrap();
     let section = section.split("\n## ").next().unwrap();

@@ -1,4 +1,4 @@
-//! One story a rule.
+//! One story for each rule of a stream.
 
 use super::*;
 use crate::agent::test_host::TestHost;
@@ -13,7 +13,7 @@ mod stand;
 use stand::{CHAT, NOW, Outcome, SERVICE, Stand, key, policy, with};
 
 #[test]
-fn whatever_its_pieces_a_request_goes_on_with_its_body_and_its_length() {
+fn a_request_in_any_pieces_is_forwarded_with_its_body_and_length() {
     let policy = policy("");
     let expected = apply(CHAT.as_bytes(), UsageEdit::InsertAtOpen { at: 1 });
     for reach in [Reach::Front, Reach::Everywhere] {
@@ -52,7 +52,7 @@ fn a_request_that_ends_with_trailers_is_complete() {
 }
 
 #[test]
-fn a_request_is_told_of_when_it_is_decided_and_when_it_has_ended() {
+fn a_request_is_reported_at_its_decision_and_at_its_end() {
     for (more, id) in [
         ("", None),
         (SERVICE, Some("00000000000000070000000000000001")),
@@ -79,7 +79,7 @@ fn a_request_is_told_of_when_it_is_decided_and_when_it_has_ended() {
         ] {
             assert_eq!(field(&stand, of).as_deref(), value, "{of:?}");
         }
-        // A service that was never heard of is a silent one.
+        // A service that has never answered counts as silent.
         assert_eq!(
             stand.host.measured("gmtech_degraded"),
             u64::from(id.is_some())
@@ -101,7 +101,7 @@ fn a_request_is_told_of_when_it_is_decided_and_when_it_has_ended() {
 }
 
 #[test]
-fn a_client_that_leaves_is_told_of_as_incomplete() {
+fn a_client_that_leaves_is_reported_as_incomplete() {
     let (mut stand, _) = Stand::send(&policy(SERVICE), 1, "POST /v1/chat/completions", Some(CHAT));
     stand.push(b"{", false);
     stand.end();
@@ -110,7 +110,7 @@ fn a_client_that_leaves_is_told_of_as_incomplete() {
 }
 
 #[test]
-fn what_a_stream_has_used_goes_to_the_service_of_its_policy() {
+fn a_streams_usage_goes_to_the_service_of_its_policy() {
     use crate::sync::events::decode_batch;
     let policy = policy(SERVICE);
     let (mut stand, _) = Stand::send(&policy, 1, "POST /v1/chat/completions", Some(CHAT));
@@ -150,7 +150,7 @@ fn without_a_clock_nothing_is_settled_and_nothing_stays_held() {
 }
 
 #[test]
-fn the_address_is_asked_for_where_it_matters_and_a_host_that_fails_is_an_error() {
+fn the_address_is_read_only_for_bound_keys_and_a_failing_host_is_an_error() {
     for (address, status) in [
         (Some("10.1.2.3"), None),
         (Some("11.0.0.1"), Some(401)),

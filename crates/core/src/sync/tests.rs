@@ -13,7 +13,7 @@ use crate::objects::{BatchWork, Kind, ObjectId, ObjectNote};
 use crate::record::Status;
 use crate::usage::{TokenKind, Tokens, Usage, UsageSource};
 
-/// Tokens of which each of the first kinds has another count.
+/// Tokens in which each of the first kinds has a different count.
 fn each_kind(first: usize) -> Tokens {
     let kinds = TokenKind::ALL.into_iter().zip(1..).take(first);
     kinds.fold(Tokens::default(), |tokens, (kind, n)| tokens.with(kind, n))
@@ -101,7 +101,7 @@ fn bytes_of(event: &UsageEvent) -> Vec<u8> {
 }
 
 #[test]
-fn a_frame_comes_back_as_it_was() {
+fn a_frame_reads_back_as_written() {
     for keys in [0, 1, 7, 200] {
         let wire = frame(keys).encode().unwrap();
         assert_eq!(Frame::decode(&wire), Ok(frame(keys)));
@@ -139,7 +139,7 @@ fn every_cut_and_every_extra_byte_is_refused() {
 }
 
 #[test]
-fn what_means_nothing_is_refused() {
+fn invalid_values_are_refused() {
     let good = frame(0);
     for (why, bad) in [
         (
@@ -181,7 +181,7 @@ fn what_means_nothing_is_refused() {
 }
 
 #[test]
-fn a_batch_comes_back_as_it_was() {
+fn a_batch_reads_back_as_written() {
     let of_each_kind = UsageEvent {
         usage: Usage::Estimated(each_kind(TokenKind::ALL.len())),
         ..event(3)
@@ -192,7 +192,7 @@ fn a_batch_comes_back_as_it_was() {
 }
 
 #[test]
-fn one_bad_event_does_not_cost_the_others() {
+fn an_invalid_event_does_not_affect_the_others() {
     let events = [event(1), event(2), event(3)];
     let mut wire = encode_batch(&events).unwrap();
     // The source byte of the second event: version 1, count 2, then blocks of length 2 + event.
@@ -206,13 +206,13 @@ fn one_bad_event_does_not_cost_the_others() {
 }
 
 #[test]
-fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
+fn an_event_may_have_fewer_or_more_fields_than_are_known_here() {
     let unnamed = UsageEvent {
         request_id: Label::default(),
         endpoint_group: Label::default(),
         ..event(7)
     };
-    // What later kinds of tokens take: the block's length, and a count of each.
+    // The bytes of later kinds of tokens: the block's length, and a count of each.
     let later = 4 * (TokenKind::ALL.len() - 7) as u16;
     let more = [&later.to_be_bytes()[..], &vec![0; usize::from(later)]].concat();
     let without_names = bytes_of(&unnamed);
@@ -294,7 +294,7 @@ fn an_event_may_end_before_or_after_the_fields_that_are_known_here() {
 }
 
 #[test]
-fn a_label_keeps_only_what_a_log_may_hold() {
+fn a_label_keeps_only_characters_that_a_log_may_hold() {
     let (long, longest) = ("a".repeat(100), "a".repeat(64));
     for (given, kept) in [
         ("/v1/chat/completions", "/v1/chat/completions"),

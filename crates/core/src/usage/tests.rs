@@ -1,4 +1,4 @@
-//! The meter as a specification: what every sample comes to, whole and at every split.
+//! The meter as a specification: the usage of every sample, whole and at every split.
 
 mod dropping;
 mod endings;
@@ -13,7 +13,7 @@ mod strings;
 use super::TokenKind::{AudioInput, AudioOutput, CacheWrite, CachedInput, Reasoning};
 use super::*;
 
-/// What stands in where an answer does not tell.
+/// The plan, whose estimates apply if an answer has no count.
 const PLAN: MeterPlan = MeterPlan {
     prompt_estimate: 7,
     output_estimate: 1_000,
@@ -32,7 +32,7 @@ enum Form {
     Sse,
 }
 
-/// A sample and what it comes to when it ends by itself.
+/// A sample and its usage if it ends by itself.
 struct Sample {
     name: &'static str,
     form: Form,
@@ -53,7 +53,7 @@ fn meter(form: Form, plan: MeterPlan) -> ResponseMeter {
     ResponseMeter::new(&facts, plan)
 }
 
-/// Drives a meter as the filter does: what the client got, and the usage.
+/// Drives a meter as the filter does; returns the client's bytes and the usage.
 fn run<'a>(
     mut meter: ResponseMeter,
     chunks: impl IntoIterator<Item = &'a [u8]>,
@@ -105,7 +105,7 @@ macro_rules! samples {
 
 fn samples() -> Vec<Sample> {
     samples! {
-        // OpenAI's chat, completions, embeddings; a `usage` in its text and arguments is none.
+        // OpenAI's chat, completions, embeddings; a `usage` in text or arguments does not count.
         Json "chat.json" => Usage::Exact(tokens(2006, 300, 2306).with(CachedInput, 1920).with(Reasoning, 128).with(AudioOutput, 4)),
         Json "completion.json" => exact(5, 7, 12),
         Json "embedding.json" => exact(5, 0, 5),
@@ -115,7 +115,7 @@ fn samples() -> Vec<Sample> {
         Sse "tools.sse" => exact(70, 22, 92),
         Sse "three_choices.sse" => exact(4, 5, 9),
         Sse "pretty.sse" => exact(12, 3, 15),
-        // Those who speak it with an accent.
+        // Providers with variants of OpenAI's shape.
         Json "xai.json" => Usage::Exact(tokens(37, 11, 439).with(Reasoning, 391)),
         Json "deepseek.json" => Usage::Exact(tokens(17, 9, 26).with(CachedInput, 16).with(Reasoning, 6)),
         Sse "azure.sse" => exact(8, 2, 10),
@@ -134,11 +134,11 @@ fn samples() -> Vec<Sample> {
         Json "transcription_duration.json" => estimated(7, 9),
         Sse "transcription.sse" => Usage::Exact(tokens(14, 5, 19).with(AudioInput, 14)),
         Sse "speech.sse" => exact(14, 101, 115),
-        // Anthropic: what its cache read and wrote comes on top.
+        // Anthropic: tokens read from and written to the cache are added.
         Json "anthropic.json" => Usage::Exact(tokens(2009, 52, 0).with(CachedInput, 1800).with(CacheWrite, 188)),
         Sse "anthropic.sse" => Usage::Exact(tokens(1125, 15, 0).with(CachedInput, 1000).with(CacheWrite, 100)),
         Sse "anthropic_error.sse" => at_least(25, 6),
-        // Gemini: thoughts and tool prompts come on top.
+        // Gemini: thoughts and tool prompts are added.
         Json "gemini.json" => Usage::Exact(tokens(48, 120, 168).with(CachedInput, 16).with(Reasoning, 100)),
         Json "gemini_stream.json" => Usage::Exact(tokens(9, 36, 45).with(Reasoning, 30)),
         Sse "gemini.sse" => Usage::Exact(tokens(9, 35, 44).with(Reasoning, 30)),
@@ -147,21 +147,21 @@ fn samples() -> Vec<Sample> {
         Sse "cohere.sse" => exact(3, 27, 0),
         Json "rerank.json" => exact(120, 0, 0),
         Json "rerank_units.json" => estimated(7, 9),
-        // Nobody counted.
+        // Without a count.
         Json "no_usage.json" => estimated(7, 10),
         Sse "no_usage.sse" => estimated(7, 3),
         Json "moderation.json" => estimated(7, 19),
-        // Failed with status 200.
+        // Errors with status 200.
         Json "error_200.json" => at_least(0, 0),
         Sse "error_first.sse" => at_least(0, 0),
         Sse "error_midway.sse" => at_least(7, 5),
-        // Counted before the text came: the count's input, the text's output.
+        // A count before the text: its input counts, and the output is that of the text.
         Sse "usage_first.sse" => Usage::LowerBound(tokens(21, 6, 22)),
     }
 }
 
 #[test]
-fn every_sample_comes_to_what_its_provider_says() {
+fn every_sample_has_the_usage_that_its_provider_states() {
     let mut wrong = Vec::new();
     for sample in samples() {
         let (out, usage) = run(meter(sample.form, PLAN), [sample.bytes], Ending::Complete);

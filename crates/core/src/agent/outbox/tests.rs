@@ -1,4 +1,4 @@
-//! One story a law; the law of laws, that nothing vanishes, is in `tests/nothing_vanishes.rs`.
+//! One story for each rule. The property that no event is lost is in `tests/nothing_vanishes.rs`.
 
 use super::tallies::MAX_TALLIES;
 use super::*;
@@ -79,7 +79,7 @@ impl Stand {
         self.outbox.push(event, &self.service, &self.services, now);
     }
 
-    /// Sends all that may go now, and gives the calls with what was in them.
+    /// Sends every batch that may be sent, and returns the calls with their events.
     fn post(&mut self, flush: bool, now: Nanos) -> Vec<(u32, Vec<UsageEvent>)> {
         let mut posts = Vec::new();
         if flush {
@@ -105,7 +105,7 @@ fn ids(events: &[UsageEvent]) -> Vec<u64> {
 }
 
 #[test]
-fn a_batch_leaves_when_its_own_answer_says_so() {
+fn a_batch_is_removed_by_its_own_answer() {
     let mut stand = Stand::new();
     stand.push(admitted(1), 0);
     let [(first, _)] = &stand.post(true, 0)[..] else {
@@ -122,7 +122,7 @@ fn a_batch_leaves_when_its_own_answer_says_so() {
         !stand.outbox.answered(*second, true, 0),
         "an answer counts once"
     );
-    // The first batch is still there: it comes back, as it was.
+    // The first batch is still held: it is sent again, unchanged.
     assert!(stand.outbox.answered(*first, false, 0));
     let again = stand.post(true, SECOND);
     assert_eq!(ids(&again[0].1), [1]);
@@ -132,7 +132,7 @@ fn a_batch_leaves_when_its_own_answer_says_so() {
 }
 
 #[test]
-fn a_batch_goes_out_when_it_is_full_or_time_has_come() {
+fn a_batch_is_sent_when_it_is_full_or_due() {
     let mut stand = Stand::new();
     stand.push(admitted(0), 0);
     assert!(
@@ -150,7 +150,7 @@ fn a_batch_goes_out_when_it_is_full_or_time_has_come() {
 }
 
 #[test]
-fn a_batch_of_the_largest_events_is_one_that_the_service_takes() {
+fn a_batch_of_the_largest_events_is_within_the_services_limit() {
     let mut stand = Stand::new();
     for n in 0..2_000 {
         let mut large = event(n, &"k".repeat(64), Decision::Allowed.name());
@@ -167,7 +167,7 @@ fn a_batch_of_the_largest_events_is_one_that_the_service_takes() {
 }
 
 #[test]
-fn several_are_under_way_and_the_next_goes_when_one_is_answered() {
+fn several_batches_are_under_way_and_the_next_is_sent_after_an_answer() {
     let mut stand = Stand::new();
     for n in 0..(PARALLEL as u64 + 3) * MAX_BATCH_EVENTS as u64 {
         stand.push(admitted(n), 0);
@@ -192,7 +192,7 @@ fn failures_pause_twice_as_long_each_time_and_then_one_batch_tries() {
         .map(|(call, _)| call)
         .collect();
     for pause in [200, 400, 800, 1_600, 2_000, 2_000] {
-        // All that were under way fail at once: that is one failure.
+        // All batches under way fail at once, which counts as one failure.
         for call in calls {
             assert!(stand.outbox.answered(call, false, now));
         }
@@ -214,7 +214,7 @@ fn failures_pause_twice_as_long_each_time_and_then_one_batch_tries() {
 }
 
 #[test]
-fn a_batch_that_is_never_taken_holds_up_no_other() {
+fn a_batch_that_is_always_refused_delays_no_other() {
     let mut stand = Stand::new();
     let mut now = 0;
     stand.push(admitted(1), now);
@@ -222,7 +222,7 @@ fn a_batch_that_is_never_taken_holds_up_no_other() {
     stand.push(admitted(2), now);
     assert!(stand.outbox.answered(poison[0].0, false, now));
     now += SECOND;
-    // The open batch waits behind it, and goes when it has failed once more.
+    // The open batch waits behind it, and is sent after it has failed once more.
     for _ in 0..4 {
         for (call, events) in stand.post(true, now) {
             let taken = ids(&events) != [1];
@@ -234,7 +234,7 @@ fn a_batch_that_is_never_taken_holds_up_no_other() {
 }
 
 #[test]
-fn what_no_answer_can_come_to_is_sent_again() {
+fn a_batch_without_an_answer_is_sent_again() {
     let mut stand = Stand::new();
     stand.push(admitted(1), 0);
     let lost = stand.post(true, 0);
@@ -246,7 +246,7 @@ fn what_no_answer_can_come_to_is_sent_again() {
     assert!(!stand.outbox.answered(lost[0].0, true, now), "too late");
     assert!(stand.outbox.answered(again[0].0, true, now));
 
-    // A post of which nobody says anything, and one that could not leave.
+    // A post without an answer, and one that could not be sent.
     stand.push(admitted(2), now);
     let post = stand
         .outbox
@@ -264,7 +264,7 @@ fn what_no_answer_can_come_to_is_sent_again() {
 }
 
 #[test]
-fn what_a_configuration_had_under_way_goes_from_another_at_once() {
+fn batches_of_a_retired_configuration_are_sent_from_another_at_once() {
     let mut stand = Stand::new();
     stand.push(admitted(1), 0);
     stand.post(true, 0);
@@ -279,7 +279,7 @@ fn what_a_configuration_had_under_way_goes_from_another_at_once() {
 }
 
 #[test]
-fn an_event_goes_to_the_service_it_was_made_under_with_the_token_of_now() {
+fn an_event_goes_to_the_service_of_its_configuration_with_the_current_token() {
     let mut stand = Stand::new();
     let (old, other) = (stand.service.clone(), service("elsewhere", "other", 16));
     stand.push(admitted(1), 0);
@@ -306,7 +306,7 @@ fn an_event_goes_to_the_service_it_was_made_under_with_the_token_of_now() {
         ]
     );
 
-    // Keys are asked for at the service that was configured last, of those that live.
+    // Keys are resolved at the service of the newest live configuration.
     assert_eq!(stand.services.current(), Some(&new));
     stand.services.configured(3, None);
     assert_eq!(
@@ -334,7 +334,7 @@ fn refusals_are_summed_by_key_decision_group_and_minute() {
     };
     for n in 0..1_000 {
         let mut one = refusal(n);
-        // What a client chooses freely makes no more sums.
+        // Values that a client chooses freely do not make more sums.
         one.model = ModelId::new(&format!("model-{n}")).ok();
         one.endpoint = Label::clip(&format!("/v1/{n}"));
         one.request_id = Label::clip(&format!("request-{n}"));
@@ -375,7 +375,7 @@ fn refusals_are_summed_by_key_decision_group_and_minute() {
     assert_eq!((sum.model.as_ref(), sum.endpoint.as_str()), (None, ""));
     assert_eq!(sum.request_id.as_str(), "");
 
-    // A sum that is under way does not change: later refusals are another sum, with another id.
+    // A sum under way does not change: later refusals go into another sum with another id.
     stand.push(refusal(3_000), 5 * SECOND);
     assert!(
         stand.post(true, 10 * SECOND).is_empty(),
@@ -387,7 +387,7 @@ fn refusals_are_summed_by_key_decision_group_and_minute() {
 }
 
 #[test]
-fn many_sums_do_not_wait_and_their_number_is_bounded() {
+fn many_sums_are_sent_at_once_and_their_number_is_bounded() {
     let mut stand = Stand::new();
     for n in 0..MAX_TALLIES as u64 + 10 {
         stand.push(event(n, &format!("key_{n}"), "key_revoked"), 0);
@@ -396,7 +396,7 @@ fn many_sums_do_not_wait_and_their_number_is_bounded() {
     let posts = stand.post(true, 0);
     assert_eq!(posts.len(), 1);
     assert_eq!(posts[0].1.len(), MAX_BATCH_EVENTS);
-    // A sum that is open takes more, whatever else is full.
+    // An open sum accepts more refusals even if everything else is full.
     stand.push(
         event(9_000, &format!("key_{}", MAX_TALLIES - 1), "key_revoked"),
         0,
@@ -405,9 +405,9 @@ fn many_sums_do_not_wait_and_their_number_is_bounded() {
 }
 
 #[test]
-fn a_full_outbox_gives_up_refusals_then_what_nobody_is_configured_for_then_the_newest() {
+fn a_full_outbox_drops_refusals_then_events_of_unconfigured_services_then_the_newest() {
     let mut stand = Stand::holding(1);
-    // Refusals that were sent and came back, refusals that are open, events of a service that is no longer configured.
+    // Refusals that were sent and failed, open refusals, and events of a service without a configuration.
     stand.push(refusal(1), 0);
     stand.push(refusal(2), 0);
     let sent = stand.post(true, 5 * SECOND);
@@ -428,7 +428,7 @@ fn a_full_outbox_gives_up_refusals_then_what_nobody_is_configured_for_then_the_n
         assert!(stand.outbox.held <= 1 << 20, "{}", stand.outbox.held);
     }
     assert_eq!(seen, [(2, 0), (1, 0), (0, 100), (0, 1)]);
-    // A refusal that finds it full is counted as given up; nothing that was held is lost for it.
+    // A refusal that does not fit is counted as dropped. No held event is dropped for it.
     stand.push(refusal(4), 6 * SECOND);
     assert_eq!(
         stand.outbox.take_counts(),
@@ -440,7 +440,7 @@ fn a_full_outbox_gives_up_refusals_then_what_nobody_is_configured_for_then_the_n
 }
 
 #[test]
-fn what_used_tokens_is_never_summed() {
+fn a_refusal_that_used_tokens_is_never_summed() {
     let mut used = refusal(1);
     used.usage = Usage::Estimated(Tokens::of(0, 1));
     assert!(used.is_admitted() && admitted(1).is_admitted() && !refusal(1).is_admitted());

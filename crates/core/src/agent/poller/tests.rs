@@ -1,4 +1,4 @@
-//! One story a rule of the poller's.
+//! One story for each rule of the poller.
 
 use super::super::test_host::TestHost;
 use super::*;
@@ -41,7 +41,7 @@ impl Stand {
         }
     }
 
-    /// Sends what is to be sent, and gives its path.
+    /// Sends the poll that is due, and returns its path.
     fn send(&mut self, now: Nanos) -> Option<String> {
         let call = self.poller.poll(CONFIG, &service(), &self.host, now)?;
         assert_eq!((call.method, call.body), ("GET", None));
@@ -56,7 +56,7 @@ impl Stand {
         self.send(now)
     }
 
-    /// The latest call is answered; what is sent then.
+    /// Answers the latest call, and returns the path of the next poll, if one is sent.
     fn answer(&mut self, answer: Option<&[u8]>, now: Nanos) -> Option<String> {
         assert!(self.poller.answered(self.calls, answer, &self.host, now));
         self.send(now)
@@ -64,13 +64,13 @@ impl Stand {
 }
 
 #[test]
-fn what_is_asked_for_follows_on_what_is_applied() {
+fn each_poll_asks_for_changes_after_the_applied_ones() {
     let mut stand = Stand::new();
     let receipt = "&proxy=envoy-0000000000000007";
     let first = format!("/sync/v1/changes?epoch=0&since=0&seen=0&wait=3000&keys=2{receipt}");
     assert_eq!(stand.tick(0), Some(first));
     assert_eq!(stand.tick(SECOND), None, "one at a time");
-    // A snapshot in two pages: the first is not applied yet, so that nothing is acknowledged.
+    // A snapshot in two pages. The first is not complete, so nothing is acknowledged.
     let page = frame(FrameKind::Snapshot, (0, 4), true);
     let path = stand.answer(Some(&page), SECOND).unwrap();
     assert_eq!(
@@ -83,7 +83,7 @@ fn what_is_asked_for_follows_on_what_is_applied() {
         path,
         format!("/sync/v1/changes?epoch=9&since=5&seen=5&wait=3000&keys=2{receipt}")
     );
-    // A question about one key was answered from beyond it.
+    // The answer about a single key has a newer version.
     let resolved = Frame::decode(&frame(FrameKind::Resolved, (8, 8), false)).unwrap();
     directory::apply(&stand.host, &resolved, SECOND).unwrap();
     let path = stand.answer(Some(&frame(FrameKind::Delta, (5, 6), false)), SECOND);
@@ -95,7 +95,7 @@ fn what_is_asked_for_follows_on_what_is_applied() {
 }
 
 #[test]
-fn whatever_brings_nothing_new_pauses_twice_as_long_each_time() {
+fn polls_without_news_pause_twice_as_long_each_time() {
     let ahead = frame(FrameKind::Delta, (90, 91), false);
     for (answer, warnings) in [
         (None, 0),
@@ -116,7 +116,7 @@ fn whatever_brings_nothing_new_pauses_twice_as_long_each_time() {
         }
         assert_eq!(stand.host.series(), ["gmtech_sync failed=5"]);
         assert_eq!(stand.host.warnings.borrow().len(), warnings);
-        // One that is applied ends the pauses.
+        // An applied answer ends the pauses.
         let page = frame(FrameKind::Snapshot, (0, 1), false);
         assert!(
             stand
@@ -130,7 +130,7 @@ fn whatever_brings_nothing_new_pauses_twice_as_long_each_time() {
 }
 
 #[test]
-fn a_poll_that_was_not_sent_or_never_answered_is_one_that_failed() {
+fn a_poll_that_is_not_sent_or_not_answered_counts_as_failed() {
     let mut stand = Stand::new();
     stand.poller.tick(&stand.host, 0);
     assert!(
@@ -173,7 +173,7 @@ fn one_worker_polls_and_another_takes_over_when_it_is_gone() {
 }
 
 #[test]
-fn what_a_configuration_asked_ends_with_it_and_another_one_asks_at_once() {
+fn a_poll_ends_with_its_configuration_and_another_one_polls_at_once() {
     let mut stand = Stand::new();
     assert!(stand.tick(0).is_some());
     stand.poller.retired(CONFIG + 1);
@@ -185,7 +185,7 @@ fn what_a_configuration_asked_ends_with_it_and_another_one_asks_at_once() {
 }
 
 #[test]
-fn a_store_that_fails_leaves_it_at_rest() {
+fn nothing_is_polled_while_the_store_fails() {
     let mut stand = Stand::new();
     stand.host.store.broken.set(true);
     assert_eq!(stand.tick(0), None, "no lease");
@@ -195,7 +195,7 @@ fn a_store_that_fails_leaves_it_at_rest() {
     assert_eq!(stand.send(1), None, "no state");
     stand.host.store.broken.set(false);
     assert!(stand.tick(2).is_some(), "and no pause");
-    // An answer that cannot be kept is none.
+    // An answer that cannot be stored counts as a failure.
     stand.host.store.broken.set(true);
     let page = frame(FrameKind::Snapshot, (0, 1), false);
     assert_eq!(stand.answer(Some(&page), 3), None);
@@ -203,7 +203,7 @@ fn a_store_that_fails_leaves_it_at_rest() {
 }
 
 #[test]
-fn zero_is_no_holder() {
+fn a_holder_is_never_zero() {
     assert_eq!(Poller::new(0).holder, 1);
 }
 
@@ -219,13 +219,13 @@ enum Event {
 
 proptest::proptest! {
     #[test]
-    fn whatever_happens_one_poll_is_under_way_and_the_next_comes_in_time(
+    fn at_most_one_poll_is_under_way_and_the_next_is_sent_in_time(
         events in proptest::collection::vec((0..5_usize, 0..20_u64), 0..60),
     ) {
         const EVENTS: [Event; 5] =
             [Event::Applied, Event::Failed, Event::Retired, Event::Lost, Event::Refused];
         let (mut stand, mut now) = (Stand::new(), 0);
-        // The latest that a poll can come after the last one: its answer was lost, and the longest pause follows.
+        // The longest time between two polls: an answer was lost, and the longest pause follows.
         let in_time = LOST_AFTER + LONGEST_PAUSE + 2 * 100 * MILLI;
         let (mut sent_at, mut waits) = (0, false);
         for (event, ticks) in events {

@@ -13,10 +13,10 @@ fn of(request: &[&str]) -> Dialect {
 }
 
 #[test]
-fn each_path_speaks_its_apis_dialect() {
+fn each_path_has_its_apis_dialect() {
     use Dialect::{Anthropic, Gemini, OpenAi};
     for (request, dialect) in [
-        // One API's alone, whatever the headers say.
+        // Paths of one API only, whatever the headers say.
         (&["POST /v1/chat/completions"][..], OpenAi),
         (
             &[
@@ -53,7 +53,7 @@ fn each_path_speaks_its_apis_dialect() {
         ),
         (&["GET /v1beta/models"], Gemini),
         (&["POST /v1alpha/files"], Gemini),
-        // Of several: the headers tell.
+        // Paths of several APIs: the headers decide.
         (&["GET /v1/models"], OpenAi),
         (
             &["GET /v1/models", "anthropic-version: 2023-06-01"],
@@ -80,7 +80,7 @@ fn each_path_speaks_its_apis_dialect() {
             &["GET /nowhere", "anthropic-version: 2023-06-01"],
             Anthropic,
         ),
-        // No provider's words.
+        // Paths of no provider.
         (&["DELETE /v1/models/ft:gpt-4o:org::id"], OpenAi),
         (&["GET /v1/models/ft:gpt-4o:org::id"], OpenAi),
         (&["GET /v1/threads/t/messages"], OpenAi),
@@ -97,7 +97,7 @@ fn each_path_speaks_its_apis_dialect() {
 }
 
 #[test]
-fn a_request_id_is_quoted_only_where_it_is_one() {
+fn a_request_id_is_quoted_only_if_it_is_valid() {
     let long = "a".repeat(129);
     for (id, quoted) in [
         ("0f3c-9a", Some("0f3c-9a")),

@@ -1,9 +1,9 @@
-//! What each dialect makes of a refusal.
+//! Refusals in each dialect.
 
 use super::*;
 
 #[test]
-fn a_message_begins_with_openais_words_and_goes_on_with_ours() {
+fn a_message_begins_with_openais_words_and_continues_with_ours() {
     let model = Denial::ModelNotAllowed {
         key: KeyId::new("key_1").unwrap(),
         model: ModelId::new("gpt-5").unwrap(),
@@ -159,7 +159,7 @@ fn geminis_clients_read_googles_errors() {
 }
 
 #[test]
-fn the_six_headers_carry_limit_rest_and_time_to_full() {
+fn the_six_headers_carry_limit_remainder_and_time_to_full() {
     let shown = |dialect: Dialect| {
         let headers = dialect.limit_headers(&SNAPSHOT, WALL_MILLIS);
         headers

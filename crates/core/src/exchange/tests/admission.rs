@@ -1,10 +1,10 @@
-//! What a request owes between its head and the end of its body.
+//! The charge of a request between its head and the end of its body.
 
 use super::*;
 
 const BUSY: [&str; 2] = ["POST /v1/chat/completions", "authorization: Bearer {7}"];
 
-/// Requests and tokens left and places taken, as key 7 sees them.
+/// Key 7's remaining requests and tokens, and its taken places.
 fn state(store: &MemoryStore) -> (u64, u64, u64) {
     let (_, Step::Reply(reply)) = send(store, &["GET /v1/limits", BUSY[1]]) else {
         panic!("no limits")
@@ -35,7 +35,7 @@ fn a_request_is_charged_and_in_flight_before_its_body() {
 }
 
 #[test]
-fn every_ending_gives_back_what_it_should() {
+fn each_ending_gives_back_the_right_charges() {
     let long = CHAT.replace("hi", &"word ".repeat(60_000));
     for (what, body, decision, requests) in [
         ("no JSON", "[]", "bad_request", 59),
@@ -69,7 +69,7 @@ fn a_forbidden_model_gives_the_place_back_at_once() {
 }
 
 #[test]
-fn what_goes_on_keeps_its_place_until_it_ends() {
+fn a_forwarded_request_keeps_its_place_until_it_ends() {
     let store = MemoryStore::default();
     let (mut exchange, _) = send(&store, &BUSY);
     assert_eq!(exchange.decision().name(), "allowed");
@@ -81,7 +81,7 @@ fn what_goes_on_keeps_its_place_until_it_ends() {
 }
 
 #[test]
-fn one_swap_charges_what_has_no_body() {
+fn one_swap_charges_a_request_without_a_body() {
     let store = MemoryStore::default();
     let (mut exchange, _) = send(&store, &["GET /v1/models", BUSY[1]]);
     assert!(exchange.slot().is_some());

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn whoever_asks_is_answered_in_the_dialect_of_its_client() {
+fn each_refusal_is_in_the_dialect_of_its_client() {
     let store = MemoryStore::default();
     for (request, says) in [
         (
@@ -41,7 +41,7 @@ fn whoever_asks_is_answered_in_the_dialect_of_its_client() {
 }
 
 #[test]
-fn an_answer_of_anthropics_shows_our_limits_in_anthropics_headers() {
+fn an_anthropic_answer_shows_our_limits_in_anthropics_headers() {
     let store = MemoryStore::default();
     let request = [
         "GET /v1/models",

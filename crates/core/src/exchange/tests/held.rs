@@ -1,11 +1,11 @@
-//! Bodies that Envoy may not hold.
+//! Bounds on the bodies that Envoy holds.
 
 use super::*;
 use crate::holding::{Body, Holding};
 
 const MIB: u64 = 1 << 20;
 
-/// `n`'s request, as far as its head.
+/// A request of key `n` after its head.
 fn begin(store: &MemoryStore, n: u8) -> Exchange {
     let authorization = format!("authorization: Bearer {{{n}}}");
     let request = ["POST /v1/chat/completions", &authorization];
@@ -31,7 +31,7 @@ fn requests_left(store: &MemoryStore, n: u8) -> u64 {
 }
 
 #[test]
-fn one_key_has_so_much_on_its_way_and_what_is_refused_costs_nothing() {
+fn a_keys_held_bodies_are_bounded_and_a_refusal_costs_nothing() {
     let (store, mut holding) = (MemoryStore::default(), Holding::default());
     let mut ask = |stream, n, body| {
         let mut exchange = begin(&store, n);
@@ -51,7 +51,7 @@ fn one_key_has_so_much_on_its_way_and_what_is_refused_costs_nothing() {
 }
 
 #[test]
-fn one_body_has_its_size_and_counts_as_a_request() {
+fn a_single_body_is_bounded_and_its_refusal_counts_as_a_request() {
     let (store, mut holding) = (MemoryStore::default(), Holding::default());
     for (n, body) in [(1, body(0, 33)), (6, body(33, 0))] {
         let mut exchange = begin(&store, n);
@@ -66,9 +66,9 @@ fn one_body_has_its_size_and_counts_as_a_request() {
 }
 
 #[test]
-fn all_together_have_so_much() {
+fn all_held_bodies_together_are_bounded() {
     let (store, mut holding) = (MemoryStore::default(), Holding::default());
-    // Four keys with two bodies each; these keys have room for them.
+    // Four keys with two bodies each, within the bound of each key.
     for (stream, n) in (0..).zip([1, 1, 5, 5, 6, 6, 7, 8]) {
         let mut exchange = begin(&store, n);
         let held = exchange.hold((&mut holding, stream), body(32, 32), &store, NOW);
@@ -90,7 +90,7 @@ fn all_together_have_so_much() {
 }
 
 #[test]
-fn what_is_held_no_more_is_not_counted() {
+fn a_forwarded_body_is_not_counted() {
     let (store, mut holding) = (MemoryStore::default(), Holding::default());
     let (mut exchange, step) = send(&store, &POST);
     assert!(matches!(step, Step::Forward(_)));

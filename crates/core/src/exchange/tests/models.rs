@@ -1,11 +1,11 @@
-//! What a key may use: its models, and the endpoints that are open.
+//! The models that a key may use, and the endpoints that are open.
 
 use super::*;
 
 const ALL_OPEN: &str = r#","unknown_objects":"allow","endpoints":{"files":"allow","vector_stores":"allow","assistants":"allow",
     "engines":"allow","realtime":"allow","videos":"allow","other":"allow","fine_tuning":"allow"}"#;
 
-/// What becomes of a JSON body, with everything open: the status of a refusal, and its code.
+/// The status and the code of the refusal of a JSON body, with every endpoint open.
 fn judged(key: u8, target: &str, body: &str) -> Option<(u16, String)> {
     let policy = policy_with(ALL_OPEN);
     let authorization = format!("authorization: Bearer {{{key}}}");
@@ -25,7 +25,7 @@ fn judged(key: u8, target: &str, body: &str) -> Option<(u16, String)> {
 
 /// Key 5 may use `gpt-4o-mini` and `text-*`, key 1 everything.
 #[test]
-fn what_is_not_certainly_one_allowed_model_is_refused() {
+fn a_body_without_exactly_one_certain_allowed_model_is_refused() {
     for (target, body, refused) in [
         ("POST /v1/responses", r#"{"model":"gpt-4o-mini"}"#, None),
         (
@@ -156,7 +156,7 @@ fn what_is_not_certainly_one_allowed_model_is_refused() {
 }
 
 #[test]
-fn an_opened_endpoint_is_charged_what_providers_bill() {
+fn an_opened_endpoint_is_charged_as_providers_bill_it() {
     for (target, body, least) in [
         (
             "POST /v1/vector_stores",
@@ -218,7 +218,7 @@ fn a_closed_endpoint_counts_as_a_request() {
     assert_eq!(exchange.decision().name(), "rate_limit_requests");
 }
 
-/// Key 5's view of a list of models.
+/// A list of models as key 5 sees it.
 fn listed(list: &str) -> Option<String> {
     let store = MemoryStore::default();
     let (exchange, _) = send(&store, &["GET /v1/models", "authorization: Bearer {5}"]);
@@ -275,7 +275,7 @@ fn a_restricted_key_sees_only_its_models() {
 }
 
 #[test]
-fn only_a_restricted_keys_list_is_held() {
+fn only_a_restricted_keys_model_list_is_held() {
     for (key, target, status, hold) in [
         ("1", "GET /v1/models", "200", false),
         ("5", "GET /v1/models", "200", true),

@@ -1,4 +1,4 @@
-//! Objects that the provider keeps: refused, judged, noted, settled.
+//! Objects stored at the provider: refusal, access, registration, settlement.
 
 use super::*;
 use crate::ident::{KeyId, TeamId, TierName};
@@ -8,7 +8,7 @@ use crate::objects::{BatchWork, Kind, Object, ObjectId, ObjectNote};
 use crate::sync::events::UsageEvent;
 use crate::usage::Usage;
 
-/// Keys 1 and 2 of one team, 3 of another, 4 with one model only; everything open but what a test closes.
+/// Keys 1 and 2 of one team, 3 of another, 4 with one model only. Everything is open except what a test closes.
 fn policy(more: &str) -> Arc<Policy> {
     let entry = |n: u8, team: &str, more: &str| {
         let digest = key(n).digest().to_hex();
@@ -73,7 +73,7 @@ impl Call {
         (reply.status, reply.body.clone())
     }
 
-    /// The upstream answers with 200 and this body; what the request and the objects come to.
+    /// Answers with 200 and this body; returns the usage of the request, and the events.
     fn answered(mut self, store: &MemoryStore, body: &str) -> (Usage, Vec<UsageEvent>) {
         assert!(matches!(self.step, Step::Forward(_)), "{:?}", self.step);
         let head = vec![
@@ -113,7 +113,7 @@ fn registered(store: &MemoryStore, id: &str) -> Object {
 }
 
 #[test]
-fn work_in_the_background_is_refused_where_it_is_closed() {
+fn background_work_is_refused_if_it_is_closed() {
     let store = MemoryStore::default();
     let closed = super::policy();
     for (body, passes) in [
@@ -138,7 +138,7 @@ fn work_in_the_background_is_refused_where_it_is_closed() {
 }
 
 #[test]
-fn what_it_may_come_to_is_charged_and_the_rest_once_to_its_maker() {
+fn the_estimate_is_charged_at_once_and_the_rest_once_to_the_maker() {
     let (store, policy) = (MemoryStore::default(), policy(""));
     let (usage, events) = begun(&store, &policy);
     let Usage::Estimated(estimate) = usage else {
@@ -168,7 +168,7 @@ fn what_it_may_come_to_is_charged_and_the_rest_once_to_its_maker() {
     assert_eq!(events[0].key.as_str(), "key_2");
     assert_eq!(read(1, COMPLETED).1.len(), 1, "settled before");
     assert!(registered(&store, "resp_1").settled);
-    // The maker's limit owes all of it: 40,000 a minute less 7,009.
+    // All of it counts against the maker's limit: 7,009 of 40,000 a minute.
     let limits = call(&store, &policy, 1, "GET /v1/limits", "");
     let Step::Reply(reply) = limits.step else {
         panic!("no limits")
@@ -178,7 +178,7 @@ fn what_it_may_come_to_is_charged_and_the_rest_once_to_its_maker() {
 }
 
 #[test]
-fn only_a_finished_object_that_is_the_one_asked_for_settles() {
+fn only_the_requested_object_settles_and_only_once_finished() {
     for (what, answer, settles) in [
         ("completed", COMPLETED.to_owned(), true),
         (
@@ -218,7 +218,7 @@ fn only_a_finished_object_that_is_the_one_asked_for_settles() {
 }
 
 #[test]
-fn another_team_finds_nothing_and_nobodys_objects_are_refused() {
+fn another_teams_objects_and_objects_without_a_maker_are_refused() {
     let store = MemoryStore::default();
     let strict = policy("");
     let _ = begun(&store, &strict);
@@ -276,7 +276,7 @@ fn other_teams() -> Object {
 }
 
 #[test]
-fn the_service_is_asked_once_about_what_is_not_known_here() {
+fn the_service_is_asked_once_about_an_unknown_object() {
     let policy = policy(SERVICE);
     let id = ObjectId::of(b"resp_5");
     for (what, n, learned, status) in [
@@ -330,7 +330,7 @@ fn line(model: &str, more: &str) -> String {
 const FORM: &str = "multipart/form-data; boundary=b";
 
 #[test]
-fn every_line_of_a_batchs_file_is_judged() {
+fn every_line_of_a_batchs_file_is_checked() {
     let good = line("gpt-4o-mini", r#","max_tokens":100,"n":2"#);
     let open = line("gpt-4o-mini", "");
     for (what, lines, status) in [
@@ -481,7 +481,7 @@ fn a_batch_is_charged_by_its_file_and_settled_by_its_report_or_its_answers() {
 }
 
 #[test]
-fn a_batch_of_a_file_that_was_not_judged_is_refused() {
+fn a_batch_of_an_unchecked_file_is_refused() {
     let (store, policy) = (
         MemoryStore::default(),
         policy(r#","unknown_objects":"allow""#),

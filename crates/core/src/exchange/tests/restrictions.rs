@@ -1,4 +1,4 @@
-//! What a key may be bound to: addresses, groups of endpoints, and the limits of the key that it continues.
+//! Restrictions of a key: addresses, groups of endpoints, and the limits that it shares with its predecessors.
 
 use super::*;
 use crate::holding::{Body, Holding};
@@ -7,7 +7,7 @@ use crate::limiter::Account;
 use crate::limits::LimitOverrides;
 use crate::objects::{Kind, Object, ObjectId, registry};
 
-/// Key 1 with these fields, key 2 that continues it, key 3 that continues it too, and key 9, which nobody knows.
+/// Key 1 with these fields, and keys 2 and 3 that continue it. Key 9 is unknown.
 fn policy_of(fields: &str, more: &str) -> Arc<Policy> {
     let entry = |n: u8, fields: &str| {
         let digest = key(n).digest().to_hex();
@@ -65,7 +65,7 @@ fn requests_used(store: &MemoryStore, policy: &Arc<Policy>, n: u8) -> (String, u
 }
 
 #[test]
-fn a_key_that_is_bound_to_addresses_passes_from_them_alone_and_costs_nothing_elsewhere() {
+fn a_key_bound_to_addresses_passes_only_from_them_and_costs_nothing_elsewhere() {
     let bound = r#","addresses":["203.0.113.0/24","2001:db8::1"]"#;
     let policy = policy_of(bound, "");
     let open = policy_of("", "");
@@ -92,7 +92,7 @@ fn a_key_that_is_bound_to_addresses_passes_from_them_alone_and_costs_nothing_els
 }
 
 #[test]
-fn the_address_is_judged_before_credit_and_body_and_asked_for_only_where_it_matters() {
+fn the_address_is_checked_before_credit_and_body_and_read_only_for_bound_keys() {
     let store = MemoryStore::default();
     let policy = policy_of(r#","addresses":["10.0.0.0/8"]"#, "");
     let (exchange, step) =
@@ -103,13 +103,13 @@ fn the_address_is_judged_before_credit_and_body_and_asked_for_only_where_it_matt
     );
     let unknown = From(&policy, Some("10.0.0.1")).send(&store, 9, "GET /v1/models", "");
     assert_eq!(unknown.0.decision().name(), "invalid_api_key");
-    // `send` of the other tests never tells an address: it is not asked for.
+    // `send` of the other tests has no address, which shows that it is not read.
     let (exchange, _) = send(&store, &["GET /v1/models", "authorization: Bearer {1}"]);
     assert_eq!(exchange.decision().name(), "allowed");
 }
 
 #[test]
-fn a_key_calls_the_groups_that_it_may_of_those_that_are_open() {
+fn a_key_may_call_its_groups_if_they_are_open() {
     let more = r#","endpoints":{"files":"allow","background":"allow"}"#;
     let policy = policy_of(r#","endpoints":["responses","files"]"#, more);
     let background = r#"{"model":"gpt-4o","input":"hi","background":true}"#;
@@ -138,11 +138,11 @@ fn a_key_calls_the_groups_that_it_may_of_those_that_are_open() {
             Some(403),
             "endpoint_not_allowed",
         ),
-        // Every key may see which models it has, and how its limits stand.
+        // Every key may read its models and its limits.
         ("GET /v1/models", "", None, "allowed"),
         ("GET /v1/models/gpt-4o", "", None, "allowed"),
         ("GET /v1/limits", "", Some(200), "limits"),
-        // What the gate has not opened is closed for every key.
+        // An endpoint that is closed in the gate is closed for every key.
         ("DELETE /v1/models/ft:x", "", Some(404), "unknown_url"),
         ("GET /v1/vector_stores/vs_1", "", Some(404), "unknown_url"),
         ("GET /v1/files/file-1", "", Some(404), "object_not_found"),
@@ -166,7 +166,7 @@ fn a_key_calls_the_groups_that_it_may_of_those_that_are_open() {
 }
 
 #[test]
-fn a_batchs_file_names_an_endpoint_that_the_key_may_use() {
+fn a_batchs_file_may_name_only_endpoints_of_the_key() {
     let more = r#","endpoints":{"files":"allow"}"#;
     for (groups, passes) in [
         (r#"["files","chat_completions"]"#, true),
@@ -236,7 +236,7 @@ fn keys_of_one_chain_share_every_limit() {
 }
 
 #[test]
-fn keys_of_one_chain_have_one_room_for_their_bodies() {
+fn keys_of_one_chain_share_the_bound_on_held_bodies() {
     let (store, policy, mut holding) = (
         MemoryStore::default(),
         policy_of("", ""),
@@ -263,7 +263,7 @@ fn keys_of_one_chain_have_one_room_for_their_bodies() {
 }
 
 #[test]
-fn what_an_object_used_later_is_charged_to_the_chain_of_its_maker() {
+fn later_usage_of_an_object_is_charged_to_the_chain_of_its_maker() {
     let more = r#","endpoints":{"stored_responses":"allow"}"#;
     let (store, policy) = (MemoryStore::default(), policy_of("", more));
     let made = Object {
@@ -303,7 +303,7 @@ fn what_an_object_used_later_is_charged_to_the_chain_of_its_maker() {
 }
 
 #[test]
-fn an_event_says_which_request_it_was_and_which_group_it_called() {
+fn an_event_has_the_request_id_and_the_endpoint_group() {
     let bound = policy_of(
         r#","addresses":["10.0.0.0/8"],"endpoints":["responses"]"#,
         "",
@@ -317,7 +317,7 @@ fn an_event_says_which_request_it_was_and_which_group_it_called() {
             "chat_completions",
         ),
         ("10.0.0.1", "GET /v1/files/x", "", "files"),
-        // Refused before its endpoint was judged: it is told all the same.
+        // The event of a refusal before the endpoint check has the group too.
         ("11.0.0.1", "POST /v1/embeddings", "{}", "embeddings"),
     ] {
         let store = MemoryStore::default();

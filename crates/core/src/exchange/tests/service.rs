@@ -89,7 +89,7 @@ fn learn(
 }
 
 #[test]
-fn a_key_that_is_known_passes_until_it_is_revoked() {
+fn a_known_key_passes_until_it_is_revoked() {
     let (store, policy) = (MemoryStore::default(), policy("allow"));
     learn(
         &store,
@@ -139,7 +139,7 @@ fn an_unknown_key_is_asked_about_once_and_then_remembered() {
 }
 
 #[test]
-fn a_mistyped_key_costs_no_question_once_the_directory_is_complete() {
+fn a_mistyped_key_is_not_asked_about_once_the_directory_is_complete() {
     let (store, policy) = (MemoryStore::default(), policy("allow"));
     let head = Head::new(vec![
         (b":method".as_slice(), b"GET".as_slice()),
@@ -154,7 +154,7 @@ fn a_mistyped_key_costs_no_question_once_the_directory_is_complete() {
 }
 
 #[test]
-fn a_key_made_a_moment_ago_works_at_once() {
+fn a_new_key_works_at_once() {
     let (store, policy) = (MemoryStore::default(), policy("allow"));
     let (mut exchange, step) = ask(&store, 1, &policy, at(11));
     assert!(matches!(step, Step::Resolve(_)));
@@ -184,7 +184,7 @@ fn a_service_that_does_not_answer_is_a_503_and_never_a_401() {
 }
 
 #[test]
-fn a_key_whose_record_cannot_be_read_is_closed_and_costs_no_other_key() {
+fn a_key_with_an_unreadable_record_is_refused_and_affects_no_other_key() {
     let policy = policy("allow");
     let bound = KeyRecord {
         endpoints: Some(EndpointSet::EMPTY),
@@ -202,7 +202,7 @@ fn a_key_whose_record_cannot_be_read_is_closed_and_costs_no_other_key() {
         learn(&store, FrameKind::Snapshot, (0, 1), keys, at(10));
         let (exchange, _) = ask(&store, 2, &policy, at(11));
         assert_eq!(exchange.decision().name(), "allowed");
-        // Asked about at most once in `unknown_key_seconds`, and never a 401, also beyond the budget of questions.
+        // It is asked about at most once in `unknown_key_seconds`, and is never a 401, even beyond the budget of lookups.
         let refused = |(exchange, step): (Exchange, Step)| {
             assert_eq!(
                 (exchange.decision().name(), status(&step)),
@@ -217,7 +217,7 @@ fn a_key_whose_record_cannot_be_read_is_closed_and_costs_no_other_key() {
             refused((exchange, step));
         }
         refused(ask(&store, 1, &policy, at(15)));
-        // The service answers with what this program reads, of the same version.
+        // The service answers with a readable record of the same version.
         let readable = vec![(1, Some(record(1, Status::Active)))];
         learn(&store, FrameKind::Resolved, (1, 1), readable, at(16));
         let (exchange, _) = ask(&store, 1, &policy, at(16));
@@ -242,7 +242,7 @@ fn bodies_that_wait_for_a_key_have_a_bound_of_their_own() {
     assert_eq!(hold(&mut first, 1, 20), None);
     assert_eq!(hold(&mut second, 2, 12), None);
     assert_eq!(hold(&mut second, 2, 13), Some((Some(503), "not_ready")));
-    // The answer that comes for it then finds it refused.
+    // The answer about its key arrives after the refusal.
     assert_eq!(hold(&mut second, 2, 13), None);
     assert_eq!(hold(&mut first, 1, 32), None);
 }
@@ -260,7 +260,7 @@ fn a_flood_of_random_keys_asks_no_more_than_its_budget() {
         2
     );
     assert!(steps.iter().skip(2).all(|s| status(s) == Some(401)));
-    // Without a directory to rely on, the rest is told to try again.
+    // Without a directory, the other requests get a retryable answer.
     let cold = MemoryStore::default();
     let last = (1..9)
         .map(|n| ask(&cold, n, &policy, at(11)).1)
@@ -270,7 +270,7 @@ fn a_flood_of_random_keys_asks_no_more_than_its_budget() {
 }
 
 #[test]
-fn a_silent_service_is_relied_on_for_as_long_as_configured() {
+fn the_data_of_a_silent_service_is_used_for_the_configured_time() {
     let store = MemoryStore::default();
     learn(
         &store,
@@ -336,7 +336,7 @@ fn a_model_whose_budget_is_spent_is_refused_and_others_pass() {
             r#"{"model":"o3","tools":[{"type":"image_generation","model":"gpt-4o"}]}"#,
             "insufficient_quota",
         ),
-        // Which model it runs cannot be told.
+        // The model that it runs cannot be determined.
         (
             "POST /v1/responses",
             r#"{"model":"o3","prompt":{"id":"p"}}"#,
@@ -375,7 +375,7 @@ fn a_model_whose_budget_is_spent_is_refused_and_others_pass() {
 }
 
 #[test]
-fn spent_credit_is_hopeless_and_attributed() {
+fn spent_credit_is_not_retryable_and_is_attributed() {
     let (store, policy) = (MemoryStore::default(), policy("allow"));
     let frame = Frame {
         kind: FrameKind::Snapshot,

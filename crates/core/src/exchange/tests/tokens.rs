@@ -3,7 +3,7 @@
 use super::*;
 use crate::usage::Output;
 
-/// The answer of an upstream to an exchange that went on, then its end.
+/// Passes an upstream's answer to a forwarded exchange, then ends it.
 fn answer(
     store: &MemoryStore,
     mut exchange: Exchange,
@@ -42,7 +42,7 @@ fn tokens_left(store: &MemoryStore, key: &str) -> u32 {
 }
 
 #[test]
-fn every_ending_settles_once_at_what_was_used() {
+fn every_ending_settles_once_at_the_actual_usage() {
     let usage = r#"{"choices":[{"message":{"content":"a b"}}],"usage":{"prompt_tokens":30,"completion_tokens":20,"total_tokens":50}}"#;
     let silent = r#"{"choices":[{"message":{"content":"one two three four"}}]}"#;
     let deltas = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n".repeat(3);
@@ -102,7 +102,7 @@ fn a_client_that_leaves_before_the_answer_pays_for_its_prompt() {
 }
 
 #[test]
-fn a_request_that_was_never_complete_costs_a_request() {
+fn an_incomplete_request_costs_a_request() {
     let store = MemoryStore::default();
     let request = ["POST /v1/chat/completions", "authorization: Bearer {4}"];
     let (mut exchange, step) = send_body(&store, &request, "");
@@ -116,7 +116,7 @@ fn a_request_that_was_never_complete_costs_a_request() {
 }
 
 #[test]
-fn the_usage_event_that_we_asked_for_is_taken_out_again() {
+fn the_injected_usage_event_is_removed() {
     let streaming = r#"{"stream":true,"model":"gpt-4o","messages":[]}"#;
     let store = MemoryStore::default();
     let (exchange, Step::Forward(forward)) = send_body(&store, &POST, streaming) else {
@@ -132,7 +132,7 @@ fn the_usage_event_that_we_asked_for_is_taken_out_again() {
 }
 
 #[test]
-fn what_is_learned_makes_the_next_reservation_smaller() {
+fn an_answers_length_lowers_the_next_reservation() {
     let store = MemoryStore::default();
     let usage = r#"{"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}"#;
     let mut reserved = Vec::new();
@@ -141,12 +141,12 @@ fn what_is_learned_makes_the_next_reservation_smaller() {
         let (_, settlement) = answer(&store, exchange, &JSON, usage, true);
         reserved.push(settlement.unwrap().reserved);
     }
-    // A sixteenth of the way from 1,024 down to 20.
+    // The forecast moves a sixteenth of the way from 1,024 down to 20.
     assert!(reserved[0] > 1_024, "{reserved:?}");
     assert_eq!(reserved[0] - reserved[1], 63, "{reserved:?}");
 }
 
-/// What a chat with this body is settled at, and what it had reserved, when its client hangs up on so many words.
+/// The settled and the reserved tokens of a chat with this body, whose client hangs up after so many words.
 fn hang_up(store: &MemoryStore, body: &str, words: usize) -> (u64, u64) {
     let (exchange, _) = send_body(store, &POST, body);
     let stream = "data: {\"choices\":[{\"delta\":{\"content\":\" word\"}}]}\n\n".repeat(words);
@@ -158,7 +158,7 @@ fn hang_up(store: &MemoryStore, body: &str, words: usize) -> (u64, u64) {
 
 #[test]
 fn hanging_up_is_charged_what_was_streamed_beyond_any_reservation() {
-    // A key that has learned nothing, and reserves the default.
+    // A key without earlier answers, which reserves the default.
     let store = MemoryStore::default();
     let (charged, reserved) = hang_up(&store, CHAT, 5_900);
     assert!(
@@ -170,7 +170,7 @@ fn hanging_up_is_charged_what_was_streamed_beyond_any_reservation() {
         40_000 - u32::try_from(charged).unwrap()
     );
 
-    // A key that has had one answer of one token, as it had asked for.
+    // A key with one earlier answer of one token, which was its cap.
     let store = MemoryStore::default();
     let capped = CHAT.replace(r#""messages""#, r#""max_tokens":1,"messages""#);
     let (exchange, _) = send_body(&store, &POST, &capped);
@@ -183,13 +183,13 @@ fn hanging_up_is_charged_what_was_streamed_beyond_any_reservation() {
         "one answer that had to be short teaches nothing: {reserved}"
     );
     assert!(charged >= 14_697, "{charged}");
-    // And what it got teaches that answers can be long.
+    // The long answer raises the forecast.
     let (_, reserved) = hang_up(&store, CHAT, 1);
     assert!(reserved > 7_000, "{reserved}");
 }
 
 #[test]
-fn a_prompt_beyond_the_limit_is_hopeless_and_a_generous_cap_is_not() {
+fn a_prompt_beyond_the_limit_is_not_retryable_and_a_generous_cap_is_no_refusal() {
     let store = MemoryStore::default();
     let request = ["POST /v1/chat/completions", "authorization: Bearer {6}"];
     let long = CHAT.replace("hi", &"word ".repeat(3_000));
@@ -210,7 +210,7 @@ fn a_prompt_beyond_the_limit_is_hopeless_and_a_generous_cap_is_not() {
 }
 
 #[test]
-fn a_key_has_no_more_requests_in_flight_than_it_may() {
+fn a_keys_requests_in_flight_are_limited() {
     let store = MemoryStore::default();
     let request = ["GET /v1/models", "authorization: Bearer {7}"];
     let (mut first, _) = send(&store, &request);

@@ -38,7 +38,7 @@ fn openai_promises_the_same_wait() {
 }
 
 #[test]
-fn what_is_larger_than_the_burst_never_fits() {
+fn a_cost_larger_than_the_burst_never_fits() {
     assert_eq!(limit(60).take(Tat::default(), 61, T0), Err(Exceeded::Never));
     let bursty = limit(60).with_burst(NonZeroU32::new(5).unwrap());
     assert_eq!(bursty.take(Tat::default(), 6, T0), Err(Exceeded::Never));
@@ -60,7 +60,7 @@ fn debt_is_carried_and_a_refund_never_overfills() {
 }
 
 #[test]
-fn a_burst_too_large_to_count_is_one_that_refills_in_31_years() {
+fn a_burst_is_clamped_to_31_years_of_refill() {
     let wide = |rate, burst| limit(rate).with_burst(NonZeroU32::new(burst).unwrap());
     for (rate, burst, held_to) in [
         (1, 16_666_666, 16_666_666),
@@ -84,7 +84,7 @@ fn a_burst_too_large_to_count_is_one_that_refills_in_31_years() {
 }
 
 #[test]
-fn ten_bursts_that_were_held_one_after_the_other_are_not_given_back_at_once() {
+fn ten_bursts_held_in_sequence_are_not_refunded_at_once() {
     let tpm = limit(1_000);
     let mut bucket = Bucket::default();
     let mut holds = Vec::new();
@@ -93,7 +93,7 @@ fn ten_bursts_that_were_held_one_after_the_other_are_not_given_back_at_once() {
         (bucket, hold) = bucket.hold(&tpm, 1_000, T0 + minute * MINUTE).unwrap();
         holds.push(hold);
     }
-    // The bucket has refilled nine times. All turn out unused, and somebody else takes what is there after each.
+    // The bucket has refilled nine times. Every hold turns out unused, and after each refund another client takes the rest.
     let (now, mut passed) = (T0 + 9 * MINUTE, 0);
     for hold in holds {
         bucket = bucket.settle(&tpm, hold, 0, now);
@@ -105,8 +105,8 @@ fn ten_bursts_that_were_held_one_after_the_other_are_not_given_back_at_once() {
 }
 
 #[test]
-fn a_refund_does_not_lose_to_the_clock_what_the_bucket_still_lacks() {
-    // Forty answers of 34 tokens, each held at 1,000, for thirty seconds: what was used has long come back.
+fn a_refund_is_not_reduced_by_time_that_the_bucket_needed_to_refill() {
+    // Forty answers of 34 tokens, each held at 1,000 for thirty seconds: by then the used tokens have refilled.
     let tpm = limit(40_000);
     let mut bucket = Bucket::default();
     let mut holds = Vec::new();
@@ -122,7 +122,7 @@ fn a_refund_does_not_lose_to_the_clock_what_the_bucket_still_lacks() {
         }
         used(bucket, now)
     };
-    // 1,360 tokens less 667 that a second brings.
+    // 1,360 tokens less 667 that a second refills.
     assert_eq!(settle(bucket, T0 + SECOND), 694);
     assert_eq!(settle(bucket, T0 + 30 * SECOND), 0);
 }
@@ -154,7 +154,7 @@ fn any_limit() -> impl Strategy<Value = Limit> {
         .prop_map(|(rate, burst)| limit(rate).with_burst(NonZeroU32::new(burst).unwrap()))
 }
 
-/// The state of a bucket that has spent so much and nothing else.
+/// A bucket that has spent so much and nothing else.
 fn spent(l: &Limit, units: u64, at: Nanos) -> Bucket {
     let (bucket, hold) = Bucket::default().hold(l, 0, at).unwrap();
     bucket.settle(l, hold, units, at)
@@ -204,7 +204,7 @@ proptest! {
     }
 
     #[test]
-    fn one_hold_at_a_time_is_as_if_the_actual_cost_had_been_taken(
+    fn a_single_hold_settles_as_if_the_actual_cost_had_been_taken(
         l in any_limit(), used in 0u64..1_000_000,
         steps in proptest::collection::vec((0..40 * SECOND, 0..40 * SECOND, 0u64..1_000_000, 0u64..1_000_000), 1..20),
     ) {
@@ -217,7 +217,7 @@ proptest! {
             now += held_for;
             bucket = held.settle(&l, hold, actual, now);
             if actual > reserved { direct = direct.max(now) + l.cost(actual - reserved); }
-            // A nanosecond is rounded up for each.
+            // Each is rounded up by at most a nanosecond.
             rounded += 1;
             prop_assert!((direct.max(now)..=direct.max(now) + rounded).contains(&bucket.tat.0.max(now)));
             prop_assert!(bucket.lent <= rounded);
@@ -225,7 +225,7 @@ proptest! {
     }
 }
 
-/// What can happen to a bucket: time passes, units are held, and one of the open holds is settled.
+/// A step of a bucket: time passes, units are held, and one of the open holds is settled.
 #[derive(Clone, Debug)]
 enum Event {
     Pass(Nanos),
@@ -244,7 +244,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => (0..30 * SECOND).prop_map(Event::Pass),
         1 => Just(Event::Pass(MINUTE)),
         4 => (0u64..1_000).prop_map(|units| Event::Hold { units }),
-        // All of it, again and again.
+        // The whole bucket, repeatedly.
         1 => Just(Event::Hold { units: 1_000 }),
         4 => (any::<prop::sample::Index>(), actual).prop_map(|(which, actual)| Event::Settle { which, actual }),
     ];
@@ -254,17 +254,17 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
-    /// The bound on what is used, in every window, and the bound on what it costs, for holds and refunds in any order.
+    /// For holds and refunds in any order: the bound on usage in every window, and the bound on its cost.
     #[test]
-    fn what_is_used_in_any_window_is_at_most_the_burst_the_rate_and_the_debt(
+    fn usage_in_any_window_is_at_most_the_burst_the_rate_and_the_debt(
         rate in 200u32..5_000, burst in 1u32..1_500, events in events(),
     ) {
         let l = limit(rate).with_burst(NonZeroU32::new(burst).unwrap());
         let (mut bucket, mut now) = (Bucket::default(), T0);
         let mut open: Vec<(Nanos, Hold)> = Vec::new();
-        // What was used: when it was admitted, and the units within its hold.
+        // The usage: the time of admission, and the units within the hold.
         let mut used: Vec<(Nanos, u64)> = Vec::new();
-        // The state if everything were paid for when it is settled.
+        // The bucket if all usage were charged at settlement.
         let (mut late, mut settlements) = (T0, 0);
         let mut settle = |bucket: &mut Bucket, (at, hold): (Nanos, Hold), actual: u64, now: Nanos| {
             *bucket = bucket.settle(&l, hold, actual, now);
@@ -287,7 +287,7 @@ proptest! {
             }
         }
         for held in open { settle(&mut bucket, held, 0, now); }
-        // A nanosecond is rounded up for each.
+        // Each is rounded up by at most a nanosecond.
         prop_assert!(bucket.tat.0.max(now) <= late.max(now) + settlements, "dearer than paying at the end");
         used.sort_unstable();
         for (first, (from, _)) in used.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Requests between head and body.
+//! Requests between the head and the end of the body.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn key(requests: u32, tokens: u32, in_flight: u32) -> Account {
 }
 
 #[test]
-fn each_ending_leaves_what_it_should() {
+fn each_ending_leaves_the_right_charges() {
     type End = fn(Admission, &MemoryStore);
     let reserve: End = |a, s| {
         let held = a.reserve(s, TokenBounds::exactly(400), T0).unwrap();
@@ -38,7 +38,7 @@ fn each_ending_leaves_what_it_should() {
             panic!("{refused:?}")
         };
         let snapshot = refusal.snapshot;
-        // What the client is shown is what it has once everything is given back.
+        // The client is shown its standing after the refund.
         assert_eq!(snapshot.requests.unwrap().remaining, 3);
         assert_eq!(snapshot.in_flight.unwrap().used, 0);
     };
@@ -69,7 +69,7 @@ fn each_ending_leaves_what_it_should() {
 }
 
 #[test]
-fn what_is_exhausted_refuses_before_the_body_and_spends_nothing() {
+fn an_exhausted_limit_refuses_before_the_body_and_spends_nothing() {
     for (what, a, dimension) in [
         ("requests", key(1, 1_000, 9), Dimension::Requests),
         ("places", key(9, 1_000, 1), Dimension::InFlight),
@@ -88,7 +88,7 @@ fn what_is_exhausted_refuses_before_the_body_and_spends_nothing() {
 }
 
 #[test]
-fn no_tokens_are_asked_for_where_none_are_charged() {
+fn a_free_endpoint_needs_no_tokens() {
     let (store, a) = (MemoryStore::default(), key(9, 500, 9));
     let first = admit(&store, a.clone(), 0, T0).unwrap();
     let _held = first
@@ -118,7 +118,7 @@ fn a_place_is_held_by_renewing_while_the_body_is_read() {
 }
 
 proptest! {
-    /// However long bodies take and however many are refused in the end: what passes keeps to the limit.
+    /// However long bodies take and however many are refused in the end: the admitted requests stay within the limit.
     #[test]
     fn requests_given_back_late_do_not_come_back_as_a_burst(
         steps in proptest::collection::vec((0..40 * SECOND, 0u8..4), 1..120),
@@ -139,7 +139,7 @@ proptest! {
                 }
             }
             let all = kept + open.len() as u64;
-            // Each that is open was admitted, and may still be given back.
+            // Each open request was admitted, and its charge may still be given back.
             let allowed = 4 + (now - T0).div_ceil(15 * SECOND);
             prop_assert!(all <= allowed, "{} of {}", all, allowed);
         }

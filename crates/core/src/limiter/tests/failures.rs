@@ -1,4 +1,4 @@
-//! Stores that fail: nothing passes unmetered, and what was charged stays.
+//! Stores that fail: nothing passes unmetered, and charges stay.
 
 use super::scopes::{of_team, used};
 use super::*;
@@ -57,7 +57,7 @@ impl CounterStore for FailsOn<'_> {
 }
 
 #[test]
-fn a_store_that_fails_for_one_scope_refuses_and_leaves_the_others_right() {
+fn a_store_that_fails_for_one_scope_refuses_and_leaves_the_others_correct() {
     let of = || of_team([9, 900, 9], [9, 900, 9]);
     let bounds = TokenBounds::exactly(300);
     let key = |store: &MemoryStore| used(store, &of(), T0)[..3].to_vec();
@@ -78,7 +78,7 @@ fn a_store_that_fails_for_one_scope_refuses_and_leaves_the_others_right() {
 
     let admitted = admit(&store, of(), 1, T0).unwrap();
     let refused = admitted.reserve(&failing, bounds, T0).unwrap_err();
-    // As with a key alone, it was a request; of its tokens nothing stays.
+    // As without a team, it counts as a request, and its tokens are given back.
     assert_eq!(
         (refused, key(&store)),
         (NotReserved::Store, key_used(1, 0, 0))

@@ -1,8 +1,8 @@
-//! Every order in which workers can reach the store, in the manner of loom: all or none, never above a limit, and what is
-//! undone is given back wholly.
+//! Every order in which workers can reach the store, in the manner of loom: all or none is charged, no limit is exceeded,
+//! and a withdrawn charge is given back completely.
 //!
-//! A state is the store and the answers that it has given to each actor ([`turn`]); the search goes through all states
-//! that any schedule leads to, each once.
+//! A state is the store and the answers that it has given to each actor ([`turn`]). The search visits every state
+//! that any schedule can reach, each once.
 
 use std::cell::Cell as Shared;
 use std::collections::HashSet;
@@ -13,18 +13,18 @@ use turn::{Answer, Turn, World};
 
 mod turn;
 
-/// How far an actor is.
+/// The stage of an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
     /// It may have been charged.
     Asking,
     /// It was admitted, and holds its cost.
     Admitted,
-    /// It was admitted, and is giving back what it has not used.
+    /// It was admitted, and is giving back its unused cost.
     Settling,
     /// It was refused.
     Refused,
-    /// It has settled: nothing of it is charged but its request.
+    /// It has settled: only its request stays charged.
     Settled,
 }
 
@@ -37,12 +37,12 @@ struct Actor {
     dies: bool,
 }
 
-/// What the request is.
+/// What the actor does with its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     /// It has no body.
     AtOnce,
-    /// It has a body, which says what it costs.
+    /// It has a body, which gives its cost.
     WithBody,
     /// It has a body, for which it is refused.
     Withdraws,
@@ -102,20 +102,20 @@ impl State {
         Some(next)
     }
 
-    /// How the cells of an actor's account stand.
+    /// The standing of the cells of an actor's account.
     fn cells(&self, actors: &[Actor], i: usize) -> Vec<CellStanding> {
         standings(&self.world, &actors[i].account, T0).unwrap().0
     }
 }
 
-/// What every schedule came to.
+/// The ends of all schedules.
 #[derive(Default)]
 struct Found {
     states: usize,
     ends: HashSet<Vec<Stage>>,
 }
 
-/// Goes through every schedule and checks the laws in every state.
+/// Runs every schedule and checks the properties in every state.
 fn explore(actors: &[Actor]) -> Found {
     let start = State {
         world: World::default(),
@@ -153,7 +153,7 @@ fn explore(actors: &[Actor]) -> Found {
     found
 }
 
-/// The actors that a cell counts, by whether `which` counts them.
+/// The units that the actors matching `which` add to a cell.
 fn counted(actors: &[Actor], cell: &Cell, which: impl Fn(usize) -> bool) -> u64 {
     let falls_under = |actor: &Actor| {
         let mut counters = actor.account.counters().iter();
@@ -168,7 +168,7 @@ fn counted(actors: &[Actor], cell: &Cell, which: impl Fn(usize) -> bool) -> u64 
     units.sum()
 }
 
-/// Never above a limit, at any moment; and what was admitted is charged in all of its cells.
+/// In every state: no limit is exceeded, and an admitted cost is charged in all of its cells.
 fn check(state: &State, actors: &[Actor]) {
     for i in 0..actors.len() {
         for CellStanding { cell, used, .. } in state.cells(actors, i) {
@@ -180,8 +180,8 @@ fn check(state: &State, actors: &[Actor]) {
     }
 }
 
-/// Where all have ended: each cell is charged for what was admitted and nothing else. The dead may have left more, and at
-/// most what they asked for.
+/// When all have ended: each cell is charged exactly for the admitted cost. Dead workers may have left more, but at
+/// most their requested cost.
 fn check_end(state: &State, actors: &[Actor]) {
     for (i, stage) in state.stages.iter().enumerate() {
         let ended = matches!(stage, Stage::Refused | Stage::Settled);
@@ -198,7 +198,7 @@ fn check_end(state: &State, actors: &[Actor]) {
             assert!((kept..=kept + dead).contains(&used), "{cell:?}: {used}");
         }
     }
-    // A refusal has its reason: all of them together would not fit into some cell that it falls under.
+    // Each refusal is justified: all requests together would not fit into one of its cells.
     for (i, actor) in actors.iter().enumerate() {
         if state.stages[i] != Stage::Refused || actor.act == Act::Withdraws {
             continue;
@@ -227,7 +227,7 @@ fn passed(end: &[Stage]) -> usize {
 }
 
 #[test]
-fn one_place_of_a_team_admits_its_keys_one_at_a_time() {
+fn a_team_with_one_place_admits_one_request_at_a_time() {
     let (own, team) = (limits(9, 900, 9), limits(9, 900, 1));
     for act in [Act::AtOnce, Act::WithBody] {
         let found = explore(&[
@@ -257,7 +257,7 @@ fn tokens_of_a_team_are_never_held_twice() {
 }
 
 #[test]
-fn of_three_that_share_key_and_team_each_cell_holds() {
+fn three_requests_that_share_key_and_team_respect_every_cell() {
     let (own, team) = (limits(9, 500, 0), limits(9, 700, 0));
     let found = explore(&[
         actor(("a", own), team, 300, Act::AtOnce),
@@ -268,7 +268,7 @@ fn of_three_that_share_key_and_team_each_cell_holds() {
 }
 
 #[test]
-fn a_request_that_is_withdrawn_leaves_nothing_behind() {
+fn a_withdrawn_request_leaves_no_charge() {
     let (own, team) = (limits(9, 900, 9), limits(1, 900, 1));
     explore(&[
         actor(("a", own), team, 100, Act::Withdraws),
@@ -277,7 +277,7 @@ fn a_request_that_is_withdrawn_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_worker_that_dies_leaves_its_charge_and_admits_nobody_more() {
+fn a_worker_that_dies_leaves_its_charge_and_admits_no_more() {
     let (own, team) = (limits(9, 900, 9), limits(1, 500, 1));
     for act in [Act::AtOnce, Act::WithBody] {
         let mut mortal = actor(("a", own), team, 300, act);
@@ -289,11 +289,11 @@ fn a_worker_that_dies_leaves_its_charge_and_admits_nobody_more() {
 }
 
 #[test]
-fn a_request_that_is_refused_can_refuse_another_only_while_it_is_being_refused() {
+fn a_refused_request_can_cause_another_refusal_only_until_its_charge_is_undone() {
     let (own, full) = (limits(9, 500, 9), limits(9, 100, 9));
     let mut alone = actor(("a", own), full, 300, Act::AtOnce);
     alone.account = Account::new([Counter::new(Scope::Key, "a", own)]);
-    // The team never has room for the first; the second has no team.
+    // The team's limit is always too small for the first; the second has no team.
     let found = explore(&[actor(("a", own), full, 300, Act::AtOnce), alone]);
     let ends = [Stage::Settled, Stage::Refused].map(|second| vec![Stage::Refused, second]);
     assert_eq!(found.ends, HashSet::from(ends));

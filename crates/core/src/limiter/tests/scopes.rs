@@ -1,4 +1,4 @@
-//! Accounts of several scopes: all or none, and which of them binds.
+//! Accounts of several scopes: all or none is charged, and the binding scope is named.
 
 use super::*;
 
@@ -21,7 +21,7 @@ pub(super) fn of_team(key: [u32; 3], team: [u32; 3]) -> Account {
     ])
 }
 
-/// What is used of every cell: `scope/id name used`.
+/// The usage of every cell as `scope/id name used`.
 pub(super) fn used(store: &MemoryStore, account: &Account, now: Nanos) -> Vec<String> {
     let (cells, _) = standings(store, account, now).unwrap();
     let shown = cells.iter().map(|CellStanding { cell, used, .. }| {
@@ -142,14 +142,14 @@ fn the_scope_that_binds_is_named_and_nothing_is_spent() {
                 };
                 let cell = refusal.standing.cell;
                 assert_eq!((cell.scope, cell.dimension), (scope, dimension));
-                // What the headers show is what is left of the tightest.
+                // The headers show the remainder of the tightest scope.
                 let snapshot = standings(&store, &a, T0).unwrap().1;
                 assert_eq!(refusal.snapshot, snapshot);
             }
             assert_eq!(used(&store, &a, T0), before, "{scope:?} {dimension:?}");
         }
     }
-    // The team's tokens are gone when the body is known: the key is given back too.
+    // If the team's tokens do not suffice for the body, the key's charge is given back too.
     for (key, team, scope) in [(small, large, Scope::Key), (large, small, Scope::Team)] {
         let (store, a) = (MemoryStore::default(), of_team(key, team));
         let nothing = used(&store, &a, T0);
@@ -167,7 +167,7 @@ fn the_scope_that_binds_is_named_and_nothing_is_spent() {
 }
 
 #[test]
-fn the_longest_wait_of_all_scopes_is_told_and_at_it_the_request_passes() {
+fn the_longest_wait_of_all_scopes_is_reported_and_after_it_the_request_passes() {
     let spend = |store: &MemoryStore, account: Account| {
         let _held = reserve(store, account, cost(1, 0), T0).unwrap();
     };
@@ -197,7 +197,7 @@ fn the_longest_wait_of_all_scopes_is_told_and_at_it_the_request_passes() {
 }
 
 #[test]
-fn as_many_tokens_are_held_as_the_tightest_scope_has() {
+fn tokens_are_held_up_to_the_remainder_of_the_tightest_scope() {
     let store = MemoryStore::default();
     let a = of_team([9, 1_000, 0], [9, 300, 0]);
     assert_eq!(a.tokens_at_once(), 300);
@@ -241,7 +241,7 @@ fn a_place_is_renewed_in_every_scope() {
 }
 
 #[test]
-fn a_key_alone_costs_as_many_swaps_as_ever() {
+fn a_key_without_a_team_needs_one_swap_for_each_operation() {
     let swaps = |act: &dyn Fn(&MemoryStore)| {
         let store = MemoryStore::default();
         act(&store);
@@ -270,10 +270,10 @@ fn a_key_alone_costs_as_many_swaps_as_ever() {
 }
 
 proptest! {
-    /// Over any time, with reservations that stay open for any time and give back any part: what passes keeps to every limit
-    /// that it falls under.
+    /// With reservations that stay open for any time and give back any part: the admitted usage stays within every limit
+    /// that applies.
     #[test]
-    fn what_passes_keeps_to_the_limits_of_every_scope(
+    fn admitted_usage_stays_within_the_limits_of_every_scope(
         steps in proptest::collection::vec((0..20 * SECOND, any::<bool>(), 0u8..3, 1u64..500, 0u64..500), 1..100),
     ) {
         let (own, team) = (limits(1_000, 600, 0), limits(1_000, 900, 0));

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// A path and a body, each with something that could break at a split.
+/// Paths and bodies, each with a part that could break at a split.
 pub(super) const SAMPLES: &[(&str, &str)] = &[
     (
         "/v1/chat/completions",
@@ -68,7 +68,7 @@ pub(super) fn json() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        // Eighths are exact, so that no rounding of a decoder tells values apart.
+        // Eighths are exact, so decoders cannot differ by rounding.
         any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
         "[a-z \"\\\\/\n\t\u{0}\u{7f}é日🦀]{0,12}".prop_map(Value::from),
     ];

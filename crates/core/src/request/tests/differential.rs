@@ -1,4 +1,4 @@
-//! Held against serde_json: the same texts are JSON, and the same values come out.
+//! Compares the reader with serde_json: the same texts are JSON, and have the same values.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::bodies::json;
 use super::*;
 
-/// Whether `body` is an object in JSON to serde_json. Ignored values are checked for their grammar alone, so
+/// Whether `body` is a JSON object to serde_json. Ignored values are checked only for their grammar, so
 /// that the points where the reader differs on purpose (surrogates, large numbers) are judged alike.
 fn is_json_object(body: &[u8]) -> bool {
     let object = body.trim_ascii_start().first() == Some(&b'{');
@@ -16,7 +16,7 @@ fn is_json_object(body: &[u8]) -> bool {
     object && text.is_ok_and(|t| serde_json::from_str::<IgnoredAny>(t).is_ok())
 }
 
-/// Whether the reader takes `body` for an object in JSON; `None` where it stopped early for another reason.
+/// Whether the reader accepts `body` as a JSON object; `None` if it stopped early for another reason.
 fn accepts(body: &[u8]) -> Option<bool> {
     match read("/v1/responses", body) {
         Ok(facts) => Some(facts.body_len > 0),
@@ -25,7 +25,7 @@ fn accepts(body: &[u8]) -> Option<bool> {
     }
 }
 
-/// One change of a text.
+/// One change to a text.
 #[derive(Clone, Debug)]
 enum Change {
     Put(Index, u8),
@@ -101,7 +101,7 @@ pub(super) fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
-/// Values that a parameter may be given, good and bad.
+/// Valid and invalid values of a parameter.
 fn parameter() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -120,7 +120,7 @@ fn parameter() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// What serde_json's value of a parameter counts, as the reader documents it.
+/// The count of serde_json's value of a parameter, by the reader's documented rules.
 fn count(body: &Map<String, Value>, name: &str) -> Result<Option<u64>, ()> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -139,7 +139,7 @@ fn count(body: &Map<String, Value>, name: &str) -> Result<Option<u64>, ()> {
     }
 }
 
-/// The same of a cap: one below zero says that there is none, whatever the others say.
+/// The same for a cap: a negative value means no cap, whatever the other caps are.
 fn cap(body: &Map<String, Value>, names: &[&str]) -> Result<Option<u64>, ()> {
     let negative = |name: &str| {
         let value = body.get(name).and_then(Value::as_f64);
@@ -153,7 +153,7 @@ fn cap(body: &Map<String, Value>, names: &[&str]) -> Result<Option<u64>, ()> {
     Ok(caps.into_iter().max().flatten().filter(|_| !uncapped))
 }
 
-/// Model, stream, cap and choices as a reader of the whole value would have them.
+/// Model, stream, cap and choices as a reader of the whole value gets them.
 fn reference(body: &Map<String, Value>) -> Result<(String, bool, Option<u64>, u64), ()> {
     let model = body.get("model").and_then(Value::as_str).ok_or(())?;
     crate::model::ModelId::new(model).map_err(drop)?;
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn the_same_values_come_out(
+    fn the_same_values_are_read(
         model in prop_oneof![4 => "[a-z0-9./:-]{1,12}".prop_map(Value::from), 1 => parameter()],
         parameters in prop::collection::btree_map(
             prop::sample::select(vec![
@@ -198,7 +198,7 @@ proptest! {
         let mut body = Map::new();
         body.insert("model".into(), model);
         body.extend(parameters.into_iter().map(|(k, v)| (k.to_owned(), v)));
-        // Inside a message or a tool nothing decides.
+        // Parameters inside a message or a tool have no effect.
         body.insert("messages".into(), json!([{"model": "x", "stream": 1, "n": -1, "max_tokens": {}}]));
         body.extend(extra);
         let text = if pretty { serde_json::to_vec_pretty(&body) } else { serde_json::to_vec(&body) }.unwrap();

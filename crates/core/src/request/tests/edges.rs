@@ -1,4 +1,4 @@
-//! What JSON may look like, and what is made of it.
+//! Edge cases of JSON.
 
 use super::super::BodyError as E;
 use super::super::JsonFault as F;
@@ -22,7 +22,7 @@ fn nested(depth: usize) -> Vec<u8> {
     body.into_bytes()
 }
 
-/// The table of what upstreams disagree on, row by row.
+/// The table of cases on which upstreams disagree, row by row.
 mod where_upstreams_differ {
     use super::*;
 
@@ -90,7 +90,7 @@ mod where_upstreams_differ {
     }
 
     #[test]
-    fn only_utf8_without_a_mark_is_read() {
+    fn only_utf8_without_a_byte_order_mark_is_read() {
         let utf16: Vec<u8> = r#"{"model":"m"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let utf16_be: Vec<u8> =
             r#"{"model":"m"}"#.encode_utf16().flat_map(u16::to_be_bytes).collect();
@@ -160,7 +160,7 @@ mod where_upstreams_differ {
     }
 
     #[test]
-    fn where_one_cap_says_that_there_is_none_there_is_none() {
+    fn a_single_cap_that_means_no_cap_overrides_the_others() {
         for body in [
             r#"{"model":"m","max_tokens":-1,"max_completion_tokens":5}"#,
             r#"{"max_completion_tokens":5,"max_tokens":-1,"model":"m"}"#,
@@ -257,7 +257,7 @@ mod where_upstreams_differ {
         assert_eq!(facts.model.unwrap().as_str(), "gpt-4o");
         assert!(facts.stream);
         assert_eq!(facts.body_len, body.len() as u64);
-        // Each message: a thousand words of four letters, and itself; and the number at the end.
+        // Each message counts a thousand words of four letters and itself; the number at the end counts too.
         assert_eq!(facts.prompt_tokens, 4000 * (1000 + 4) + 1);
     }
 }
@@ -313,7 +313,7 @@ fn letter_case_does_not_smuggle_a_parameter() {
 }
 
 #[test]
-fn surrogates_alone_are_json_but_no_model() {
+fn lone_surrogates_are_json_but_no_model() {
     assert!(chat(r#"{"model":"m","user":"\ud800 \udc00\ud800\ud83e\udd80"}"#).is_ok());
     assert_eq!(refusal(br#"{"model":"m\ud800"}"#), Some(E::InvalidModel));
     assert_eq!(refusal(br#"{"model\ud800":"m"}"#), Some(E::MissingModel));

@@ -1,4 +1,4 @@
-//! What paths mean.
+//! Paths and their endpoints.
 
 use super::*;
 use crate::model::ModelId;
@@ -158,7 +158,7 @@ fn paths_name_endpoints() {
 }
 
 #[test]
-fn a_model_in_the_path_must_be_one() {
+fn a_model_in_the_path_must_be_valid() {
     for (path, error) in [
         ("/v1/models/two%20words", BodyError::InvalidModel),
         ("/v1/models/%ff", BodyError::InvalidModel),

@@ -36,7 +36,7 @@ fn read_form(path: &str, body: &str) -> Result<RequestFacts, BodyError> {
 
 #[test]
 fn fields_are_found_before_and_after_the_file() {
-    // Bytes that look like delimiters up to their last.
+    // Bytes that differ from a delimiter only in their last byte.
     let content = "ID3\r\n-\r\n--\r\r\n------b.\r\n------b.2\n\r------b";
     let model = || field("model", "whisper-1");
     let stream = || field("stream", "true");

@@ -1,4 +1,4 @@
-//! What holds for any body: the split does not matter, nothing panics, the state stays small.
+//! Properties of any body: the split does not matter, nothing panics, the state stays small.
 
 use std::mem::size_of;
 
@@ -15,7 +15,7 @@ use super::*;
 const FORM: &str = "multipart/form-data; boundary=b";
 
 #[test]
-fn how_a_body_is_cut_changes_nothing() {
+fn a_body_reads_the_same_at_every_split() {
     for (path, body) in SAMPLES {
         assert!(read(path, body).is_ok(), "{body}");
         assert_split_invariant(path, None, body.as_bytes());
@@ -36,7 +36,7 @@ fn the_state_is_small_and_of_fixed_size() {
 }
 
 #[test]
-fn the_model_is_told_once_and_as_soon_as_it_has_passed() {
+fn the_model_is_reported_once_and_as_soon_as_it_is_read() {
     let endpoint = Endpoint::new(b"POST", CHAT.as_bytes()).unwrap();
     let mut reader = BodyReader::new(endpoint, None, None, PartCosts::default()).unwrap();
     for (piece, progress, model) in [
@@ -84,7 +84,7 @@ fn path_and_body_agree_on_the_model() {
 }
 
 #[test]
-fn a_model_is_demanded_where_it_decides() {
+fn a_model_is_required_by_endpoints_that_need_one() {
     let long = format!(r#"{{"model":"{}"}}"#, "m".repeat(257));
     let fits = format!(r#"{{"model":"{}"}}"#, "m".repeat(256));
     for (path, body, expected) in [
@@ -139,7 +139,7 @@ fn a_model_is_demanded_where_it_decides() {
 }
 
 #[test]
-fn the_headers_alone_rule_out_what_could_be_read_in_two_ways() {
+fn ambiguous_content_types_are_refused_by_the_headers() {
     use BodyError::{InvalidForm, UnsupportedMediaType};
     let boundary = Some(InvalidForm(MultipartFault::Boundary));
     for (path, content_type, expected) in [
@@ -208,7 +208,7 @@ fn the_headers_alone_rule_out_what_could_be_read_in_two_ways() {
 }
 
 #[test]
-fn what_cannot_be_read_passes_only_where_it_is_stored() {
+fn an_unreadable_body_passes_only_to_endpoints_that_store_it() {
     for (path, content_type, body, passes) in [
         ("/v1/files", "application/octet-stream", "x", true),
         ("/upload/v1beta/files", "video/mp4", "x", true),
@@ -228,7 +228,7 @@ fn what_cannot_be_read_passes_only_where_it_is_stored() {
 }
 
 #[test]
-fn refusals_tell_what_to_fix_and_repeat_nothing() {
+fn refusals_name_the_fix_and_repeat_no_input() {
     for (body, status, param, code, message) in [
         (
             r#"{}"#,

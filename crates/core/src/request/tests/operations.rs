@@ -1,4 +1,4 @@
-//! Every operation of the providers' published descriptions, and the group that it belongs to.
+//! Every operation of the providers' published descriptions, and its group.
 
 use super::*;
 
@@ -25,9 +25,9 @@ fn every_operation_has_its_group() {
     assert!(operations().count() > 450);
 }
 
-/// An object of the provider's is named in a path by its id: only models are, where the group is open.
+/// Operations that are open by default name no stored object in their path, except models.
 #[test]
-fn what_is_open_by_default_is_read_and_keeps_nothing() {
+fn operations_open_by_default_are_readable_and_store_nothing() {
     for (group, method, path) in operations() {
         if !EndpointSet::open_by_default().contains(EndpointGroup::named(group).unwrap()) {
             continue;
@@ -42,7 +42,7 @@ fn what_is_open_by_default_is_read_and_keeps_nothing() {
     }
 }
 
-/// Whatever a path is written like, it is never open where its plain spelling is closed.
+/// A path in any spelling is closed if its plain spelling is closed.
 #[test]
 fn no_spelling_opens_a_closed_operation() {
     let open = EndpointSet::open_by_default();
@@ -82,7 +82,7 @@ fn no_spelling_opens_a_closed_operation() {
 }
 
 #[test]
-fn a_model_that_others_read_as_a_path_is_none() {
+fn a_model_that_others_may_read_as_a_path_is_refused() {
     for path in [
         "/v1/models/%2e%2e",
         "/v1/models/x%2f..%2f..%2ffiles",
@@ -97,7 +97,7 @@ fn a_model_that_others_read_as_a_path_is_none() {
 }
 
 #[test]
-fn tokens_are_charged_where_providers_bill_them() {
+fn tokens_are_charged_for_operations_that_providers_bill() {
     for (method, path, runs_a_model, charged) in [
         ("POST", "/v1/chat/completions", true, true),
         ("POST", "/v1/responses/compact", true, true),

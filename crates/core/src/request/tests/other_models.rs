@@ -70,7 +70,7 @@ fn models_of_tools_sessions_and_batches_are_found() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_found() {
+fn model_choices_that_cannot_be_checked_are_found() {
     for (members, unjudged) in [
         (r#""models":["b"]"#, "models"),
         (r#""Fallbacks":[]"#, "fallbacks"),
@@ -101,7 +101,7 @@ fn what_cannot_be_judged_is_found() {
 }
 
 #[test]
-fn data_may_have_models_of_its_own() {
+fn fields_named_model_in_data_are_ignored() {
     for members in [
         r#""messages":[{"role":"user","content":[{"type":"tool_use","input":{"model":"Civic"}}]}]"#,
         r#""input":[{"role":"user","content":"x","model":"Civic"},{"type":"function_call","models":[]}]"#,

@@ -12,7 +12,7 @@ fn tokens(path: &str, body: &str) -> u64 {
 }
 
 #[test]
-fn what_the_model_sees_counts() {
+fn everything_that_the_model_sees_counts() {
     let blob = "aGVsbG8gd29ybGQ".repeat(400);
     let prose = "data in disguise ".repeat(400);
     for (path, body, expected) in [
@@ -21,9 +21,9 @@ fn what_the_model_sees_counts() {
         (CHAT, r#"{"model":"m","messages":[{"content":"hello world","role":"user"},{"role":"user","content":"hello"}]}"#.into(), 2 * MESSAGE + 3),
         (CHAT, r#"{"model":"m","user":"hello world","metadata":{"a":"hello world"},"stop":["hello"]}"#.into(), 0),
         (CHAT, r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"call_abcdefgh","type":"function","function":{"name":"hello","arguments":"hello world"}}]}]}"#.into(), MESSAGE + 3),
-        // Schemas: the keys too.
+        // Schemas count with their keys.
         (CHAT, r#"{"model":"m","tools":[{"hello":{"world":"hello"}}]}"#.into(), 3),
-        // Images, sound and files: a flat cost each.
+        // Images, sound and files have a flat cost each.
         (CHAT, format!(r#"{{"model":"m","messages":[{{"content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{blob}"}}}}]}}]}}"#), IMAGE),
         (CHAT, r#"{"model":"m","messages":[{"content":[{"type":"image_url","image_url":{"url":"https://example.com/cat.png"}}]}]}"#.into(), IMAGE),
         (CHAT, r#"{"model":"m","messages":[{"content":[{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}]}]}"#.into(), AUDIO),
@@ -36,11 +36,11 @@ fn what_the_model_sees_counts() {
         ("/v1beta/models/g:generateContent", format!(r#"{{"contents":[{{"parts":[{{"inline_data":{{"mime_type":"image/png","data":"{blob}"}}}}]}}]}}"#), IMAGE),
         ("/v1beta/models/g:generateContent", r#"{"contents":[{"parts":[{"fileData":{"mimeType":"x/y","fileUri":"https://e.com/f"}}]}]}"#.into(), FILE),
         ("/v1/messages", r#"{"model":"m","messages":[{"content":[{"source":{"data":"aGVsbG8="}}]}]}"#.into(), IMAGE),
-        // What follows a part in a list is no part.
+        // A value after a part in a list is not a part.
         (CHAT, r#"{"model":"m","messages":[{"content":[{"file_id":"f"},"hello world"]}]}"#.into(), FILE + 2),
-        // Too short for a picture, and without spaces: letters in a row.
+        // Too short for a picture, and without spaces: counted as one long word.
         (CHAT, r#"{"model":"m","messages":[{"data":"abcdefgh"}]}"#.into(), 4),
-        // Encrypted reasoning by its length.
+        // Encrypted reasoning counts by its length.
         ("/v1/responses", format!(r#"{{"input":[{{"type":"reasoning","encrypted_content":"{blob}"}}]}}"#), 750),
         // Token ids.
         ("/v1/completions", r#"{"model":"m","prompt":[1,22,333]}"#.into(), 3),
@@ -54,7 +54,7 @@ fn what_the_model_sees_counts() {
     ] {
         assert_eq!(tokens(path, &body), expected, "{path} {body:.200}");
     }
-    // Prose in an image's place is prose, and an identifier of many words is no identifier.
+    // Prose in the place of an image counts as prose, and so does an identifier of many words.
     for body in [
         format!(
             r#"{{"model":"m","messages":[{{"content":[{{"image_url":{{"url":"{prose}"}}}}]}}]}}"#
@@ -70,7 +70,7 @@ fn what_the_model_sees_counts() {
 }
 
 #[test]
-fn escapes_count_as_what_they_stand_for() {
+fn escapes_count_as_their_characters() {
     let plain = r#"{"model":"m","prompt":"été 日本 🦀"}"#;
     let escaped = r#"{"model":"m","prompt":"\u00e9t\u00e9 \u65e5\u672c \ud83e\udd80"}"#;
     assert_eq!(
@@ -118,9 +118,9 @@ fn every_prompt_of_a_completions_request_counts() {
     }
 }
 
-/// `POST /realtime/calls/{id}/accept` takes it.
+/// `POST /realtime/calls/{id}/accept` accepts it.
 #[test]
-fn inf_is_no_cap_where_output_is_capped_and_nowhere_else() {
+fn inf_means_no_cap_only_in_output_caps() {
     for (body, cap) in [
         (r#"{"model":"m","max_output_tokens":"inf"}"#, Ok(None)),
         (r#"{"model":"m","max_output_tokens":"\u0069nf"}"#, Ok(None)),

@@ -1,4 +1,4 @@
-//! Asking for the usage of a stream.
+//! The edit that asks for the usage of a stream.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn a_stream_is_made_to_report_its_usage() {
 }
 
 #[test]
-fn what_needs_no_edit_gets_none() {
+fn a_body_that_needs_no_edit_gets_none() {
     for (path, body) in [
         (CHAT, r#"{"model":"m"}"#),
         (CHAT, r#"{"model":"m","stream":false}"#),
@@ -107,7 +107,7 @@ fn stream_options_have_their_types() {
 }
 
 #[test]
-fn the_open_brace_is_known_with_the_push_that_holds_it() {
+fn the_open_brace_is_known_after_the_push_that_holds_it() {
     let endpoint = Endpoint::new(b"POST", CHAT.as_bytes()).unwrap();
     let mut reader = BodyReader::new(endpoint, None, None, PartCosts::default()).unwrap();
     for (piece, at) in [(" \r", None), ("\n{", Some(4)), (r#""a":{"b":{}"#, Some(4))] {
@@ -129,7 +129,7 @@ fn an_edit_of_another_body_changes_nothing() {
     }
 }
 
-/// `stream_options` as a client may send it; `Null` twice as likely to be missing altogether.
+/// `stream_options` as a client may send it, often absent.
 fn options() -> impl Strategy<Value = Option<Value>> {
     let usage = prop_oneof![Just(json!(true)), Just(json!(false)), Just(Value::Null)];
     prop_oneof![

@@ -14,7 +14,7 @@ fn make(edits: &BodyEdits, held: Vec<u8>) -> Vec<u8> {
     splices.fold(held, |held, splice| splice.apply(&held).unwrap())
 }
 
-/// A host that holds a body: what it is after each piece, read in ranges, and released with `edit`.
+/// Passes a body through a host that holds it: in pieces, read in ranges, and released with `edit`.
 fn pass(pieces: &[&[u8]], reach: Reach, cuts: bool, edit: UsageEdit) -> (Vec<u8>, Release) {
     let length = pieces.concat().len().to_string();
     let mut body = HeldBody::new(Some(length.as_bytes()), reach);
@@ -42,7 +42,7 @@ fn pass(pieces: &[&[u8]], reach: Reach, cuts: bool, edit: UsageEdit) -> (Vec<u8>
 }
 
 #[test]
-fn whatever_the_pieces_and_the_reach_the_body_goes_on_with_its_edit() {
+fn the_body_is_forwarded_with_its_edit_in_any_pieces_and_reach() {
     let body = br#"{"a":  ,"stream":true}"#;
     for reach in [Reach::Front, Reach::Everywhere] {
         for cuts in [false, true] {
@@ -63,7 +63,7 @@ fn whatever_the_pieces_and_the_reach_the_body_goes_on_with_its_edit() {
 }
 
 #[test]
-fn a_front_that_was_cut_off_comes_back_with_the_option_behind_it() {
+fn a_cut_front_is_restored_with_the_option_after_it() {
     let (_, release) = pass(&[b"{\"a\"", b":1}"], Reach::Front, true, AT_OPEN);
     let [splice] = &release.edits.splices[..] else {
         panic!("{release:?}")
@@ -77,7 +77,7 @@ fn a_front_that_was_cut_off_comes_back_with_the_option_behind_it() {
 }
 
 #[test]
-fn a_host_that_reaches_everywhere_cuts_nothing_off() {
+fn a_host_that_reaches_everywhere_cuts_nothing() {
     let mut body = HeldBody::new(None, Reach::Everywhere);
     body.arrived(4, false);
     body.read(b"{\"a\"");
@@ -122,7 +122,7 @@ fn a_large_body_is_edited_at_its_front_only() {
 }
 
 #[test]
-fn a_front_that_came_too_late_or_is_not_known_stays() {
+fn a_front_that_is_known_too_late_or_not_at_all_is_not_cut() {
     let mut body = HeldBody::new(None, Reach::Front);
     let beginning = vec![b' '; BEGINNING_MAX + 1];
     body.arrived(beginning.len(), false);
@@ -137,7 +137,7 @@ fn a_front_that_came_too_late_or_is_not_known_stays() {
 }
 
 #[test]
-fn a_length_that_is_not_announced_is_not_set() {
+fn the_length_is_set_only_if_it_was_announced() {
     let mut body = HeldBody::new(None, Reach::Front);
     body.arrived(2, true);
     body.read(b"{}");

@@ -1,4 +1,4 @@
-//! Answers on their way back.
+//! Answers of the upstream.
 
 use super::*;
 
@@ -34,7 +34,7 @@ impl Stand {
     }
 }
 
-/// The body that takes an answer's place, its status where that changes, and its length.
+/// The body that replaces an answer, its status if that changes, and its length.
 fn replaced(action: AnswerAction) -> (String, Option<String>, Option<String>) {
     let AnswerAction::Replace { head, body, .. } = action else {
         panic!("{action:?}")
@@ -50,7 +50,7 @@ fn replaced(action: AnswerAction) -> (String, Option<String>, Option<String>) {
 }
 
 #[test]
-fn a_list_of_models_is_held_and_cut_down_for_a_key_that_may_see_a_part() {
+fn a_model_list_is_held_and_filtered_for_a_restricted_key() {
     let mut stand = models(5);
     assert_eq!(stand.answer_head("200", false), AnswerAction::Hold);
     assert_eq!(stand.stream.answer_arrived(20, false), AnswerAction::Hold);
@@ -69,7 +69,7 @@ fn a_list_of_models_is_held_and_cut_down_for_a_key_that_may_see_a_part() {
 }
 
 #[test]
-fn a_list_that_ends_with_trailers_is_cut_down_too() {
+fn a_model_list_that_ends_with_trailers_is_filtered_too() {
     let mut stand = models(5);
     stand.answer_head("200", false);
     assert_eq!(
@@ -86,7 +86,7 @@ fn a_list_that_ends_with_trailers_is_cut_down_too() {
 }
 
 #[test]
-fn a_list_that_cannot_be_read_is_a_502() {
+fn an_unreadable_model_list_is_a_502() {
     for list in ["", "{}", "no list"] {
         let mut stand = models(5);
         stand.answer_head("200", false);
@@ -110,7 +110,7 @@ fn a_list_that_cannot_be_read_is_a_502() {
 }
 
 #[test]
-fn a_list_that_may_be_seen_whole_or_is_none_passes() {
+fn an_unrestricted_model_list_and_other_answers_pass() {
     for (key, status, ends) in [(1, "200", false), (5, "404", false), (5, "200", true)] {
         let mut stand = models(key);
         assert_eq!(stand.answer_head(status, ends), AnswerAction::Continue);
@@ -124,7 +124,7 @@ fn a_list_that_may_be_seen_whole_or_is_none_passes() {
 }
 
 #[test]
-fn an_answer_is_metered_and_told_of_by_kind() {
+fn an_answer_is_metered_and_counted_by_kind() {
     let mut stand = chat();
     assert_eq!(stand.answer_head("200", false), AnswerAction::Continue);
     let answer = r#"{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4}}}"#;
@@ -154,7 +154,7 @@ fn an_answer_is_metered_and_told_of_by_kind() {
 }
 
 #[test]
-fn an_encoding_that_hides_the_usage_is_counted() {
+fn answers_with_an_unreadable_encoding_are_counted() {
     let mut stand = chat();
     let mut head = head("200");
     head.push(("content-encoding".to_owned(), "br".to_owned()));
@@ -166,7 +166,7 @@ fn an_encoding_that_hides_the_usage_is_counted() {
 }
 
 #[test]
-fn the_usage_event_that_the_gate_asked_for_is_taken_out() {
+fn the_injected_usage_event_is_removed() {
     let mut stand = chat();
     let mut head = head("200");
     head[1].1 = "text/event-stream".to_owned();
@@ -187,7 +187,7 @@ fn the_usage_event_that_the_gate_asked_for_is_taken_out() {
 }
 
 #[test]
-fn an_answer_that_the_host_fails_on_passes_unless_it_may_be_seen_in_part_only() {
+fn an_answer_that_the_host_cannot_read_passes_unless_it_must_be_filtered() {
     for (mut stand, passes) in [(chat(), true), (models(1), true), (models(5), false)] {
         for failed in [
             Stream::answer_head_failed,

@@ -1,4 +1,4 @@
-//! Requests that wait while the key service is asked.
+//! Requests that wait for an answer of the key service.
 
 use super::*;
 use crate::address::AddressSet;
@@ -8,7 +8,7 @@ use crate::limits::LimitOverrides;
 use crate::record::{KeyRecord, Status};
 use crate::sync::{Frame, FrameKind, KeyEntry, KeyState};
 
-/// A key of the service's.
+/// The record of key `n` in the service.
 fn record(n: u8) -> KeyRecord {
     KeyRecord {
         id: KeyId::new(&format!("key_{n}")).unwrap(),
@@ -25,12 +25,12 @@ fn record(n: u8) -> KeyRecord {
     }
 }
 
-/// The service's answer about key `n`; it knows it, or it does not.
+/// The service's answer about key `n`, which is known or unknown to it.
 fn resolved(n: u8, known: bool) -> Vec<u8> {
     answer(n, known.then(|| record(n)))
 }
 
-/// The service's answer that key `n` has this record, or none.
+/// The service's answer about key `n`: this record, or none.
 fn answer(n: u8, record: Option<KeyRecord>) -> Vec<u8> {
     let entry = KeyEntry {
         digest: key(n).digest(),
@@ -66,7 +66,7 @@ fn unknown(body: Option<&str>) -> (Stand, Call) {
 }
 
 #[test]
-fn a_key_that_is_not_known_is_asked_about() {
+fn an_unknown_key_is_resolved_at_the_service() {
     let (stand, call) = unknown(None);
     assert_eq!((call.method, call.body), ("GET", None));
     assert_eq!(call.service.cluster, "auth");
@@ -80,7 +80,7 @@ fn a_key_that_is_not_known_is_asked_about() {
 }
 
 #[test]
-fn what_the_answer_teaches_decides() {
+fn the_answer_of_the_service_decides() {
     for (answer, status, warnings) in [
         (Some(resolved(9, true)), None, 0),
         (Some(resolved(9, false)), Some(401), 0),
@@ -100,7 +100,7 @@ fn what_the_answer_teaches_decides() {
 }
 
 #[test]
-fn what_arrives_while_a_key_is_asked_about_is_read_afterwards() {
+fn a_body_that_arrives_meanwhile_is_read_after_the_answer() {
     let expected = apply(CHAT.as_bytes(), UsageEdit::InsertAtOpen { at: 1 });
     for (before, after) in [(0, 0), (5, 0), (CHAT.len(), 0), (0, 5), (5, 5)] {
         let (mut stand, _) = unknown(Some(CHAT));
@@ -126,7 +126,7 @@ fn what_arrives_while_a_key_is_asked_about_is_read_afterwards() {
 }
 
 #[test]
-fn a_body_that_came_before_its_key_was_known_is_read_where_the_key_is_bound_to_addresses() {
+fn a_body_that_arrived_before_its_address_bound_key_was_known_is_read() {
     let bound = KeyRecord {
         addresses: Some(AddressSet::new(vec!["10.0.0.0/8".parse().unwrap()]).unwrap()),
         ..record(9)
@@ -147,7 +147,7 @@ fn a_body_that_came_before_its_key_was_known_is_read_where_the_key_is_bound_to_a
 }
 
 #[test]
-fn a_request_that_outgrows_its_room_while_it_waits_asks_no_more() {
+fn a_waiting_request_whose_body_is_too_large_is_refused_and_waits_no_more() {
     let (mut stand, _) = unknown(Some(""));
     let large = vec![b' '; 40 << 20];
     let status = stand.push(&large, false).status();
@@ -156,7 +156,7 @@ fn a_request_that_outgrows_its_room_while_it_waits_asks_no_more() {
 }
 
 #[test]
-fn who_made_an_object_is_asked_for_and_its_maker_team_may_see_it() {
+fn an_objects_maker_is_asked_for_and_the_makers_team_may_read_it() {
     use crate::objects::{Kind, Object, ObjectId};
     use crate::sync::objects;
     let more = format!(r#"{SERVICE},"endpoints":{{"stored_responses":"allow"}}"#);

@@ -1,8 +1,8 @@
-//! Replies of the gate's, and the rest of their requests.
+//! The gate's own replies, and the rest of the refused requests.
 
 use super::*;
 
-/// A request of key 9, which nobody knows, over this protocol.
+/// A request of key 9, which is unknown, over this protocol.
 fn refused(protocol: Option<&'static str>, body: Option<&str>) -> (Stand, Outcome) {
     let request = "POST /v1/chat/completions";
     Stand::send_to(
@@ -16,7 +16,7 @@ fn refused(protocol: Option<&'static str>, body: Option<&str>) -> (Stand, Outcom
 }
 
 #[test]
-fn a_reply_waits_for_its_request_where_the_protocol_would_lose_it() {
+fn a_reply_waits_for_the_end_of_the_request_if_the_protocol_would_lose_it() {
     for (protocol, body, waits) in [
         (Some("HTTP/1.1"), Some(CHAT), false),
         (Some("HTTP/2"), Some(CHAT), true),
@@ -33,7 +33,7 @@ fn a_reply_waits_for_its_request_where_the_protocol_would_lose_it() {
 }
 
 #[test]
-fn what_arrives_meanwhile_is_dropped_and_the_reply_comes_at_the_end() {
+fn the_rest_of_a_refused_body_is_dropped_and_the_reply_is_sent_at_its_end() {
     let (mut stand, _) = refused(Some("HTTP/2"), Some(CHAT));
     assert_eq!(
         stand.host.series(),
@@ -54,7 +54,7 @@ fn what_arrives_meanwhile_is_dropped_and_the_reply_comes_at_the_end() {
 }
 
 #[test]
-fn what_cannot_be_dropped_or_is_too_much_is_answered_at_once() {
+fn a_body_that_cannot_be_dropped_or_is_too_large_is_answered_at_once() {
     let (mut stand, _) = refused(Some("HTTP/2"), Some(CHAT));
     stand.drops = false;
     assert_eq!(stand.push(b"{", false).status(), 401);
@@ -70,7 +70,7 @@ fn what_cannot_be_dropped_or_is_too_much_is_answered_at_once() {
 }
 
 #[test]
-fn a_refusal_by_what_the_body_says_drops_what_is_held_of_it() {
+fn a_refusal_by_the_bodys_content_drops_the_held_part() {
     let (mut stand, _) = Stand::send_to(
         TestHost::over(Some("HTTP/2")),
         Reach::Front,
@@ -79,7 +79,7 @@ fn a_refusal_by_what_the_body_says_drops_what_is_held_of_it() {
         "POST /v1/chat/completions",
         Some(CHAT),
     );
-    // The model stands in the first piece, and key 5 may not use it.
+    // The first piece has the model, which key 5 may not use.
     assert!(matches!(
         stand.push(&CHAT.as_bytes()[..40], false),
         Outcome::Held
@@ -93,7 +93,7 @@ fn a_refusal_by_what_the_body_says_drops_what_is_held_of_it() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_refused_by_its_announcement_and_by_its_size() {
+fn a_body_is_too_large_by_its_announced_or_its_actual_length() {
     let large = "x".repeat(40 << 20);
     let (_, outcome) = Stand::send(&policy(""), 1, "POST /v1/chat/completions", Some(&large));
     assert_eq!(outcome.status(), 413);
@@ -103,7 +103,7 @@ fn a_body_that_is_too_large_is_refused_by_its_announcement_and_by_its_size() {
 }
 
 #[test]
-fn a_refused_stream_holds_no_place_and_no_room() {
+fn a_refused_stream_holds_no_place_and_no_bytes() {
     let policy = policy("");
     let (mut stand, _) = Stand::send(&policy, 1, "POST /v1/chat/completions", Some(CHAT));
     stand.push(b"[]", true);

@@ -1,4 +1,4 @@
-//! A host with one stream: it holds the body and carries out what the stream says.
+//! A host with one stream: it holds the body and carries out the stream's actions.
 
 use super::super::*;
 use crate::agent::Call;
@@ -48,14 +48,14 @@ pub(super) const SERVICE: &str = r#","service":{"cluster":"auth","token":"t"}"#;
 pub(super) const CHAT: &str =
     r#"{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
 
-/// What became of a request so far.
+/// The state of a request.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// It waits.
+    /// It is held.
     Held,
-    /// It went on, with these headers set and this body.
+    /// It was forwarded, with these headers set and this body.
     Forwarded(Vec<(&'static str, String)>, Vec<u8>),
-    /// It was answered here.
+    /// The gate has replied.
     Replied(Reply),
     /// The key service is asked.
     Asked(Call),
@@ -77,14 +77,14 @@ pub(super) struct Stand {
     pub(super) stream: Stream,
     pub(super) reach: Reach,
     pub(super) head: Vec<(String, String)>,
-    /// What the host holds of the body.
+    /// The held part of the body.
     pub(super) held: Vec<u8>,
-    /// Whether what is held can be dropped.
+    /// Whether the held part can be dropped.
     pub(super) drops: bool,
 }
 
 impl Stand {
-    /// `METHOD path` with key `n`, of a body that is to come or of none.
+    /// Sends the head `METHOD path` with key `n`, and without a body if `None`.
     pub(super) fn send(
         policy: &Arc<Policy>,
         n: u8,

@@ -1,4 +1,4 @@
-//! Upgrades and downgrades: what this program and one of the version before or after it make of each other's bytes.
+//! Upgrades and downgrades: how this program and one of an older or newer version read each other's bytes.
 
 use super::*;
 use crate::address::AddressSet;
@@ -27,7 +27,7 @@ fn team_bytes() -> Vec<u8> {
     [9u64.to_be_bytes().as_slice(), &[1], &block(b"acme")].concat()
 }
 
-/// What those bytes mean.
+/// The record in those bytes.
 fn meaning(keys: Vec<(u8, Record)>) -> Frame {
     let keys = keys.into_iter().map(|(digest, record)| KeyEntry {
         digest: KeyDigest::from_bytes([digest; 32]),
@@ -94,7 +94,7 @@ fn words_stand_on_the_wire_where_they_stood_in_version_1() {
 
 #[test]
 fn a_service_of_version_1_is_read() {
-    // It answers so whatever it is asked, and its records may hold what binds a key.
+    // It answers in version 1 whatever the filter asks for, and its records may have fields that bind a key.
     for key in [record(1), bound()] {
         let bytes = key_bytes(5, &key.to_wire().unwrap());
         let wire = [head(1, 1, 1), bytes, team_bytes()].concat();
@@ -104,7 +104,7 @@ fn a_service_of_version_1_is_read() {
 }
 
 #[test]
-fn a_filter_of_version_1_gets_what_it_reads_and_a_key_that_it_cannot_bind_is_closed_for_it() {
+fn a_filter_of_version_1_gets_its_version_and_keys_that_it_cannot_bind_are_closed() {
     let both = meaning(vec![(5, record(1).into()), (6, bound().into())]);
     let closed = bound().to_wire_for(1).unwrap();
     let expected = [
@@ -115,7 +115,7 @@ fn a_filter_of_version_1_gets_what_it_reads_and_a_key_that_it_cannot_bind_is_clo
     ]
     .concat();
     assert_eq!(both.encode_for(KEYS.for_reader(None)), Ok(expected.clone()));
-    // A newer program that finds these bytes takes the key for no less bound than it is.
+    // A newer program that reads these bytes does not take the key for less restricted than it is.
     let found = meaning(vec![(5, record(1).into()), (6, Record::Unreadable(closed))]);
     assert_eq!(Frame::decode(&expected), Ok(found));
 }
@@ -171,7 +171,7 @@ fn a_record_of_a_newer_version_closes_its_key_and_no_other() {
 }
 
 #[test]
-fn a_question_is_answered_in_the_newest_version_that_both_know() {
+fn an_answer_has_the_newest_version_that_both_know() {
     let frame = meaning(vec![(5, bound().into())]);
     for (asked, written) in [
         (None, 1),
@@ -190,7 +190,7 @@ fn a_question_is_answered_in_the_newest_version_that_both_know() {
 }
 
 #[test]
-fn a_reader_says_which_versions_it_takes_and_each_form_has_its_own() {
+fn a_reader_states_its_versions_and_each_form_has_its_own() {
     let beyond = |wire: Wire| SyncError::Version(wire, wire.newest + 1);
     let batch = batch_of(USAGE.newest + 1, &[]);
     assert_eq!(decode_batch(&batch), Err(beyond(USAGE)));

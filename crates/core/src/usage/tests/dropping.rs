@@ -1,4 +1,4 @@
-//! Exactly the usage event goes, and nothing else changes by a byte.
+//! Only the usage event is dropped, and no other byte changes.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn drop_from(stream: &[u8]) -> Vec<u8> {
     run(meter(Form::Sse, DROPPING), [stream], Ending::Complete).0
 }
 
-/// The rule again, by a whole-event parser: an event goes if its data is an object with empty `choices`
+/// The same rule with a whole-event parser: an event is dropped if its data is an object with empty `choices`
 /// and a `usage` that is not null; comments before its first field stay.
 fn reference(stream: &str) -> String {
     let mut out = String::new();
@@ -88,7 +88,7 @@ fn the_rule_is_exact() {
         (r#"data: {"choices":[],"x":"\"usage\":{}"}"#, false),
         (r#"data: [{"choices":[],"usage":{}}]"#, false),
         (r#"data: "{\"choices\":[],\"usage\":{}}""#, false),
-        // Not JSON, so nobody's usage event.
+        // Not JSON, so not a usage event.
         (r#"data: {"choices":[],"usage":{}"#, false),
         (r#"data: {"choices":[],"usage":{}}}"#, false),
         (r#"data: {"choices":[},"usage":{}}"#, false),
@@ -122,12 +122,12 @@ fn the_rule_is_exact() {
 }
 
 #[test]
-fn an_event_that_the_end_cuts_short_is_the_tail() {
+fn an_event_cut_short_by_the_end_is_passed_on() {
     let begun: &[u8] = br#"data: {"choices":[],"usage":{"prompt"#;
     let mut cut_short = meter(Form::Sse, DROPPING);
     assert_eq!(cut_short.push(begun), Output::Replaced(Vec::new()));
     assert_eq!(cut_short.finish(Ending::Complete).tail, begun);
-    // Whole but for its blank line it is still nobody's.
+    // A complete event without its blank line is dropped.
     let whole = b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n";
     assert_eq!(drop_from(whole), b"");
 }

@@ -1,4 +1,4 @@
-//! Answers that end otherwise than they should, or are not read at all.
+//! Answers that are cut, malformed, or not read at all.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn a_client_that_hangs_up_after_k_events_is_charged_for_k_at_least() {
 }
 
 #[test]
-fn reading_on_never_lowers_what_a_cut_is_charged() {
+fn reading_more_never_lowers_the_charge_of_a_cut_stream() {
     for sample in samples().into_iter().filter(|s| s.form == Form::Sse) {
         let failed = sample.name.contains("error") || sample.name.contains("failed");
         let mut before = 0;
@@ -42,13 +42,13 @@ fn reading_on_never_lowers_what_a_cut_is_charged() {
 }
 
 #[test]
-fn an_answer_that_said_it_was_whole_is_whole_though_the_client_left() {
+fn an_answer_that_stated_its_end_is_complete_even_if_the_client_left() {
     for name in ["chat.sse", "anthropic.sse", "responses.sse", "chat.json"] {
         let sample = samples().into_iter().find(|s| s.name == name).unwrap();
         let usage = usage_of(sample.form, sample.bytes, Ending::Cut);
         assert_eq!(usage, sample.usage, "{name}");
     }
-    // The usage event says it, before [DONE] does.
+    // The usage event marks the end before [DONE] does.
     let done = CHAT.windows(6).position(|w| w == b"[DONE]").unwrap();
     let usage = usage_of(Form::Sse, &CHAT[..done], Ending::Cut);
     assert_eq!(usage.source().name(), "exact");
@@ -96,7 +96,7 @@ fn a_stream_needs_no_done_to_be_whole() {
 }
 
 #[test]
-fn odd_reports_are_believed_as_far_as_they_go() {
+fn partial_and_inconsistent_counts_are_used_as_far_as_they_go() {
     let said = r#"{"choices":[{"message":{"content":"one two three four five"}}],"usage":"#;
     for (usage, expected) in [
         ("null", estimated(7, 5)),
@@ -125,7 +125,7 @@ fn odd_reports_are_believed_as_far_as_they_go() {
             estimated(7, 5),
         ),
         (r#"{"x":{"prompt_tokens":3}}"#, estimated(7, 5)),
-        // Half a report: the other half is estimated.
+        // Half of the counts: the other half is estimated.
         (r#"{"prompt_tokens":3}"#, estimated(3, 5)),
         (r#"{"completion_tokens":9}"#, estimated(7, 9)),
         (
@@ -163,7 +163,7 @@ fn odd_reports_are_believed_as_far_as_they_go() {
 }
 
 #[test]
-fn the_head_of_the_answer_picks_the_reader() {
+fn the_head_of_the_answer_selects_the_reader() {
     let body = br#"{"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
     let all = estimated(7, 1_000);
     for (status, content_type, encoding, expected) in [
@@ -187,7 +187,7 @@ fn the_head_of_the_answer_picks_the_reader() {
         (200, Some("text/plain"), None, all),
         (200, Some("application/json"), Some("gzip"), all),
         (200, Some("text/event-stream"), Some("identity, BR"), all),
-        // Mislabelled: the first byte tells.
+        // Mislabelled answers: the first byte decides.
         (200, Some("text/event-stream"), None, exact(3, 4, 0)),
         (400, Some("application/json"), None, exact(0, 0, 0)),
         (500, Some("application/json"), Some("gzip"), exact(0, 0, 0)),
@@ -244,7 +244,7 @@ fn an_empty_answer_of_a_known_shape_has_no_output() {
 }
 
 #[test]
-fn an_error_event_says_so_by_its_name_alone() {
+fn an_error_event_is_recognised_by_its_name() {
     let refused = b"event: error\ndata: overloaded\n\n";
     let usage = usage_of(Form::Sse, refused, Ending::Complete);
     assert_eq!(usage, at_least(0, 0));
@@ -267,7 +267,7 @@ fn audio_deltas_count_as_events_and_not_as_text() {
 }
 
 #[test]
-fn the_length_is_unsure_only_where_an_event_may_go() {
+fn the_length_is_uncertain_only_if_an_event_may_be_dropped() {
     assert!(meter(Form::Sse, DROPPING).may_shorten());
     assert!(!meter(Form::Sse, PLAN).may_shorten());
     assert!(!meter(Form::Json, DROPPING).may_shorten());

@@ -1,4 +1,4 @@
-//! Bytes that mean harm, or nothing.
+//! Hostile and random bytes.
 
 use proptest::prelude::*;
 
@@ -72,7 +72,7 @@ proptest! {
                 if !plan.drop_usage_event || form == Form::Json {
                     prop_assert_eq!(&whole.0, &bytes);
                 }
-                // What begins as JSON is read as that, whatever its type said, and a document can be whole though it was cut.
+                // An answer that begins as JSON is read as JSON, whatever its type, and a cut document can be complete.
                 let is_json = form == Form::Json || matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
                 prop_assert!(complete || whole.1.source() != crate::usage::UsageSource::Estimated || bytes.windows(6).any(|w| w == b"[DONE]") || is_json);
             }
@@ -89,7 +89,7 @@ proptest! {
 }
 
 #[test]
-fn deep_nesting_is_counted_not_kept() {
+fn deep_nesting_is_counted_without_memory() {
     for (open, close) in [("[", "]"), ("{\"usage\":", "}"), ("{\"choices\":[", "]}")] {
         for depth in [1, 17, 10_000] {
             let body = [open.repeat(depth), "1".into(), close.repeat(depth)].concat();
@@ -109,7 +109,7 @@ fn deep_nesting_is_counted_not_kept() {
 }
 
 #[test]
-fn what_never_ends_is_read_in_bounded_memory() {
+fn endless_input_is_read_in_bounded_memory() {
     for begun in [
         "data: {\"choices\":[{\"delta\":{\"content\":\"",
         "data: {\"",
@@ -138,7 +138,7 @@ fn what_never_ends_is_read_in_bounded_memory() {
 }
 
 #[test]
-fn a_line_of_three_megabytes_is_an_event_like_any() {
+fn a_line_of_three_megabytes_is_an_event_like_any_other() {
     let text = "word ".repeat(600_000);
     let stream = format!(
         "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\ndata: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":600000}}}}\n\n"
@@ -155,7 +155,7 @@ fn a_line_of_three_megabytes_is_an_event_like_any() {
 }
 
 #[test]
-fn a_usage_that_is_not_the_answers_own_fools_nobody() {
+fn a_usage_that_is_not_the_answers_own_is_ignored() {
     let fake = r#"{"prompt_tokens":900000,"completion_tokens":900000,"input_tokens":900000,"promptTokenCount":900000}"#;
     let text = serde_json::to_string(&format!("\"}}],\"usage\":{fake}")).unwrap();
     for place in [

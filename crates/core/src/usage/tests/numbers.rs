@@ -1,4 +1,4 @@
-//! Which numbers of an answer are counts.
+//! The numbers of an answer that are accepted as counts.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn a_count_is_a_plausible_number_as_json_writes_it() {
         ("1200e-2", Some(12)),
         ("1000000000", Some(BILLION)),
         ("1000000000.5", Some(BILLION)),
-        // A prompt of nothing is estimated; less than nothing, or more than any answer has, is no count.
+        // A prompt of zero is estimated. A negative number, or more than any answer has, is no count.
         ("-0", Some(0)),
         ("0.5", Some(0)),
         ("-1", None),
@@ -21,7 +21,7 @@ fn a_count_is_a_plausible_number_as_json_writes_it() {
         ("1000000001", None),
         ("1e20", None),
         ("99999999999999999999999999999999", None),
-        // What is no number to JSON.
+        // Not numbers in JSON.
         ("01", None),
         ("1.2.3", None),
         ("1e2e3", None),
@@ -35,7 +35,7 @@ fn a_count_is_a_plausible_number_as_json_writes_it() {
         let body = format!(r#"{{"usage":{{"completion_tokens":3,"prompt_tokens":{number}}}}}"#);
         let expected = match count {
             Some(count @ 1..) => Usage::Exact(tokens(count, 3, 0)),
-            // The prompt counts as estimated.
+            // The prompt is estimated.
             _ => Usage::Estimated(tokens(7, 3, 0)),
         };
         for size in 1..=body.len() {

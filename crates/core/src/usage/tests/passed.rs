@@ -1,4 +1,4 @@
-//! What passed is charged, at least: streams that are cut, in every form in which something can be generated.
+//! A cut stream is charged at least for the passed output, in every form of output.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn cut(stream: &str) -> u64 {
 }
 
 #[test]
-fn a_cut_stream_is_charged_for_what_was_streamed_whatever_was_reserved() {
+fn a_cut_stream_is_charged_for_the_streamed_output_beyond_any_reservation() {
     let plan = MeterPlan {
         output_estimate: 1,
         ..PLAN
@@ -44,12 +44,12 @@ fn every_form_of_output_counts_once_for_each_event_at_least() {
         delta(r#"{"refusal":" word"}"#),
         delta(r#"{"tool_calls":[{"index":0,"function":{"arguments":" word"}}]}"#),
         delta(r#"{"function_call":{"arguments":" word"}}"#),
-        // Nothing but what the tokens were.
+        // Only the log probabilities of the tokens.
         choice(
             r#"{"index":0,"delta":{},"logprobs":{"content":[{"token":" word","logprob":-1,"top_logprobs":[]}]}}"#,
         ),
         choice(r#"{"index":0,"text":"","logprobs":{"tokens":[" word"],"token_logprobs":[-1]}}"#),
-        // Under names that nobody has heard of.
+        // Fields with unknown names.
         delta(r#"{"musings":" word"}"#),
         delta(r#"{"role":"assistant","content":"","thoughts":{"draft":[" word"]}}"#),
         typed(r#"{"generated":" word"}"#),
@@ -76,7 +76,7 @@ fn every_form_of_output_counts_once_for_each_event_at_least() {
 }
 
 #[test]
-fn what_goes_on_after_done_counts() {
+fn events_after_done_count() {
     let word = delta(r#"{"content":" word"}"#);
     let stream = [
         word.repeat(3).as_str(),
@@ -117,7 +117,7 @@ fn every_choice_of_an_answer_counts() {
 }
 
 #[test]
-fn what_generates_nothing_counts_nothing() {
+fn events_without_output_count_nothing() {
     for event in [
         delta(r#"{"role":"assistant","content":""}"#),
         choice(r#"{"index":0,"delta":{},"finish_reason":"stop","logprobs":null}"#),
@@ -154,7 +154,7 @@ fn what_generates_nothing_counts_nothing() {
     ] {
         assert_eq!(cut(&event.repeat(20)), 0, "{event}");
     }
-    // An event that is cut before it says what it is.
+    // An event that is cut before its kind is known.
     let begun = "data: {\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-2024";
     assert_eq!(cut(begun), 0);
     let begun = br#"{"id":"chatcmpl-0123456789","object":"chat.completion","model":"gpt-4o-2024-08-06","choi"#;
@@ -162,7 +162,7 @@ fn what_generates_nothing_counts_nothing() {
 }
 
 #[test]
-fn what_is_no_text_counts_by_its_bytes() {
+fn output_that_is_not_text_counts_by_its_bytes() {
     let blob = "A".repeat(320_000);
     for event in [
         delta(&format!(r#"{{"audio":{{"data":"{blob}"}}}}"#)),
@@ -202,7 +202,7 @@ fn what_is_no_text_counts_by_its_bytes() {
 }
 
 #[test]
-fn what_cannot_be_read_is_charged_what_was_reserved_or_its_bytes() {
+fn an_unreadable_answer_is_charged_the_estimate_or_its_bytes() {
     let plan = MeterPlan {
         output_estimate: 100,
         ..PLAN
@@ -228,7 +228,7 @@ fn what_cannot_be_read_is_charged_what_was_reserved_or_its_bytes() {
 }
 
 #[test]
-fn what_the_host_did_not_hand_over_is_charged_by_its_bytes() {
+fn bytes_that_the_host_did_not_deliver_are_charged_by_their_number() {
     for (lost, output) in [(8, 1_000), (80_000, 10_000)] {
         for form in [Form::Json, Form::Sse] {
             let mut meter = meter(form, PLAN);
@@ -247,7 +247,7 @@ fn what_the_host_did_not_hand_over_is_charged_by_its_bytes() {
 }
 
 #[test]
-fn an_answer_that_no_model_generates_has_no_output_beyond_what_was_reserved() {
+fn an_answer_without_generation_has_no_output_beyond_the_estimate() {
     let plan = MeterPlan {
         output_estimate: 0,
         generates: false,
@@ -277,7 +277,7 @@ fn an_answer_that_no_model_generates_has_no_output_beyond_what_was_reserved() {
 }
 
 #[test]
-fn the_first_byte_tells_a_document_from_a_stream_at_every_split() {
+fn the_first_byte_distinguishes_a_document_from_a_stream_at_every_split() {
     let document = br#"{"choices":[{"message":{"content":"a b"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
     let pretty = [b"\n  ", &document[..]].concat();
     let stream = [

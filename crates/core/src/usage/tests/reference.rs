@@ -1,11 +1,11 @@
-//! The walker against a whole-document parser: counts are found where they stand, and nowhere else.
+//! Compares the walker with a whole-document parser: counts are found in their documented places and nowhere else.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
 
-/// Documents of the words that mean something, at right places and wrong ones.
+/// Documents with meaningful field names in right and wrong places.
 fn documents() -> impl Strategy<Value = Value> {
     let key = prop::sample::select(vec![
         "usage",
@@ -36,7 +36,7 @@ fn documents() -> impl Strategy<Value = Value> {
     value.prop_filter("a document is an object", Value::is_object)
 }
 
-/// The largest of a field over the places that are documented for a body.
+/// The largest value of a field over its documented places in a body.
 fn reported(document: &Value, field: &str) -> u64 {
     let in_choices = document["choices"].as_array().into_iter().flatten();
     [&document["usage"][field]]
@@ -51,7 +51,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
-    fn counts_are_found_where_they_stand_and_nowhere_else(document in documents(), pretty: bool, size in 1usize..50) {
+    fn counts_are_found_in_their_documented_places_only(document in documents(), pretty: bool, size in 1usize..50) {
         let text = if pretty {
             serde_json::to_string_pretty(&document).unwrap()
         } else {

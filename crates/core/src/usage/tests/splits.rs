@@ -1,4 +1,4 @@
-//! Where the bytes are cut into chunks changes nothing.
+//! The split into chunks changes nothing.
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn every_pair_of_splits_of_the_short_samples_reads_the_same() {
 }
 
 #[test]
-fn an_ordinary_delta_goes_out_with_the_chunk_that_completes_it() {
+fn an_ordinary_delta_is_passed_with_the_chunk_that_completes_it() {
     for sample in samples().into_iter().filter(|s| s.form == Form::Sse) {
         let text = std::str::from_utf8(sample.bytes).unwrap();
         let mut meter = meter(Form::Sse, DROPPING);

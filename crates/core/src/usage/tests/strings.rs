@@ -1,5 +1,5 @@
-//! Both readers, the strict one of requests and the tolerant one of answers, read a string alike: an id or a model is
-//! the same in both. Where serde_json reads it too, it reads the same.
+//! The strict reader of requests and the tolerant reader of answers read strings the same way: an id or a model is
+//! the same in both. serde_json agrees on every string that it accepts.
 
 use proptest::prelude::*;
 
@@ -37,7 +37,7 @@ fn tolerant(literal: &str, size: usize) -> String {
     String::from_utf8(decoded.0).unwrap()
 }
 
-/// `None` where the string is refused.
+/// `None` if the string is refused.
 fn strict(literal: &str, size: usize) -> Option<String> {
     let mut text = Text::default();
     let mut decoded = String::new();
@@ -86,7 +86,7 @@ fn a_surrogate_without_its_partner_is_one_replacement_character() {
 }
 
 #[test]
-fn what_is_no_escape_is_refused_in_a_request_and_read_as_text_in_an_answer() {
+fn an_invalid_escape_is_refused_in_a_request_and_read_as_text_in_an_answer() {
     for (inside, text) in [
         (r"\q", "q"),
         (r"\é", "é"),
@@ -134,7 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
-    fn a_string_says_what_its_utf16_says(pieces in prop::collection::vec(piece(), 0..12), size in 1usize..9) {
+    fn a_string_reads_as_its_utf16(pieces in prop::collection::vec(piece(), 0..12), size in 1usize..9) {
         let (written, units): (Vec<String>, Vec<Vec<u16>>) = pieces.into_iter().unzip();
         let literal = format!("\"{}\"", written.concat());
         let expected = String::from_utf16_lossy(&units.concat());

@@ -1,5 +1,5 @@
-//! Over any interleaving of what can happen: an admitted event is taken by its service or counted as given up, a
-//! refusal is in one sum or counted, a sum never changes under its id, and memory stays within its bound.
+//! For any order of steps: an admitted event is accepted by its service or counted as dropped, a
+//! refusal is in one sum or counted, the sum of an id never changes, and memory stays within its bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ enum Step {
         which: usize,
         taken: bool,
     },
-    /// The service has it, and its answer never comes.
+    /// The service has accepted the batch, and its answer is lost.
     Lose {
         which: usize,
     },
@@ -60,7 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the world outside knows.
+/// The state outside the outbox.
 struct World {
     outbox: Outbox,
     services: Services,
@@ -68,11 +68,11 @@ struct World {
     now: Nanos,
     calls: u32,
     next_id: u64,
-    /// Calls that were not answered, with the configuration and the batch.
+    /// Calls without an answer yet, with the configuration and the batch.
     open: Vec<(u32, u32, Vec<UsageEvent>)>,
     admitted: BTreeMap<u64, usize>,
     refused: u64,
-    /// Ids of what a service took, by an answer that arrived.
+    /// Ids of events that a service accepted by an answer that arrived.
     taken: BTreeSet<u64>,
     refusals_taken: u64,
     sent: BTreeMap<u64, UsageEvent>,
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// A configuration of each service lives, and all that is asked is answered.
+    /// Drains the outbox: each service has a live configuration and answers every call.
     fn drain(&mut self) {
         for lane in 0..2u32 {
             self.services

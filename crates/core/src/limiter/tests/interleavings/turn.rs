@@ -1,7 +1,7 @@
 //! One operation of one actor.
 //!
-//! An actor is a function of what the store has answered it. It is run again from its start with the answers that it has
-//! had, makes one operation more, and is stopped by unwinding at the next.
+//! An actor is a function of the store's answers. It is run again from its start with its earlier answers,
+//! makes one more operation, and is stopped by unwinding at the next.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,30 +9,30 @@ use std::panic::{self, AssertUnwindSafe};
 
 use crate::shared::{CounterStore, StoreError, SwapError, Version};
 
-/// A store that can be copied and compared. As it stands it can only be read.
+/// A store that can be copied and compared. It can only be read directly.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct World(BTreeMap<Vec<u8>, (Vec<u8>, u32)>);
 
 type Read = Option<(Vec<u8>, Version)>;
 
-/// What the store has answered.
+/// An answer of the store.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Answer {
     Read(Read),
     Swapped(Result<(), SwapError>),
 }
 
-/// Stops an actor at an operation that is not its turn to make.
+/// The panic that stops an actor at an operation beyond its turn.
 struct NotNow;
 
-/// The store as one actor sees it: the answers that it has had, then one operation on the world.
+/// The store as one actor sees it: its earlier answers, then one operation on the real store.
 pub(super) struct Turn<'a> {
     had: RefCell<std::slice::Iter<'a, Answer>>,
     world: RefCell<World>,
     new: RefCell<Option<Answer>>,
 }
 
-/// Lets an actor that `had` these answers make one operation: the world after it, and the answer. `None` where the
+/// Lets an actor that `had` these answers make one operation. Returns the store after it and the answer; `None` if the
 /// actor has ended.
 pub(super) fn step(
     world: &World,
