@@ -1,6 +1,6 @@
-//! A JSON answer is metered alike in one piece and in many, and never changed.
+//! A JSON answer is metered the same in one piece and in many, and is never changed.
 //!
-//! The first byte chooses the size of the pieces and how the answer ends.
+//! The first byte selects the size of the pieces and how the answer ends.
 #![no_main]
 
 use gmtech_core::usage::{Ending, MeterPlan, Output, ResponseFacts, ResponseMeter, Usage};

@@ -1,6 +1,6 @@
-//! A request body is read alike in one piece and in many, and what is accepted can be edited.
+//! A request body reads the same in one piece and in many, and an accepted body can be edited.
 //!
-//! The first byte chooses the endpoint and the size of the pieces.
+//! The first byte selects the endpoint and the size of the pieces.
 #![no_main]
 
 use gmtech_core::request::{BodyError, BodyReader, Endpoint, PartCosts, RequestFacts, apply};

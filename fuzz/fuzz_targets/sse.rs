@@ -1,6 +1,6 @@
-//! A stream is metered alike in one piece and in many, and without dropping not a byte changes.
+//! A stream is metered the same in one piece and in many, and no byte changes unless the usage event is dropped.
 //!
-//! The first byte chooses whether the usage event is dropped and the size of the pieces.
+//! The first byte selects the size of the pieces and whether the usage event is dropped.
 #![no_main]
 
 use gmtech_core::usage::{Ending, MeterPlan, Output, ResponseFacts, ResponseMeter, Usage};
