@@ -1,8 +1,8 @@
-"""Ten minutes of everything that can happen to a key service: `make chaos`.
+"""Ten minutes of random faults in a key service under load: `make chaos`.
 
 Clients create keys, revoke them, top teams up and report usage without pause, and repeat what was not acknowledged, with
 the same `Idempotency-Key` or ids of events. Meanwhile, at random: kill -9, orderly restarts, clients that hang up, a full
-disk, a clock that is days off, a database that is locked, stopped, killed or frozen. In the end:
+disk, a clock that is days off, a database that is locked, stopped, killed or frozen. At the end:
 
 - nothing that was acknowledged is missing, and every revoked key is revoked;
 - nothing is counted twice: every event, top-up and key exists once, and a balance is their sum;
@@ -60,7 +60,7 @@ def family(first: int) -> list[int]:
 
 
 class Clock:
-    """The wall clock of a process that is started with `env`; it can be set off by any time."""
+    """The wall clock of a process that is started with `env`. It can be shifted by any time."""
 
     def __init__(self, directory: Path):
         found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -160,7 +160,7 @@ class Client(threading.Thread):
 
 
 class World:
-    """A service under load, and what can be done to it."""
+    """A service under load, and the faults that can be caused."""
 
     def __init__(self, directory: Path, seed: int, server: Postgres | None):
         self.seed, self.server = seed, server
@@ -217,7 +217,7 @@ class World:
                 b"content-length: %d\r\n\r\n"
             ) % (services.ADMIN_TOKEN.encode(), len(body))
             with socket.create_connection(("127.0.0.1", self.service.port), 5) as s:
-                # A reset instead of an orderly end.
+                # Closes with a reset.
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 s.sendall(head + body)
                 self.pause(0, 0.004)
@@ -260,7 +260,7 @@ class World:
         self.server.start()
 
     def frozen(self) -> None:
-        """It keeps its connections and answers nothing."""
+        """Stops the process: it keeps its connections and answers nothing."""
         pids = family(self.server.process.pid)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -272,7 +272,7 @@ class World:
                 pass  # it had ended before
 
     def run(self, seconds: float) -> tuple[Counter[str], dict[str, float]]:
-        """How often each cause came, and the longest time from its end until the service was ready."""
+        """Returns the number of faults of each kind, and the longest time from the end of one until the service was ready."""
         times: Counter[str] = Counter()
         worst: dict[str, float] = {}
         until = time.monotonic() + seconds
@@ -297,7 +297,7 @@ class World:
                 return found
 
     def judge(self, clients: list[Client]) -> dict[str, int]:
-        """Everything that was acknowledged is there, once."""
+        """Checks that everything acknowledged exists exactly once."""
         keys = {key["id"]: key for key in self.listed("/keys", team=self.team)}
         made = [key.id for client in clients for key in client.made]
         assert len(made) == len(set(made)) == len(keys), f"{len(made)} keys acknowledged, {len(keys)} there"

@@ -8,7 +8,7 @@ from harness import measurements
 from harness.canned import Canned
 from harness.gate import Gate
 
-# A proxy that this machine uses must not be used for the loopback.
+# The machine's HTTP proxy must not be used for the loopback.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 

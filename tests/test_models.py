@@ -105,7 +105,7 @@ def test_permissions(gate, blue, kind, model, may):
 
 
 def test_a_refused_model_is_a_request(start):
-    """So that nobody tries models for ever."""
+    """Refused models count as requests, so that trying models is limited."""
     gate = start(kinds={"picky": (1, "free", {"models": ["gpt-4o"]})})
     key = gate.key("picky")
     for used in (1, 2, 3):
@@ -114,7 +114,7 @@ def test_a_refused_model_is_a_request(start):
 
 
 def test_a_refused_model_is_refused_before_the_body_has_ended(gate):
-    """A large upload need not be finished to learn that it was in vain."""
+    """A client need not finish a large upload to get the refusal."""
     key = gate.key("exact")
     raw = http1.request("POST", CHAT_PATH, headers(key, "", ("content-length", "10000000")))
     with http1.connect(gate.port) as s:
@@ -124,7 +124,7 @@ def test_a_refused_model_is_refused_before_the_body_has_ended(gate):
 
 
 def test_an_allowed_model_waits_for_the_body(gate):
-    """Nothing goes to the upstream that could still be refused."""
+    """The upstream gets nothing that may still be refused."""
     key = gate.key("exact")
     data = body()
     raw = http1.request("POST", CHAT_PATH, headers(key, "", ("content-length", str(len(data)))))
@@ -229,7 +229,7 @@ def test_a_list_that_is_not_filtered_is_the_upstreams_own(gate):
 
 @pytest.mark.parametrize("mock", ["gzip", "cut_after_bytes=40;chunk_bytes=20"])
 def test_a_list_that_cannot_be_read_is_not_shown(gate, mock):
-    """It could hold what the key may not see."""
+    """It could name models that the key may not see."""
     answer = gate.models(gate.key("exact"), ("x-mock", mock))
     assert answer.status == 502, answer.everything()
     assert answer.header("content-encoding") is None

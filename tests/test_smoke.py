@@ -1,4 +1,4 @@
-"""The shortest story: if this fails, look at nothing else first."""
+"""The smallest end-to-end test: if it fails, fix it first."""
 
 from harness import paths
 

@@ -11,7 +11,7 @@ from harness.gate import Gate
 from harness.metered import CHAT_PATH, body, post
 
 MSG = '"messages":[{"role":"user","content":"hi"}]'
-# A sentence of the model's list never reached, so that the answer is short.
+# An answer of one word.
 SHORT = "output_tokens=1"
 
 

@@ -102,7 +102,7 @@ ROWS = [
     Row("upstream unreachable", json_answer("", by("dead")), 503, "exact", 0, calls=0),
     Row("upstream too slow", json_answer("delay_ms=5000", by("impatient")), 504, "exact", 0),
     Row("upstream hangs up", json_answer("drop"), 503, "exact", 0),
-    # Envoy's own doing.
+    # Envoy retries.
     Row("retry", json_answer("status=503;fail_times=1;tag=retry", by("retrying")), 200, "exact", COUNTED, calls=2),
 ]
 

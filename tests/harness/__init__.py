@@ -1,4 +1,4 @@
-"""What the end-to-end tests stand on: processes, keys, raw clients and readers of what Envoy says.
+"""The harness of the end-to-end tests: processes, keys, raw clients and readers of Envoy's output.
 
-Nothing here judges the gate; the tests do. One file holds one concern, and none knows a test.
+The harness asserts nothing about the gate; the tests do. Each file has one concern, and none depends on a test.
 """

@@ -1,4 +1,4 @@
-"""Envoy's configuration: what is deployed, rendered by `gmtech envoy-config`, and where things are in it."""
+"""Envoy's configuration: renders the deployed one with `gmtech envoy-config`, and finds its parts."""
 
 import copy
 import json
@@ -77,7 +77,7 @@ def upstream(bootstrap: dict) -> dict:
 
 
 def add_upstream(bootstrap: dict, name: str, port: int | None = None) -> dict:
-    """A second cluster like that of the provider, which leads to `port` if one is given."""
+    """A second cluster like that of the provider, with the endpoint at `port` if one is given."""
     added = copy.deepcopy(upstream(bootstrap))
     added["name"] = added["load_assignment"]["cluster_name"] = name
     if port is not None:
@@ -87,7 +87,7 @@ def add_upstream(bootstrap: dict, name: str, port: int | None = None) -> dict:
 
 
 def lead_to(cluster: dict, port: int) -> None:
-    """Lets the cluster's one endpoint listen on this port."""
+    """Sets the port of the cluster's one endpoint."""
     (locality,) = cluster["load_assignment"]["endpoints"]
     (endpoint,) = locality["lb_endpoints"]
     endpoint["endpoint"]["address"]["socket_address"]["port_value"] = port

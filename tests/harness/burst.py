@@ -29,7 +29,7 @@ class Burst:
 
 
 def burst(port: int, requests: dict[Key, int], connections: int = 100) -> Burst:
-    """So many requests of each key, the keys taking turns, over `connections` connections (or more, one a request)."""
+    """So many requests of each key, the keys in turn, over `connections` connections (or more: one for each request)."""
     rounds = range(max(requests.values()))
     order = [key for turn in rounds for key, count in requests.items() if turn < count]
     sockets = [http1.connect(port) for _ in range(max(connections, len(order)))]

@@ -18,7 +18,7 @@ class Asked:
 
 
 class Canned:
-    """`answers` are JSON texts by path; what has none is answered `{}`."""
+    """`answers` are JSON texts by path. Other paths get `{}`."""
 
     def __init__(self):
         self.answers: dict[str, bytes] = {}
@@ -55,7 +55,7 @@ class Canned:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def overlay(self, config: dict) -> None:
-        """Puts it in the place of a gate's upstream."""
+        """An overlay that makes it the upstream of a gate."""
         bootstrap.lead_to(bootstrap.upstream(config), self.port)
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""A small disk that can be filled to the last byte and emptied again: a tmpfs of the test's own."""
+"""A small disk for one test that can be filled to the last byte and emptied again: a tmpfs."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ MIB = 1 << 20
 
 
 class NoDisk(Exception):
-    """This machine lets neither this user nor a user namespace mount a file system."""
+    """Neither this user nor a user namespace may mount a file system on this machine."""
 
 
 class SmallDisk:
@@ -39,7 +39,7 @@ class SmallDisk:
         return self._seen / "ballast"
 
     def fill(self) -> None:
-        """Nothing more fits: not a page, not a byte."""
+        """Fills the disk to the last byte."""
         block = b"\1" * MIB
         with self._ballast.open("ab", buffering=0) as ballast:
             while block:

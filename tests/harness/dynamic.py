@@ -21,9 +21,9 @@ def _publish(path: Path, resource: dict, version: int) -> None:
 
 
 class Watched:
-    """Used as an overlay; then `update` gives the filter another configuration and says whether it was taken."""
+    """An overlay. `update` gives the filter another configuration and returns whether Envoy accepted it."""
 
-    # Names of Envoy's counters: taken, refused.
+    # Names of Envoy's counters: accepted, rejected.
     taken: str
     refused: str
 
@@ -47,7 +47,7 @@ class Watched:
         _publish(self.path, self.resource(changed), self.version)
 
     def update(self, gate, text: str) -> bool:
-        """Whether Envoy took the filter configuration `text`."""
+        """Writes the filter configuration `text`. Returns whether Envoy accepted it."""
         before = gate.envoy.stat(self.taken), gate.envoy.stat(self.refused)
         self.write(text)
 
@@ -67,7 +67,7 @@ class Watched:
 
 
 class Lds(Watched):
-    """The whole listener is watched."""
+    """Envoy watches the file of the whole listener."""
 
     taken = "listener_manager.lds.update_success"
     refused = "listener_manager.lds.update_rejected"
@@ -83,7 +83,7 @@ class Lds(Watched):
 
 
 class Ecds(Watched):
-    """Only the filter is watched."""
+    """Envoy watches the file of the filter only."""
 
     taken = "extension_config_discovery.http_filter.gmtech.update_success"
     refused = "extension_config_discovery.http_filter.gmtech.update_rejected"

@@ -1,4 +1,4 @@
-"""A real Envoy as a plain subprocess, and readers of everything it says: stats, Prometheus page, logs."""
+"""A real Envoy as a plain subprocess, and readers of its output: stats, Prometheus page, logs."""
 
 import json
 import re
@@ -15,7 +15,7 @@ FLUSH_MS = 20
 
 
 class Envoy:
-    """Runs `bootstrap` (a dict) until `stop`. Two workers, since a gate exact on one proves nothing."""
+    """Runs `bootstrap` (a dict) until `stop`. Two workers, since exact limits on one worker prove little."""
 
     def __init__(self, bootstrap: dict, directory: Path, *, concurrency: int = 2, name: str = "envoy"):
         config = directory / f"{name}.json"
@@ -48,7 +48,7 @@ class Envoy:
         return self._admin.get(path).raise_for_status().text
 
     def log_level(self, component: str, level: str) -> None:
-        """From now on."""
+        """Sets the log level from now on."""
         self._admin.post(f"/logging?{component}={level}").raise_for_status()
 
     def stats(self, pattern: str = "") -> dict[str, int]:
@@ -58,14 +58,14 @@ class Envoy:
         return {name: int(value) for name, value in found}
 
     def stat(self, name: str) -> int:
-        """One counter; zero where it was never counted."""
+        """One counter; zero if it does not exist yet."""
         return self.stats(f"^{re.escape(name)}$").get(name, 0)
 
     def prometheus(self) -> str:
         return self.admin("/stats/prometheus")
 
     def lines(self) -> list[str]:
-        """What it has written so far, in whole lines."""
+        """The complete lines that it has written so far."""
         return self.process.output().split("\n")[:-1]
 
     def log(self) -> str:

@@ -14,7 +14,7 @@ from .waiting import wait_until
 # A reply in place of the service's: status and body.
 Reply = tuple[int, bytes]
 
-# What is asked of the service, by the second segment of the path.
+# The kinds of calls, by the second segment of the path.
 KINDS = ("changes", "resolve", "usage", "receipts")
 
 
@@ -28,7 +28,7 @@ class Call:
 
 
 class FaultProxy:
-    """Forwards to the service's port; each kind of call can be told to behave otherwise."""
+    """Forwards to the service's port. Each kind of call can be held, delayed, replaced or broken."""
 
     def __init__(self, to_port: int):
         self.to_port = to_port
@@ -59,7 +59,7 @@ class FaultProxy:
             request_queue_size = 128
 
             def handle_error(self, *_):
-                pass  # a gate that went away
+                pass  # the gate has disconnected
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
@@ -73,7 +73,7 @@ class FaultProxy:
         reply = None if kind in self._instead else self._forward(asked, body)
         self._open[kind].wait()
         time.sleep(self._delay.get(kind, 0))
-        # Also for a question that was asked before.
+        # Also for a call that is already under way.
         if instead := self._instead.get(kind):
             reply = instead()
         call.answered = True
@@ -100,10 +100,10 @@ class FaultProxy:
         finally:
             service.close()
 
-    # Telling it.
+    # Faults.
 
     def hold(self, *kinds: str) -> None:
-        """Answers of these kinds wait, those to questions that are already asked too."""
+        """Holds the answers to calls of these kinds, including calls that are under way."""
         for kind in kinds:
             self._open[kind].clear()
 
@@ -112,7 +112,7 @@ class FaultProxy:
             self._open[kind].set()
 
     def delay(self, kind: str, seconds: float) -> None:
-        """Answers of this kind come so much later than the service gives them."""
+        """Delays the answers to calls of this kind by so much."""
         self._delay[kind] = seconds
 
     def instead(self, kind: str, reply: Callable[[], Reply | None]) -> None:
@@ -124,13 +124,13 @@ class FaultProxy:
         self._delay.clear()
         self.release()
 
-    # Asking it.
+    # Observations.
 
     def count(self, kind: str, since: float = 0.0) -> int:
         return sum(1 for c in list(self.calls) if c.kind == kind and c.at >= since)
 
     def wait_held(self, kind: str, count: int = 1) -> None:
-        """Until so many questions of a kind wait for their answer."""
+        """Waits until so many calls of a kind wait for their answer."""
         wait_until(
             f"{count} held {kind}",
             lambda: sum(1 for c in list(self.calls) if c.kind == kind and not c.answered) >= count,

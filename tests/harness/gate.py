@@ -15,7 +15,7 @@ from .waiting import free_port
 
 PROVIDER_KEY = "provider-secret-for-the-mock"
 
-# What keys a shared gate starts with, so that each test takes keys that nobody else touches.
+# The keys of a shared gate. Each test takes keys that no other test uses.
 # kind: (how many, tier, more of the record)
 KINDS: dict[str, tuple[int, str, dict]] = {
     "free": (30, "free", {}),
@@ -40,8 +40,8 @@ KINDS: dict[str, tuple[int, str, dict]] = {
     "expires-later": (2, "free", {"expires_at": "2100-01-01T00:00:00Z"}),
 }
 
-# What says that a VM failed, in Envoy's own words. A reload is counted only when the next stream comes, so
-# that the log and the access log are asked as well.
+# Envoy's messages about a failed VM. A reload is counted only when the next stream arrives, so
+# the log and the access log are checked as well.
 FAILED_STATS = re.compile(r"^wasm\..*vm_reload")
 FAILED_LOG = re.compile(r"Function: \S+ failed|Uncaught RuntimeError|wasm_fail_stream|panicked at")
 
@@ -104,10 +104,10 @@ class Gate:
         self.mark()
         Gate.running.append(self)
 
-    # Using it.
+    # Requests.
 
     def key(self, kind: str = "team") -> Key:
-        """A key that no other test has."""
+        """A key that no other test uses."""
         assert self._pool[kind], f"no {kind} keys left: raise their number in KINDS"
         return self._pool[kind].pop()
 
@@ -120,28 +120,28 @@ class Gate:
         return openai.OpenAI(api_key=text, base_url=self.url(base), timeout=30, **options)
 
     def send(self, method, path, headers=(), body=b"", **options) -> http1.Answer:
-        """One HTTP/1.1 request as it is, on a connection of its own."""
+        """Sends one HTTP/1.1 request verbatim, on a connection of its own."""
         return http1.exchange(self.port, http1.request(method, path, headers, body), **options)
 
     def models(self, key: Key, *more: tuple) -> http1.Answer:
         """The smallest metered request."""
         return self.send("GET", "/api/v1/models", [("authorization", key.bearer), *more])
 
-    # Looking at it.
+    # Observations.
 
     def mark(self) -> None:
-        """A test starts here: what came before it is not its business."""
+        """Marks the start of a test: it ignores earlier logs and requests."""
         self.upstream_may_see_keys = False
         self.mark_rows()
         if self.mock:
             self.mock.forget()
 
     def mark_rows(self) -> None:
-        """What Envoy has logged so far was looked at."""
+        """Marks the rows that Envoy has logged so far as checked."""
         self.start_of_test(len(self.envoy.rows_after(0)), len(self.envoy.lines()))
 
     def start_of_test(self, row: int, line: int) -> None:
-        """The test's part of the log begins there."""
+        """Where the test's part of the log begins."""
         self._first_row, self._first_line = row, line
 
     def rows(self) -> list[dict]:
@@ -149,7 +149,7 @@ class Gate:
         return self.envoy.rows_after(self._first_row)
 
     def seen(self) -> list[Seen]:
-        """What the upstream got in this test."""
+        """The requests that the upstream got in this test."""
         assert self.mock, "this gate has no mock"
         return self.mock.seen()
 
@@ -168,13 +168,13 @@ class Gate:
         return found
 
     def check(self) -> None:
-        """What must hold after every test, whatever it did: no VM failed, Envoy lives, no key leaked."""
+        """Checks after every test that no VM has failed, Envoy is running and no key has leaked."""
         assert self.envoy.alive(), f"Envoy died with {self.envoy.process.exit_code()}"
         reloads = self.envoy.stats(FAILED_STATS.pattern)
         assert reloads or self.passthrough, "Envoy counts reloads under another name: this check sees nothing"
         if not self.vm_may_fail:
             assert not any(reloads.values()), f"a wasm VM failed: {reloads}"
-        self.rows()  # waits for what is not yet in the file
+        self.rows()  # waits for rows that are not in the file yet
         logs = "\n".join(self.envoy.lines()[self._first_line :])
         if not self.vm_may_fail:
             assert not FAILED_LOG.search(logs), f"a wasm VM failed: {FAILED_LOG.search(logs)}"
@@ -189,7 +189,7 @@ class Gate:
         leaks = {place: found for place, text in places.items() if (found := keys.leaked_in(text))}
         assert not leaks, f"keys leaked: {leaks}"
 
-    # Ending it.
+    # The end.
 
     def stop(self) -> None:
         Gate.running.remove(self)

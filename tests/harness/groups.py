@@ -1,6 +1,6 @@
 """Groups of endpoints."""
 
-# Those that are closed where the configuration does not speak of them.
+# The groups that are closed by default.
 CLOSED = [
     "stored_responses", "stored_completions", "background", "conversations", "files", "uploads", "batches", "fine_tuning",
     "vector_stores", "assistants", "containers", "evals", "videos", "realtime", "model_deletion", "engines", "skills",

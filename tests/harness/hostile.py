@@ -18,7 +18,7 @@ Headers = list[tuple[str | bytes, str | bytes]]
 @dataclass(frozen=True)
 class Row:
     """One request over HTTP/1.1 and HTTP/2. `h1`, `h2`: the status each must get; 0: the connection or the
-    stream is ended without one; None: it cannot be said in that protocol."""
+    stream is ended without one; None: the protocol cannot express it."""
 
     name: str
     headers: Callable[[Key], Headers]
@@ -41,7 +41,7 @@ class Row:
 
 
 def refused(name: str, headers, status: int = 401, says: str = "", **more) -> Row:
-    """The gate itself refuses, alike in both protocols."""
+    """The gate itself refuses, with the same status in both protocols."""
     return Row(name, headers, status, status, says, **more)
 
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes: sends what no client library would, reads the answers with h11."""
+"""HTTP/1.1 as bytes: sends requests that no client library sends, and reads the answers with h11."""
 
 import json
 import socket
@@ -36,7 +36,7 @@ class Answer:
         return error
 
     def everything(self) -> str:
-        """All of it as text, to search for what must not be there."""
+        """The whole answer as text, to search for text that must not be in it."""
         head = "\n".join(f"{k}: {v}" for k, v in self.headers)
         return f"{self.status}\n{head}\n\n{self.body.decode(errors='replace')}"
 
@@ -91,7 +91,7 @@ def exchange(port: int, raw: bytes, deadline: float = 10) -> Answer:
         except OSError:
             pass  # the server may answer and close before all of a hostile request was written
         method = raw.split(b" ", 1)[0]
-        # A method that h11 does not accept as a token reads its answer as any other does.
+        # For a method that h11 does not accept as a token, the answer is read as for any other.
         return receive(s, method if method in (b"HEAD", b"CONNECT") else b"GET", deadline)
 
 

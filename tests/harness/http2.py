@@ -21,7 +21,7 @@ def exchange(
     pseudo: list[tuple[str, str]] | None = None,
     deadline: float = 10,
 ) -> Answer:
-    """One request on a connection of its own. `status` 0 with `ended` tells of a reset or a closed connection."""
+    """One request on a connection of its own. `status` 0 with `ended` means a reset or a closed connection."""
     connection = _client()
     start = pseudo or _pseudo(method, path)
     fields = [(_raw(k), _raw(v)) for k, v in [*start, *headers]]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PREFIX = "gmtech_"
 
-# Every secret that this test run made: none may turn up in a log, a metric or an answer.
+# Every secret that this test run has made: none may appear in a log, a metric or an answer.
 _made: set[str] = set()
 _WORD = re.compile(r"[0-9A-Za-z]{12,}")
 
@@ -27,7 +27,7 @@ def base62(number: int, width: int) -> str:
 
 
 def new_text() -> str:
-    """A key's text, as good as a generated one but in no table."""
+    """The text of a valid key that is in no table."""
     body = PREFIX + base62(int.from_bytes(secrets.token_bytes(32), "big"), 43)
     text = body + base62(zlib.crc32(body.encode()), 6)
     _made.add(text[len(PREFIX) :])
@@ -35,7 +35,7 @@ def new_text() -> str:
 
 
 def remember(text: str) -> None:
-    """A key that was made elsewhere: it may turn up nowhere either."""
+    """Adds a key that was made elsewhere to the secrets that may not appear."""
     assert text.startswith(PREFIX), "not a key"
     _made.add(text[len(PREFIX) :])
 
@@ -48,7 +48,7 @@ def mistyped(text: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Key:
-    """A key and the record that the gate has of it."""
+    """A key and its record in the gate."""
 
     text: str = field(repr=False)
     id: str

@@ -1,4 +1,4 @@
-"""Calls with LiteLLM, in the interpreter that has it; prints what came of each as a list in JSON.
+"""Calls with LiteLLM, in the interpreter that has it; prints the results as a JSON list.
 
 Argument: {"root": "http://host:port", "calls": [{"model", "api_key", "base"}]}
 """

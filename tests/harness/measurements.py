@@ -1,4 +1,4 @@
-"""What tests measured, shown at the end of a run whether it passed or not."""
+"""The measurements of tests, shown at the end of a run whether it passed or not."""
 
 lines: list[str] = []
 

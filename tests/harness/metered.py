@@ -16,7 +16,7 @@ from .waiting import free_port, wait_until
 CHAT_PATH = "/api/v1/chat/completions"
 WORDS = "one two three four five six seven eight"
 
-# Tokens come back at one a second, so that what `/limits` says is what was charged, to a token or two.
+# Tokens refill at one a second, so `/limits` shows the charge to within a token or two.
 STEADY = {"requests_per_minute": 6000, "tokens_per_minute": 60, "tokens_burst": 100_000}
 
 
@@ -27,7 +27,7 @@ def body(prompt: str = WORDS, model: str = "gpt-4o", **more) -> bytes:
 
 
 def prompt_tokens(prompt: str = WORDS) -> int:
-    """What mock-llm counts for a prompt of one message."""
+    """mock-llm's count for a prompt of one message."""
     return -(-len(prompt.encode()) // 4) + 4
 
 
@@ -43,7 +43,7 @@ def post(gate: Gate, key: Key, data: bytes | None = None, mock: str = "", *more:
 
 @dataclass(frozen=True)
 class Charge:
-    """What a row of the access log says of tokens. `source` is empty where none were at stake."""
+    """The tokens in a row of the access log. `source` is empty if none were charged."""
 
     status: int
     decision: str
@@ -76,7 +76,7 @@ class Charge:
 
 
 def rows(gate: Gate, key: Key) -> list[dict]:
-    """The access log's rows of this key, without those of its questions for its limits."""
+    """The access log's rows of this key, without its requests to `/limits`."""
     return [r for r in gate.rows() if r.get("key_id") == key.id and r.get("decision") != "limits"]
 
 
@@ -95,7 +95,7 @@ def charge(gate: Gate, key: Key) -> Charge:
 
 
 def limits(gate: Gate, key: Key) -> dict[str, dict]:
-    """The key's limits by name, as the gate tells its owner."""
+    """The key's limits by name, as the gate shows them to its owner."""
     answer = gate.send("GET", "/api/v1/limits", [("authorization", key.bearer)])
     assert answer.status == 200, answer.everything()
     return {limit["name"]: limit for limit in json.loads(answer.body)["data"]}
@@ -110,7 +110,7 @@ class Ledger:
         self._began = time.monotonic()
 
     def check(self, charged: int) -> None:
-        """`used` is what was charged, less what has come back meanwhile."""
+        """Checks that `used` is the charge less the tokens that have refilled."""
         now = limits(self.gate, self.key)["tokens_per_minute"]
         back = (time.monotonic() - self._began) * now["limit"] / 60 + 1
         most = self._before["used"] + charged
@@ -148,7 +148,7 @@ class Stream:
         self.received = b""
 
     def read_events(self, count: int, deadline: float = 10) -> "Stream":
-        """Until `count` events with data have come."""
+        """Reads until `count` events with data have arrived."""
         end = time.monotonic() + deadline
         while self.received.count(b"\n\n") < count:
             self._socket.settimeout(max(0.01, end - time.monotonic()))
@@ -159,11 +159,11 @@ class Stream:
 
     @property
     def events(self) -> int:
-        """Events that have come so far."""
+        """The events that have arrived so far."""
         return self.received.count(b"data: {")
 
     def read_to_the_end(self, deadline: float = 10) -> "Stream":
-        """Until the gate closes the connection, as it does where an answer breaks off."""
+        """Reads until the gate closes the connection, as it does if an answer breaks off."""
         end = time.monotonic() + deadline
         while True:
             self._socket.settimeout(max(0.01, end - time.monotonic()))
@@ -176,7 +176,7 @@ class Stream:
             self.received += got
 
     def read_to_the_end_of_events(self, deadline: float = 10) -> "Stream":
-        """Until `[DONE]` has come, and the connection may be closed."""
+        """Reads until `[DONE]` has arrived and the connection may be closed."""
         end = time.monotonic() + deadline
         while b"data: [DONE]" not in self.received or not self.received.endswith(b"0\r\n\r\n"):
             self._socket.settimeout(max(0.01, end - time.monotonic()))
@@ -191,7 +191,7 @@ class Stream:
 
 
 def stream(gate: Gate, key: Key, mock: str = "", *more: tuple, **fields) -> Stream:
-    """A chat stream that has been asked for."""
+    """Requests a chat stream."""
     data = body(**{"stream": True, **fields})
     return Stream(gate.port, http1.request("POST", CHAT_PATH, headers(key, mock, *more), data))
 

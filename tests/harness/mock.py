@@ -1,4 +1,4 @@
-"""mock-llm as a subprocess, and what it received."""
+"""mock-llm as a subprocess, and the requests that it received."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ class MockLlm:
         return f"http://127.0.0.1:{self.port}"
 
     def seen(self) -> list[Seen]:
-        """What was received since the last `forget`."""
+        """The requests received since the last `forget`."""
         answer = self._http.get("/__mock/requests").raise_for_status().json()
         return [
             Seen(r["method"], r["target"], [tuple(h) for h in r["headers"]], (r["body"] or {}).get("text"))

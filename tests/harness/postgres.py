@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test's own on a free port, which can be stopped, killed and started again."""
+"""A PostgreSQL server for one test on a free port, which can be stopped, killed and started again."""
 
 import os
 import pwd
@@ -73,12 +73,12 @@ class Postgres:
         return f"{self.url.rsplit('/', 1)[0]}/{name}"
 
     def down(self) -> None:
-        """It ends every connection and stops ("fast shutdown")."""
+        """Ends every connection and stops ("fast shutdown")."""
         self.process.signal(signal.SIGINT)
         self.process.wait_exit()
 
     def kill(self) -> None:
-        """As a crash does: no transaction is finished."""
+        """Kills the server, as a crash does: no transaction is finished."""
         self.process.signal(signal.SIGQUIT)
         self.process.wait_exit()
 

@@ -39,7 +39,7 @@ class Process:
         return self.log.read_text(errors="replace")
 
     def wait_ready(self, what: str, probe, deadline: float = 30.0) -> None:
-        """Waits until `probe` is true; a process that ends instead fails at once, with its output."""
+        """Waits until `probe` is true. Fails at once with the output if the process ends."""
 
         def ready_or_dead():
             if not self.alive():

@@ -1,4 +1,4 @@
-"""A real key service (`gmtech serve`) as a subprocess, its management API and command line, and gates that learn from it."""
+"""A real key service (`gmtech serve`) as a subprocess, its management API and command line, and gates that use it."""
 
 import json
 import os
@@ -73,10 +73,10 @@ class Service:
         except httpx.TransportError:
             return False
 
-    # What can happen to it.
+    # Crashes and faults.
 
     def kill(self) -> None:
-        """As a crash does: no handler runs."""
+        """Kills the service, as a crash does: no handler runs."""
         self.process.signal(signal.SIGKILL)
         self.process.wait_exit()
 
@@ -86,7 +86,7 @@ class Service:
         self.process.stop()
 
     def pause(self) -> None:
-        """It keeps its connections and answers nothing."""
+        """Stops the process: it keeps its connections and answers nothing."""
         self.process.signal(signal.SIGSTOP)
         self._paused = True
 
@@ -138,7 +138,7 @@ class Service:
         return self.ask("GET", f"/teams/{team}")["balance_nano_usd"]
 
     def key(self, team: str | None = None, tier: str = "team", **more) -> Key:
-        """A key made through the API: the text is in its answer and, from now on, in no other place."""
+        """Makes a key through the API. Its text is only in the answer, and may appear in no other place."""
         asked = {"team": team or self.team(), "name": "e2e", "tier": tier, **more}
         return self._told(self.ask("POST", "/keys", json=asked))
 
@@ -190,18 +190,18 @@ class Service:
 
 
 def gate(directory: Path, service: Service | int, *, settings: dict | None = None, **options) -> Gate:
-    """A gate that learns its keys from the service (or from whatever listens on a port) and, unless given `kinds`, has
+    """A gate that gets its keys from the service (or from another program on a port) and, unless given `kinds`, has
     none of its own. `settings` go into the filter's `service` section."""
     directory.mkdir(exist_ok=True)
     port = service if isinstance(service, int) else service.sync_port
-    # The section's token and cluster are filled in as a deployment does it.
+    # The section's token and cluster are filled in as in a deployment.
     config = {**options.pop("config", {}), "service": settings or {}}
     return Gate(directory, config=config, service=(port, SYNC_TOKEN), **{"kinds": {}, **options})
 
 
 @contextmanager
 def stack(directory: Path, *args: str, gates: int = 1, **options) -> Iterator[tuple[Service, list[Gate]]]:
-    """A service and gates that know all it knows."""
+    """A service and gates that have all its data."""
     service = Service(directory, *args)
     made: list[Gate] = []
     try:

@@ -35,7 +35,7 @@ CONFIG = {
     "tiers": {"boundless": {"requests_per_minute": 1_000_000_000, "tokens_per_minute": 1_000_000_000}},
 }
 
-# What the gate must refuse, and why: by the beginning of the test's name.
+# The tests that the gate must refuse, by the beginning of their names, and the reason.
 ON_PURPOSE = {
     f"tests.api_resources.test_batches.{kind}::{test}": "the file was never uploaded, so nobody has judged its models"
     for kind in ("TestBatches", "TestAsyncBatches")
@@ -62,8 +62,8 @@ def tests(directory: Path) -> list[str]:
 
 
 def to_prism(port: int, key: keys.Key | None = None):
-    """Leads the gate to the mock, which serves at its root. The tests bring a key of their own, so ours is set in its place
-    before the filter sees it."""
+    """Makes the mock, which serves at its root, the upstream of the gate. The tests bring a key of their own, so ours is
+    set in its place before the filter sees it."""
 
     def overlay(config: dict) -> None:
         bootstrap.lead_to(bootstrap.upstream(config), port)
@@ -127,7 +127,7 @@ def main() -> int:
                 without = told("of its failures, without the filter", run(envoy, directory, "passthrough", failed, workers))
                 worse = [test for test, outcome in without.items() if outcome == "passed"]
         if worse:
-            # Some tests depend on time: what passes when it runs alone was such a one.
+            # Some tests depend on time: they pass when they run alone.
             with tempfile.TemporaryDirectory() as scratch, start(Path(scratch), port, passthrough=False) as gate:
                 alone = run(gate, directory, "again", node_ids(directory, dict.fromkeys(worse, "failed")), 0)
                 worse = [test for test in worse if alone.get(test) != "passed"]
@@ -144,7 +144,7 @@ def main() -> int:
 
 
 def told(name: str, outcomes: dict[str, str]) -> dict[str, str]:
-    """Tells how many tests came to what."""
+    """The number of tests with each outcome, as text."""
     print(f"{name}:", ", ".join(f"{n} {outcome}" for outcome, n in sorted(Counter(outcomes.values()).items())), flush=True)
     return outcomes
 
