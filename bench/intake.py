@@ -1,8 +1,8 @@
-"""How many usage events a second the key service takes, durably, from two Envoys at once.
+"""Measures how many usage events per second the key service stores durably from two Envoys at once.
 
 The batches are made before the clock starts, in the form that the filter sends (see `crates/core/src/sync/events.rs`), and
-posted as it posts them: several at once from each of two posters. The time ends when the last answer has come, and then the
-service must have counted each event once, also those that were sent twice.
+posted as it posts them: several at once from each of two posters. The clock stops at the last answer. After that the
+service must have counted each event once, including those that were sent twice.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from harness import events as usage  # noqa: E402
 from harness import service as services  # noqa: E402
 
 POSTERS = 2
-AT_ONCE = 4  # batches under way from each
+AT_ONCE = 4  # batches under way from each poster
 BATCH = 1_000
 MODELS = ("gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-flash")
 
@@ -37,7 +37,7 @@ def event(drawn: bytes, number: int, key, started: int) -> bytes:
 
 
 def batches(keys, events: int) -> list[bytes]:
-    """One poster's: a random half of the ids and a count, as a VM makes them."""
+    """The batches of one poster. An id is a random half and a count, as a VM makes it."""
     drawn, started = secrets.token_bytes(8), int(time.time() * 1000)
     made = []
     for first in range(0, events, BATCH):
@@ -47,7 +47,7 @@ def batches(keys, events: int) -> list[bytes]:
 
 
 class Poster(threading.Thread):
-    """One of the connections of a poster: sends what is in the queue until there is nothing more."""
+    """One connection of a poster: sends the batches of the queue until it is empty."""
 
     def __init__(self, port: int, waiting: queue.SimpleQueue):
         super().__init__(daemon=True)
@@ -78,13 +78,13 @@ class Poster(threading.Thread):
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, all its threads."""
+    """User and system time of a process with all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def run(service, keys, events: int, again: int) -> tuple[float, list[float]]:
-    """Events a second, and how long each batch took."""
+    """Returns the events per second and the time of each batch."""
     each = [batches(keys, events // POSTERS) for _ in range(POSTERS)]
     threads = []
     for mine in each:

@@ -1,8 +1,8 @@
-"""CPU of Envoy per request, with the filter against without: one interleaved run on one machine.
+"""Measures Envoy's CPU time per request with and without the filter, in one interleaved run on one machine.
 
-What it is not: a promise of any absolute time. The two Envoys differ in nothing but the filter (envoy.yaml, and
-the same with `--no-filter`; or two modules, with `--against`), run side by side, and are loaded in turns (A B, B A, A B, …), so that whatever the machine does
-meanwhile affects both. The report has the ratio of each pair, and the median.
+It promises no absolute time. The two Envoys differ only in the filter (envoy.yaml, and the same with `--no-filter`; or two
+modules, with `--against`). They run side by side and are loaded in turns (A B, B A, A B, …), so that other work on the machine
+affects both. The report has the ratio of each pair, and the median.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from harness.gate import Gate  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 MESSAGE = "Please sum up the following text in one sentence. " * 20
-# Limits that no load reaches: what is measured is a request that passes.
+# Limits that no load reaches, since requests that pass are measured.
 ENDLESS = {"requests_per_minute": 1_000_000_000, "tokens_per_minute": 1_000_000_000}
 
 CASES = {
@@ -58,7 +58,7 @@ class Sample:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, all its threads."""
+    """User and system time of a process with all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
@@ -77,7 +77,7 @@ def wrk_script(directory: Path, case: str, key: str) -> Path:
 
 
 def load(gate: Gate, script: Path, case: str, seconds: int, connections: int) -> Sample:
-    """Loads one Envoy and says what each request cost it. Anything but 200 makes the run worthless, so it fails."""
+    """Loads one Envoy and returns its CPU time per request. Any answer but 200 fails the run."""
     pid = gate.envoy.process.pid
     counters = r"^http\.api\.downstream_rq_(completed|2xx)$"
     before, began = gate.envoy.stats(counters), cpu_seconds(pid)
@@ -89,7 +89,7 @@ def load(gate: Gate, script: Path, case: str, seconds: int, connections: int) ->
     )
     cpu, after = cpu_seconds(pid) - began, gate.envoy.stats(counters)
     done, good = (after[n] - before[n] for n in ("http.api.downstream_rq_completed", "http.api.downstream_rq_2xx"))
-    # wrk leaves its last requests behind, which Envoy then counts as ended without an answer.
+    # wrk abandons its last requests, which Envoy counts as ended without an answer.
     assert done and done - good <= connections, f"{done - good} of {done} requests were not answered 200"
     return Sample(done, cpu)
 
@@ -97,7 +97,7 @@ def load(gate: Gate, script: Path, case: str, seconds: int, connections: int) ->
 def measure(
     case: str, pairs: int, seconds: int, connections: int, workers: int, against: Path | None
 ) -> list[tuple[Sample, Sample]]:
-    """Pairs (without, with), in alternating order, after a turn on each that is thrown away. Without is without the
+    """Pairs (without, with) in alternating order, after a discarded turn on each. "Without" is without the
     filter, or with the other module."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -121,12 +121,12 @@ def measure(
             turns = [0, 1] if number % 2 == 0 else [1, 0]
             samples = {turn: load(gates[turn], scripts[turn], case, seconds, connections) for turn in turns}
             done.append((samples[0], samples[1]))
-        assert not any(gates[1].envoy.stats("vm_reload").values()), "a VM failed: what was measured is not the filter"
+        assert not any(gates[1].envoy.stats("vm_reload").values()), "a VM failed, so the filter was not measured"
         return done
 
 
 def quiet(config: dict) -> None:
-    """The access log goes on in both, to nowhere: its formatting is a cost of either, the disk's is not ours."""
+    """Writes both access logs to /dev/null: both Envoys pay for the formatting, and neither for the disk."""
     for log in manager(config)["access_log"]:
         log["name"] = "envoy.access_loggers.file"
         log["typed_config"]["@type"] = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
