@@ -63,7 +63,7 @@ vocabulary! {
         UpgradeRefused = "upgrade_refused",
         /// The upstream's list of models cannot be read.
         UnreadableModels = "unreadable_models",
-        /// The key service has not said yet, or not for too long, which keys there are.
+        /// The key service has not delivered the keys yet, or has been silent for too long.
         NotReady = "not_ready",
         /// The gate holds as many bytes of bodies as it may.
         Overloaded = "overloaded",

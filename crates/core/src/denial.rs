@@ -7,18 +7,18 @@
 
 mod anthropic;
 mod dialect;
+mod error_parts;
 mod gemini;
 mod headers;
 mod limit;
+mod messages;
 mod openai;
-mod told;
-mod words;
 
 pub use dialect::{Audience, Dialect};
 pub use limit::LimitHit;
 
+use error_parts::ErrorParts;
 use headers::retry_headers;
-use told::Told;
 
 use std::net::IpAddr;
 
@@ -244,7 +244,7 @@ impl Denial {
                 kind!(ObjectNotFound, 404, "invalid_request_error", "not_found", param "id")
             }
             Self::NoSuchReference(names) => Kind {
-                param: Some(words::named_by(*names)),
+                param: Some(messages::named_by(*names)),
                 ..kind!(ObjectNotFound, 400, "invalid_request_error", "not_found")
             },
             Self::ObjectList { .. } => {
@@ -323,7 +323,7 @@ impl Denial {
         Reply {
             status: kind.status,
             headers,
-            body: audience.body(&Told {
+            body: audience.body(&ErrorParts {
                 kind: &kind,
                 message: &self.message(),
                 wait: self.wait(),

@@ -323,10 +323,10 @@ impl Exchange {
 
     /// The place in flight, which must be renewed until the request ends.
     #[must_use]
-    pub fn slot(&self) -> Option<&Slots> {
+    pub fn slots(&self) -> Option<&Slots> {
         match &self.phase {
-            Phase::Forwarded(Some(forwarded)) => forwarded.reservation.slot(),
-            _ => self.admission.as_ref().and_then(Admission::slot),
+            Phase::Forwarded(Some(forwarded)) => forwarded.reservation.slots(),
+            _ => self.admission.as_ref().and_then(Admission::slots),
         }
     }
 

@@ -120,7 +120,7 @@ pub fn charge_refused(
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
-pub fn charge_later(
+pub fn charge_debt(
     store: &impl CounterStore,
     account: &Account,
     tokens: u64,

@@ -48,10 +48,10 @@ impl ObjectId {
     /// The id of the event about this object. It is the same on every proxy and at every repetition, so that the event
     /// is counted once.
     #[must_use]
-    pub fn event(&self, what: Told) -> [u8; 16] {
+    pub fn event(&self, what: ObjectEvent) -> [u8; 16] {
         let name: &[u8] = match what {
-            Told::Settled => b"settled",
-            Told::Found => b"found",
+            ObjectEvent::Settled => b"settled",
+            ObjectEvent::Found => b"found",
         };
         let digest = Sha256::new().chain_update(name).chain_update(self.0);
         leading(&digest.finalize())
@@ -60,7 +60,7 @@ impl ObjectId {
 
 /// What an event about an object reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ObjectEvent {
     /// Its final usage.
     Settled,
     /// That another object of the same maker names it.

@@ -18,7 +18,7 @@ use crate::model::ModelId;
 use crate::usage::Tokens;
 use crate::vocabulary::vocabulary;
 
-pub use crate::object_id::{IdHasher, ObjectId, Told};
+pub use crate::object_id::{IdHasher, ObjectEvent, ObjectId};
 
 pub mod path;
 pub mod registry;

@@ -20,7 +20,7 @@ pub const PLACES: usize = 16;
 
 /// The length of one answer, to learn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lesson {
+pub struct Sample {
     /// Its output, in tokens.
     pub output: u64,
     /// Whether the provider counted it and it was not cut.
@@ -72,7 +72,7 @@ pub fn learn(
     store: &impl CounterStore,
     key: &KeyId,
     model: &ModelId,
-    lesson: &Lesson,
+    sample: &Sample,
 ) -> Result<(), StoreError> {
     let name = names::output_forecast(key);
     let learned = update(store, &name, Retry::Briefly, |bytes| {
@@ -80,7 +80,7 @@ pub fn learn(
         let Some(known) = places.get_mut(place(model)) else {
             return Change::Keep(());
         };
-        let next = lesson.follow(if *known > 0 { *known } else { lesson.usual });
+        let next = sample.follow(if *known > 0 { *known } else { sample.usual });
         if *known == next {
             return Change::Keep(());
         }
@@ -94,7 +94,7 @@ pub fn learn(
     }
 }
 
-impl Lesson {
+impl Sample {
     /// The next forecast, after the forecast `known`.
     fn follow(&self, known: u64) -> u64 {
         if self.output >= known {
@@ -127,8 +127,8 @@ mod tests {
         ModelId::new(name).unwrap()
     }
 
-    fn whole(output: u64) -> Lesson {
-        Lesson {
+    fn whole(output: u64) -> Sample {
+        Sample {
             output,
             whole: true,
             cap: None,
@@ -141,15 +141,15 @@ mod tests {
         let store = MemoryStore::default();
         let (key, model) = (key(), model("gpt-4o"));
         assert_eq!(expected(&store, &key, &model), Ok(None));
-        let capped = |output, cap| Lesson {
+        let capped = |output, cap| Sample {
             cap: Some(cap),
             ..whole(output)
         };
-        let cut = |output| Lesson {
+        let cut = |output| Sample {
             whole: false,
             ..whole(output)
         };
-        for (lesson, known) in [
+        for (sample, known) in [
             (whole(360), 960),
             (whole(3_000), 1_980),
             (whole(1_980), 1_980),
@@ -162,11 +162,11 @@ mod tests {
             (cut(10), 2_880),
             (cut(4_880), 3_880),
         ] {
-            learn(&store, &key, &model, &lesson).unwrap();
+            learn(&store, &key, &model, &sample).unwrap();
             assert_eq!(
                 expected(&store, &key, &model),
                 Ok(Some(known)),
-                "after {lesson:?}"
+                "after {sample:?}"
             );
         }
     }

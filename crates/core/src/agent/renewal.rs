@@ -81,7 +81,7 @@ mod tests {
     fn a_place_is_renewed_until_its_stream_ends() {
         let (store, mut renewal) = (MemoryStore::default(), Renewal::default());
         let reservation = enter(&store).unwrap();
-        renewal.hold(7, reservation.slot());
+        renewal.hold(7, reservation.slots());
         for n in 0..=20 {
             assert_eq!(renewal.tick(&store, n * INTERVAL), 0);
         }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn places_are_renewed_three_times_in_their_lifetime_by_any_tick() {
         let (store, mut renewal) = (MemoryStore::default(), Renewal::default());
-        renewal.hold(7, enter(&store).unwrap().slot());
+        renewal.hold(7, enter(&store).unwrap().slots());
         renewal.hold(8, None);
         let before = store.swaps.get();
         for now in (0..SLOT_LIFETIME).step_by(100_000_000) {
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn failed_renewals_are_counted() {
         let (store, mut renewal) = (MemoryStore::default(), Renewal::default());
-        renewal.hold(7, enter(&store).unwrap().slot());
+        renewal.hold(7, enter(&store).unwrap().slots());
         store.broken.set(true);
         assert_eq!(renewal.tick(&store, 0), 1);
         assert_eq!(

@@ -172,7 +172,7 @@ fn a_place_that_cannot_be_renewed_is_reported() {
         tokens: TokenBounds::default(),
     };
     let reservation = reserve(&host, account, cost, 0).unwrap();
-    agent.renewal.hold(1, reservation.slot());
+    agent.renewal.hold(1, reservation.slots());
     host.store.broken.set(true);
     agent.tick(&host, 0);
     assert_eq!(

@@ -4,8 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::error_parts::{ErrorParts, json};
 use super::headers::rate_headers;
-use super::told::{Told, json};
 use crate::limiter::LimitSnapshot;
 use crate::time::{Nanos, SECOND};
 
@@ -30,14 +30,14 @@ struct Details<'a> {
     error_code: &'a str,
 }
 
-pub(super) fn body(told: &Told<'_>, request_id: Option<&str>) -> String {
+pub(super) fn body(parts: &ErrorParts<'_>, request_id: Option<&str>) -> String {
     json(&Envelope {
         r#type: "error",
         error: Error {
-            r#type: error_type(told.kind.status, told.kind.code),
-            message: told.message,
+            r#type: error_type(parts.kind.status, parts.kind.code),
+            message: parts.message,
             details: Details {
-                error_code: told.kind.code,
+                error_code: parts.kind.code,
             },
         },
         request_id,

@@ -6,7 +6,7 @@
 
 use percent_encoding::percent_decode;
 
-use super::told::Told;
+use super::error_parts::ErrorParts;
 use super::{anthropic, gemini, openai};
 use crate::head::Head;
 use crate::key::holds_key;
@@ -118,11 +118,11 @@ impl Audience {
         }
     }
 
-    pub(super) fn body(&self, told: &Told<'_>) -> String {
+    pub(super) fn body(&self, parts: &ErrorParts<'_>) -> String {
         match self.dialect {
-            Dialect::OpenAi => openai::body(told),
-            Dialect::Anthropic => anthropic::body(told, self.request_id.as_deref()),
-            Dialect::Gemini => gemini::body(told),
+            Dialect::OpenAi => openai::body(parts),
+            Dialect::Anthropic => anthropic::body(parts, self.request_id.as_deref()),
+            Dialect::Gemini => gemini::body(parts),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::told::{Told, json};
+use super::error_parts::{ErrorParts, json};
 use crate::limiter::gcra::Exceeded;
 use crate::time::{Nanos, SECOND};
 
@@ -39,13 +39,13 @@ enum Detail {
     },
 }
 
-pub(super) fn body(told: &Told<'_>) -> String {
+pub(super) fn body(parts: &ErrorParts<'_>) -> String {
     let mut details = vec![Detail::Cause {
         of: "type.googleapis.com/google.rpc.ErrorInfo",
-        reason: told.kind.code.to_ascii_uppercase(),
+        reason: parts.kind.code.to_ascii_uppercase(),
         domain: "gmtech.com",
     }];
-    if let Some(Exceeded::Wait(wait)) = told.wait {
+    if let Some(Exceeded::Wait(wait)) = parts.wait {
         details.push(Detail::Retry {
             of: "type.googleapis.com/google.rpc.RetryInfo",
             delay: duration(wait),
@@ -53,9 +53,9 @@ pub(super) fn body(told: &Told<'_>) -> String {
     }
     json(&Envelope {
         error: Error {
-            code: told.kind.status,
-            message: told.message,
-            status: status(told.kind.status),
+            code: parts.kind.status,
+            message: parts.message,
+            status: status(parts.kind.status),
             details,
         },
     })

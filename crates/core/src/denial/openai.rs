@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::error_parts::{ErrorParts, json};
 use super::headers::rate_headers;
-use super::told::{Told, json};
 use crate::go_duration::go_duration;
 use crate::limiter::LimitSnapshot;
 
@@ -20,13 +20,13 @@ struct Error<'a> {
     code: &'a str,
 }
 
-pub(super) fn body(told: &Told<'_>) -> String {
+pub(super) fn body(parts: &ErrorParts<'_>) -> String {
     json(&Envelope {
         error: Error {
-            message: told.message,
-            r#type: told.kind.error_type,
-            param: told.kind.param,
-            code: told.kind.code,
+            message: parts.message,
+            r#type: parts.kind.error_type,
+            param: parts.kind.param,
+            code: parts.kind.code,
         },
     })
 }

@@ -308,7 +308,7 @@ impl Exchange {
             return Err(Denial::Body(BodyError::InvalidModel));
         }
         let allowed = allows_model(principal, &self.policy, &model);
-        let spent = permission::has_spent(principal, &model);
+        let spent = permission::has_spent_model_budget(principal, &model);
         let key = principal.key().clone();
         self.model = Some(model.clone());
         match (allowed, spent) {

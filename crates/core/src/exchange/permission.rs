@@ -24,7 +24,7 @@ pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &Model
 }
 
 /// Whether the key's budget for the model is spent.
-pub(super) fn has_spent(principal: &Principal, model: &ModelId) -> bool {
+pub(super) fn has_spent_model_budget(principal: &Principal, model: &ModelId) -> bool {
     let spent = principal.record().spent_models.as_ref();
     spent.is_some_and(|m| m.allows(model.as_str()))
 }
@@ -99,7 +99,8 @@ pub(super) fn check(
             && !short(m).is_some_and(|m| allows_model(principal, policy, &m))
     };
     let spent = |m: &&ModelId| {
-        has_spent(principal, m) || short(m).is_some_and(|m| has_spent(principal, &m))
+        has_spent_model_budget(principal, m)
+            || short(m).is_some_and(|m| has_spent_model_budget(principal, &m))
     };
     let named = facts.others.named();
     match named.iter().find(forbidden) {

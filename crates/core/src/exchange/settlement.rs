@@ -2,7 +2,7 @@
 
 use super::{AnswerState, Exchange, Forwarded, Known, Now, Phase};
 use crate::decision::Decision;
-use crate::output_forecast::{self, Lesson};
+use crate::output_forecast::{self, Sample};
 use crate::request::EndpointGroup;
 use crate::shared::CounterStore;
 use crate::sync::events::{Label, UsageEvent};
@@ -156,13 +156,13 @@ impl Exchange {
             (&usage, &self.principal, &self.model)
             && output > 0
         {
-            let lesson = Lesson {
+            let sample = Sample {
                 output: output.checked_div(choices).unwrap_or(output),
                 whole: matches!(usage, Usage::Exact(_)),
                 cap,
                 usual: usual_output,
             };
-            let _ = output_forecast::learn(store, principal.account(), model, &lesson);
+            let _ = output_forecast::learn(store, principal.account(), model, &sample);
         }
         Some(Settlement {
             usage,

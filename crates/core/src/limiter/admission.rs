@@ -36,7 +36,7 @@ pub fn admit(
 impl Admission {
     /// The places in flight that must be renewed while the body is read.
     #[must_use]
-    pub fn slot(&self) -> Option<&Slots> {
+    pub fn slots(&self) -> Option<&Slots> {
         self.0.slots()
     }
 

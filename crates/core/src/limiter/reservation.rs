@@ -42,7 +42,7 @@ impl Reservation {
 
     /// The places in flight, which must be renewed until the request ends.
     #[must_use]
-    pub fn slot(&self) -> Option<&Slots> {
+    pub fn slots(&self) -> Option<&Slots> {
         self.0.slots()
     }
 

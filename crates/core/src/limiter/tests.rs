@@ -167,7 +167,7 @@ fn places_in_flight_are_freed_by_settling_and_by_expiry() {
     };
     let first = enter(T0).unwrap();
     let second = enter(T0).unwrap();
-    assert_ne!(first.slot(), second.slot());
+    assert_ne!(first.slots(), second.slots());
     let refused = enter(T0).unwrap_err();
     assert_eq!(refusal(refused).0, Dimension::InFlight);
     first.settle(&store, 0, T0).unwrap();
@@ -175,7 +175,7 @@ fn places_in_flight_are_freed_by_settling_and_by_expiry() {
     let _third = enter(T0).unwrap();
 
     // The third request's VM dies; the second's keeps renewing.
-    renew(&store, second.slot().unwrap(), T0 + SLOT_LIFETIME / 2).unwrap();
+    renew(&store, second.slots().unwrap(), T0 + SLOT_LIFETIME / 2).unwrap();
     assert_eq!(used(T0 + SLOT_LIFETIME), 1);
     assert!(enter(T0 + SLOT_LIFETIME).is_ok());
     second.settle(&store, 0, T0 + SLOT_LIFETIME).unwrap();

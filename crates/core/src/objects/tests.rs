@@ -41,9 +41,9 @@ fn an_id_is_the_same_in_pieces_and_whole_and_its_events_are_its_own() {
     assert_eq!(ObjectId::from_hex("12"), None);
     let other = ObjectId::of(b"resp_124");
     let events = [
-        whole.event(Told::Settled),
-        whole.event(Told::Found),
-        other.event(Told::Settled),
+        whole.event(ObjectEvent::Settled),
+        whole.event(ObjectEvent::Found),
+        other.event(ObjectEvent::Settled),
         *whole.as_bytes(),
     ];
     for (i, event) in events.iter().enumerate() {

@@ -6,7 +6,7 @@
 //! moment, in which all tested clients read the answer. There the reply is sent at once, which also saves the upload.
 
 /// The most bytes of a request to wait for: twice the largest body. After that the reply is sent anyway.
-pub(super) const MOST: u64 = 64 << 20;
+pub(super) const MAX_DRAINED: u64 = 64 << 20;
 
 /// A reply that waits while the request is dropped.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Drain {
     /// sent at once.
     #[must_use]
     pub(super) fn new(protocol: &[u8]) -> Option<Self> {
-        (!protocol.starts_with(b"HTTP/1")).then_some(Self { left: MOST })
+        (!protocol.starts_with(b"HTTP/1")).then_some(Self { left: MAX_DRAINED })
     }
 
     /// Counts dropped bytes; `ends` if they include the last. Returns whether the reply is due.
@@ -54,7 +54,7 @@ mod tests {
     fn the_reply_is_due_at_the_end_or_beyond_the_bound() {
         let mut drain = Drain::new(b"HTTP/2").unwrap();
         assert!(!drain.dropped(0, false));
-        assert!(!drain.dropped(MOST - 1, false));
+        assert!(!drain.dropped(MAX_DRAINED - 1, false));
         assert!(!drain.dropped(1, false));
         assert!(drain.dropped(1, false));
         assert!(Drain::new(b"HTTP/2").unwrap().dropped(0, true));

@@ -210,7 +210,7 @@ impl Stream {
     ) -> RequestAction {
         match step {
             Step::ReadBody => {
-                agent.renewal.hold(self.id, self.exchange.slot());
+                agent.renewal.hold(self.id, self.exchange.slots());
                 RequestAction::Hold
             }
             // The address was already given, so this step cannot follow.
@@ -244,7 +244,7 @@ impl Stream {
         if self.policy.service().is_some() && self.exchange.attributed().is_some() {
             report::event_id(&self.event_id, host);
         }
-        agent.renewal.hold(self.id, self.exchange.slot());
+        agent.renewal.hold(self.id, self.exchange.slots());
         agent.holding.release(self.id);
         let Release { edits, length } = self.request.release(body);
         head.set

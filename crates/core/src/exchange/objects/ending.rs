@@ -6,7 +6,7 @@ use crate::decision::Decision;
 use crate::limiter::{self, Account};
 use crate::objects::path::View;
 use crate::objects::registry;
-use crate::objects::{Kind, Object, ObjectId, ObjectNote, Told};
+use crate::objects::{Kind, Object, ObjectEvent, ObjectId, ObjectNote};
 use crate::request::Param;
 use crate::shared::CounterStore;
 use crate::sync::events::{Label, NamedDecision, UsageEvent};
@@ -192,14 +192,20 @@ impl Exchange {
         if let Some(owner) = &self.objects.known {
             events.extend(self.objects.found.iter().map(|(id, of)| {
                 let note = ObjectNote::Found { id: *id, of: *of };
-                event(id.event(Told::Found), owner, Decision::Found, nothing, note)
+                event(
+                    id.event(ObjectEvent::Found),
+                    owner,
+                    Decision::Found,
+                    nothing,
+                    note,
+                )
             }));
         }
         events.extend(self.objects.settled.as_ref().map(|settled| {
             let Settled { id, object, usage } = &**settled;
             let note = ObjectNote::Settled { id: *id };
             event(
-                id.event(Told::Settled),
+                id.event(ObjectEvent::Settled),
                 object,
                 Decision::Settled,
                 *usage,
@@ -265,6 +271,6 @@ fn charge_maker(
     let beyond = used.saturating_sub(object.charged);
     if let (Some(tier), true) = (policy.tier(&object.tier), beyond > 0) {
         let account = Account::of(object.account(), tier.limits(&object.limits));
-        let _ = limiter::charge_later(store, &account, beyond, now.monotonic);
+        let _ = limiter::charge_debt(store, &account, beyond, now.monotonic);
     }
 }

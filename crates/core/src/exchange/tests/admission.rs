@@ -23,14 +23,14 @@ fn a_request_is_charged_and_in_flight_before_its_body() {
     let store = MemoryStore::default();
     let (first, step) = send_body(&store, &BUSY, "");
     assert!(matches!(step, Step::ReadBody));
-    assert!(first.slot().is_some());
+    assert!(first.slots().is_some());
     assert_eq!(state(&store), (59, 40_000, 1));
     let (second, step) = send_body(&store, &BUSY, "");
     assert_eq!(
         (status(&step), second.decision().name()),
         (Some(429), "rate_limit_in_flight")
     );
-    assert!(second.slot().is_none());
+    assert!(second.slots().is_none());
     assert_eq!(state(&store), (59, 40_000, 1));
 }
 
@@ -52,7 +52,7 @@ fn each_ending_gives_back_the_right_charges() {
             (None, decision),
             "{what}"
         );
-        assert!(exchange.slot().is_none(), "{what}");
+        assert!(exchange.slots().is_none(), "{what}");
         assert_eq!(state(&store), (requests, 40_000, 0), "{what}");
     }
 }
@@ -63,7 +63,7 @@ fn a_forbidden_model_gives_the_place_back_at_once() {
     let request = ["POST /v1/chat/completions", "authorization: Bearer {8}"];
     let (exchange, step) = send_body(&store, &request, r#"{"model":"gpt-4o","#);
     assert_eq!(status(&step), Some(403));
-    assert!(exchange.slot().is_none());
+    assert!(exchange.slots().is_none());
     let (_, step) = send_body(&store, &request, "");
     assert!(matches!(step, Step::ReadBody), "the place is free");
 }
@@ -84,7 +84,7 @@ fn a_forwarded_request_keeps_its_place_until_it_ends() {
 fn one_swap_charges_a_request_without_a_body() {
     let store = MemoryStore::default();
     let (mut exchange, _) = send(&store, &["GET /v1/models", BUSY[1]]);
-    assert!(exchange.slot().is_some());
+    assert!(exchange.slots().is_some());
     assert_eq!(store.swaps.get(), 1);
     exchange.finish(&store, NOW);
     assert_eq!(store.swaps.get(), 2);

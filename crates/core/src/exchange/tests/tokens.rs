@@ -214,7 +214,7 @@ fn a_keys_requests_in_flight_are_limited() {
     let store = MemoryStore::default();
     let request = ["GET /v1/models", "authorization: Bearer {7}"];
     let (mut first, _) = send(&store, &request);
-    assert!(first.slot().is_some());
+    assert!(first.slots().is_some());
     assert_eq!(
         send(&store, &request).0.decision().name(),
         "rate_limit_in_flight"

@@ -26,7 +26,7 @@ fn each_ending_leaves_the_right_charges() {
             (held.tokens(), held.snapshot().tokens.unwrap().remaining),
             (400, 600)
         );
-        assert!(held.slot().is_some());
+        assert!(held.slots().is_some());
     };
     let refused: End = |a, s| {
         let refused = a.reserve(s, TokenBounds::exactly(1_001), T0).unwrap_err();
@@ -107,7 +107,7 @@ fn a_free_endpoint_needs_no_tokens() {
 fn a_place_is_held_by_renewing_while_the_body_is_read() {
     let (store, a) = (MemoryStore::default(), key(9, 1_000, 1));
     let slow = admit(&store, a.clone(), 1, T0).unwrap();
-    renew(&store, slow.slot().unwrap(), T0 + SLOT_LIFETIME / 2).unwrap();
+    renew(&store, slow.slots().unwrap(), T0 + SLOT_LIFETIME / 2).unwrap();
     assert!(admit(&store, a.clone(), 1, T0 + SLOT_LIFETIME).is_err());
     let held = slow
         .reserve(&store, TokenBounds::exactly(10), T0 + SLOT_LIFETIME)

@@ -105,7 +105,7 @@ fn each_ending_leaves_the_same_in_every_scope() {
     withdrawn.withdraw(&store, T0).unwrap();
     assert_eq!(used(&store, &a, T0), nothing);
     charge_refused(&store, &a, T0).unwrap();
-    charge_later(&store, &a, 70, T0).unwrap();
+    charge_debt(&store, &a, 70, T0).unwrap();
     let expected = [
         "key/a requests_per_minute 1",
         "key/a tokens_per_minute 70",
@@ -214,7 +214,7 @@ fn tokens_are_held_up_to_the_remainder_of_the_tightest_scope() {
     let unlimited = Account::new([counter(Scope::Key, "free", KEY)]);
     assert_eq!(unlimited.tokens_at_once(), u64::MAX);
     let held = reserve(&store, unlimited.clone(), cost(1, 5), T0).unwrap();
-    assert_eq!((held.tokens(), held.slot()), (0, None));
+    assert_eq!((held.tokens(), held.slots()), (0, None));
     held.settle(&store, 5, T0).unwrap();
     assert_eq!(used(&store, &unlimited, T0), [""; 0]);
 }
@@ -226,7 +226,7 @@ fn a_place_is_renewed_in_every_scope() {
     let held = reserve(&store, a.clone(), cost(1, 0), T0).unwrap();
     let other = of_team([9, 0, 2], [9, 0, 2]);
     let _dies = reserve(&store, other, cost(1, 0), T0).unwrap();
-    renew(&store, held.slot().unwrap(), T0 + SLOT_LIFETIME / 2).unwrap();
+    renew(&store, held.slots().unwrap(), T0 + SLOT_LIFETIME / 2).unwrap();
     let places = |now| {
         let cells = standings(&store, &a, now).unwrap().0;
         let places = cells

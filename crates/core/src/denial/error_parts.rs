@@ -6,7 +6,7 @@ use super::Kind;
 use crate::limiter::gcra::Exceeded;
 
 /// The parts of an error that all dialects share.
-pub(super) struct Told<'a> {
+pub(super) struct ErrorParts<'a> {
     pub(super) kind: &'a Kind,
     pub(super) message: &'a str,
     /// When to try again, if that is known.
