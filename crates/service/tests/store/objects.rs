@@ -1,6 +1,6 @@
 //! Objects stored at providers: booked once, in whatever order events arrive.
 
-use gmtech_core::objects::{BatchWork, Kind, ObjectId, ObjectNote, Told};
+use gmtech_core::objects::{BatchWork, Kind, ObjectEvent, ObjectId, ObjectNote};
 use gmtech_core::sync::events::Label;
 use gmtech_core::usage::{TokenKind, Tokens, Usage};
 use gmtech_service::clock::{DAY_MS, Millis};
@@ -45,7 +45,7 @@ fn made(key: &KeyInfo, settled: bool) -> Priced {
 /// The object's final usage.
 fn settled(key: &KeyInfo, output: u64, cost: i64, at: Millis) -> Priced {
     let mut settled = event(key, 2, cost);
-    settled.event.id = id().event(Told::Settled);
+    settled.event.id = id().event(ObjectEvent::Settled);
     settled.event.decision = Label::clip("settled").into();
     settled.event.started_unix_ms = at.0 as u64;
     settled.event.usage = Usage::Exact(tokens(100, output));

@@ -1,7 +1,7 @@
 //! Usage in groups and spans of time, and records of single requests.
 
 use gmtech_core::model::ModelId;
-use gmtech_core::objects::{Kind, ObjectId, ObjectNote, Told};
+use gmtech_core::objects::{Kind, ObjectEvent, ObjectId, ObjectNote};
 use gmtech_core::sync::events::Label;
 use gmtech_core::usage::{TokenKind, Tokens, Usage};
 use gmtech_service::clock::{DAY_MINUTES, DAY_MS, HOUR_MINUTES, MINUTE_MS, Millis};
@@ -229,7 +229,7 @@ async fn an_objects_correction_is_the_same_in_every_sum(stand: &Stand) {
     store.ingest(&[made], NOON).await.unwrap();
     // Three hours later another request reads the object: it cost less and used more tokens.
     let mut end = at(&key, 2, 3 * HOUR_MINUTES, "gpt-4o", "batches", 500);
-    end.event.id = id.event(Told::Settled);
+    end.event.id = id.event(ObjectEvent::Settled);
     end.event.usage = Usage::Exact(Tokens::of(10, 50));
     end.event.object = Some(ObjectNote::Settled { id });
     store.ingest(&[end], later(3 * 3_600)).await.unwrap();
