@@ -116,9 +116,14 @@ ARRIVALS = {
 }
 
 
+# Who may use the key: anybody, or clients of these addresses, which are asked about once the key is known.
+BOUNDS = [{}, {"allowed_ips": ["127.0.0.0/8", "::1"]}]
+
+
 @pytest.mark.parametrize("arrival", ARRIVALS)
-def test_a_body_that_arrives_meanwhile_goes_on_whole(asked, arrival):
-    key = asked.service.key()
+@pytest.mark.parametrize("bounds", BOUNDS, ids=["anybody", "addresses"])
+def test_a_body_that_arrives_meanwhile_goes_on_whole(asked, bounds, arrival):
+    key = asked.service.key(**bounds)
     answer = asked.http1(*ARRIVALS[arrival](key))
     assert answer.status == 200, answer.everything()
     (seen,) = asked.gate.seen()
