@@ -14,7 +14,7 @@ use futures::stream::BoxStream;
 use futures::stream::TryStreamExt;
 use sqlx::any::{Any, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::{Describe, Either, Execute, Executor};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Connector;
 use super::session::{Session, steps};
@@ -32,6 +32,10 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// The longest that an idle connection may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long reads under way may take when the store closes, and how often it looks whether they have ended.
+const END_WITHIN: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 struct Opening(Connector);
@@ -76,12 +80,23 @@ impl Readers {
             .map_err(|error| sqlx::Error::Configuration(error.into()))
     }
 
-    /// Ends all of them in order; reads fail from now on.
+    /// Ends all of them in order; reads fail from now on. A connection that is still read from would end later than this,
+    /// and SQLite folds its log into the database only with its last connection: so reads under way come first.
     pub(super) async fn close(&self) {
-        for mut idle in self.0.retain(|_, _| false).removed {
-            // What fails to end in order ends with the process.
-            let _ = idle.close().await;
-        }
+        let ended = async {
+            loop {
+                for mut idle in self.0.retain(|_, _| false).removed {
+                    // What fails to end in order ends with the process.
+                    let _ = idle.close().await;
+                }
+                if self.0.status().size == 0 {
+                    return;
+                }
+                sleep(LOOK).await;
+            }
+        };
+        // What takes longer ends with the process.
+        let _ = timeout(END_WITHIN, ended).await;
         self.0.close();
     }
 
