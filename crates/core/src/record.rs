@@ -170,6 +170,26 @@ impl KeyRecord {
 }
 
 #[cfg(test)]
+impl KeyRecord {
+    /// The record of key `key_<n>` of team `acme` and tier `free`: bound to nothing, without limits of its own.
+    pub(crate) fn plain(n: u32, status: Status) -> Self {
+        Self {
+            id: KeyId::new(&format!("key_{n}")).unwrap(),
+            team: TeamId::new("acme").unwrap(),
+            tier: TierName::new("free").unwrap(),
+            status,
+            models: None,
+            limits: LimitOverrides::default(),
+            expires_at: None,
+            lineage: None,
+            addresses: None,
+            endpoints: None,
+            spent_models: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
 
@@ -179,20 +199,13 @@ mod tests {
 
     fn plain() -> KeyRecord {
         KeyRecord {
-            id: KeyId::new("key_1").unwrap(),
-            team: TeamId::new("acme").unwrap(),
-            tier: TierName::new("free").unwrap(),
-            status: Status::Suspended,
             models: Some(ModelSet::new(vec![ModelPattern::new("gpt-4o*").unwrap()])),
             limits: LimitOverrides {
                 requests_per_minute: NonZeroU32::new(7),
                 ..LimitOverrides::default()
             },
             expires_at: Some(1_800_000_000),
-            lineage: None,
-            addresses: None,
-            endpoints: None,
-            spent_models: None,
+            ..KeyRecord::plain(1, Status::Suspended)
         }
     }
 

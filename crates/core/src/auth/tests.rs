@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::LimitOverrides;
 
 const KEY: &str = "gmtech_abcdefgh12345678";
 
@@ -116,17 +115,8 @@ fn a_key_in_the_url_is_refused_even_beside_a_good_one() {
 
 fn record(status: Status, expires_at: Option<u64>) -> KeyRecord {
     KeyRecord {
-        id: KeyId::new("key_1").unwrap(),
-        team: TeamId::new("acme").unwrap(),
-        tier: TierName::new("free").unwrap(),
-        status,
-        models: None,
-        limits: LimitOverrides::default(),
         expires_at,
-        lineage: None,
-        addresses: None,
-        endpoints: None,
-        spent_models: None,
+        ..KeyRecord::plain(1, status)
     }
 }
 

@@ -1,8 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ident::{KeyId, TierName};
-use crate::limits::LimitOverrides;
 use crate::record::Status;
 use crate::shared::memory::MemoryStore;
 use crate::sync::KeyState;
@@ -19,19 +17,7 @@ fn team() -> TeamId {
 }
 
 fn entry(n: u8, version: u64, status: Status) -> KeyEntry {
-    let record = KeyRecord {
-        id: KeyId::new(&format!("key_{n}")).unwrap(),
-        team: team(),
-        tier: TierName::new("free").unwrap(),
-        status,
-        models: None,
-        limits: LimitOverrides::default(),
-        expires_at: None,
-        lineage: None,
-        addresses: None,
-        endpoints: None,
-        spent_models: None,
-    };
+    let record = KeyRecord::plain(n.into(), status);
     KeyEntry {
         digest: digest(n),
         version,

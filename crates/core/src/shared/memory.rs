@@ -55,3 +55,19 @@ impl CounterStore for MemoryStore {
         Ok(())
     }
 }
+
+/// A store in which the value of this name can be read but not written.
+pub(crate) struct FailsToWrite<'a>(pub(crate) &'a MemoryStore, pub(crate) &'a [u8]);
+
+impl CounterStore for FailsToWrite<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
+        if key == self.1 {
+            return Err(SwapError::Store(StoreError));
+        }
+        self.0.swap(key, value, expected)
+    }
+}

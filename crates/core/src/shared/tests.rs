@@ -1,4 +1,4 @@
-use super::memory::MemoryStore;
+use super::memory::{FailsToWrite, MemoryStore};
 use super::*;
 use crate::ident::{KeyId, TeamId};
 use crate::key::KeyDigest;
@@ -41,7 +41,8 @@ fn a_failure_of_the_store_is_not_retried() {
         let store = MemoryStore::default();
         store.broken.set(true);
         assert_eq!(count(&store, retry), Err(SwapError::Store(StoreError)));
-        let store = FailsToSwap(MemoryStore::default());
+        let store = MemoryStore::default();
+        let store = FailsToWrite(&store, b"x");
         let mut asked = 0;
         let written = update(&store, b"x", retry, |_| {
             asked += 1;
@@ -59,19 +60,6 @@ fn an_unchanged_value_costs_no_swap() {
         Change::Keep(known.is_none())
     });
     assert_eq!((kept, store.swaps.get(), store.len()), (Ok(true), 0, 0));
-}
-
-/// A store that can be read but not written.
-struct FailsToSwap(MemoryStore);
-
-impl CounterStore for FailsToSwap {
-    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
-        self.0.get(key)
-    }
-
-    fn swap(&self, _: &[u8], _: &[u8], _: Option<Version>) -> Result<(), SwapError> {
-        Err(SwapError::Store(StoreError))
-    }
 }
 
 /// Each name as in ARCHITECTURE.md, with an example.

@@ -7,7 +7,6 @@ use super::versions::USAGE;
 use super::*;
 use crate::decision::Decision;
 use crate::ident::{KeyId, TierName};
-use crate::limits::LimitOverrides;
 use crate::model::{ModelId, ModelPattern, ModelSet};
 use crate::objects::{BatchWork, Kind, ObjectId, ObjectNote};
 use crate::record::Status;
@@ -21,17 +20,9 @@ fn each_kind(first: usize) -> Tokens {
 
 fn record(n: u32) -> KeyRecord {
     KeyRecord {
-        id: KeyId::new(&format!("key_{n}")).unwrap(),
-        team: TeamId::new("acme").unwrap(),
-        tier: TierName::new("free").unwrap(),
-        status: Status::Active,
         models: Some(ModelSet::new(vec![ModelPattern::new("gpt-4o*").unwrap()])),
-        limits: LimitOverrides::default(),
         expires_at: Some(1_800_000_000),
-        lineage: None,
-        addresses: None,
-        endpoints: None,
-        spent_models: None,
+        ..KeyRecord::plain(n, Status::Active)
     }
 }
 

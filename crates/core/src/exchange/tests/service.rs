@@ -3,8 +3,7 @@
 use super::*;
 use crate::directory;
 use crate::holding::{Body, Holding};
-use crate::ident::{KeyId, TeamId, TierName};
-use crate::limits::LimitOverrides;
+use crate::ident::TeamId;
 use crate::record::{KeyRecord, Status};
 use crate::request::EndpointSet;
 use crate::sync::{Frame, FrameKind, KeyEntry, KeyState, Record, TeamEntry};
@@ -43,24 +42,8 @@ fn resume(exchange: &mut Exchange, store: &MemoryStore, n: u8, now: Now) -> Step
 
 fn record(n: u8, status: Status) -> KeyState {
     KeyState {
-        record: plain_record(n, status).into(),
+        record: KeyRecord::plain(n.into(), status).into(),
         over_budget: false,
-    }
-}
-
-fn plain_record(n: u8, status: Status) -> KeyRecord {
-    KeyRecord {
-        id: KeyId::new(&format!("key_{n}")).unwrap(),
-        team: TeamId::new("acme").unwrap(),
-        tier: TierName::new("free").unwrap(),
-        status,
-        models: None,
-        limits: LimitOverrides::default(),
-        expires_at: None,
-        lineage: None,
-        addresses: None,
-        endpoints: None,
-        spent_models: None,
     }
 }
 
@@ -188,7 +171,7 @@ fn a_key_with_an_unreadable_record_is_refused_and_affects_no_other_key() {
     let policy = policy("allow");
     let bound = KeyRecord {
         endpoints: Some(EndpointSet::EMPTY),
-        ..plain_record(1, Status::Active)
+        ..KeyRecord::plain(1, Status::Active)
     };
     let of_a_newer_program = [&[9], bound.to_wire().unwrap().as_slice()].concat();
     let for_an_older_program = bound.to_wire_for(1).unwrap();
@@ -310,7 +293,7 @@ fn a_model_whose_budget_is_spent_is_refused_and_others_pass() {
     let (store, policy) = (MemoryStore::default(), policy("allow"));
     let bound = KeyRecord {
         spent_models: serde_json::from_str(r#"["gpt-4o*","text-e"]"#).unwrap(),
-        ..plain_record(1, Status::Active)
+        ..KeyRecord::plain(1, Status::Active)
     };
     let state = KeyState {
         record: bound.into(),

@@ -2,7 +2,7 @@
 
 use super::scopes::{of_team, used};
 use super::*;
-use crate::shared::{SwapError, Version};
+use crate::shared::memory::FailsToWrite;
 
 #[test]
 fn a_lost_swap_is_tried_again_and_a_broken_store_refuses() {
@@ -40,22 +40,6 @@ fn a_store_that_fails_keeps_the_charge() {
     assert_eq!(placed.unwrap().leave(&store, T0), Err(StoreError));
 }
 
-/// A store in which one value cannot be written.
-struct FailsOn<'a>(&'a MemoryStore, &'a [u8]);
-
-impl CounterStore for FailsOn<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
-        self.0.get(key)
-    }
-
-    fn swap(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), SwapError> {
-        if key == self.1 {
-            return Err(SwapError::Store(StoreError));
-        }
-        self.0.swap(key, value, expected)
-    }
-}
-
 #[test]
 fn a_store_that_fails_for_one_scope_refuses_and_leaves_the_others_correct() {
     let of = || of_team([9, 900, 9], [9, 900, 9]);
@@ -69,7 +53,7 @@ fn a_store_that_fails_for_one_scope_refuses_and_leaves_the_others_correct() {
         ]
     };
     let (store, of_the_team) = (MemoryStore::default(), b"q/team/acme");
-    let failing = FailsOn(&store, of_the_team);
+    let failing = FailsToWrite(&store, of_the_team);
     let refused = reserve(&failing, of(), cost(1, 300), T0).unwrap_err();
     assert_eq!(
         (refused, key(&store)),

@@ -10,19 +10,7 @@ use crate::sync::{Frame, FrameKind, KeyEntry, KeyState};
 
 /// The record of key `n` in the service.
 fn record(n: u8) -> KeyRecord {
-    KeyRecord {
-        id: KeyId::new(&format!("key_{n}")).unwrap(),
-        team: TeamId::new("acme").unwrap(),
-        tier: TierName::new("free").unwrap(),
-        status: Status::Active,
-        models: None,
-        limits: LimitOverrides::default(),
-        expires_at: None,
-        lineage: None,
-        addresses: None,
-        endpoints: None,
-        spent_models: None,
-    }
+    KeyRecord::plain(n.into(), Status::Active)
 }
 
 /// The service's answer about key `n`, which is known or unknown to it.
