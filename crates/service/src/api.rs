@@ -36,6 +36,7 @@ use crate::authenticate::Listener;
 use crate::detached::detached;
 use crate::error::ApiError;
 use crate::observe::observed;
+use crate::pages;
 use crate::probes;
 use crate::service::Service;
 use crate::store::{Page, PageRequest};
@@ -92,6 +93,7 @@ pub fn app(service: Arc<Service>) -> Router {
         .route_layer(middleware::from_fn_with_state(parameters, query::check))
         .route("/admin/v1/openapi.json", get(described))
         .merge(probes::routes())
+        .merge(pages::routes())
         .route("/metrics", get(metrics::page))
         .fallback(|| async { ApiError::not_found("URL") })
         .method_not_allowed_fallback(|| async { ApiError::method() })

@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod money;
 mod observe;
 pub mod ops;
+mod pages;
 pub mod price;
 mod probes;
 mod proven;

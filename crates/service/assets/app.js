@@ -1,0 +1,1 @@
+// What pages do beyond HTML: copying, dialogs, times in the reader’s zone.
