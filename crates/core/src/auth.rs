@@ -4,10 +4,13 @@
 //! Every credential that is not accepted gets the same status and code. Only the message differs: it names the likely
 //! mistake, and never shows a byte of the credential.
 
+use std::sync::Arc;
+
 use crate::head::Head;
 use crate::ident::{KeyId, TeamId, TierName};
 use crate::key::{ApiKey, NotAKey, holds_key};
 use crate::record::{KeyRecord, Status};
+use crate::tier::Tier;
 
 /// A header that can carry a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +130,7 @@ pub enum Refused {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     record: KeyRecord,
+    tier: Option<Arc<Tier>>,
 }
 
 impl Principal {
@@ -148,10 +152,22 @@ impl Principal {
         &self.record.team
     }
 
-    /// The tier whose limits apply.
+    /// The name of the tier whose limits and models apply.
     #[must_use]
     pub fn tier(&self) -> &TierName {
         &self.record.tier
+    }
+
+    /// The same principal with what its tier is. Without it nothing is allowed.
+    #[must_use]
+    pub fn of_tier(self, tier: Option<Arc<Tier>>) -> Self {
+        Self { tier, ..self }
+    }
+
+    /// The tier's limits and models; `None` if no tier of that name is known.
+    #[must_use]
+    pub fn tier_in_force(&self) -> Option<&Tier> {
+        self.tier.as_deref()
     }
 
     /// The whole record.
@@ -216,6 +232,7 @@ pub fn judge(key: &ApiKey, record: Option<&KeyRecord>, wall: u64) -> Result<Prin
     }
     Ok(Principal {
         record: record.clone(),
+        tier: None,
     })
 }
 

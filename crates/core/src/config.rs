@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -17,13 +17,12 @@ use crate::auth::CredentialHeader;
 use crate::holding::Bounds;
 use crate::ident::TierName;
 use crate::key::KeyDigest;
-use crate::limiter::Limits;
 use crate::limiter::gcra::Limit;
-use crate::limits::{LimitOverrides, countable_in_flight};
 use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
 use crate::record::KeyRecord;
 use crate::request::{EndpointGroup, EndpointSet};
+use crate::tier::Tier;
 use crate::time::Nanos;
 use crate::usage::Weights;
 
@@ -39,68 +38,6 @@ pub struct ConfigError {
     pub problem: String,
 }
 
-/// A tier: the limits and models of its keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tier {
-    /// Requests a minute.
-    pub requests_per_minute: NonZeroU32,
-    /// Requests at once; by default as many as in a minute.
-    pub requests_burst: Option<NonZeroU32>,
-    /// Tokens a minute.
-    pub tokens_per_minute: NonZeroU32,
-    /// Tokens at once; by default as many as in a minute.
-    pub tokens_burst: Option<NonZeroU32>,
-    /// Requests in flight at once; not limited by default.
-    pub max_in_flight: Option<NonZeroU32>,
-    /// The models that its keys may use.
-    pub models: ModelSet,
-}
-
-impl Tier {
-    /// Returns the limits of a key of this tier. A rate that `key` overrides has a burst of the same size, unless `key`
-    /// sets the burst too. Values out of range are clamped, because the key service writes records without knowing the
-    /// tier.
-    #[must_use]
-    pub fn limits(&self, key: &LimitOverrides) -> Limits {
-        Limits {
-            requests: Some(limit(
-                (self.requests_per_minute, self.requests_burst),
-                (key.requests_per_minute, key.requests_burst),
-            )),
-            tokens: Some(limit(
-                (self.tokens_per_minute, self.tokens_burst),
-                (key.tokens_per_minute, key.tokens_burst),
-            )),
-            max_in_flight: key
-                .max_in_flight
-                .or(self.max_in_flight)
-                .map(countable_in_flight),
-        }
-    }
-
-    /// The tier's limits in the form of a key's overrides.
-    fn as_overrides(&self) -> LimitOverrides {
-        LimitOverrides {
-            requests_per_minute: Some(self.requests_per_minute),
-            requests_burst: self.requests_burst,
-            tokens_per_minute: Some(self.tokens_per_minute),
-            tokens_burst: self.tokens_burst,
-            max_in_flight: self.max_in_flight,
-        }
-    }
-}
-
-type RateAndBurst<R> = (R, Option<NonZeroU32>);
-
-fn limit(tier: RateAndBurst<NonZeroU32>, key: RateAndBurst<Option<NonZeroU32>>) -> Limit {
-    let (rate, burst) = match key {
-        (Some(rate), burst) => (rate, burst),
-        (None, burst) => (tier.0, burst.or(tier.1)),
-    };
-    let limit = Limit::per_minute(rate);
-    burst.map_or(limit, |b| limit.with_burst(b))
-}
-
 /// The compiled configuration: everything the gate decides by.
 ///
 /// ```
@@ -111,7 +48,7 @@ fn limit(tier: RateAndBurst<NonZeroU32>, key: RateAndBurst<Option<NonZeroU32>>) 
 /// ```
 #[derive(Clone, Debug)]
 pub struct Policy {
-    tiers: HashMap<TierName, Tier>,
+    tiers: HashMap<TierName, Arc<Tier>>,
     keys: HashMap<KeyDigest, KeyRecord>,
     paths: Vec<PathRule>,
     endpoints: EndpointSet,
@@ -138,6 +75,9 @@ pub struct ServicePolicy {
     pub resolves: Limit,
     /// How long "no such key" is believed before the service is asked again, in nanoseconds.
     pub unknown_for: Nanos,
+    /// The fingerprints of the configured tiers, as a parameter to append to a poll's query. The service compares them
+    /// with its own tiers.
+    pub tiers: String,
     /// The most bytes of usage events that a worker holds until the service has confirmed them.
     pub usage_memory: usize,
 }
@@ -192,9 +132,9 @@ impl Policy {
         raw::parse(json)?.compile()
     }
 
-    /// The tier with this name.
+    /// The configured tier with this name.
     #[must_use]
-    pub fn tier(&self, name: &TierName) -> Option<&Tier> {
+    pub fn tier(&self, name: &TierName) -> Option<&Arc<Tier>> {
         self.tiers.get(name)
     }
 

@@ -1,4 +1,4 @@
-//! The directory: the keys and teams that the key service has reported, in a shared store.
+//! The directory: the keys, teams and tiers that the key service has reported, in a shared store.
 //!
 //! The store can neither list nor delete, so every entry carries the *generation* of its snapshot. A snapshot writes
 //! into the next generation. When its last page is applied, [`State::generation`] moves to it, and entries that the
@@ -12,13 +12,14 @@
 //! A frame that does not follow the applied version is ignored as a whole. While the service is silent, keys,
 //! revocations and credit keep their last known state; [`State::synced_at`] is the time of the last answer.
 
-use crate::ident::TeamId;
+use crate::ident::{TeamId, TierName};
 use crate::key::KeyDigest;
 use crate::record::KeyRecord;
 use crate::shared::codec::{Reader, words};
 use crate::shared::{Change, CounterStore, Retry, StoreError, SwapError, names, update};
 use crate::sync::versions::KEYS;
-use crate::sync::{Frame, FrameKind, KeyEntry, TeamEntry};
+use crate::sync::{Frame, FrameKind, KeyEntry, TeamEntry, TierEntry};
+use crate::tier::Tier;
 use crate::time::Nanos;
 
 mod denied;
@@ -190,6 +191,21 @@ pub fn is_exhausted(
     Ok(entry.is_some_and(|e| e.generation >= state.generation && e.flags & SPENT != 0))
 }
 
+/// The service's tier of this name; `None` if it has reported none, or has removed it.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn tier(
+    store: &impl CounterStore,
+    name: &TierName,
+    state: &State,
+) -> Result<Option<Tier>, StoreError> {
+    let read = store.get(&names::tier(name))?;
+    let entry = read.and_then(|(bytes, _)| Entry::from_bytes(&bytes));
+    let told = entry.filter(|e| e.generation >= state.generation && e.flags & HAS_RECORD != 0);
+    Ok(told.and_then(|e| Tier::from_wire(&e.record)))
+}
+
 /// Applies an answer of the service that arrived at `now`. Returns `false`, and changes nothing, if it does not follow
 /// the applied version.
 ///
@@ -242,6 +258,14 @@ fn put(
     generation: u64,
     now: Nanos,
 ) -> Result<(), StoreError> {
+    // Tiers first, so that no key is read before its tier.
+    for entry in &frame.tiers {
+        write(
+            store,
+            &names::tier(&entry.name),
+            &Entry::of_tier(entry, generation, now),
+        )?;
+    }
     for entry in &frame.keys {
         let name = names::key(&entry.digest);
         let of_nobody = frame.kind == FrameKind::Resolved && entry.state.is_none();
@@ -276,7 +300,7 @@ fn write(store: &impl CounterStore, name: &[u8], entry: &Entry) -> Result<(), St
 const HAS_RECORD: u64 = 1;
 const SPENT: u64 = 2;
 
-/// A stored entry: a key, or a team's credit.
+/// A stored entry: a key, a team's credit, or a tier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     generation: u64,
@@ -314,6 +338,16 @@ impl Entry {
             at,
             flags,
             record: Vec::new(),
+        }
+    }
+
+    fn of_tier(tier: &TierEntry, generation: u64, at: Nanos) -> Self {
+        Self {
+            generation,
+            version: tier.version,
+            at,
+            flags: if tier.tier.is_some() { HAS_RECORD } else { 0 },
+            record: tier.tier.as_ref().map(Tier::to_wire).unwrap_or_default(),
         }
     }
 

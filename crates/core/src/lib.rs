@@ -41,6 +41,7 @@ pub mod shared;
 pub mod stream;
 pub mod sync;
 pub mod telemetry;
+pub mod tier;
 pub mod time;
 pub mod usage;
 mod vocabulary;

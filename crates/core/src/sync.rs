@@ -1,21 +1,23 @@
 //! The wire forms between key service and filter.
 //!
-//! A [`Frame`] carries key records and credit states from the service: a page of a snapshot, a delta, or the answer
+//! A [`Frame`] carries key records, credit states and tiers from the service: a page of a snapshot, a delta, or the answer
 //! about one key. [`events`] carries usage to the service, and [`objects`] the answers about objects. Integers are
 //! big-endian.
 //!
 //! ```text
-//! frame  = version:1 kind:1 more:1 epoch:8 from:8 to:8 keys:2 teams:2 (length:2 key)* (length:2 team)*
+//! frame  = version:1 kind:1 more:1 epoch:8 from:8 to:8 keys:2 teams:2 tiers:2
+//!          (length:2 key)* (length:2 team)* (length:2 tier)*
 //! key    = digest:32 version:8 flags:1 [length:2 record]    flags: 1 has a record, 2 over budget
 //! team   = version:8 exhausted:1 length:2 id
+//! tier   = version:8 exists:1 length:2 name [length:2 tier]
 //! ```
 //!
-//! Frames of version 1 have no lengths before keys and teams. [`versions`] says how the forms change.
+//! Frames of version 1 have no lengths before keys and teams, and those of versions 1 and 2 have no tiers. [`versions`] says how the forms change.
 //!
 //! What it is not: it does not transport, retry, or decide when to ask.
 //!
 //! # How versions of entries work
-//! Every change of a key or of a credit state takes the next version of one counter. An entry carries the version of
+//! Every change of a key, of a credit state or of a tier takes the next version of one counter. An entry carries the version of
 //! its last change, so that a reader keeps the entry with the higher one, in whatever order answers arrive. The epoch
 //! identifies one history of that counter. It changes when the service is restored from an older state or replaced, and
 //! versions of different epochs are never compared.
@@ -32,13 +34,14 @@ pub mod versions;
 
 use bytes::{Reader, put_block, put_count};
 
-use crate::ident::TeamId;
+use crate::ident::{TeamId, TierName};
 use crate::key::KeyDigest;
 use crate::record::{KeyRecord, WireError};
+use crate::tier::Tier;
 
 use versions::{KEYS, Wire};
 
-/// The most keys, and the most teams, in one frame.
+/// The most keys, the most teams, and the most tiers, in one frame.
 pub const MAX_FRAME_ENTRIES: usize = 2_000;
 
 /// The longest frame that is read, in bytes.
@@ -89,6 +92,9 @@ pub struct Frame {
     pub keys: Vec<KeyEntry>,
     /// Credit states, in the order of their versions.
     pub teams: Vec<TeamEntry>,
+    /// Tiers. The first page of a snapshot has all of them, and the answer about a key has that key's, so that a key is
+    /// never known before its tier.
+    pub tiers: Vec<TierEntry>,
 }
 
 /// One key as of a version.
@@ -172,11 +178,22 @@ pub struct TeamEntry {
     pub exhausted: bool,
 }
 
+/// One tier as of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierEntry {
+    /// Its name.
+    pub name: TierName,
+    /// The version of its last change.
+    pub version: u64,
+    /// `None`: it was removed.
+    pub tier: Option<Tier>,
+}
+
 impl Frame {
     /// Writes the wire form in a version of [`KEYS`], as chosen by [`Wire::for_reader`].
     ///
     /// # Errors
-    /// [`SyncError::TooLarge`] with more than [`MAX_FRAME_ENTRIES`] keys or teams, [`SyncError::Version`] for a version
+    /// [`SyncError::TooLarge`] with more than [`MAX_FRAME_ENTRIES`] keys, teams or tiers, [`SyncError::Version`] for a version
     /// that is not written here.
     pub fn encode_for(&self, version: u8) -> Result<Vec<u8>, SyncError> {
         let version = KEYS.read(version)?;
@@ -191,11 +208,17 @@ impl Frame {
         }
         put_count(&mut out, self.keys.len(), MAX_FRAME_ENTRIES)?;
         put_count(&mut out, self.teams.len(), MAX_FRAME_ENTRIES)?;
+        if version >= WITH_TIERS {
+            put_count(&mut out, self.tiers.len(), MAX_FRAME_ENTRIES)?;
+        }
         for key in &self.keys {
             put_entry(&mut out, version, &key.to_bytes(version)?)?;
         }
         for team in &self.teams {
             put_entry(&mut out, version, &team.to_bytes()?)?;
+        }
+        for tier in self.tiers.iter().filter(|_| version >= WITH_TIERS) {
+            put_entry(&mut out, version, &tier.to_bytes()?)?;
         }
         if out.len() > MAX_FRAME_LEN {
             return Err(SyncError::TooLarge);
@@ -233,7 +256,11 @@ impl Frame {
             return Err(SyncError::Malformed);
         }
         let (keys, teams) = (usize::from(reader.u16()?), usize::from(reader.u16()?));
-        if keys > MAX_FRAME_ENTRIES || teams > MAX_FRAME_ENTRIES {
+        let tiers = match version {
+            WITH_TIERS.. => usize::from(reader.u16()?),
+            _ => 0,
+        };
+        if [keys, teams, tiers].iter().any(|n| *n > MAX_FRAME_ENTRIES) {
             return Err(SyncError::TooLarge);
         }
         let keys = (0..keys)
@@ -241,6 +268,9 @@ impl Frame {
             .collect::<Result<_, _>>()?;
         let teams = (0..teams)
             .map(|_| entry(&mut reader, version, TeamEntry::decode))
+            .collect::<Result<_, _>>()?;
+        let tiers = (0..tiers)
+            .map(|_| entry(&mut reader, version, TierEntry::decode))
             .collect::<Result<_, _>>()?;
         reader.end()?;
         Ok(Self {
@@ -251,6 +281,7 @@ impl Frame {
             to,
             keys,
             teams,
+            tiers,
         })
     }
 }
@@ -309,6 +340,36 @@ impl TeamEntry {
         })
     }
 }
+
+impl TierEntry {
+    fn to_bytes(&self) -> Result<Vec<u8>, SyncError> {
+        let mut out = self.version.to_be_bytes().to_vec();
+        out.push(u8::from(self.tier.is_some()));
+        put_block(&mut out, self.name.as_str().as_bytes())?;
+        if let Some(tier) = &self.tier {
+            put_block(&mut out, &tier.to_wire())?;
+        }
+        Ok(out)
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, SyncError> {
+        let version = reader.u64()?;
+        let exists = flag(reader.u8()?)?;
+        let name = TierName::new(reader.text()?).map_err(|_| SyncError::Malformed)?;
+        let tier = match exists {
+            true => Some(Tier::from_wire(reader.block()?).ok_or(SyncError::Malformed)?),
+            false => None,
+        };
+        Ok(Self {
+            name,
+            version,
+            tier,
+        })
+    }
+}
+
+/// The first version with tiers.
+const WITH_TIERS: u8 = 3;
 
 /// The first version with a length before each entry, so that fields can be appended.
 const WITH_LENGTHS: u8 = 2;

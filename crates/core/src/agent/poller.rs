@@ -93,7 +93,7 @@ impl Poller {
         if !std::mem::take(&mut self.due) {
             return None;
         }
-        let path = self.path(store)?;
+        let path = self.path(service, store)?;
         self.under_way = Some(UnderWay {
             call: None,
             config,
@@ -103,21 +103,21 @@ impl Poller {
     }
 
     /// The path of the poll: it requests the changes after the applied version.
-    fn path(&self, store: &impl CounterStore) -> Option<String> {
+    fn path(&self, service: &ServicePolicy, store: &impl CounterStore) -> Option<String> {
         let state = directory::state(store).ok()?;
         // After a failure the service should answer at once, to show that it is back.
         let wait = if self.pause == 0 { WAIT / MILLI } else { 0 };
         // A poll that names the proxy is a receipt. The pages of a snapshot are requested without one, since the
         // snapshot is not applied before its last page.
-        let proxy = if state.writing == state.generation {
-            proxy_name::parameter(store, self.holder).unwrap_or_default()
+        let receipt = if state.writing == state.generation {
+            proxy_name::parameter(store, self.holder).unwrap_or_default() + &service.tiers
         } else {
             String::new()
         };
         // A service that was restored from an older backup recognises that by `seen`.
         let seen = directory::seen(store, &state).unwrap_or(state.version);
         Some(format!(
-            "/sync/v1/changes?epoch={}&since={}&seen={seen}&wait={wait}&{keys}{proxy}",
+            "/sync/v1/changes?epoch={}&since={}&seen={seen}&wait={wait}&{keys}{receipt}",
             state.epoch,
             state.version,
             keys = KEYS.parameter(),

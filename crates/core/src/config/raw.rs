@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use super::{ConfigError, Metering, Policy, Tier};
+use super::{ConfigError, Metering, Policy};
 use crate::address::AddressSet;
 use crate::auth::CredentialHeader;
 use crate::ident::{KeyId, TeamId, TierName};
@@ -18,18 +19,12 @@ use crate::model::ModelSet;
 use crate::path::{PathAction, PathRule};
 use crate::record::{KeyRecord, Status};
 use crate::request::{EndpointGroup, EndpointSet, UnknownGroup};
+use crate::tier::{DEFAULT_TIERS, Tier};
 use crate::usage::Weights;
 
 mod bodies;
 mod place;
 mod service;
-
-/// The default tiers: name, requests a minute, tokens a minute.
-const DEFAULT_TIERS: [(&str, u32, u32); 3] = [
-    ("free", 60, 40_000),
-    ("pro", 3_000, 250_000),
-    ("team", 5_000, 500_000),
-];
 
 /// Output that is reserved for a request without a cap, as long as there is no forecast for its key and model: the
 /// length of a usual chat answer. The settlement corrects it.
@@ -167,6 +162,7 @@ fn error(path: String, problem: String) -> ConfigError {
 impl RawConfig {
     pub(super) fn compile(self) -> Result<Policy, ConfigError> {
         let tiers = tiers(self.tiers)?;
+        let service = self.service.map(|raw| raw.compile(&tiers)).transpose()?;
         Ok(Policy {
             keys: keys(self.keys, &tiers)?,
             tiers,
@@ -182,28 +178,17 @@ impl RawConfig {
                 include_usage_except: self.metering.include_usage_except_models,
             },
             bodies: self.held_bodies.compile()?,
-            service: self.service.map(service::RawService::compile).transpose()?,
+            service,
         })
     }
 }
 
-fn tiers(raw: Entries<RawTier>) -> Result<HashMap<TierName, Tier>, ConfigError> {
+fn tiers(raw: Entries<RawTier>) -> Result<HashMap<TierName, Arc<Tier>>, ConfigError> {
     let mut tiers = HashMap::new();
     for (name, requests, tokens) in DEFAULT_TIERS {
-        if let (Ok(name), Some(requests), Some(tokens)) = (
-            TierName::new(name),
-            NonZeroU32::new(requests),
-            NonZeroU32::new(tokens),
-        ) {
-            let tier = Tier {
-                requests_per_minute: requests,
-                requests_burst: None,
-                tokens_per_minute: tokens,
-                tokens_burst: None,
-                max_in_flight: None,
-                models: ModelSet::any(),
-            };
-            tiers.insert(name, tier);
+        let tier = Tier::of_rates(requests, tokens);
+        if let (Ok(name), Some(tier)) = (TierName::new(name), tier) {
+            tiers.insert(name, Arc::new(tier));
         }
     }
     let mut seen = HashSet::new();
@@ -225,15 +210,16 @@ fn tiers(raw: Entries<RawTier>) -> Result<HashMap<TierName, Tier>, ConfigError> 
             max_in_flight: raw.max_in_flight,
             models: raw.models.unwrap_or_else(ModelSet::any),
         };
-        check(&tier.as_overrides(), &LimitOverrides::default(), &at(""))?;
-        tiers.insert(tier_name, tier);
+        tier.check()
+            .map_err(|e| error(at(&format!(".{}", e.field)), e.problem))?;
+        tiers.insert(tier_name, Arc::new(tier));
     }
     Ok(tiers)
 }
 
 fn keys(
     raw: Entries<RawKey>,
-    tiers: &HashMap<TierName, Tier>,
+    tiers: &HashMap<TierName, Arc<Tier>>,
 ) -> Result<HashMap<KeyDigest, KeyRecord>, ConfigError> {
     let mut keys = HashMap::with_capacity(raw.0.len());
     let mut ids = HashSet::with_capacity(raw.0.len());

@@ -78,33 +78,6 @@ fn limits_of_a_services_record_are_clamped_to_the_range() {
 }
 
 #[test]
-fn a_key_overrides_rate_and_burst_separately() {
-    let n = NonZeroU32::new;
-    for (tier_burst, rate, burst, expected) in [
-        (None, None, None, 60),
-        (n(10), None, None, 10),
-        (n(10), n(600), None, 600),
-        (n(10), n(600), n(20), 20),
-        (n(10), None, n(20), 20),
-    ] {
-        let tier = Tier {
-            requests_per_minute: n(60).unwrap(),
-            requests_burst: tier_burst,
-            tokens_per_minute: n(1).unwrap(),
-            tokens_burst: None,
-            max_in_flight: None,
-            models: ModelSet::any(),
-        };
-        let key = LimitOverrides {
-            requests_per_minute: rate,
-            requests_burst: burst,
-            ..LimitOverrides::default()
-        };
-        assert_eq!(tier.limits(&key).requests.unwrap().burst(), expected);
-    }
-}
-
-#[test]
 fn groups_of_endpoints_are_opened_and_closed_by_name() {
     let json = br#"{"endpoints":{"files":"allow","images":"refuse","models":"allow"}}"#;
     let policy = Policy::from_json(json).unwrap();

@@ -43,6 +43,7 @@ fn frame(
         to,
         keys,
         teams: vec![],
+        tiers: vec![],
     }
 }
 
@@ -257,5 +258,85 @@ proptest! {
         versions.sort_unstable();
         let newest = versions.last().copied().unwrap();
         prop_assert_eq!(status(&store, 1), Some(if newest % 2 == 0 { Active } else { Revoked }));
+    }
+}
+
+fn tier_entry(name: &str, version: u64, requests: u32) -> TierEntry {
+    TierEntry {
+        name: TierName::new(name).unwrap(),
+        version,
+        tier: Tier::of_rates(requests, 1_000),
+    }
+}
+
+/// The requests a minute of the service's tier of this name.
+fn told(store: &MemoryStore, name: &str) -> Option<u32> {
+    let name = TierName::new(name).unwrap();
+    let tier = tier(store, &name, &state(store).unwrap()).unwrap();
+    tier.map(|tier| tier.requests_per_minute.get())
+}
+
+#[test]
+fn tiers_follow_versions_and_generations_as_keys_do() {
+    let store = MemoryStore::default();
+    let with = |mut frame: Frame, tiers| {
+        frame.tiers = tiers;
+        frame
+    };
+    for (step, free, gold) in [
+        // A key that is asked about before the first snapshot brings its tier along.
+        (
+            with(
+                frame(Resolved, 7, (2, 2), false, vec![]),
+                vec![tier_entry("gold", 2, 5)],
+            ),
+            None,
+            Some(5),
+        ),
+        // The first page of a snapshot has all tiers.
+        (
+            with(
+                frame(Snapshot, 7, (0, 2), true, vec![]),
+                vec![tier_entry("free", 1, 60), tier_entry("gold", 3, 6)],
+            ),
+            Some(60),
+            Some(6),
+        ),
+        (frame(Delta, 7, (2, 4), false, vec![]), Some(60), Some(6)),
+        (
+            with(
+                frame(Delta, 7, (4, 5), false, vec![]),
+                vec![tier_entry("free", 5, 61)],
+            ),
+            Some(61),
+            Some(6),
+        ),
+        // An answer that was overtaken.
+        (
+            with(
+                frame(Resolved, 7, (4, 4), false, vec![]),
+                vec![tier_entry("free", 1, 60)],
+            ),
+            Some(61),
+            Some(6),
+        ),
+        // A tier that was removed: its rate is zero here.
+        (
+            with(
+                frame(Delta, 7, (5, 6), false, vec![]),
+                vec![tier_entry("gold", 6, 0)],
+            ),
+            Some(61),
+            None,
+        ),
+        // A new epoch without it.
+        (frame(Snapshot, 8, (0, 1), false, vec![]), None, None),
+    ] {
+        assert!(apply(&store, &step, T0).unwrap());
+        assert_eq!(
+            (told(&store, "free"), told(&store, "gold")),
+            (free, gold),
+            "{step:?}"
+        );
     }
 }

@@ -81,7 +81,7 @@ impl Exchange {
             self.check_model(model.clone())?;
         }
         if endpoint.body() == BodyForm::None || endpoint.query_chooses_a_model() {
-            permission::check(self.principal()?, &endpoint, None, &self.policy)?;
+            permission::check(self.principal()?, &endpoint, None)?;
         }
         let reads_body = !ends && endpoint.body() != BodyForm::None;
         let edits = self.forward_edits(head);
@@ -120,17 +120,18 @@ impl Exchange {
         let key =
             auth::credential(head, self.policy.credential_headers()).map_err(Denial::InvalidKey)?;
         let asked = matches!(self.phase, Phase::Resolving);
-        let (record, spent) = match look_up(&key, asked, &self.policy, store, now)? {
-            Lookup::Known(record) => (Some(record), false),
-            Lookup::Spent(record) => (Some(record), true),
+        let (known, spent) = match look_up(&key, asked, &self.policy, store, now)? {
+            Lookup::Known(known) => (Some(known), false),
+            Lookup::Spent(known) => (Some(known), true),
             Lookup::Unknown => (None, false),
             Lookup::Ask => {
                 self.phase = Phase::Resolving;
                 return Ok(Some(Step::Resolve(key.digest())));
             }
         };
+        let (record, tier) = known.map_or((None, None), |k| (Some(k.record), k.tier));
         let principal = match auth::judge(&key, record.as_deref(), now.wall_millis / 1_000) {
-            Ok(principal) => principal,
+            Ok(principal) => principal.of_tier(tier),
             Err(refused) => {
                 self.refused = record;
                 return Err(refused.into());
@@ -148,11 +149,8 @@ impl Exchange {
                 });
             }
         }
-        // A record whose tier is not configured has no limits.
-        let tier = self
-            .policy
-            .tier(principal.tier())
-            .ok_or(Denial::Unavailable)?;
+        // A record whose tier is not known has no limits.
+        let tier = principal.tier_in_force().ok_or(Denial::Unavailable)?;
         let limits = tier.limits(&principal.record().limits);
         self.account = Some(Account::of(principal.account(), limits));
         self.principal = Some(principal);
@@ -209,7 +207,7 @@ impl Exchange {
         let Reading { reader, mut head } = *reading;
         let endpoint = reader.endpoint().clone();
         let facts = reader.finish().map_err(Denial::Body)?;
-        permission::check(self.principal()?, &endpoint, Some(&facts), &self.policy)?;
+        permission::check(self.principal()?, &endpoint, Some(&facts))?;
         // These edits already contain a model that the path names.
         if let (Some(model), None) = (&facts.model, endpoint.path_model()) {
             head.set
@@ -307,7 +305,7 @@ impl Exchange {
             // The model is written to a header and to the log.
             return Err(Denial::Body(BodyError::InvalidModel));
         }
-        let allowed = allows_model(principal, &self.policy, &model);
+        let allowed = allows_model(principal, &model);
         let spent = permission::has_spent_model_budget(principal, &model);
         let key = principal.key().clone();
         self.model = Some(model.clone());

@@ -107,7 +107,7 @@ impl Exchange {
     /// even after a failure.
     #[must_use]
     pub fn lists_models_in_part(&self) -> bool {
-        let restricted = |p| permission::is_restricted(p, &self.policy);
+        let restricted = |p| permission::is_restricted(p);
         matches!(&self.phase, Phase::Forwarded(Some(f)) if f.kind == EndpointKind::Models)
             && self.principal.as_ref().is_some_and(restricted)
     }
@@ -206,7 +206,7 @@ impl Exchange {
     /// Filters the upstream's list of models by what the key may use; `None` if `body` is not such a list.
     #[must_use]
     pub fn listed_models(&self, body: &[u8]) -> Option<Vec<u8>> {
-        models::filter(body, self.principal.as_ref()?, &self.policy)
+        models::filter(body, self.principal.as_ref()?)
     }
 }
 

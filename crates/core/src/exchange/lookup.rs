@@ -1,12 +1,16 @@
 //! Looks up a key's record, in the configuration and then in the directory.
 
+use std::sync::Arc;
+
 use super::Now;
 use crate::config::{Policy, ServicePolicy, WhenStale};
 use crate::denial::Denial;
 use crate::directory::{self, Found, State, resolve_budget};
+use crate::ident::TierName;
 use crate::key::ApiKey;
 use crate::record::KeyRecord;
 use crate::shared::CounterStore;
+use crate::tier::Tier;
 use crate::time::{Nanos, SECOND};
 
 /// How long the service may be silent before answers report that the gate is degraded. A poll without news is answered
@@ -16,13 +20,20 @@ const DEGRADED_AFTER: Nanos = 10 * SECOND;
 /// The result of looking up a key.
 pub(super) enum Lookup {
     /// Its record.
-    Known(Box<KeyRecord>),
+    Known(KnownKey),
     /// The key's record. Its budget or its team's credit is spent.
-    Spent(Box<KeyRecord>),
+    Spent(KnownKey),
     /// There is no such key.
     Unknown,
     /// The key service must be asked.
     Ask,
+}
+
+/// A key that exists.
+pub(super) struct KnownKey {
+    pub(super) record: Box<KeyRecord>,
+    /// Its tier; `None` if no tier of that name is known.
+    pub(super) tier: Option<Arc<Tier>>,
 }
 
 /// Looks up a key. `asked` if the service has already been asked about it.
@@ -35,7 +46,10 @@ pub(super) fn look_up(
 ) -> Result<Lookup, Denial> {
     let digest = &key.digest();
     if let Some(record) = policy.key(digest) {
-        return Ok(Lookup::Known(Box::new(record.clone())));
+        return Ok(Lookup::Known(KnownKey {
+            record: Box::new(record.clone()),
+            tier: policy.tier(&record.tier).cloned(),
+        }));
     }
     let Some(service) = policy.service() else {
         return Ok(Lookup::Unknown);
@@ -52,10 +66,12 @@ pub(super) fn look_up(
         }) => {
             let team = directory::is_exhausted(store, &record.team, &state);
             let spent = over_budget || team.map_err(|_| Denial::Unavailable)?;
+            let tier = tier(&record.tier, policy, store, &state)?;
+            let known = KnownKey { record, tier };
             Ok(if spent {
-                Lookup::Spent(record)
+                Lookup::Spent(known)
             } else {
-                Lookup::Known(record)
+                Lookup::Known(known)
             })
         }
         Some(Found::None { asked_at }) if now.saturating_sub(asked_at) < service.unknown_for => {
@@ -79,6 +95,21 @@ pub(super) fn look_up(
         _ if state.is_complete() && !is_degraded(&state, now) => Ok(Lookup::Unknown),
         _ => Err(Denial::NotReady),
     }
+}
+
+/// The tier of a key that the service knows: the service's, or the configured one if the service has reported none of
+/// that name.
+pub(super) fn tier(
+    name: &TierName,
+    policy: &Policy,
+    store: &impl CounterStore,
+    state: &State,
+) -> Result<Option<Arc<Tier>>, Denial> {
+    let told = directory::tier(store, name, state).map_err(|_| Denial::Unavailable)?;
+    Ok(match told {
+        Some(tier) => Some(Arc::new(tier)),
+        None => policy.tier(name).cloned(),
+    })
 }
 
 fn may_ask(store: &impl CounterStore, service: &ServicePolicy, now: Nanos) -> Result<bool, Denial> {

@@ -8,15 +8,14 @@ use serde_json::value::RawValue;
 
 use super::permission::allows_model;
 use crate::auth::Principal;
-use crate::config::Policy;
 use crate::json::Entries;
 use crate::model::ModelId;
 
 /// Returns the list without the models that the key may not use. It reads OpenAI's and Anthropic's `data[].id`,
 /// Gemini's `models[].name`, and a bare array (Together). Entries that remain keep their text; a list that is `null`
 /// stays empty. `None` if `body` has none of these forms.
-pub(super) fn filter(body: &[u8], principal: &Principal, policy: &Policy) -> Option<Vec<u8>> {
-    let may = |model: &RawValue| id(model).is_some_and(|id| allows_model(principal, policy, &id));
+pub(super) fn filter(body: &[u8], principal: &Principal) -> Option<Vec<u8>> {
+    let may = |model: &RawValue| id(model).is_some_and(|id| allows_model(principal, &id));
     let text = serde_json::from_slice::<&RawValue>(body).ok()?.get();
     if text.starts_with('[') {
         let all: Vec<&RawValue> = serde_json::from_str(text).ok()?;

@@ -11,9 +11,9 @@ use crate::model::{ModelId, ModelSet};
 use crate::request::{BodyError, Endpoint, EndpointGroup, EndpointKind, EndpointSet, RequestFacts};
 
 /// Whether tier and key both allow the model.
-pub(super) fn allows_model(principal: &Principal, policy: &Policy, model: &ModelId) -> bool {
-    let by_tier = policy
-        .tier(principal.tier())
+pub(super) fn allows_model(principal: &Principal, model: &ModelId) -> bool {
+    let by_tier = principal
+        .tier_in_force()
         .is_some_and(|t| t.models.allows(model.as_str()));
     let by_key = principal
         .record()
@@ -30,11 +30,9 @@ pub(super) fn has_spent_model_budget(principal: &Principal, model: &ModelId) -> 
 }
 
 /// Whether the tier or the key restricts the models.
-pub(super) fn is_restricted(principal: &Principal, policy: &Policy) -> bool {
+pub(super) fn is_restricted(principal: &Principal) -> bool {
     let any = |set: &ModelSet| set.is_any();
-    let by_tier = policy
-        .tier(principal.tier())
-        .is_none_or(|t| !any(&t.models));
+    let by_tier = principal.tier_in_force().is_none_or(|t| !any(&t.models));
     by_tier || principal.record().models.as_ref().is_some_and(|m| !any(m))
 }
 
@@ -68,9 +66,8 @@ pub(super) fn check(
     principal: &Principal,
     endpoint: &Endpoint,
     facts: Option<&RequestFacts>,
-    policy: &Policy,
 ) -> Result<(), Denial> {
-    if !is_restricted(principal, policy) && principal.record().spent_models.is_none() {
+    if !is_restricted(principal) && principal.record().spent_models.is_none() {
         return Ok(());
     }
     if endpoint.query_chooses_a_model() {
@@ -95,8 +92,7 @@ pub(super) fn check(
             .and_then(|name| ModelId::new(name).ok())
     };
     let forbidden = |m: &&ModelId| {
-        !allows_model(principal, policy, m)
-            && !short(m).is_some_and(|m| allows_model(principal, policy, &m))
+        !allows_model(principal, m) && !short(m).is_some_and(|m| allows_model(principal, &m))
     };
     let spent = |m: &&ModelId| {
         has_spent_model_budget(principal, m)

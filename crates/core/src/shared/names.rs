@@ -2,7 +2,7 @@
 //!
 //! ARCHITECTURE.md lists them under *Shared data*, and a test compares the two.
 
-use crate::ident::{KeyId, TeamId};
+use crate::ident::{KeyId, TeamId, TierName};
 use crate::key::KeyDigest;
 
 /// The synchronisation state of the directory.
@@ -49,6 +49,11 @@ pub(crate) fn unknown_key(digest: &KeyDigest) -> Vec<u8> {
 /// A team's credit.
 pub(crate) fn team(team: &TeamId) -> Vec<u8> {
     named(b"t/", team.as_str().as_bytes())
+}
+
+/// A tier's limits and models.
+pub(crate) fn tier(tier: &TierName) -> Vec<u8> {
+    named(b"i/", tier.as_str().as_bytes())
 }
 
 /// The first two bytes, which choose one of 65,536 places. Clients can send any number of names that do not exist, and

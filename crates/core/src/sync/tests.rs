@@ -48,6 +48,18 @@ fn frame(keys: u32) -> Frame {
             version: 9,
             exhausted: true,
         }],
+        tiers: vec![
+            TierEntry {
+                name: TierName::new("gold").unwrap(),
+                version: 8,
+                tier: Tier::of_rates(7, 900),
+            },
+            TierEntry {
+                name: TierName::new("gone").unwrap(),
+                version: 9,
+                tier: None,
+            },
+        ],
     }
 }
 
@@ -162,8 +174,8 @@ fn invalid_values_are_refused() {
         );
     }
     let mut newer = good.encode().unwrap();
-    newer[0] = 3;
-    assert_eq!(Frame::decode(&newer), Err(SyncError::Version(KEYS, 3)));
+    newer[0] = 4;
+    assert_eq!(Frame::decode(&newer), Err(SyncError::Version(KEYS, 4)));
     let many = Frame {
         keys: vec![frame(1).keys[0].clone(); MAX_FRAME_ENTRIES + 1],
         ..good
@@ -317,5 +329,19 @@ proptest! {
         prop_assume!(at < batch.len());
         batch[at] = to;
         let _ = decode_batch(&batch);
+    }
+}
+
+#[test]
+fn readers_without_tiers_get_frames_without_them() {
+    for version in [1, 2] {
+        let read = Frame::decode(&frame(3).encode_for(version).unwrap()).unwrap();
+        assert_eq!(
+            read,
+            Frame {
+                tiers: vec![],
+                ..frame(3)
+            }
+        );
     }
 }

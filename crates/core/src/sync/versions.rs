@@ -23,14 +23,15 @@ pub struct Wire {
     pub newest: u8,
 }
 
-/// Keys and credit states: the answers to `changes` and `resolve`. Its newest version is also that of the records
-/// within.
+/// Keys, credit states and tiers: the answers to `changes` and `resolve`. Records within have the newest of their own
+/// versions that this one can hold.
 ///
-/// Version 2 adds a length to each entry, and addresses, endpoints and model budgets to records.
+/// Version 2 adds a length to each entry, and addresses, endpoints and model budgets to records. Version 3 adds tiers;
+/// an older reader goes on with the tiers of its configuration.
 pub const KEYS: Wire = Wire {
     name: "keys",
     oldest: 1,
-    newest: 2,
+    newest: 3,
 };
 
 /// Batches of usage events.
@@ -77,7 +78,7 @@ impl Wire {
         asked.unwrap_or(self.oldest).clamp(self.oldest, self.newest)
     }
 
-    /// The query parameter of a reader's question, such as `keys=2`.
+    /// The query parameter of a reader's question, such as `keys=3`.
     #[must_use]
     pub fn parameter(self) -> String {
         format!("{}={}", self.name, self.newest)

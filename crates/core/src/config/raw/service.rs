@@ -1,13 +1,17 @@
 //! The section on the key service.
 
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::super::{ConfigError, ServicePolicy, SyncToken, WhenStale};
 use super::error;
+use crate::ident::TierName;
 use crate::limiter::gcra::Limit;
 use crate::limits::LimitOverrides;
+use crate::tier::Tier;
 use crate::time::SECOND;
 
 #[derive(Deserialize)]
@@ -51,11 +55,17 @@ fn usage_memory_mib() -> u16 {
     16
 }
 
+/// The most tiers whose fingerprints a poll tells. Those of further tiers are not compared.
+const MOST_TIERS_TOLD: usize = 64;
+
 /// The largest `usage_memory`, for each worker.
 const MOST_USAGE_MEMORY_MIB: u16 = 1_024;
 
 impl RawService {
-    pub(super) fn compile(self) -> Result<ServicePolicy, ConfigError> {
+    pub(super) fn compile(
+        self,
+        tiers: &HashMap<TierName, Arc<Tier>>,
+    ) -> Result<ServicePolicy, ConfigError> {
         let printable = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic());
         for (field, text) in [("cluster", &self.cluster), ("token", &self.token)] {
             if !printable(text) {
@@ -87,7 +97,19 @@ impl RawService {
             when_stale: self.when_stale,
             resolves: Limit::per_minute(per_minute).with_burst(per_second),
             unknown_for: u64::from(self.unknown_key_seconds).saturating_mul(SECOND),
+            tiers: told(tiers),
             usage_memory: usize::from(self.usage_memory_mib) << 20,
         })
     }
+}
+
+/// The fingerprints of the tiers, as a parameter of a poll's query: `&tiers=free:3f…,pro:a1…`.
+fn told(tiers: &HashMap<TierName, Arc<Tier>>) -> String {
+    let sorted: BTreeMap<_, _> = tiers.iter().collect();
+    let told: Vec<String> = sorted
+        .iter()
+        .take(MOST_TIERS_TOLD)
+        .map(|(name, tier)| format!("{name}:{}", tier.fingerprint()))
+        .collect();
+    format!("&tiers={}", told.join(","))
 }

@@ -3,6 +3,8 @@
 use super::super::{Exchange, Now, Phase};
 use crate::config::Policy;
 use crate::decision::Decision;
+use crate::directory;
+use crate::exchange::lookup;
 use crate::limiter::{self, Account};
 use crate::objects::path::View;
 use crate::objects::registry;
@@ -269,7 +271,12 @@ fn charge_maker(
 ) {
     let used = policy.metering().weights.charge(usage.tokens());
     let beyond = used.saturating_sub(object.charged);
-    if let (Some(tier), true) = (policy.tier(&object.tier), beyond > 0) {
+    if beyond == 0 {
+        return;
+    }
+    // Without the service's state, the configured tier's limits are the best estimate.
+    let state = directory::state(store).unwrap_or_default();
+    if let Ok(Some(tier)) = lookup::tier(&object.tier, policy, store, &state) {
         let account = Account::of(object.account(), tier.limits(&object.limits));
         let _ = limiter::charge_debt(store, &account, beyond, now.monotonic);
     }

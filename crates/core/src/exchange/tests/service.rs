@@ -3,10 +3,12 @@
 use super::*;
 use crate::directory;
 use crate::holding::{Body, Holding};
-use crate::ident::TeamId;
+use crate::ident::{TeamId, TierName};
+use crate::model::{ModelPattern, ModelSet};
 use crate::record::{KeyRecord, Status};
 use crate::request::EndpointSet;
-use crate::sync::{Frame, FrameKind, KeyEntry, KeyState, Record, TeamEntry};
+use crate::sync::{Frame, FrameKind, KeyEntry, KeyState, Record, TeamEntry, TierEntry};
+use crate::tier::Tier;
 
 fn policy(when_stale: &str) -> Arc<Policy> {
     let json = format!(
@@ -67,6 +69,7 @@ fn learn(
         to,
         keys: keys.collect(),
         teams: vec![],
+        tiers: vec![],
     };
     assert!(directory::apply(store, &frame, now.monotonic).unwrap());
 }
@@ -376,6 +379,7 @@ fn spent_credit_is_not_retryable_and_is_attributed() {
             version: 1,
             exhausted: true,
         }],
+        tiers: vec![],
     };
     assert!(directory::apply(&store, &frame, at(10).monotonic).unwrap());
     let (exchange, Step::Reply(reply)) = ask(&store, 1, &policy, at(11)) else {
@@ -391,4 +395,64 @@ fn spent_credit_is_not_retryable_and_is_attributed() {
         (event.status, event.decision.as_str(), event.duration_ms),
         (429, "insufficient_quota", 1_000)
     );
+}
+
+/// What the service tells of tier `free`: requests a minute, and the models of its keys.
+fn tell_tier(store: &MemoryStore, version: u64, requests: u32, models: &str) {
+    let pattern = ModelPattern::new(models).unwrap();
+    let tier = Tier::of_rates(requests, 1_000).map(|tier| Tier {
+        models: ModelSet::new(vec![pattern]),
+        ..tier
+    });
+    let frame = Frame {
+        kind: FrameKind::Delta,
+        more: false,
+        epoch: 1,
+        from: version - 1,
+        to: version,
+        keys: vec![],
+        teams: vec![],
+        tiers: vec![TierEntry {
+            name: TierName::new("free").unwrap(),
+            version,
+            tier,
+        }],
+    };
+    assert!(directory::apply(store, &frame, at(10).monotonic).unwrap());
+}
+
+#[test]
+fn a_key_of_the_service_has_the_services_tier_and_an_inline_key_the_configured_one() {
+    let store = MemoryStore::default();
+    let inline = hex::encode(key(2).digest().as_bytes());
+    let json = format!(
+        r#"{{"service":{{"cluster":"auth","token":"t"}},"keys":{{"{inline}":{{"id":"key_2","team":"acme","tier":"free"}}}}}}"#
+    );
+    let policy = Arc::new(Policy::from_json(json.as_bytes()).unwrap());
+    learn(
+        &store,
+        FrameKind::Snapshot,
+        (0, 1),
+        vec![(1, Some(record(1, Status::Active)))],
+        at(10),
+    );
+    let limit = |n: u8| {
+        let (exchange, _) = ask(&store, n, &policy, at(11));
+        let tier = exchange
+            .principal
+            .as_ref()
+            .unwrap()
+            .tier_in_force()
+            .unwrap();
+        (tier.requests_per_minute.get(), tier.models.allows("gpt-4o"))
+    };
+    let configured = (60, true);
+    assert_eq!(limit(1), configured, "the service has told of no tier");
+    tell_tier(&store, 2, 7, "claude*");
+    assert_eq!((limit(1), limit(2)), ((7, false), configured));
+    tell_tier(&store, 3, 9, "*");
+    assert_eq!((limit(1), limit(2)), ((9, true), configured));
+    // A tier that the service has removed.
+    tell_tier(&store, 4, 0, "*");
+    assert_eq!((limit(1), limit(2)), (configured, configured));
 }

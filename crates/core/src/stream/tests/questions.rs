@@ -36,6 +36,7 @@ fn answer(n: u8, record: Option<KeyRecord>) -> Vec<u8> {
         to: 5,
         keys: vec![entry],
         teams: vec![],
+        tiers: vec![],
     };
     frame.encode().unwrap()
 }
@@ -60,7 +61,7 @@ fn an_unknown_key_is_resolved_at_the_service() {
     assert_eq!(call.service.cluster, "auth");
     assert_eq!(
         call.path,
-        format!("/sync/v1/resolve/{}?keys=2", key(9).digest().to_hex())
+        format!("/sync/v1/resolve/{}?keys=3", key(9).digest().to_hex())
     );
     assert_eq!(call.timeout, SECOND);
     assert!(stand.stream.is_asking());
