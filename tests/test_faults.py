@@ -132,7 +132,7 @@ def test_places_of_a_vm_that_trapped_come_free_by_themselves(gate):
 
 @pytest.fixture
 def stack(tmp_path):
-    with services.stack(tmp_path, "--tiers", "free,pro,team,gold", wasm=paths.faulty_wasm(), vm_may_fail=True) as (service, (gate,)):
+    with services.stack(tmp_path, wasm=paths.faulty_wasm(), vm_may_fail=True) as (service, (gate,)):
         yield service, gate
 
 
@@ -159,13 +159,6 @@ def test_the_pollers_lease_moves_on_and_event_ids_go_on(stack):
     service.cli_json("usage", "import", str(gate.envoy.process.log))
     counted = service.usage(by="key")[key.id]["total_tokens"]
     assert counted == metered.truth(gate, key)["completed"]["total_tokens"], "the upstream's own count"
-
-
-def test_a_tier_that_is_not_configured_is_a_503(stack):
-    service, gate = stack
-    key = service.key(tier="gold")
-    wait_until("the key", lambda: (a := post(gate, key)).status == 503 and a.error["code"] == "gate_unavailable")
-    assert gate.seen() == []
 
 
 def test_polls_that_fail_pause_for_longer_and_longer(tmp_path):

@@ -65,8 +65,9 @@ enum Command {
     Audit(admin::audit::Audit),
     /// List the live proxies and the version that each has.
     Proxies(admin::proxies::Proxies),
-    /// List the tiers that a key may have.
-    Tiers(admin::tiers::Tiers),
+    /// Manage tiers: the limits and models that many keys share.
+    #[command(subcommand)]
+    Tiers(admin::tiers::Command),
     /// Show the records of single requests.
     #[command(subcommand)]
     Requests(admin::requests::Command),

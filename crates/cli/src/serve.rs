@@ -1,7 +1,7 @@
 //! `gmtech serve`: runs the key service in the foreground until a signal stops it.
 //!
 //! SIGINT and SIGTERM stop it. SIGHUP reads the configuration file, the token files and the prices again, and takes tokens,
-//! prices and tiers from them; everything else needs a restart.
+//! prices from them; everything else needs a restart.
 //!
 //! # Failure policy
 //! An error at the start ends the program with one message. An error at a SIGHUP is logged, and the configuration
@@ -41,10 +41,10 @@ pub(crate) fn run(command: &Command) -> Result<()> {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => match reload(&running, command).await {
-                    Ok(()) => tracing::info!("tokens, prices and tiers were read again"),
+                    Ok(()) => tracing::info!("tokens and prices were read again"),
                     Err(error) => tracing::error!(
                         why = format!("{error:#}"),
-                        "not read again: tokens, prices and tiers stay as they were"
+                        "not read again: tokens and prices stay as they were"
                     ),
                 },
             }

@@ -36,6 +36,7 @@ use crate::authenticate::Listener;
 use crate::detached::detached;
 use crate::error::ApiError;
 use crate::observe::observed;
+use crate::ops::fields;
 use crate::pages;
 use crate::probes;
 use crate::service::Service;
@@ -69,7 +70,8 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(tokens::me))
         .routes(routes!(audit::list))
         .routes(routes!(proxies::list))
-        .routes(routes!(tiers::list))
+        .routes(routes!(tiers::create, tiers::list))
+        .routes(routes!(tiers::show, tiers::update, tiers::remove))
         .routes(routes!(restored::list, restored::acknowledge))
         .routes(routes!(usage::query))
         .routes(routes!(requests::show))
@@ -87,7 +89,8 @@ pub fn app(service: Arc<Service>) -> Router {
     let (router, declared) = described().split_for_parts();
     let parameters = Arc::new(query::Declared::of(&declared));
     let described = move |State(service): State<Arc<Service>>| async move {
-        Json(description::complete(&declared, &service.tiers()))
+        let tiers = fields::tiers(&service).await?;
+        Ok::<_, ApiError>(Json(description::complete(&declared, &tiers)))
     };
     let router = router
         .route_layer(middleware::from_fn_with_state(parameters, query::check))

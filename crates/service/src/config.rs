@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gmtech_core::ident::TierName;
-
 use crate::price::PriceConfig;
 use crate::secret::Token;
 
@@ -37,8 +35,6 @@ pub struct Config {
     pub sync_token_from: String,
     /// How long the previous token of the proxies stays valid.
     pub token_overlap: Duration,
-    /// The tiers that a key may have; their limits are the filter's configuration.
-    pub tiers: Vec<TierName>,
     /// The operator's prices.
     pub prices: PriceConfig,
     /// How many whole days raw events are kept; older days are closed and keep their sums.
@@ -68,10 +64,6 @@ impl Config {
             sync_token,
             sync_token_from: "the configuration".into(),
             token_overlap: Duration::from_secs(86_400),
-            tiers: ["free", "pro", "team"]
-                .iter()
-                .filter_map(|t| TierName::new(t).ok())
-                .collect(),
             prices: PriceConfig::default(),
             keep_events_days: 30,
             live_window: Duration::from_secs(30),

@@ -8,7 +8,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use gmtech_core::ident::TierName;
 use gmtech_core::key::{holds_key, redact};
 use gmtech_core::sync::events::{Label, UsageEvent};
 use tokio::sync::{Mutex, Notify, watch};
@@ -23,20 +22,19 @@ use crate::health::{Health, Readiness};
 use crate::intake::Intake;
 use crate::journal::{self, Journal, JournalFile};
 use crate::metrics::Metrics;
+use crate::ops::tiers;
 use crate::price::PriceBook;
 use crate::store::{By, Priced, ServiceToken, Store, StoreError};
 
 /// The settings that can be replaced while the service runs.
 struct Settings {
     prices: PriceBook,
-    tiers: Vec<TierName>,
 }
 
 impl Settings {
     fn of(config: &Config) -> Self {
         Self {
             prices: PriceBook::new(config.prices.clone()),
-            tiers: config.tiers.clone(),
         }
     }
 }
@@ -114,6 +112,7 @@ impl Service {
             store.new_epoch(head, why, &[], &by).await?;
         }
         configured::configure(store.as_ref(), config, &by).await?;
+        store.seed_tiers(&tiers::first(), &by).await?;
         if config.trust_clock {
             let proven = store.proven().await?;
             store.prove(proven, by.now).await?;
@@ -138,7 +137,7 @@ impl Service {
         }))
     }
 
-    /// Takes the tokens, the prices and the tiers of `config`; everything else stays as it was at the start.
+    /// Takes the tokens and the prices of `config`; everything else stays as it was at the start.
     ///
     /// # Errors
     /// Where the store does not take the tokens; then nothing has changed.
@@ -176,12 +175,6 @@ impl Service {
     fn settings(&self) -> Arc<Settings> {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&settings)
-    }
-
-    /// The tiers that a key may have.
-    #[must_use]
-    pub fn tiers(&self) -> Vec<TierName> {
-        self.settings().tiers.clone()
     }
 
     /// The event with its price. A key in its model, endpoint or request id, which a client may have put there by mistake,

@@ -23,7 +23,7 @@ pub(super) struct Service {
     /// Whether it answers at all.
     pub(super) reached: bool,
     /// The service's tiers, if they could be read.
-    pub(super) tiers: Vec<String>,
+    pub(super) tiers: Vec<Value>,
 }
 
 /// Checks the service.
@@ -144,7 +144,7 @@ fn now() -> SystemTime {
 }
 
 /// The checks that need the token. Fills in the tiers.
-fn as_whom(client: &Client, tiers: &mut Vec<String>) -> Vec<Check> {
+fn as_whom(client: &Client, tiers: &mut Vec<Value>) -> Vec<Check> {
     let me = match client.get("me") {
         Ok(me) => me,
         Err(error) => {
@@ -172,12 +172,10 @@ fn as_whom(client: &Client, tiers: &mut Vec<String>) -> Vec<Check> {
     }
     checks.push(match client.list("tiers") {
         Ok(all) => {
-            tiers.extend(all.iter().filter_map(Value::as_str).map(str::to_owned));
-            if tiers.is_empty() {
-                Check::fail("tiers", "there is none", "start it with --tiers")
-            } else {
-                Check::ok("tiers", tiers.join(", "))
-            }
+            let names: Vec<_> = all.iter().map(|tier| text_of(tier, "name")).collect();
+            let check = Check::ok("tiers", names.join(", "));
+            tiers.extend(all);
+            check
         }
         Err(error) => Check::fail("tiers", format!("{error:#}"), "see the service's log"),
     });

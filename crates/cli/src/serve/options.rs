@@ -4,9 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use gmtech_core::ident::TierName;
 use gmtech_service::config::{Config, Database};
 use gmtech_service::price::PriceConfig;
 use gmtech_service::secret::Token;
@@ -21,7 +20,7 @@ use super::log::{self, Format};
 
 Signals:
   SIGTERM, SIGINT      stop; requests under way are finished
-  SIGHUP               read tokens, prices and tiers again; what is broken changes nothing
+  SIGHUP               read tokens and prices again; what is broken changes nothing
 
 Each option can be a variable (--keep-events is GMTECH_KEEP_EVENTS) or stand in the section [serve] of gmtech.toml
 (keep-events = 30). The command line comes first, then the variable, then the file.
@@ -80,15 +79,6 @@ pub(crate) struct Command {
     /// The port of the listener for proxies; 0 lets the system choose
     #[arg(long, env = "GMTECH_SYNC_PORT", default_value_t = 8082)]
     sync_port: u16,
-    /// The tiers that a key may have; their limits are in the filter's configuration
-    #[arg(
-        long,
-        env = "GMTECH_TIERS",
-        value_name = "NAMES",
-        value_delimiter = ',',
-        default_value = "free,pro,team"
-    )]
-    tiers: Vec<String>,
     /// A JSON file of prices: {"fallback": {"input": "10", "output": "30"}, "models": [{"model": "gpt-4o*", "input": …}]}
     #[arg(long, env = "GMTECH_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -160,11 +150,6 @@ impl Command {
         }
         config.admin_addr = SocketAddr::new(self.host, self.port);
         config.sync_addr = SocketAddr::new(self.sync_host, self.sync_port);
-        config.tiers = self
-            .tiers
-            .iter()
-            .map(|t| TierName::new(t).map_err(|why| anyhow!("--tiers {t:?}: {why}")))
-            .collect::<Result<_>>()?;
         if let Some(path) = &self.prices {
             config.prices = prices(path).with_context(|| format!("--prices {}", path.display()))?;
         }
@@ -192,7 +177,6 @@ impl Command {
 
     /// Logs the addresses and files in use.
     pub(super) fn tell(&self, config: &Config, management: SocketAddr, proxies: SocketAddr) {
-        let tiers: Vec<_> = config.tiers.iter().map(TierName::as_str).collect();
         let file = crate::config_file::in_use().map(|path| path.display().to_string());
         let served = config.journal.as_ref().map(|p| p.display().to_string());
         tracing::info!(
@@ -206,7 +190,6 @@ impl Command {
             admin_token = config.admin_token_from,
             sync_token = config.sync_token_from,
             token_overlap = %humantime::format_duration(config.token_overlap),
-            tiers = tiers.join(","),
             prices = self.prices.as_ref().map_or("the embedded list".into(), |p| p.display().to_string()),
             keep_events_days = config.keep_events_days,
             live_window = %humantime::format_duration(config.live_window),

@@ -10,29 +10,25 @@ fn dir_with(file: &str) -> tempfile::TempDir {
     dir
 }
 
-fn tiers(service: &Service) -> Value {
-    service.json(&["tiers"])["data"].clone()
+fn kept_days(service: &Service) -> Value {
+    service.logged("the key service has started")[0]["fields"]["keep_events_days"].clone()
 }
 
 #[test]
 fn the_command_line_overrides_the_variable_and_the_variable_the_file() {
-    let file = "[serve]\ntiers = [\"of-file\", \"free\"]\nkeep-events = 7\nlog-format = \"json\"\n";
-    let flag = ["--tiers", "of-flag"];
-    let variable = [("GMTECH_TIERS", "of-variable")];
+    let file = "[serve]\nkeep-events = 7\nlog-format = \"json\"\n";
+    let flag = ["--keep-events", "9"];
+    let variable = [("GMTECH_KEEP_EVENTS", "8")];
     for (more, env, expected) in [
-        (&[][..], &[][..], json!(["of-file", "free"])),
+        (&[][..], &[][..], 7),
         // An empty variable counts as unset.
-        (&[], &[("GMTECH_TIERS", "")], json!(["of-file", "free"])),
-        (&[], &variable, json!(["of-variable"])),
-        (&flag, &variable, json!(["of-flag"])),
-        (
-            &[],
-            &[("GMTECH_CONFIG", "")],
-            json!(["free", "pro", "team"]),
-        ),
+        (&[], &[("GMTECH_KEEP_EVENTS", "")], 7),
+        (&[], &variable, 8),
+        (&flag, &variable, 9),
+        (&[], &[("GMTECH_CONFIG", "")], 30),
     ] {
         let service = Service::start_with(dir_with(file), more, env);
-        assert_eq!(tiers(&service), expected, "{more:?} {env:?}");
+        assert_eq!(kept_days(&service), json!(expected), "{more:?} {env:?}");
     }
 }
 
@@ -41,7 +37,7 @@ fn the_clients_options_have_the_same_sources() {
     let service = Service::start();
     let admin = service.state("admin.token");
     let run = |args: &[&str], env: &[(&str, &str)]| {
-        let mut command = service.command(&[&["tiers"], args].concat());
+        let mut command = service.command(&[&["tiers", "list"], args].concat());
         command
             .env_remove("GMTECH_ADMIN_URL")
             .env_remove("GMTECH_ADMIN_TOKEN");
@@ -106,7 +102,7 @@ fn an_error_in_the_file_names_the_file_and_the_error() {
     }
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gmtech"));
     let output = command
-        .args(["tiers", "--config", "/nowhere.toml"])
+        .args(["tiers", "list", "--config", "/nowhere.toml"])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -114,9 +110,9 @@ fn an_error_in_the_file_names_the_file_and_the_error() {
 }
 
 #[test]
-fn tokens_tiers_and_prices_are_read_again_at_sighup_and_a_broken_file_changes_nothing() {
+fn tokens_and_prices_are_read_again_at_sighup_and_a_broken_file_changes_nothing() {
     let prices = "{\"fallback\": {\"input\": \"1\", \"output\": \"1\"}}";
-    let dir = dir_with("[serve]\ntiers = [\"free\"]\nprices = \"prices.json\"\n");
+    let dir = dir_with("[serve]\nprices = \"prices.json\"\n");
     std::fs::write(dir.path().join("prices.json"), prices).unwrap();
     let service = Service::start_with(dir, &[], &[]);
     let change =
@@ -124,36 +120,34 @@ fn tokens_tiers_and_prices_are_read_again_at_sighup_and_a_broken_file_changes_no
     let sync_before = read(&service.state("sync.token"));
     let admin_before = read(&service.state("admin.token"));
 
-    // One of the three files is broken, so none is applied.
+    // One of the files is broken, so none is applied.
     change(
         "gmtech.toml",
-        "[serve]\ntiers = [\"gold\"]\nprices = \"prices.json\"\nkeep-events = 3\n",
+        "[serve]\nprices = \"prices.json\"\nkeep-events = 3\n",
     );
     change("prices.json", "{\"fallback\": 1}");
     change("state/admin.token", "the-next-administrators-token\n");
     service.signal(rustix::process::Signal::HUP);
-    let refused = "not read again: tokens, prices and tiers stay as they were";
+    let refused = "not read again: tokens and prices stay as they were";
     wait_until("the refusal", || !service.logged(refused).is_empty());
     let why = &service.logged(refused)[0]["fields"]["why"];
     assert!(why.as_str().unwrap().contains("prices.json"), "{why}");
     let as_before = service
-        .command(&["tiers", "--json"])
+        .command(&["tokens", "show"])
         .env("GMTECH_ADMIN_TOKEN", admin_before.trim())
         .output();
-    let as_before: Value = serde_json::from_slice(&as_before.unwrap().stdout).unwrap();
-    assert_eq!(as_before["data"], json!(["free"]));
+    assert!(as_before.unwrap().status.success());
 
     change("prices.json", prices);
     change("state/sync.token", "the-next-token-of-the-proxies\n");
     service.signal(rustix::process::Signal::HUP);
-    wait_until("the new tiers", || {
-        let output = service.gmtech(&["tiers"]);
-        output.status.success() && text(&output.stdout) == "gold\n"
+    wait_until("the new token", || {
+        service.gmtech(&["tokens", "show"]).status.success()
     });
     let waiting = service.logged("these were changed too, and need a restart");
     assert_eq!(waiting[0]["fields"]["options"], "keep-events");
     let old = service
-        .command(&["tiers"])
+        .command(&["tokens", "show"])
         .env("GMTECH_ADMIN_TOKEN", admin_before.trim())
         .output();
     let old = old.unwrap();
@@ -185,7 +179,7 @@ fn tokens_tiers_and_prices_are_read_again_at_sighup_and_a_broken_file_changes_no
 #[test]
 fn the_first_log_line_has_the_addresses_and_the_last_one_the_end() {
     let mut service = Service::start_with(
-        dir_with("[serve]\ntiers = [\"free\"]\n"),
+        dir_with("[serve]\nkeep-events = 7\n"),
         &["--sync-token-file", "proxies.token"],
         &[("GMTECH_LOG", "info")],
     );
@@ -195,8 +189,8 @@ fn the_first_log_line_has_the_addresses_and_the_last_one_the_end() {
     assert!(field(line, "admin_token").ends_with("/state/admin.token"));
     assert!(field(line, "sync_token").ends_with("/proxies.token"));
     assert_eq!(
-        (&line["tiers"], &line["prices"]),
-        (&json!("free"), &json!("the embedded list"))
+        (&line["keep_events_days"], &line["prices"]),
+        (&json!(7), &json!("the embedded list"))
     );
     assert_eq!(field(line, "version"), env!("CARGO_PKG_VERSION"));
     let host = format!("http://{}", field(line, "management"));

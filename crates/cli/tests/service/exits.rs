@@ -196,13 +196,9 @@ fn a_closed_pipe_is_no_error_unless_a_new_key_was_lost() {
 fn the_address_may_include_the_apis_path() {
     let service = Service::start();
     let url = format!("{}/admin/v1/", service.url);
-    let output = service.gmtech(&["tiers", "--url", &url]);
-    assert_eq!(
-        text(&output.stdout),
-        "free\npro\nteam\n",
-        "{}",
-        text(&output.stderr)
-    );
+    let output = service.gmtech(&["tiers", "list", "--url", &url]);
+    let table = text(&output.stdout);
+    assert!(table.contains("pro"), "{table}{}", text(&output.stderr));
 }
 
 #[test]
@@ -235,10 +231,47 @@ fn every_endpoint_of_the_api_has_a_command() {
     );
     assert!(service.says(&["audit"]).contains("team.create"));
     assert_eq!(service.json(&["proxies"])["data"], json!([]));
+    let gold = [
+        "gold",
+        "--requests-per-minute",
+        "7",
+        "--tokens-per-minute",
+        "900",
+    ];
+    let made = service.json(&[&["tiers", "create"], &gold[..], &["--model", "gpt-4o*"]].concat());
     assert_eq!(
-        service.json(&["tiers"])["data"],
-        json!(["free", "pro", "team"])
+        (&made["requests_per_minute"], &made["models"], &made["keys"]),
+        (&json!(7), &json!(["gpt-4o*"]), &json!(0))
     );
+    let change = [
+        "tiers",
+        "update",
+        "gold",
+        "--any-model",
+        "--max-in-flight",
+        "3",
+    ];
+    let changed = service.json(&change);
+    assert_eq!(
+        (
+            &changed["requests_per_minute"],
+            &changed["models"],
+            &changed["max_in_flight"]
+        ),
+        (&json!(7), &json!(null), &json!(3))
+    );
+    let names = || -> Vec<Value> {
+        let tiers = service.json(&["tiers", "list"])["data"].clone();
+        tiers
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tier| tier["name"].clone())
+            .collect()
+    };
+    assert_eq!(names(), ["free", "gold", "pro", "team"]);
+    service.json(&["tiers", "remove", "gold"]);
+    assert_eq!(names(), ["free", "pro", "team"]);
 
     let made = service.json(&[
         "tokens",

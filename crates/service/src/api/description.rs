@@ -39,12 +39,16 @@ impl utoipa::Modify for Bearer {
 }
 
 /// What each group of routes is about.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     (
         "keys",
         "Keys: made, listed, changed, suspended, rotated, revoked.",
     ),
     ("teams", "Teams, their members, policies and credit."),
+    (
+        "tiers",
+        "Tiers: the limits and models that many keys share.",
+    ),
     ("usage", "What was used and what it cost."),
     ("tokens", "Tokens of administrators and of the proxies."),
     ("audit", "Who changed what, and what runs."),

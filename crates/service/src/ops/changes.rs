@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gmtech_core::key::KeyDigest;
 use gmtech_core::sync::versions::KEYS;
-use gmtech_core::sync::{Frame, FrameKind, KeyEntry, SyncError};
+use gmtech_core::sync::{Frame, FrameKind, KeyEntry, SyncError, TeamEntry, TierEntry};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Millis;
@@ -69,8 +69,8 @@ pub(crate) async fn resolve(
     keys: Option<u8>,
 ) -> Result<Vec<u8>, ApiError> {
     let (head, found) = service.store.resolve(digest).await?;
-    let (key, teams) = match found {
-        Some((key, team)) => (key, vec![team]),
+    let (key, teams, tiers) = match found {
+        Some((key, team, tier)) => (key, vec![team], tier.into_iter().collect()),
         None => (
             KeyEntry {
                 digest: *digest,
@@ -78,10 +78,13 @@ pub(crate) async fn resolve(
                 state: None,
             },
             vec![],
+            vec![],
         ),
     };
-    // A change between the two reads may have made the entry newer than the head that was read.
-    let to = head.version.max(key.version);
+    // A change between the reads may have made an entry newer than the head that was read.
+    let entries = teams.iter().map(|t: &TeamEntry| t.version);
+    let entries = entries.chain(tiers.iter().map(|t: &TierEntry| t.version));
+    let to = entries.fold(head.version.max(key.version), u64::max);
     let frame = Frame {
         kind: FrameKind::Resolved,
         more: false,
@@ -90,6 +93,7 @@ pub(crate) async fn resolve(
         to,
         keys: vec![key],
         teams,
+        tiers,
     };
     service
         .journal
@@ -159,6 +163,7 @@ async fn page(
             more,
             keys,
             teams,
+            tiers,
         } = service.store.changes(since, limit).await?;
         let frame = Frame {
             kind,
@@ -168,6 +173,7 @@ async fn page(
             to: to.version,
             keys,
             teams,
+            tiers,
         };
         match frame.encode_for(form) {
             Ok(bytes) => {

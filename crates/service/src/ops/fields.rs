@@ -111,8 +111,17 @@ pub(crate) fn path_team(text: &str) -> Result<TeamId, ApiError> {
     TeamId::new(text).map_err(|_| ApiError::not_found("team"))
 }
 
-pub(crate) fn tier(service: &Service, text: &str) -> Result<TierName, ApiError> {
-    let tiers = service.tiers();
+/// The tiers that a key may have.
+///
+/// # Errors
+/// Where the store does not answer.
+pub(crate) async fn tiers(service: &Service) -> Result<Vec<TierName>, ApiError> {
+    let tiers = service.store.tiers().await?;
+    Ok(tiers.into_iter().map(|tier| tier.name).collect())
+}
+
+/// One of these tiers.
+pub(crate) fn tier(tiers: &[TierName], text: &str) -> Result<TierName, ApiError> {
     tiers
         .iter()
         .find(|t| t.as_str() == text)
@@ -237,14 +246,14 @@ pub(crate) fn endpoints(list: &[String]) -> Result<EndpointSet, ApiError> {
 }
 
 /// What a team's own administrators may do.
-pub(crate) fn policy(service: &Service, policy: Policy) -> Result<Policy, ApiError> {
+pub(crate) fn policy(tiers: &[TierName], policy: Policy) -> Result<Policy, ApiError> {
     let wrong = |why: String| ApiError::invalid("policy", format!("policy.{why}"));
-    if let Some(tiers) = &policy.allowed_tiers {
-        if tiers.is_empty() || tiers.len() > MAX_PATTERNS {
+    if let Some(allowed) = &policy.allowed_tiers {
+        if allowed.is_empty() || allowed.len() > MAX_PATTERNS {
             return Err(wrong(format!("allowed_tiers must be 1 to {MAX_PATTERNS}.")));
         }
-        for name in tiers {
-            tier(service, name.as_str())
+        for name in allowed {
+            tier(tiers, name.as_str())
                 .map_err(|_| wrong(format!("allowed_tiers: there is no tier {name}.")))?;
         }
     }

@@ -2,7 +2,7 @@
 
 mod asked;
 
-use gmtech_core::ident::KeyId;
+use gmtech_core::ident::{KeyId, TierName};
 use gmtech_core::key::ApiKey;
 use gmtech_core::record::Status;
 
@@ -55,7 +55,7 @@ pub async fn create(
 ) -> Result<Made, ApiError> {
     let by = caller.may_change(&fields::team("team", &asked.team)?)?;
     let once = fields::once(token, &("key.create", &asked))?;
-    let (text, new) = new_key(service, asked, &by)?;
+    let (text, new) = new_key(&fields::tiers(service).await?, asked, &by)?;
     let made = service.store.create_key(new, once, &by).await?;
     let (record, replayed) = (&made.key.record, made.replayed);
     tracing::info!(key = %record.id, team = %record.team, by = by.actor, replayed, "key created");
@@ -81,11 +81,12 @@ pub async fn create_batch(
     if count > MAX_BATCH {
         return Err(refused());
     }
+    let tiers = fields::tiers(service).await?;
     let mut by = None;
     let (mut texts, mut new) = (Vec::with_capacity(count), Vec::with_capacity(count));
     for asked in asked.keys {
         let caller = caller.may_change(&fields::team("team", &asked.team)?)?;
-        let (text, record) = new_key(service, asked, &caller)?;
+        let (text, record) = new_key(&tiers, asked, &caller)?;
         texts.push(text);
         new.push(record);
         by = Some(caller);
@@ -115,6 +116,7 @@ pub async fn list(
     let instant = |name: &str, text: Option<String>| {
         text.map(|text| fields::instant(name, &text)).transpose()
     };
+    let tiers = fields::tiers(service).await?;
     let filter = KeyFilter {
         standing: asked.status.map(|standing| (standing, Millis::now())),
         tag: asked.tag.map(|t| marks::tag("tag", t)).transpose()?,
@@ -122,7 +124,7 @@ pub async fn list(
             .owner
             .map(|o| fields::email("owner", &o))
             .transpose()?,
-        tier: asked.tier.map(|t| fields::tier(service, &t)).transpose()?,
+        tier: asked.tier.map(|t| fields::tier(&tiers, &t)).transpose()?,
         search: asked
             .search
             .map(|s| fields::name("search", &s).map(|s| s.to_lowercase()))
@@ -157,9 +159,10 @@ pub async fn update(
     asked: UpdateKey,
 ) -> Result<KeyInfo, ApiError> {
     let (key, by) = may_change(service, caller, id).await?;
+    let tiers = fields::tiers(service).await?;
     let patch = KeyPatch {
         name: asked.name.map(|n| fields::name("name", &n)).transpose()?,
-        tier: asked.tier.map(|t| fields::tier(service, &t)).transpose()?,
+        tier: asked.tier.map(|t| fields::tier(&tiers, &t)).transpose()?,
         models: asked
             .models
             .map(|m| m.map(fields::models).transpose())
@@ -258,14 +261,14 @@ async fn may_change(
 }
 
 /// The requested key, checked, with a new secret.
-fn new_key(service: &Service, asked: CreateKey, by: &By) -> Result<(ApiKey, NewKey), ApiError> {
+fn new_key(tiers: &[TierName], asked: CreateKey, by: &By) -> Result<(ApiKey, NewKey), ApiError> {
     let (text, secret) = new_secret()?;
     let expires_at = asked.expires_at.as_deref();
     let new = NewKey {
         secret,
         name: fields::name("name", &asked.name)?,
         team: fields::team("team", &asked.team)?,
-        tier: fields::tier(service, asked.tier.as_deref().unwrap_or(DEFAULT_TIER))?,
+        tier: fields::tier(tiers, asked.tier.as_deref().unwrap_or(DEFAULT_TIER))?,
         models: asked.models.map(fields::models).transpose()?,
         limits: fields::limits(asked.limits)?,
         expires_at: expires_at

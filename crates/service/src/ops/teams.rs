@@ -38,13 +38,14 @@ pub async fn create(
 ) -> Result<CreatedTeam, ApiError> {
     let by = caller.must_be_admin()?;
     let once = fields::once(token, &("team.create", &asked))?;
+    let tiers = fields::tiers(service).await?;
     let new = NewTeam {
         id: fields::team("id", &asked.id)?,
         name: fields::name("name", asked.name.as_deref().unwrap_or(&asked.id))?,
         prepaid: asked.prepaid,
         policy: asked
             .policy
-            .map(|p| fields::policy(service, p))
+            .map(|p| fields::policy(&tiers, p))
             .transpose()?,
         once,
     };
@@ -86,10 +87,11 @@ pub async fn update(
     mut patch: TeamPatch,
 ) -> Result<Team, ApiError> {
     let (team, by) = administered(caller, team)?;
+    let tiers = fields::tiers(service).await?;
     patch.name = patch.name.map(|n| fields::name("name", &n)).transpose()?;
     patch.policy = patch
         .policy
-        .map(|p| p.map(|p| fields::policy(service, p)).transpose())
+        .map(|p| p.map(|p| fields::policy(&tiers, p)).transpose())
         .transpose()?;
     let team = service.store.update_team(&team, patch, &by).await?;
     tracing::info!(team = %team.id, by = by.actor, "team updated");

@@ -29,6 +29,7 @@ mod rows;
 mod session;
 mod sums;
 mod teams;
+mod tiers;
 mod time;
 mod tokens;
 mod usage;

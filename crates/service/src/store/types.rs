@@ -11,6 +11,7 @@ mod proxies;
 mod requests;
 mod restored;
 mod teams;
+mod tiers;
 mod tokens;
 mod usage;
 
@@ -25,6 +26,7 @@ pub use proxies::*;
 pub use requests::*;
 pub use restored::*;
 pub use teams::*;
+pub use tiers::*;
 pub use tokens::*;
 pub use usage::*;
 

@@ -17,5 +17,6 @@ mod keys;
 mod mistakes;
 mod policy;
 mod teams;
+mod tiers;
 mod tokens;
 mod usage;

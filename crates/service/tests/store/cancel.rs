@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use gmtech_core::ident::TierName;
 use gmtech_core::objects::ObjectId;
 use gmtech_core::record::Status;
+use gmtech_core::tier::Tier;
 use gmtech_service::clock::Millis;
 use gmtech_service::store::*;
 use sqlx::Row;
@@ -58,6 +60,10 @@ async fn dropped_after<T>(
     .await
 }
 
+fn any_tier() -> Tier {
+    Tier::of_rates(60, 40_000).unwrap()
+}
+
 /// The objects that the methods work on; `number` differs from call to call.
 struct Scene<'a> {
     store: &'a Store,
@@ -73,6 +79,10 @@ impl Scene<'_> {
             token: format!("once-{}", self.number),
             request: [7; 32],
         })
+    }
+
+    fn tier(&self) -> TierName {
+        TierName::new(&format!("tier-{}", self.number)).unwrap()
     }
 
     fn token(&self) -> NewServiceToken {
@@ -130,6 +140,22 @@ const CALLS: &[(&str, Call)] = calls! {
         let team = s.store.create_team(new_team(&format!("gone-{}", s.number)), &by(NOON)).await?.team.id;
         s.store.create_key(new_key_of(team.as_str()), None, &by(NOON)).await?;
         s.store.close_team(&team, &by(NOON)).await
+    };
+    tiers: |s| s.store.tiers();
+    keys_of_tier: |s| s.store.keys_of_tier(&s.key.record.tier);
+    seed_tiers: |s| async {
+        let tiers = [(s.tier(), any_tier())];
+        s.store.seed_tiers(&tiers, &by(NOON)).await
+    };
+    create_tier: |s| async { s.store.create_tier(&s.tier(), &any_tier(), &by(NOON)).await };
+    update_tier: |s| async {
+        let made = s.store.create_tier(&s.tier(), &any_tier(), &by(NOON)).await?;
+        let is = Tier::of_rates(7, 900).unwrap();
+        s.store.update_tier(&made.name, &made.tier, &is, &by(NOON)).await
+    };
+    remove_tier: |s| async {
+        let made = s.store.create_tier(&s.tier(), &any_tier(), &by(NOON)).await?;
+        s.store.remove_tier(&made.name, &by(NOON)).await
     };
     members: |s| s.store.members(&s.key.record.team);
     put_member: |s| s.store.put_member(

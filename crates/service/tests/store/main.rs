@@ -47,6 +47,7 @@ mod money;
 mod objects;
 mod policies;
 mod sync;
+mod tiers;
 mod tokens;
 mod upgrade;
 mod usage;

@@ -139,7 +139,8 @@ async fn a_digest_resolves_at_once(stand: &Stand) {
     assert!(store.resolve(&digest).await.unwrap().1.is_none());
     let made = store.create_key(new, None, &by(NOON)).await.unwrap().key;
     let (head, found) = store.resolve(&digest).await.unwrap();
-    let (entry, credit) = found.unwrap();
+    let (entry, credit, tier) = found.unwrap();
+    assert_eq!(tier, None, "the store has no tiers");
     assert_eq!(entry.state.unwrap().record, made.record.into());
     assert_eq!((entry.version, credit.exhausted), (made.version, false));
     assert!(head.version >= entry.version);

@@ -13,6 +13,7 @@ mod common;
 
 mod changes;
 mod restored;
+mod tiers;
 mod usage;
 
 use std::collections::BTreeMap;

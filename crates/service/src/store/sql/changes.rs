@@ -1,7 +1,7 @@
 //! Changes of keys and of credit states, as the proxies learn them.
 
 use gmtech_core::key::KeyDigest;
-use gmtech_core::sync::{KeyEntry, TeamEntry};
+use gmtech_core::sync::{KeyEntry, TeamEntry, TierEntry};
 use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -49,14 +49,17 @@ impl Store {
             .iter()
             .map(rows::team_entry)
             .collect::<Result<Vec<_>>>()?;
-        Ok(page_of(head, keys, teams, limit))
+        // Tiers are few and stand on no page of their own: the first page of a snapshot has all of them, so that no key is
+        // known before its tier.
+        let tiers = self.changed_tiers(since, head.version).await?;
+        Ok(page_of(head, keys, teams, tiers, limit))
     }
 
-    /// One key by digest, with its team's credit.
+    /// One key by digest, with its team's credit and its tier; the tier is `None` if there never was one of that name.
     pub async fn resolve(
         &self,
         digest: &KeyDigest,
-    ) -> Result<(Head, Option<(KeyEntry, TeamEntry)>)> {
+    ) -> Result<(Head, Option<(KeyEntry, TeamEntry, Option<TierEntry>)>)> {
         let head = self.head().await?;
         let key = sqlx::query("SELECT * FROM keys WHERE digest = $1")
             .bind(digest.as_bytes().to_vec())
@@ -69,9 +72,10 @@ impl Store {
             .bind(key.try_get::<String, _>("team_id")?)
             .fetch_one(&self.readers)
             .await?;
+        let tier = self.tier_entry(&key.try_get::<String, _>("tier")?).await?;
         Ok((
             head,
-            Some((rows::key_entry(&key)?, rows::team_entry(&team)?)),
+            Some((rows::key_entry(&key)?, rows::team_entry(&team)?, tier)),
         ))
     }
 
@@ -125,6 +129,7 @@ fn page_of(
     head: Head,
     mut keys: Vec<KeyEntry>,
     mut teams: Vec<TeamEntry>,
+    tiers: Vec<TierEntry>,
     limit: usize,
 ) -> Changes {
     let mut versions: Vec<u64> = keys
@@ -149,5 +154,6 @@ fn page_of(
         more,
         keys,
         teams,
+        tiers,
     }
 }

@@ -1,10 +1,13 @@
 //! Rows as values. A value that does not read back as what it must be is [`StoreError::Corrupt`].
 
+use std::num::NonZeroU32;
+
 use gmtech_core::ident::{KeyId, TeamId, TierName};
 use gmtech_core::key::KeyDigest;
 use gmtech_core::limits::LimitOverrides;
 use gmtech_core::record::{KeyRecord, Status};
-use gmtech_core::sync::{KeyEntry, KeyState, TeamEntry};
+use gmtech_core::sync::{KeyEntry, KeyState, TeamEntry, TierEntry};
+use gmtech_core::tier::Tier;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
@@ -14,7 +17,7 @@ use super::unsigned;
 use crate::clock::Millis;
 use crate::store::{
     AuditEntry, KeyInfo, LedgerRow, Member, RequestRecord, Result, ServiceToken, StoreError, Team,
-    TokenCounts,
+    TierInfo, TokenCounts,
 };
 
 /// A word of the database as one of an enum's, by the enum's own serde names.
@@ -48,8 +51,7 @@ fn record(row: &AnyRow) -> Result<KeyRecord> {
         lineage: (lineage != id).then_some(lineage),
         id,
         team: team_id(row.try_get("team_id")?)?,
-        tier: TierName::try_from(row.try_get::<String, _>("tier")?)
-            .map_err(|_| StoreError::Corrupt("tier"))?,
+        tier: tier_name(row.try_get("tier")?)?,
         status: Status::named(&row.try_get::<String, _>("status")?)
             .ok_or(StoreError::Corrupt("status"))?,
         models: maybe(row, "models")?,
@@ -137,6 +139,47 @@ pub(super) fn team_entry(row: &AnyRow) -> Result<TeamEntry> {
         team: team_id(row.try_get("id")?)?,
         version: unsigned(row.try_get("version")?)?,
         exhausted: row.try_get::<i64, _>("exhausted")? != 0,
+    })
+}
+
+pub(super) fn tier(row: &AnyRow) -> Result<TierInfo> {
+    Ok(TierInfo {
+        name: tier_name(row.try_get("name")?)?,
+        tier: tier_of(row)?,
+        created_at: Millis(row.try_get("created_at")?),
+        version: unsigned(row.try_get("version")?)?,
+    })
+}
+
+pub(super) fn tier_entry(row: &AnyRow) -> Result<TierEntry> {
+    let is_gone = row.try_get::<Option<i64>, _>("removed_at")?.is_some();
+    Ok(TierEntry {
+        name: tier_name(row.try_get("name")?)?,
+        version: unsigned(row.try_get("version")?)?,
+        tier: if is_gone { None } else { Some(tier_of(row)?) },
+    })
+}
+
+fn tier_name(text: String) -> Result<TierName> {
+    TierName::try_from(text).map_err(|_| StoreError::Corrupt("tier"))
+}
+
+fn tier_of(row: &AnyRow) -> Result<Tier> {
+    let optional = |column: &'static str| -> Result<Option<NonZeroU32>> {
+        let number: Option<i64> = row.try_get(column)?;
+        let limit = |n| u32::try_from(n).ok().and_then(NonZeroU32::new);
+        number
+            .map(|n| limit(n).ok_or(StoreError::Corrupt("tier")))
+            .transpose()
+    };
+    let needed = |column| optional(column)?.ok_or(StoreError::Corrupt("tier"));
+    Ok(Tier {
+        requests_per_minute: needed("requests_per_minute")?,
+        requests_burst: optional("requests_burst")?,
+        tokens_per_minute: needed("tokens_per_minute")?,
+        tokens_burst: optional("tokens_burst")?,
+        max_in_flight: optional("max_in_flight")?,
+        models: json(&row.try_get::<String, _>("models")?, "models")?,
     })
 }
 

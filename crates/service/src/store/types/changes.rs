@@ -1,6 +1,6 @@
 //! Versions, and what changes with them.
 
-use gmtech_core::sync::{KeyEntry, TeamEntry};
+use gmtech_core::sync::{KeyEntry, TeamEntry, TierEntry};
 
 /// A place in a history of versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,4 +22,6 @@ pub struct Changes {
     pub keys: Vec<KeyEntry>,
     /// Teams whose credit state changed.
     pub teams: Vec<TeamEntry>,
+    /// Tiers that changed; from version 0 on all of them, whatever the page.
+    pub tiers: Vec<TierEntry>,
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{budgets, lineage, living, load, save, save_tags};
 use crate::store::policy::{self, Refusal};
-use crate::store::sql::{Store, Tx, is_taken, members, note, remember, replay, teams};
+use crate::store::sql::{Store, Tx, is_taken, members, note, remember, replay, teams, tiers};
 use crate::store::{
     Authority, By, Created, CreatedKeys, KeyInfo, KeySecret, NewKey, Once, Result, Rotated,
     Rotation, StoreError, Team,
@@ -106,6 +106,7 @@ impl Store {
 /// A new key with its audit entry.
 async fn create(tx: &mut Tx, new: NewKey, by: &By) -> Result<KeyInfo> {
     let team = teams::open(tx, new.team.as_str()).await?;
+    tiers::must_not_be_removed(tx, &new.tier).await?;
     let mut key = KeyInfo {
         record: KeyRecord {
             id: new.secret.id.clone(),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{budgets, lineage, living, load, save, save_tags};
 use crate::store::policy::{self, Refusal};
-use crate::store::sql::{Store, Tx, members, note, teams};
+use crate::store::sql::{Store, Tx, members, note, teams, tiers};
 use crate::store::{Authority, By, KeyInfo, KeyPatch, Policy, Result, Role, StoreError};
 
 impl Store {
@@ -29,6 +29,9 @@ impl Store {
         }
         if key == was {
             return Ok(key);
+        }
+        if key.record.tier != was.record.tier {
+            tiers::must_not_be_removed(&mut tx, &key.record.tier).await?;
         }
         if key.owner != was.owner {
             members::check_owner(&mut tx, &key).await?;
