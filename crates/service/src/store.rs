@@ -25,7 +25,7 @@ mod types;
 pub use counts::TokenCounts;
 pub use failure::{Failure, FailureKind};
 pub use sql::Store;
-pub(crate) use sql::sum_of;
+pub(crate) use sql::{LARGEST_SUM, sum_of};
 pub use types::*;
 
 /// Why a store did not do what was asked.

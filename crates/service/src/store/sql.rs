@@ -44,7 +44,7 @@ use tokio::time::Instant;
 use self::connect::{Connector, Dialect, file_name};
 use self::readers::Readers;
 use self::reserve::Reserve;
-pub(crate) use self::sums::sum_of;
+pub(crate) use self::sums::{LARGEST as LARGEST_SUM, sum_of};
 use self::writer::{Tx, Urgency, Writer};
 use super::failure::Failure;
 use super::{By, Once, Result, StoreError};

@@ -193,9 +193,14 @@ const CALLS: &[(&str, Call)] = calls! {
         &by(NOON)
     );
     ledger: |s| async { s.store.ledger(&s.key.record.team, &page(3, None)).await };
+    credited: |s| async { s.store.credited(&s.key.record.team, 0).await };
     usage: |s| async {
         let all = UsageQuery::default();
         s.store.usage(&all).await
+    };
+    usage_leaders: |s| async {
+        let all = UsageQuery::default();
+        s.store.usage_leaders(&all, 3).await
     };
     usage_kept: |s| s.store.usage_kept();
     request: |s| s.store.request("7a1c-8f30", None);
@@ -228,6 +233,7 @@ const HALVES: &[&str] = &[
     "SELECT COUNT(*) FROM teams t WHERE t.balance <>
         (SELECT COALESCE(SUM(l.amount), 0) FROM ledger l WHERE l.team_id = t.id)",
     "SELECT ABS((SELECT COUNT(*) FROM events) - (SELECT COALESCE(SUM(requests), 0) FROM usage_daily))",
+    "SELECT ABS((SELECT COUNT(*) FROM events) - (SELECT COALESCE(SUM(requests), 0) FROM usage_team_daily))",
     "SELECT ABS((SELECT COUNT(*) FROM events) - (SELECT COALESCE(SUM(events), 0) FROM ledger WHERE kind = 'charge'))",
     "SELECT ABS((SELECT COUNT(*) FROM ledger WHERE kind = 'top_up')
         - (SELECT COUNT(*) FROM audit WHERE action = 'team.credit'))",

@@ -221,12 +221,27 @@ async fn a_check_names_each_problem(stand: &Stand) {
             vec![
                 format!("the usage of {other} costs 11, and its ledger says -10"),
                 format!("the sums of {other} on {day}"),
+                format!("the sums of the team acme on {day}"),
             ],
         ),
         (
             format!("UPDATE usage_daily SET cost = cost + 1 WHERE key_id = '{key}' AND cost = 10"),
             format!("UPDATE usage_daily SET cost = cost - 1 WHERE key_id = '{key}' AND cost = 11"),
-            vec![format!("the usage of {key} costs")],
+            vec![
+                format!("the usage of {key} costs"),
+                "the sums of the team acme on".into(),
+            ],
+        ),
+        (
+            format!(
+                "UPDATE usage_team_daily SET total = total + 1 WHERE day = {}",
+                now.day()
+            ),
+            format!(
+                "UPDATE usage_team_daily SET total = total - 1 WHERE day = {}",
+                now.day()
+            ),
+            vec![format!("the sums of the team acme on {day}")],
         ),
         (
             format!("UPDATE events SET total = total + 1 WHERE key_id = '{other}'"),

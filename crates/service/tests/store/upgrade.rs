@@ -22,6 +22,10 @@ const ROWS: &[&str] = &[
      ('tok_1', 'x', zeroblob(32), 'team_admin', 'acme', 0)",
     "INSERT INTO audit (at, actor, action, subject, team_id, detail) VALUES
      (0, 'tok_1', 'key.suspend', 'k4', 'acme', '{}')",
+    "INSERT INTO usage_daily VALUES
+     (20000, 'acme', 'k1', 'o3', 'allowed', 2, 10, 0, 0, 0, 5, 0, 0, 15, 0, 100, 7),
+     (20000, 'acme', 'k3', 'o3', 'allowed', 1, 20, 0, 0, 0, 6, 0, 0, 26, 0, 30, 9),
+     (20000, 'acme', 'k3', 'o3', 'key_revoked', 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8)",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,4 +71,24 @@ async fn chains_budgets_and_suspensions_are_migrated() {
     assert_eq!(by_nobody.suspended_by, Some(Role::Admin));
     assert_eq!(by_team.record.status, Status::Suspended);
     assert_eq!(store.head().await.unwrap().version, last.version);
+
+    // The team's sums are those of its keys.
+    for by in [Dimension::Team, Dimension::Owner] {
+        let query = UsageQuery {
+            by: vec![by],
+            every: Some(Every::Day),
+            ..UsageQuery::default()
+        };
+        let found = store.usage(&query).await.unwrap().items;
+        let [row] = &found[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            (row.requests, row.refusals["key_revoked"]),
+            (7, 4),
+            "{by:?}"
+        );
+        assert_eq!((row.tokens.total(), row.cost_nano_usd), (41, 130));
+        assert_eq!(row.last_used_at.unwrap().0, 9);
+    }
 }

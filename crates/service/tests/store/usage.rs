@@ -15,6 +15,9 @@ store_tests!(
     an_objects_correction_is_the_same_in_every_sum,
     sums_by_minute_and_hour_expire_and_sums_by_day_stay,
     a_request_is_found_by_its_id,
+    the_groups_that_lead_are_found,
+    only_some_groups_are_asked_for,
+    what_moved_a_balance_besides_usage_is_told_by_day,
 );
 
 fn at(key: &KeyInfo, n: u64, minutes: i64, model: &str, group: &str, cost: i64) -> Priced {
@@ -345,4 +348,123 @@ async fn a_request_is_found_by_its_id(stand: &Stand) {
             "{id}"
         );
     }
+}
+
+async fn the_groups_that_lead_are_found(stand: &Stand) {
+    let (store, [first, second]) = (&stand.store, used(stand).await);
+    let (first, second) = (first.record.id.to_string(), second.record.id.to_string());
+    let patch = |owner: &str, tags: &[&str]| KeyPatch {
+        owner: Some(Some(owner.into())),
+        tags: Some(tags.iter().map(|t| (*t).to_owned()).collect()),
+        ..KeyPatch::default()
+    };
+    for (id, change) in [
+        (&first, patch("a@example.com", &["prod", "web"])),
+        (&second, patch("b@example.com", &["prod"])),
+    ] {
+        let id = id.parse().unwrap();
+        let member = NewMember {
+            email: change.owner.clone().flatten().unwrap(),
+            role: MemberRole::Owner,
+        };
+        let acme = team("acme");
+        store.put_member(&acme, member, &by(NOON)).await.unwrap();
+        store.update_key(&id, change, &by(NOON)).await.unwrap();
+    }
+    use Dimension::{Key, Model, Owner, Tag};
+    let november = Some(NOON.0 / MINUTE_MS - DAY_MINUTES / 2);
+    for (dimension, from, each, expected) in [
+        // Both have three requests; the second alone costs 40,000, and alone has a refusal.
+        (Key, None, 2, vec![&*first, &*second]),
+        (Key, november, 1, vec![&*first, &*second]),
+        (Owner, None, 2, vec!["a@example.com", "b@example.com"]),
+        (Tag, None, 1, vec!["prod"]),
+        (Tag, None, 2, vec!["prod", "web"]),
+        // The most requests and tokens; the most cost and the only refusal.
+        (Model, None, 1, vec!["", "gpt-4o"]),
+        (Model, november, 1, vec!["", "gpt-4o"]),
+    ] {
+        for source in [Rollup::Hours, Rollup::Days] {
+            let query = UsageQuery {
+                by: vec![dimension],
+                source,
+                from,
+                ..UsageQuery::default()
+            };
+            let mut found = store.usage_leaders(&query, each).await.unwrap();
+            found.sort();
+            let mut expected = expected.clone();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{dimension:?} {from:?} {each} {source:?}");
+        }
+    }
+}
+
+async fn only_some_groups_are_asked_for(stand: &Stand) {
+    let (store, [first, _]) = (&stand.store, used(stand).await);
+    let key = first.record.id.to_string();
+    for (by, among, expected) in [
+        (
+            vec![Dimension::Key],
+            (Dimension::Key, vec![key.clone()]),
+            vec![(key, 3, 1_120)],
+        ),
+        (
+            vec![Dimension::Model],
+            (Dimension::Model, vec!["o1".into(), String::new()]),
+            vec![(String::new(), 2, 40_000), ("o1".into(), 1, 3)],
+        ),
+        (
+            vec![],
+            (
+                Dimension::Endpoint,
+                vec!["responses".into(), "embeddings".into()],
+            ),
+            vec![(String::new(), 2, 20)],
+        ),
+    ] {
+        let query = UsageQuery {
+            by,
+            among: Some(among),
+            ..UsageQuery::default()
+        };
+        assert_eq!(told(&rows(store, query).await), expected);
+    }
+}
+
+async fn what_moved_a_balance_besides_usage_is_told_by_day(stand: &Stand) {
+    let (store, key) = (&stand.store, with_key(stand).await);
+    for (amount, at) in [
+        (500, NOON),
+        (300, NOON),
+        (-50, NOON),
+        (70, later(86_400)),
+        (-5, later(3 * 86_400)),
+    ] {
+        let credit = NewCredit {
+            amount,
+            note: String::new(),
+            once: None,
+        };
+        store.credit(&team("acme"), credit, &by(at)).await.unwrap();
+    }
+    store.ingest(&[event(&key, 1, 40)], NOON).await.unwrap();
+    let day = NOON.day();
+    let told = |topped_up, adjusted, day| Credited {
+        day,
+        topped_up,
+        adjusted,
+    };
+    let all = store.credited(&team("acme"), 0).await.unwrap();
+    let expected = [
+        told(800, -50, day),
+        told(70, 0, day + 1),
+        told(0, -5, day + 3),
+    ];
+    assert_eq!(all, expected);
+    assert_eq!(
+        store.credited(&team("acme"), day + 1).await.unwrap(),
+        expected[1..]
+    );
+    assert_eq!(store.credited(&team("other"), 0).await.unwrap(), []);
 }

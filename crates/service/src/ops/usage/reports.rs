@@ -99,6 +99,7 @@ pub async fn query(
         only,
         after,
         limit,
+        ..UsageQuery::default()
     };
     let page = service.store.usage(&query).await?;
     Ok(Usage {

@@ -2,11 +2,16 @@
 
 use gmtech_core::ident::TeamId;
 use serde_json::json;
+use sqlx::Row;
 
+use super::sums::sum_of;
 use super::teams::judge_credit;
 use super::{Store, cursor, note, remember, replay, rows, teams};
+use crate::clock::DAY_MS;
 use crate::money::{DOLLAR, MAX_BALANCE};
-use crate::store::{By, LedgerRow, NewCredit, Page, PageRequest, Result, StoreError, Team};
+use crate::store::{
+    By, Credited, LedgerRow, NewCredit, Page, PageRequest, Result, StoreError, Team,
+};
 
 impl Store {
     /// Adds to a team's credit, or corrects it.
@@ -74,5 +79,38 @@ impl Store {
         .await?;
         let items = found.iter().map(rows::ledger).collect::<Result<Vec<_>>>()?;
         Ok(cursor::cut(items, page.limit, |row| row.seq.to_string()))
+    }
+
+    /// What moved a team's balance besides usage, from this UTC day on, day by day.
+    pub async fn credited(&self, team: &TeamId, from: i64) -> Result<Vec<Credited>> {
+        // The index is partial: it has only what usage did not do.
+        let sql = format!(
+            "SELECT at / {DAY_MS} AS day, kind, {} AS amount FROM ledger
+             WHERE team_id = $1 AND at >= $2 AND actor <> 'usage' GROUP BY at / {DAY_MS}, kind ORDER BY 1",
+            sum_of("amount")
+        );
+        let found = sqlx::query(&sql)
+            .bind(team.as_str())
+            .bind(from.saturating_mul(DAY_MS))
+            .fetch_all(&self.readers)
+            .await?;
+        let mut days: Vec<Credited> = Vec::new();
+        for row in found {
+            let (day, kind, amount): (i64, String, i64) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            if days.last().is_none_or(|last| last.day != day) {
+                days.push(Credited {
+                    day,
+                    ..Credited::default()
+                });
+            }
+            if let Some(last) = days.last_mut() {
+                match kind.as_str() {
+                    "top_up" => last.topped_up = amount,
+                    _ => last.adjusted = last.adjusted.saturating_add(amount),
+                }
+            }
+        }
+        Ok(days)
     }
 }

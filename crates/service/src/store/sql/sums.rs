@@ -9,7 +9,7 @@ use crate::clock::{MINUTE_MS, Millis};
 use crate::store::{Priced, Result, TokenCounts};
 
 /// The largest that a sum becomes; two of them can still be added.
-pub(super) const LARGEST: i64 = 4_000_000_000_000_000_000;
+pub(crate) const LARGEST: i64 = 4_000_000_000_000_000_000;
 
 /// The sum of a column over any rows, as a `BIGINT`: exact up to 8·10¹⁸ either way, and that beyond it. A plain `SUM`
 /// fails where the result does not fit, and with it whoever asks.

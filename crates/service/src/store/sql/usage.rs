@@ -1,9 +1,10 @@
-//! Usage: taken in ([`ingest`], [`booking`], [`rollups`]), asked for ([`reports`]).
+//! Usage: taken in ([`ingest`], [`booking`], [`rollups`]), asked for ([`reports`], [`leaders`]).
 
 mod booking;
 pub(super) mod counted;
 pub(super) mod events;
 mod ingest;
+mod leaders;
 mod pools;
 mod reports;
 pub(super) mod rollups;

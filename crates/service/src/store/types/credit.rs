@@ -37,3 +37,14 @@ pub struct LedgerRow {
     /// What for.
     pub note: String,
 }
+
+/// What moved a balance on one day besides usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Credited {
+    /// The UTC day, counted from 1970-01-01.
+    pub day: i64,
+    /// All top-ups, in nano-dollars.
+    pub topped_up: i64,
+    /// All corrections, in nano-dollars, signed.
+    pub adjusted: i64,
+}

@@ -157,6 +157,8 @@ pub struct UsageQuery {
     pub to: Option<i64>,
     /// Only what has this value.
     pub only: BTreeMap<Dimension, String>,
+    /// Only what has one of these values: at most a thousand, and at least one.
+    pub among: Option<(Dimension, Vec<String>)>,
     /// Only what follows.
     pub after: Option<UsageCursor>,
     /// At most so many groups.
@@ -173,9 +175,20 @@ impl Default for UsageQuery {
             from: None,
             to: None,
             only: BTreeMap::new(),
+            among: None,
             after: None,
             limit: u32::MAX,
         }
+    }
+}
+
+impl UsageQuery {
+    /// Whether the answer depends on what a request has of this dimension.
+    #[must_use]
+    pub fn uses(&self, dimension: Dimension) -> bool {
+        self.by.contains(&dimension)
+            || self.only.contains_key(&dimension)
+            || self.among.as_ref().is_some_and(|(d, _)| *d == dimension)
     }
 }
 

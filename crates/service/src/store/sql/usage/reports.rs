@@ -2,10 +2,11 @@
 
 use gmtech_core::decision::Outcome;
 use gmtech_core::sync::events::{Label, NamedDecision};
-use sqlx::Row;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row};
 
-use super::rollups::HOURS_BEYOND;
+use super::rollups::{HOURS_BEYOND, Table};
 use crate::clock::{DAY_MINUTES, DAY_MS, HOUR_MINUTES, MINUTE_MS, Millis, day_name};
 use crate::store::sql::connect::Dialect;
 use crate::store::sql::sums::{Sums, sum_of};
@@ -13,20 +14,20 @@ use crate::store::sql::{Store, rows};
 use crate::store::{Dimension, Every, Kept, Page, Result, UsageCursor, UsageQuery, UsageRow};
 
 /// A value for the database.
-enum Value {
+pub(super) enum Value {
     Number(i64),
     Text(String),
 }
 
 /// A query with its values, in the order of their numbers.
 #[derive(Default)]
-struct Statement {
+pub(super) struct Statement {
     values: Vec<Value>,
 }
 
 impl Statement {
     /// The place of a value.
-    fn bind(&mut self, value: Value) -> String {
+    pub(super) fn bind(&mut self, value: Value) -> String {
         self.values.push(value);
         format!("${}", self.values.len())
     }
@@ -34,11 +35,21 @@ impl Statement {
     fn text(&mut self, value: &str) -> String {
         self.bind(Value::Text(value.to_owned()))
     }
+
+    /// The query with its values.
+    pub(super) fn query<'q>(self, sql: &'q str) -> Query<'q, Any, AnyArguments<'q>> {
+        self.values
+            .into_iter()
+            .fold(sqlx::query(sql), |query, value| match value {
+                Value::Number(number) => query.bind(number),
+                Value::Text(text) => query.bind(text),
+            })
+    }
 }
 
 impl Dimension {
     /// What a row of sums has of it.
-    fn expression(self) -> &'static str {
+    pub(super) fn expression(self) -> &'static str {
         match self {
             Self::Key => "u.key_id",
             Self::Team => "u.team_id",
@@ -53,7 +64,7 @@ impl Dimension {
 
 /// The start of a row's span, in its own unit; a month starts with a day.
 fn time(query: &UsageQuery, dialect: Dialect) -> Option<String> {
-    let (_, column) = query.source.names();
+    let column = Table::of(query).time;
     let per = |minutes: i64| match minutes / query.source.minutes() {
         1 => format!("u.{column}"),
         divisor => format!("(u.{column} / {divisor})"),
@@ -107,15 +118,8 @@ impl Store {
             .chain(query.by.iter().map(|d| d.expression()))
             .collect();
         let sql = select(query, &groups, &mut statement);
-        let mut asked = sqlx::query(&sql);
-        for value in statement.values {
-            asked = match value {
-                Value::Number(number) => asked.bind(number),
-                Value::Text(text) => asked.bind(text),
-            };
-        }
         let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-        let found = asked.fetch_all(&self.readers).await?;
+        let found = statement.query(&sql).fetch_all(&self.readers).await?;
         let mut items: Vec<(UsageCursor, UsageRow)> = Vec::new();
         let mut more = false;
         for row in &found {
@@ -142,8 +146,6 @@ impl Store {
 }
 
 fn select(query: &UsageQuery, groups: &[&str], statement: &mut Statement) -> String {
-    let (table, column) = query.source.names();
-    let unit = query.source.minutes();
     let named: Vec<String> = (0..)
         .zip(groups)
         .map(|(i, g)| format!("{g} AS g{i}, "))
@@ -152,15 +154,39 @@ fn select(query: &UsageQuery, groups: &[&str], statement: &mut Statement) -> Str
         .map(|c| format!("{} AS {c}", sum_of(&format!("u.{c}"))))
         .collect();
     let mut sql = format!(
-        "SELECT {}u.decision AS decision, {}, MAX(u.last_used_at) AS last_used_at FROM {table} u",
+        "SELECT {}u.decision AS decision, {}, MAX(u.last_used_at) AS last_used_at {}",
         named.concat(),
-        sums.join(", ")
+        sums.join(", "),
+        from(query, groups, statement)
     );
-    let uses = |dimension| query.by.contains(&dimension) || query.only.contains_key(&dimension);
-    if uses(Dimension::Owner) {
+    let order: Vec<&str> = groups.iter().copied().chain(["u.decision"]).collect();
+    sql.push_str(&format!(" GROUP BY {}", order.join(", ")));
+    // A group is a row for each decision: a page is so many groups, whole, and the first row of the one after it.
+    let names: Vec<String> = (0..groups.len()).map(|i| format!("g{i}")).collect();
+    if names.is_empty() {
+        return sql;
+    }
+    let names = names.join(", ");
+    let most = statement.bind(Value::Number(i64::from(query.limit) + 1));
+    format!(
+        "WITH sums AS ({sql}), placed AS (SELECT sums.*, DENSE_RANK() OVER (ORDER BY {names}) AS place FROM sums)
+         SELECT * FROM placed WHERE place <= {most} ORDER BY {names}, decision"
+    )
+}
+
+/// The rows of sums that a query is about, as `u`.
+pub(super) fn from(query: &UsageQuery, groups: &[&str], statement: &mut Statement) -> String {
+    let Table {
+        name: table,
+        time: column,
+        ..
+    } = Table::of(query);
+    let unit = query.source.minutes();
+    let mut sql = format!("FROM {table} u");
+    if query.uses(Dimension::Owner) {
         sql.push_str(" LEFT JOIN keys k ON k.id = u.key_id");
     }
-    if uses(Dimension::Tag) {
+    if query.uses(Dimension::Tag) {
         sql.push_str(" LEFT JOIN key_tags t ON t.key_id = u.key_id");
     }
     let mut within = Vec::new();
@@ -176,6 +202,14 @@ fn select(query: &UsageQuery, groups: &[&str], statement: &mut Statement) -> Str
         let value = statement.text(value);
         within.push(format!("{} = {value}", dimension.expression()));
     }
+    if let Some((dimension, values)) = &query.among {
+        let values: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
+        within.push(format!(
+            "{} IN ({})",
+            dimension.expression(),
+            values.join(", ")
+        ));
+    }
     if let Some(after) = &query.after {
         let mut places: Vec<String> = Vec::new();
         places.extend(after.time.map(|t| statement.bind(Value::Number(t))));
@@ -188,19 +222,7 @@ fn select(query: &UsageQuery, groups: &[&str], statement: &mut Statement) -> Str
         sql.push_str(" WHERE ");
         sql.push_str(&within.join(" AND "));
     }
-    let order: Vec<&str> = groups.iter().copied().chain(["u.decision"]).collect();
-    sql.push_str(&format!(" GROUP BY {}", order.join(", ")));
-    // A group is a row for each decision: a page is so many groups, whole, and the first row of the one after it.
-    let names: Vec<String> = (0..groups.len()).map(|i| format!("g{i}")).collect();
-    if names.is_empty() {
-        return sql;
-    }
-    let names = names.join(", ");
-    let most = statement.bind(Value::Number(i64::from(query.limit) + 1));
-    format!(
-        "WITH sums AS ({sql}), placed AS (SELECT sums.*, DENSE_RANK() OVER (ORDER BY {names}) AS place FROM sums)
-         SELECT * FROM placed WHERE place <= {most} ORDER BY {names}, decision"
-    )
+    sql
 }
 
 /// Which group a row belongs to.

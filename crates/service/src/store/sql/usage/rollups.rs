@@ -1,5 +1,8 @@
 //! Sums of usage by the minute, the hour and the day: every query reads these, never single events. They are kept in the
-//! transaction of the events that they sum, so that all three always agree.
+//! transaction of the events that they sum, so that all of them always agree.
+//!
+//! Hours and days are summed twice: for each key, and for the team without its keys. A team can have hundreds of thousands
+//! of keys, and what shows the team as a whole must not read each of them.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,7 +13,7 @@ use crate::clock::{DAY_MINUTES, HOUR_MINUTES};
 use crate::store::sql::bulk::Bulk;
 use crate::store::sql::sums::{LARGEST, Slot, Sums};
 use crate::store::sql::{Store, Tx};
-use crate::store::{Result, Rollup};
+use crate::store::{Dimension, Result, Rollup, UsageQuery};
 
 /// For how many days longer than single events and minutes the hours are kept.
 pub(super) const HOURS_BEYOND: i64 = 60;
@@ -19,15 +22,6 @@ pub(super) const HOURS_BEYOND: i64 = 60;
 const AT_ONCE: i64 = 60;
 
 impl Rollup {
-    /// Its table, and the column of its time.
-    pub(super) fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Minutes => ("usage_minutely", "minute"),
-            Self::Hours => ("usage_hourly", "hour"),
-            Self::Days => ("usage_daily", "day"),
-        }
-    }
-
     /// How many minutes one of its rows sums.
     pub(super) fn minutes(self) -> i64 {
         match self {
@@ -38,29 +32,87 @@ impl Rollup {
     }
 }
 
+/// A table of sums.
+#[derive(Clone, Copy)]
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    /// The column of its time.
+    pub(super) time: &'static str,
+    rollup: Rollup,
+    /// Whether its rows tell keys apart.
+    keyed: bool,
+}
+
+const TABLES: [Table; 5] = [
+    table("usage_minutely", "minute", Rollup::Minutes, true),
+    table("usage_hourly", "hour", Rollup::Hours, true),
+    table("usage_daily", "day", Rollup::Days, true),
+    table("usage_team_hourly", "hour", Rollup::Hours, false),
+    table("usage_team_daily", "day", Rollup::Days, false),
+];
+
+const fn table(name: &'static str, time: &'static str, rollup: Rollup, keyed: bool) -> Table {
+    Table {
+        name,
+        time,
+        rollup,
+        keyed,
+    }
+}
+
+impl Table {
+    /// The smallest that answers the query.
+    pub(super) fn of(query: &UsageQuery) -> Self {
+        use Dimension::{Key, Owner, Tag};
+        let keyed = [Key, Owner, Tag].into_iter().any(|d| query.uses(d));
+        let [mut best, others @ ..] = TABLES;
+        for table in others {
+            if table.rollup == query.source && (table.keyed || !keyed) {
+                best = table;
+            }
+        }
+        best
+    }
+
+    /// The columns that say what a row is the sum of, as [`add`] binds them.
+    fn subject(&self) -> Vec<&'static str> {
+        let key = self.keyed.then_some("key_id");
+        [self.time, "team_id"]
+            .into_iter()
+            .chain(key)
+            .chain(["model", "endpoint", "decision"])
+            .collect()
+    }
+
+    /// The row in which a slot counts.
+    fn row<'a>(&self, slot: &Slot<'a>) -> Slot<'a> {
+        Slot {
+            minute: slot.minute.div_euclid(self.rollup.minutes()),
+            key: if self.keyed { slot.key } else { "" },
+            ..*slot
+        }
+    }
+}
+
 /// Adds to all sums.
 pub(super) async fn add(tx: &mut Tx, slots: &BTreeMap<Slot<'_>, Sums>) -> Result<()> {
-    static ADD: LazyLock<[(Rollup, Bulk); 3]> =
-        LazyLock::new(|| [Rollup::Minutes, Rollup::Hours, Rollup::Days].map(|r| (r, adding(r))));
-    for (rollup, bulk) in ADD.iter() {
+    static ADD: LazyLock<[(Table, Bulk); 5]> =
+        LazyLock::new(|| TABLES.map(|table| (table, adding(&table))));
+    for (table, bulk) in ADD.iter() {
         // A statement may not touch a row twice: what falls together is summed first.
         let mut rows: BTreeMap<Slot<'_>, Sums> = BTreeMap::new();
         for (slot, sums) in slots {
-            let time = slot.minute.div_euclid(rollup.minutes());
-            let row = Slot {
-                minute: time,
-                ..*slot
-            };
-            rows.entry(row).or_default().merge(sums);
+            rows.entry(table.row(slot)).or_default().merge(sums);
         }
         let rows: Vec<_> = rows.iter().collect();
         for (sql, part) in bulk.statements(tx, &rows) {
             let mut query = sqlx::query(sql);
             for (slot, sums) in part {
+                query = query.bind(slot.minute).bind(slot.team);
+                if table.keyed {
+                    query = query.bind(slot.key);
+                }
                 query = query
-                    .bind(slot.minute)
-                    .bind(slot.team)
-                    .bind(slot.key)
                     .bind(slot.model)
                     .bind(slot.endpoint)
                     .bind(slot.decision);
@@ -75,28 +127,26 @@ pub(super) async fn add(tx: &mut Tx, slots: &BTreeMap<Slot<'_>, Sums>) -> Result
     Ok(())
 }
 
-fn adding(rollup: Rollup) -> Bulk {
-    let (table, time) = rollup.names();
-    // As they are bound above.
-    let subject = [time, "team_id", "key_id", "model", "endpoint", "decision"];
+fn adding(table: &Table) -> Bulk {
+    let (name, subject) = (table.name, table.subject());
     let sums: Vec<&str> = Sums::columns().collect();
     let columns = [&subject[..], &sums, &["last_used_at"]].concat();
     let adds: Vec<String> = sums
         .iter()
         .map(|c| {
             format!(
-                "{c} = CASE WHEN {table}.{c} > {LARGEST} - excluded.{c} THEN {LARGEST}
-                       ELSE {table}.{c} + excluded.{c} END"
+                "{c} = CASE WHEN {name}.{c} > {LARGEST} - excluded.{c} THEN {LARGEST}
+                       ELSE {name}.{c} + excluded.{c} END"
             )
         })
         .collect();
     Bulk::insert(
-        table,
+        name,
         &columns,
         &format!(
             "ON CONFLICT ({}) DO UPDATE SET {}, last_used_at = CASE
-                 WHEN excluded.last_used_at > {table}.last_used_at THEN excluded.last_used_at
-                 ELSE {table}.last_used_at END",
+                 WHEN excluded.last_used_at > {name}.last_used_at THEN excluded.last_used_at
+                 ELSE {name}.last_used_at END",
             subject.join(", "),
             adds.join(", ")
         ),
@@ -106,10 +156,19 @@ fn adding(rollup: Rollup) -> Bulk {
 /// Drops the sums of minutes and hours that are no longer kept, once the days before `day` are closed, a part in each
 /// transaction: others write in between. Those of days stay.
 pub(in crate::store::sql) async fn prune(store: &Store, day: i64) -> Result<()> {
-    for (rollup, from) in [(Rollup::Minutes, day), (Rollup::Hours, day - HOURS_BEYOND)] {
-        let (table, time) = rollup.names();
-        let per_day = DAY_MINUTES / rollup.minutes();
-        let end = from.saturating_mul(per_day);
+    for Table {
+        name: table,
+        time,
+        rollup,
+        ..
+    } in TABLES
+    {
+        let from = match rollup {
+            Rollup::Minutes => day,
+            Rollup::Hours => day - HOURS_BEYOND,
+            Rollup::Days => continue,
+        };
+        let end = from.saturating_mul(DAY_MINUTES / rollup.minutes());
         loop {
             let mut tx = store.begin().await?;
             let first = format!("SELECT MIN({time}) FROM {table} WHERE {time} < $1");

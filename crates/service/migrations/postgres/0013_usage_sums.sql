@@ -1,0 +1,101 @@
+-- Sums of a team without its keys: what shows a team as a whole does not read each of its keys.
+CREATE TABLE usage_team_daily (
+    day BIGINT NOT NULL,
+    team_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    requests BIGINT NOT NULL,
+    input BIGINT NOT NULL,
+    cached_input BIGINT NOT NULL,
+    cache_write BIGINT NOT NULL,
+    audio_input BIGINT NOT NULL,
+    output BIGINT NOT NULL,
+    reasoning BIGINT NOT NULL,
+    audio_output BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    not_exact BIGINT NOT NULL,
+    cost BIGINT NOT NULL,
+    last_used_at BIGINT NOT NULL,
+    PRIMARY KEY (team_id, day, model, endpoint, decision)
+);
+CREATE INDEX usage_team_daily_day ON usage_team_daily (day);
+INSERT INTO usage_team_daily (day, team_id, model, endpoint, decision, requests, input, cached_input, cache_write, audio_input, output,
+        reasoning, audio_output, total, not_exact, cost, last_used_at)
+    SELECT day, team_id, model, endpoint, decision,
+        CAST(CASE WHEN SUM(requests / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(requests / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(requests / 1000000000) * 1000000000 + SUM(requests % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(input / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(input / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(input / 1000000000) * 1000000000 + SUM(input % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(cached_input / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(cached_input / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(cached_input / 1000000000) * 1000000000 + SUM(cached_input % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(cache_write / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(cache_write / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(cache_write / 1000000000) * 1000000000 + SUM(cache_write % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(audio_input / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(audio_input / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(audio_input / 1000000000) * 1000000000 + SUM(audio_input % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(output / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(output / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(output / 1000000000) * 1000000000 + SUM(output % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(reasoning / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(reasoning / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(reasoning / 1000000000) * 1000000000 + SUM(reasoning % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(audio_output / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(audio_output / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(audio_output / 1000000000) * 1000000000 + SUM(audio_output % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(total / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(total / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(total / 1000000000) * 1000000000 + SUM(total % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(not_exact / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(not_exact / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(not_exact / 1000000000) * 1000000000 + SUM(not_exact % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(cost / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(cost / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(cost / 1000000000) * 1000000000 + SUM(cost % 1000000000) END AS BIGINT),
+        MAX(last_used_at)
+    FROM usage_daily GROUP BY day, team_id, model, endpoint, decision;
+
+CREATE TABLE usage_team_hourly (
+    hour BIGINT NOT NULL,
+    team_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    requests BIGINT NOT NULL,
+    input BIGINT NOT NULL,
+    cached_input BIGINT NOT NULL,
+    cache_write BIGINT NOT NULL,
+    audio_input BIGINT NOT NULL,
+    output BIGINT NOT NULL,
+    reasoning BIGINT NOT NULL,
+    audio_output BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    not_exact BIGINT NOT NULL,
+    cost BIGINT NOT NULL,
+    last_used_at BIGINT NOT NULL,
+    PRIMARY KEY (team_id, hour, model, endpoint, decision)
+);
+CREATE INDEX usage_team_hourly_hour ON usage_team_hourly (hour);
+INSERT INTO usage_team_hourly (hour, team_id, model, endpoint, decision, requests, input, cached_input, cache_write, audio_input, output,
+        reasoning, audio_output, total, not_exact, cost, last_used_at)
+    SELECT hour, team_id, model, endpoint, decision,
+        CAST(CASE WHEN SUM(requests / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(requests / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(requests / 1000000000) * 1000000000 + SUM(requests % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(input / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(input / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(input / 1000000000) * 1000000000 + SUM(input % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(cached_input / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(cached_input / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(cached_input / 1000000000) * 1000000000 + SUM(cached_input % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(cache_write / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(cache_write / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(cache_write / 1000000000) * 1000000000 + SUM(cache_write % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(audio_input / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(audio_input / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(audio_input / 1000000000) * 1000000000 + SUM(audio_input % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(output / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(output / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(output / 1000000000) * 1000000000 + SUM(output % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(reasoning / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(reasoning / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(reasoning / 1000000000) * 1000000000 + SUM(reasoning % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(audio_output / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(audio_output / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(audio_output / 1000000000) * 1000000000 + SUM(audio_output % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(total / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(total / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(total / 1000000000) * 1000000000 + SUM(total % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(not_exact / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(not_exact / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(not_exact / 1000000000) * 1000000000 + SUM(not_exact % 1000000000) END AS BIGINT),
+        CAST(CASE WHEN SUM(cost / 1000000000) >= 3999999990 THEN 4000000000000000000 WHEN SUM(cost / 1000000000) <= -3999999990 THEN -4000000000000000000
+            ELSE SUM(cost / 1000000000) * 1000000000 + SUM(cost % 1000000000) END AS BIGINT),
+        MAX(last_used_at)
+    FROM usage_hourly GROUP BY hour, team_id, model, endpoint, decision;
+
+-- What moved a balance besides usage, for its course.
+CREATE INDEX ledger_by_hand ON ledger (team_id, at) WHERE actor <> 'usage';

@@ -1,0 +1,54 @@
+//! The groups that lead: those with the most requests, refusals, tokens or cost.
+
+use gmtech_core::decision::{Decision, Outcome};
+use sqlx::Row;
+
+use super::reports::{Statement, Value, from};
+use crate::store::sql::Store;
+use crate::store::{Result, UsageQuery};
+
+/// What groups are ranked by, as columns of a row of sums.
+const MEASURES: [&str; 4] = ["requests", "refused", "total", "cost"];
+
+impl Store {
+    /// The groups with the most requests, with the most refusals, with the most tokens and with the most cost: `each` of
+    /// each, every one once. They are groups of the query's first dimension; its page is not looked at.
+    pub async fn usage_leaders(&self, query: &UsageQuery, each: u32) -> Result<Vec<String>> {
+        let Some(dimension) = query.by.first() else {
+            return Ok(Vec::new());
+        };
+        let mut statement = Statement::default();
+        let group = dimension.expression();
+        let rows = from(query, &[group], &mut statement);
+        let each = statement.bind(Value::Number(i64::from(each)));
+        let let_in: Vec<String> = Decision::ALL
+            .into_iter()
+            .filter(|d| d.outcome() != Outcome::Refuses)
+            .map(|d| format!("'{}'", d.name()))
+            .collect();
+        // Ranks need no exact sums, and a double holds every one of them.
+        let sum = |of: &str| format!("SUM(CAST({of} AS DOUBLE PRECISION))");
+        let tops: Vec<String> = MEASURES
+            .iter()
+            .map(|m| {
+                format!(
+                    "SELECT * FROM (SELECT g FROM sums WHERE {m} > 0 ORDER BY {m} DESC, g LIMIT {each}) by_{m}"
+                )
+            })
+            .collect();
+        let sql = format!(
+            "WITH sums AS MATERIALIZED (SELECT {group} AS g, {} AS requests, {} AS refused, {} AS total, {} AS cost
+                {rows} GROUP BY {group}) {}",
+            sum("u.requests"),
+            sum(&format!(
+                "CASE WHEN u.decision IN ({}) THEN 0 ELSE u.requests END",
+                let_in.join(", ")
+            )),
+            sum("u.total"),
+            sum("u.cost"),
+            tops.join(" UNION ")
+        );
+        let found = statement.query(&sql).fetch_all(&self.readers).await?;
+        found.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+}
