@@ -10,6 +10,7 @@ mod export;
 mod keys;
 mod members;
 mod metrics;
+mod organization;
 mod proxies;
 mod query;
 mod requests;
@@ -76,6 +77,8 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(usage::query))
         .routes(routes!(requests::show))
         .routes(routes!(usage::import))
+        .routes(routes!(organization::completions))
+        .routes(routes!(organization::costs))
 }
 
 /// The OpenAPI description of a service with these tiers.

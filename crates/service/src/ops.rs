@@ -19,6 +19,7 @@ mod marks;
 pub mod members;
 pub(crate) mod metrics;
 pub(crate) mod objects;
+pub mod organization;
 pub mod proxies;
 pub mod requests;
 pub mod restored;

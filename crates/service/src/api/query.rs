@@ -14,7 +14,36 @@ use serde_json::Value;
 use crate::error::ApiError;
 
 /// The query parameters of each route, by its method and path.
-pub(super) struct Declared(BTreeMap<(String, String), Vec<String>>);
+pub(super) struct Declared(BTreeMap<(String, String), Vec<Parameter>>);
+
+struct Parameter {
+    name: String,
+    /// Whether it is a list whose values are given one by one: `name=a&name=b`, or `name[]=a&name[]=b`.
+    repeated: bool,
+}
+
+impl Parameter {
+    /// A declared parameter, if it is one of the query.
+    fn of(declared: &Value) -> Option<Self> {
+        let of_query = declared.get("in").is_some_and(|place| place == "query");
+        let name = declared.get("name").and_then(Value::as_str)?;
+        let types = declared.pointer("/schema/type");
+        let is_list = types.is_some_and(|types| match types {
+            Value::Array(several) => several.iter().any(|one| one == "array"),
+            only => only == "array",
+        });
+        let exploded = declared.get("explode").and_then(Value::as_bool) != Some(false);
+        of_query.then(|| Self {
+            name: name.to_owned(),
+            repeated: is_list && exploded,
+        })
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        let plain = name.strip_suffix("[]").filter(|_| self.repeated);
+        self.name == plain.unwrap_or(name)
+    }
+}
 
 impl Declared {
     pub(super) fn of(description: &utoipa::openapi::OpenApi) -> Self {
@@ -24,11 +53,7 @@ impl Declared {
         for (path, item) in paths.into_iter().flatten() {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 let parameters = operation.get("parameters").and_then(Value::as_array);
-                let names = parameters.into_iter().flatten().filter_map(|parameter| {
-                    let of_query = parameter.get("in").is_some_and(|place| place == "query");
-                    let name = parameter.get("name").and_then(Value::as_str);
-                    name.filter(|_| of_query).map(str::to_owned)
-                });
+                let names = parameters.into_iter().flatten().filter_map(Parameter::of);
                 let method = method.to_ascii_uppercase();
                 declared.insert((method, path.clone()), names.collect());
             }
@@ -36,7 +61,7 @@ impl Declared {
         Self(declared)
     }
 
-    fn names(&self, method: &Method, path: &str) -> Option<&[String]> {
+    fn names(&self, method: &Method, path: &str) -> Option<&[Parameter]> {
         let method = if method == Method::HEAD {
             &Method::GET
         } else {
@@ -58,10 +83,10 @@ pub(super) async fn check(
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(request.uri())?;
         let mut seen: Vec<&str> = Vec::new();
         for (name, value) in &pairs {
-            if !names.contains(name) {
+            let Some(parameter) = names.iter().find(|p| p.is_named(name)) else {
                 return Err(unknown(name, names));
-            }
-            if seen.contains(&name.as_str()) {
+            };
+            if !parameter.repeated && seen.contains(&name.as_str()) {
                 return Err(ApiError::query(format!("{name} must be given once.")).of(name));
             }
             if value.contains('\0') {
@@ -75,9 +100,10 @@ pub(super) async fn check(
     Ok(next.run(request).await)
 }
 
-fn unknown(name: &str, names: &[String]) -> ApiError {
+fn unknown(name: &str, known: &[Parameter]) -> ApiError {
     let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-    let known = match names {
+    let names: Vec<&str> = known.iter().map(|p| p.name.as_str()).collect();
+    let known = match &names[..] {
         [] => "This URL takes none.".to_owned(),
         names => format!("This URL takes {}.", names.join(", ")),
     };

@@ -10,6 +10,7 @@ use gmtech_core::limits::{BURSTS, IN_FLIGHT, RATES};
 use gmtech_core::request::EndpointGroup;
 use serde_json::{Map, Value, json};
 
+use super::organization::{COMPLETIONS_GROUPS, COSTS_GROUPS};
 use crate::store::{Dimension, Every};
 
 /// Letters, digits and a few marks: ids of keys, teams and tokens.
@@ -76,6 +77,8 @@ fn shape_of_items(name: &str) -> Option<Value> {
         "endpoints" => json!({"enum": groups()}),
         "allowed_ips" => json!({"pattern": NETWORK}),
         "by" => json!({"enum": Dimension::NAMES}),
+        "project_ids" | "api_key_ids" => json!({"pattern": ID}),
+        "user_ids" => json!({"pattern": EMAIL, "maxLength": 254}),
         _ => return None,
     })
 }
@@ -126,6 +129,11 @@ pub(super) fn give(document: &mut Value) {
                 let name = name.to_owned();
                 if let Some(schema) = parameter.get_mut("schema") {
                     give_one(&name, schema);
+                    if path.starts_with("/v1/organization/")
+                        && let Some(items) = items_of_organization(path, &name)
+                    {
+                        give_items(schema, items);
+                    }
                     if path == "/admin/v1/usage" && MAY_BE_EMPTY.contains(&name.as_str()) {
                         let_be_empty(schema);
                     }
@@ -180,15 +188,30 @@ fn give_one(name: &str, schema: &mut Value) {
         if name == "allowed_ips" {
             fields.insert("maxItems".into(), json!(MAX_NETWORKS));
         }
-        let Some(shape) = shape_of_items(name) else {
-            return;
-        };
-        let mut items = json!({"type": "string"});
-        if let (Some(items), Value::Object(shape)) = (items.as_object_mut(), shape) {
-            items.extend(shape);
+        if let Some(shape) = shape_of_items(name) {
+            give_items(schema, shape);
         }
+    }
+}
+
+fn give_items(schema: &mut Value, shape: Value) {
+    let mut items = json!({"type": "string"});
+    if let (Some(items), Value::Object(shape)) = (items.as_object_mut(), shape) {
+        items.extend(shape);
+    }
+    if let Some(fields) = schema.as_object_mut() {
         fields.insert("items".into(), items);
     }
+}
+
+/// The shape of each item of a list in OpenAI's usage API, where a name means something else than in ours.
+fn items_of_organization(path: &str, name: &str) -> Option<Value> {
+    Some(match (name, path) {
+        ("group_by", "/v1/organization/costs") => json!({"enum": COSTS_GROUPS}),
+        ("group_by", _) => json!({"enum": COMPLETIONS_GROUPS}),
+        ("models" | "line_items", _) => json!({"pattern": MODEL}),
+        _ => return None,
+    })
 }
 
 fn object(shape: Option<Value>) -> Map<String, Value> {

@@ -15,6 +15,7 @@ mod access;
 mod hangups;
 mod keys;
 mod mistakes;
+mod organization;
 mod policy;
 mod teams;
 mod tiers;

@@ -425,7 +425,7 @@ async fn only_some_groups_are_asked_for(stand: &Stand) {
     ] {
         let query = UsageQuery {
             by,
-            among: Some(among),
+            among: [among].into(),
             ..UsageQuery::default()
         };
         assert_eq!(told(&rows(store, query).await), expected);

@@ -157,8 +157,8 @@ pub struct UsageQuery {
     pub to: Option<i64>,
     /// Only what has this value.
     pub only: BTreeMap<Dimension, String>,
-    /// Only what has one of these values: at most a thousand, and at least one.
-    pub among: Option<(Dimension, Vec<String>)>,
+    /// Only what has one of these values: at least one of each, and at most a thousand in all.
+    pub among: BTreeMap<Dimension, Vec<String>>,
     /// Only what follows.
     pub after: Option<UsageCursor>,
     /// At most so many groups.
@@ -175,7 +175,7 @@ impl Default for UsageQuery {
             from: None,
             to: None,
             only: BTreeMap::new(),
-            among: None,
+            among: BTreeMap::new(),
             after: None,
             limit: u32::MAX,
         }
@@ -188,7 +188,7 @@ impl UsageQuery {
     pub fn uses(&self, dimension: Dimension) -> bool {
         self.by.contains(&dimension)
             || self.only.contains_key(&dimension)
-            || self.among.as_ref().is_some_and(|(d, _)| *d == dimension)
+            || self.among.contains_key(&dimension)
     }
 }
 

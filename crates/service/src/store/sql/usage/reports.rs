@@ -202,7 +202,7 @@ pub(super) fn from(query: &UsageQuery, groups: &[&str], statement: &mut Statemen
         let value = statement.text(value);
         within.push(format!("{} = {value}", dimension.expression()));
     }
-    if let Some((dimension, values)) = &query.among {
+    for (dimension, values) in &query.among {
         let values: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
         within.push(format!(
             "{} IN ({})",
