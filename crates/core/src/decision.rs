@@ -21,6 +21,8 @@ vocabulary! {
         Free = "free",
         /// `GET /limits`, answered by the gate.
         Limits = "limits",
+        /// `GET /key` or `GET /usage`, answered by the key service through the gate.
+        OwnAccount = "own_account",
         /// OPTIONS, answered by the gate.
         Preflight = "preflight",
         /// The client left before its request was decided, or Envoy refused its body.
@@ -89,9 +91,12 @@ impl Decision {
     pub const fn outcome(self) -> Outcome {
         match self {
             Self::Allowed | Self::Free => Outcome::Admits,
-            Self::Limits | Self::Preflight | Self::Incomplete | Self::Settled | Self::Found => {
-                Outcome::Neither
-            }
+            Self::Limits
+            | Self::OwnAccount
+            | Self::Preflight
+            | Self::Incomplete
+            | Self::Settled
+            | Self::Found => Outcome::Neither,
             _ => Outcome::Refuses,
         }
     }

@@ -147,6 +147,8 @@ pub enum Denial {
     Upgrade,
     /// 502: the upstream's list of models must be filtered and cannot be read.
     UnreadableModels,
+    /// 404: the key service does not know the key, or there is none: nobody keeps an account of the key.
+    NoKeyService,
     /// 503: the key service has not delivered the keys yet, or has been silent for too long.
     NotReady,
     /// 503: the bodies of all keys together reach the bound; nothing was spent.
@@ -239,6 +241,9 @@ impl Denial {
             },
             Self::UnknownUrl { .. } | Self::ClosedEndpoint { .. } => {
                 kind!(UnknownUrl, 404, "invalid_request_error", "unknown_url")
+            }
+            Self::NoKeyService => {
+                kind!(UnknownUrl, 404, "invalid_request_error", "no_key_service")
             }
             Self::NoSuchObject { .. } => {
                 kind!(ObjectNotFound, 404, "invalid_request_error", "not_found", param "id")

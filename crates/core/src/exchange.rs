@@ -8,7 +8,7 @@
 //! 1. [`Exchange::start`] with the head. It returns a [`Step`], as all calls of the request do.
 //! 2. The call that the step requires: [`Exchange::locate`] and [`Exchange::resume`] after [`Step::Locate`];
 //!    [`Exchange::resume`] after [`Step::Resolve`] and [`Step::ResolveObjects`], once the answer is in the directory or
-//!    the registry; [`Exchange::request_body`] for each piece of the body after [`Step::ReadBody`]. Whenever more of
+//!    the registry; [`Exchange::own_answered`] after [`Step::AskOwn`]; [`Exchange::request_body`] for each piece of the body after [`Step::ReadBody`]. Whenever more of
 //!    the body is held, [`Exchange::hold`] checks the bounds.
 //! 3. [`Step::Forward`] or [`Step::Reply`] ends the request's part.
 //! 4. The answer, from the upstream or from the gate: [`Exchange::response_head`], then [`Exchange::response_body`]
@@ -49,12 +49,14 @@ mod lookup;
 mod models;
 mod objects;
 mod output;
+mod own;
 mod permission;
 mod settlement;
 
 pub use answer::Answer;
 use answer::{AnswerState, Known};
 use objects::{Asking, Objects};
+pub use own::{About, OwnQuestion};
 pub use settlement::{Ended, Settlement};
 
 /// What the filter does next.
@@ -66,6 +68,8 @@ pub enum Step {
     Resolve(KeyDigest),
     /// Hold head and body, ask the key service about these objects, then call [`Exchange::resume`].
     ResolveObjects(Vec<ObjectId>),
+    /// Hold the head, ask the key service about the caller's own key, then call [`Exchange::own_answered`].
+    AskOwn(OwnQuestion),
     /// Pass the client's address to [`Exchange::locate`], then call [`Exchange::resume`]. The key is bound to
     /// addresses.
     Locate,
@@ -93,6 +97,8 @@ enum Phase {
     ReadingBody(Box<Reading>),
     /// Waiting for the key service's answer about objects that the path or the body names.
     Asking(Box<Asking>),
+    /// Waiting for what the key service knows of the caller's own key.
+    AskingOwn,
     /// Forwarded to the upstream; `None` if the path costs nothing.
     Forwarded(Option<Box<Forwarded>>),
     /// Answered by the gate.
@@ -142,6 +148,8 @@ pub struct Exchange {
     /// The record of a known key that was refused.
     refused: Option<Box<KeyRecord>>,
     peer: Peer,
+    /// Whether the key stands in the configuration.
+    inline: bool,
     /// The group of the endpoint, once the key is known.
     group: Option<EndpointGroup>,
     account: Option<Account>,
@@ -177,6 +185,7 @@ impl Exchange {
             principal: None,
             refused: None,
             peer: Peer::Unasked,
+            inline: false,
             group: None,
             account: None,
             admission: None,

@@ -30,6 +30,7 @@
 mod bytes;
 pub mod events;
 pub mod objects;
+pub mod own;
 pub mod versions;
 
 use bytes::{Reader, put_block, put_count};

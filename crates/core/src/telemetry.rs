@@ -35,6 +35,8 @@ pub enum Metric {
     Resolves,
     /// Questions to the key service about objects of the provider's.
     ObjectResolves,
+    /// Questions of keys about their own accounts.
+    OwnQuestions,
     /// Answers to polls.
     Sync,
     /// Usage events that the key service has taken.
@@ -62,7 +64,7 @@ pub struct Description {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Requests,
         Self::Degraded,
         Self::Tokens,
@@ -71,6 +73,7 @@ impl Metric {
         Self::PromptEstimatePercent,
         Self::Resolves,
         Self::ObjectResolves,
+        Self::OwnQuestions,
         Self::Sync,
         Self::UsagePosted,
         Self::UsageRetries,
@@ -129,6 +132,11 @@ impl Metric {
                 "gmtech_object_resolves",
                 &[],
                 "Questions to the key service about objects of the provider's.",
+            ),
+            Self::OwnQuestions => (
+                "gmtech_own_questions",
+                &[],
+                "Questions of keys about their own accounts.",
             ),
             Self::Sync => (
                 "gmtech_sync",

@@ -76,6 +76,9 @@ impl LimitHit {
             }
             Scope::Tag => format!("tag {id} in team {team}"),
             Scope::Team => format!("all keys of team {team}"),
+            Scope::OwnAccount => {
+                format!("{key} in team {team}, for questions about the key itself,")
+            }
         }
     }
 }

@@ -61,6 +61,9 @@ impl Denial {
             Self::ObjectList { path } => format!(
                 "Unknown request URL: GET {path}. A list would show what other teams have made; ask for an object by its id."
             ),
+            Self::NoKeyService => "This key stands in the gate's own configuration, so no account is kept of it. GET \
+                /v1/limits tells its limits."
+                .into(),
             Self::Method { method } => {
                 format!("Method {method} is not allowed. Use one of: {METHODS}.")
             }

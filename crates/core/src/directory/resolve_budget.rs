@@ -13,8 +13,30 @@ use crate::time::Nanos;
 /// # Errors
 /// [`StoreError`] if the store fails.
 pub fn may_ask(store: &impl CounterStore, budget: &Limit, now: Nanos) -> Result<bool, StoreError> {
+    take(store, names::RESOLVE_BUDGET, budget, now)
+}
+
+/// As [`may_ask`], for a question of a key about its own account. It has a bucket of its own, so that such questions
+/// cannot keep unknown keys from being asked about.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn may_ask_own(
+    store: &impl CounterStore,
+    budget: &Limit,
+    now: Nanos,
+) -> Result<bool, StoreError> {
+    take(store, names::OWN_BUDGET, budget, now)
+}
+
+fn take(
+    store: &impl CounterStore,
+    name: &[u8],
+    budget: &Limit,
+    now: Nanos,
+) -> Result<bool, StoreError> {
     let decode = |bytes: &[u8]| Reader::new(VERSION, bytes)?.u64();
-    let asked = update(store, names::RESOLVE_BUDGET, Retry::Briefly, |spent| {
+    let asked = update(store, name, Retry::Briefly, |spent| {
         let tat = Tat(spent.and_then(decode).unwrap_or(0));
         match budget.take(tat, 1, now) {
             Ok(next) => Change::Write(words(VERSION, [next.0]), true),

@@ -8,7 +8,7 @@ use super::lookup::{Lookup, look_up};
 use super::objects::Asking;
 use super::permission::{self, allows_model};
 use super::{
-    AnswerState, Exchange, Forward, Forwarded, Now, Peer, Phase, Reading, Step, limits, output,
+    AnswerState, Exchange, Forward, Forwarded, Now, Peer, Phase, Reading, Step, limits, output, own,
 };
 use crate::auth::{self, InvalidKey, Principal};
 use crate::decision::Decision;
@@ -58,6 +58,10 @@ impl Exchange {
             self.group = Endpoint::new(head.method(), head.target())
                 .ok()
                 .map(|endpoint| endpoint.group());
+        }
+        // A key without credit may still ask what it has spent.
+        if let (Some(about), Ok(None) | Err(Denial::Credit)) = (own::asked(head), &authenticated) {
+            return self.ask_own(head, about, store, now);
         }
         if let Some(step) = authenticated? {
             return Ok(step);
@@ -129,6 +133,7 @@ impl Exchange {
                 return Ok(Some(Step::Resolve(key.digest())));
             }
         };
+        self.inline = known.as_ref().is_some_and(|known| known.inline);
         let (record, tier) = known.map_or((None, None), |k| (Some(k.record), k.tier));
         let principal = match auth::judge(&key, record.as_deref(), now.wall_millis / 1_000) {
             Ok(principal) => principal.of_tier(tier),
@@ -316,7 +321,7 @@ impl Exchange {
         }
     }
 
-    fn not_reserved(&self, refused: NotReserved) -> Denial {
+    pub(super) fn not_reserved(&self, refused: NotReserved) -> Denial {
         match (refused, &self.principal) {
             (NotReserved::Limit(refusal), Some(principal)) => Denial::Limit(Box::new(LimitHit {
                 key: principal.key().clone(),

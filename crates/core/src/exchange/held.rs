@@ -19,7 +19,7 @@ impl Exchange {
     ) -> Option<Step> {
         let principal = match self.phase {
             Phase::Resolving => None,
-            Phase::ReadingBody(_) | Phase::Asking(_) => self.principal.as_ref(),
+            Phase::ReadingBody(_) | Phase::Asking(_) | Phase::AskingOwn => self.principal.as_ref(),
             Phase::Forwarded(_) | Phase::Refused | Phase::Settled => return None,
         };
         let bounds = self.policy.bodies();

@@ -34,6 +34,8 @@ pub(super) struct KnownKey {
     pub(super) record: Box<KeyRecord>,
     /// Its tier; `None` if no tier of that name is known.
     pub(super) tier: Option<Arc<Tier>>,
+    /// Whether it stands in the configuration.
+    pub(super) inline: bool,
 }
 
 /// Looks up a key. `asked` if the service has already been asked about it.
@@ -49,6 +51,7 @@ pub(super) fn look_up(
         return Ok(Lookup::Known(KnownKey {
             record: Box::new(record.clone()),
             tier: policy.tier(&record.tier).cloned(),
+            inline: true,
         }));
     }
     let Some(service) = policy.service() else {
@@ -67,7 +70,11 @@ pub(super) fn look_up(
             let team = directory::is_exhausted(store, &record.team, &state);
             let spent = over_budget || team.map_err(|_| Denial::Unavailable)?;
             let tier = tier(&record.tier, policy, store, &state)?;
-            let known = KnownKey { record, tier };
+            let known = KnownKey {
+                record,
+                tier,
+                inline: false,
+            };
             Ok(if spent {
                 Lookup::Spent(known)
             } else {

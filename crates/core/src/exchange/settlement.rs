@@ -61,7 +61,7 @@ impl Exchange {
                 self.end_admission(true, store, now);
                 None
             }
-            Phase::Resolving => {
+            Phase::Resolving | Phase::AskingOwn => {
                 self.decision = Decision::Incomplete;
                 None
             }

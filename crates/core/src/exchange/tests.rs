@@ -191,7 +191,11 @@ fn each_request_gets_its_decision() {
         let (exchange, step) = send(&MemoryStore::default(), request);
         let answered = match step {
             Step::Forward(_) => None,
-            Step::ReadBody | Step::Locate | Step::Resolve(_) | Step::ResolveObjects(_) => {
+            Step::ReadBody
+            | Step::Locate
+            | Step::Resolve(_)
+            | Step::ResolveObjects(_)
+            | Step::AskOwn(_) => {
                 panic!("undecided")
             }
             Step::Reply(reply) => Some(reply.status),
@@ -382,7 +386,11 @@ fn status(step: &Step) -> Option<u16> {
     match step {
         Step::Reply(reply) => Some(reply.status),
         Step::Forward(_) => None,
-        Step::ReadBody | Step::Locate | Step::Resolve(_) | Step::ResolveObjects(_) => {
+        Step::ReadBody
+        | Step::Locate
+        | Step::Resolve(_)
+        | Step::ResolveObjects(_)
+        | Step::AskOwn(_) => {
             panic!("undecided")
         }
     }

@@ -16,6 +16,8 @@ pub enum Scope {
     Tag,
     /// All keys of a team.
     Team,
+    /// One key's questions about its own account.
+    OwnAccount,
 }
 
 impl Scope {
@@ -27,6 +29,7 @@ impl Scope {
             Self::KeyAndModel => "key_and_model",
             Self::Tag => "tag",
             Self::Team => "team",
+            Self::OwnAccount => "own_account",
         }
     }
 }

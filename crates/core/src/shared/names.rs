@@ -13,6 +13,8 @@ pub(crate) const SEEN_VERSION: &[u8] = b"d/seen";
 pub(crate) const POLL_LEASE: &[u8] = b"d/lease";
 /// The budget of questions to the key service.
 pub(crate) const RESOLVE_BUDGET: &[u8] = b"d/resolves";
+/// The budget of keys' questions about their own accounts.
+pub(crate) const OWN_BUDGET: &[u8] = b"d/own";
 /// The process's name, by which it confirms versions.
 pub(crate) const PROXY_NAME: &[u8] = b"d/proxy";
 

@@ -1,6 +1,6 @@
 use super::memory::{FailsToWrite, MemoryStore};
 use super::*;
-use crate::ident::{KeyId, TeamId};
+use crate::ident::{KeyId, TeamId, TierName};
 use crate::key::KeyDigest;
 
 const POLICIES: [(Retry, u32); 3] = [
@@ -72,10 +72,12 @@ fn documented() -> Vec<(&'static str, Vec<u8>)> {
         ("b/<first 2 bytes of digest>", names::object(&[7; 16])),
         ("k/<32 bytes of digest>", names::key(&digest)),
         ("n/<first 2 bytes of digest>", names::unknown_key(&digest)),
+        ("i/<tier>", names::tier(&TierName::new("free").unwrap())),
         ("t/<team>", names::team(&TeamId::new("acme").unwrap())),
         ("d/state", names::SYNC_STATE.to_vec()),
         ("d/lease", names::POLL_LEASE.to_vec()),
         ("d/resolves", names::RESOLVE_BUDGET.to_vec()),
+        ("d/own", names::OWN_BUDGET.to_vec()),
         ("d/proxy", names::PROXY_NAME.to_vec()),
         ("d/seen", names::SEEN_VERSION.to_vec()),
     ]

@@ -4,6 +4,7 @@
 use crate::agent::Call;
 use crate::config::ServicePolicy;
 use crate::directory;
+use crate::exchange::OwnQuestion;
 use crate::key::KeyDigest;
 use crate::objects::{ObjectId, registry};
 use crate::shared::CounterStore;
@@ -21,6 +22,9 @@ const OBJECTS_WAIT_MILLIS: u64 = 1_500;
 /// How long a request waits for the answer about its objects.
 const OBJECTS_TIMEOUT: Nanos = 5 * SECOND / 2;
 
+/// How long a request waits for what the service knows of its key.
+const OWN_TIMEOUT: Nanos = 5 * SECOND;
+
 /// The subject of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
@@ -28,6 +32,8 @@ pub(super) enum Question {
     Key,
     /// The makers of objects that the registry does not contain.
     Objects,
+    /// What the service knows of the caller's own key.
+    Own,
 }
 
 /// Makes the call that asks about a key.
@@ -46,12 +52,22 @@ pub(super) fn about_objects(service: &ServicePolicy, ids: &[ObjectId]) -> Call {
     Call::get(service, path, OBJECTS_TIMEOUT)
 }
 
+/// Makes the call that asks about the caller's own key.
+pub(super) fn about_own(service: &ServicePolicy, asked: &OwnQuestion) -> Call {
+    let mut path = format!("/sync/v1/own/{}/{}", asked.key, asked.about.name());
+    if !asked.query.is_empty() {
+        path = format!("{path}?{}", asked.query);
+    }
+    Call::get(service, path, OWN_TIMEOUT)
+}
+
 impl Question {
     /// The metric that counts such questions.
     pub(super) const fn metric(self) -> Metric {
         match self {
             Self::Key => Metric::Resolves,
             Self::Objects => Metric::ObjectResolves,
+            Self::Own => Metric::OwnQuestions,
         }
     }
 
@@ -66,6 +82,8 @@ impl Question {
         now: Nanos,
     ) -> Result<(), SyncError> {
         match self {
+            // It is passed on, and changes nothing here.
+            Self::Own => {}
             Self::Key => {
                 let _ = directory::apply(store, &Frame::decode(answer)?, now);
             }

@@ -140,7 +140,10 @@ impl Stream {
         {
             host.warn(&format!("the key service's answer cannot be read: {error}"));
         }
-        let step = self.exchange.resume(head, self.ends, host, now);
+        let step = match question {
+            Some(Question::Own) => self.exchange.own_answered(answer, host, now),
+            _ => self.exchange.resume(head, self.ends, host, now),
+        };
         let step = self.judged(step, head, agent, host, now)?;
         let reads = matches!(step, Step::ReadBody);
         let action = self.carry_out(step, agent, host);
@@ -220,6 +223,9 @@ impl Stream {
             }),
             Step::ResolveObjects(ids) => self.ask(Question::Objects, |service| {
                 question::about_objects(service, &ids)
+            }),
+            Step::AskOwn(asked) => self.ask(Question::Own, |service| {
+                question::about_own(service, &asked)
             }),
             Step::Forward(forward) => self.forward(forward, agent, host),
             Step::Reply(reply) => self.refuse(reply, agent, host),

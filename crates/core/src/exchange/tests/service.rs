@@ -456,3 +456,125 @@ fn a_key_of_the_service_has_the_services_tier_and_an_inline_key_the_configured_o
     tell_tier(&store, 4, 0, "*");
     assert_eq!((limit(1), limit(2)), (configured, configured));
 }
+
+/// `GET path` with key n.
+fn ask_own(
+    store: &MemoryStore,
+    n: u8,
+    policy: &Arc<Policy>,
+    path: &str,
+    now: Now,
+) -> (Exchange, Step) {
+    let authorization = format!("Bearer {}", key(n).reveal());
+    let head = Head::new(vec![
+        (b":method".as_slice(), b"GET".as_slice()),
+        (b":path", path.as_bytes()),
+        (b"authorization", authorization.as_bytes()),
+    ]);
+    Exchange::start(&head, true, policy, store, now)
+}
+
+/// A store with key 1, whose budget is spent, and key 2, which is revoked.
+fn with_own() -> MemoryStore {
+    let store = MemoryStore::default();
+    let spent = KeyState {
+        over_budget: true,
+        ..record(1, Status::Active)
+    };
+    let keys = vec![(1, Some(spent)), (2, Some(record(2, Status::Revoked)))];
+    learn(&store, FrameKind::Snapshot, (0, 1), keys, at(10));
+    store
+}
+
+#[test]
+fn a_key_asks_the_service_about_itself_even_when_its_budget_is_spent() {
+    let (store, policy) = (with_own(), policy("allow"));
+    // Two may be asked a second.
+    for (second, (path, about, query)) in (11..).zip([
+        ("/v1/key", About::Key, ""),
+        ("/api/v1/key", About::Key, ""),
+        ("/v1/usage?from=2026-11-01", About::Usage, "from=2026-11-01"),
+        ("/v1/usage?a=/../x", About::Usage, "unreadable"),
+        ("/v1/usage?a\u{e9}", About::Usage, "unreadable"),
+    ]) {
+        let (exchange, step) = ask_own(&store, 1, &policy, path, at(second));
+        let Step::AskOwn(question) = step else {
+            panic!("{path}: {step:?}");
+        };
+        let expected = OwnQuestion {
+            key: crate::ident::KeyId::new("key_1").unwrap(),
+            about,
+            query: query.to_owned(),
+        };
+        assert_eq!(
+            (question, exchange.decision().name()),
+            (expected, "own_account")
+        );
+    }
+    let (_, refused) = ask_own(&store, 2, &policy, "/v1/key", at(30));
+    assert_eq!(status(&refused), Some(403), "a revoked key asks nothing");
+}
+
+#[test]
+fn the_services_answer_is_passed_on_and_without_one_the_request_can_be_repeated() {
+    let (store, policy) = (with_own(), policy("allow"));
+    let answers = [
+        (Some(&b"\x00\xc8{\"data\":{}}"[..]), 200, r#"{"data":{}}"#),
+        (Some(b"\x01\x90{\"error\":{}}"), 400, r#"{"error":{}}"#),
+        (Some(b"garbage"), 503, "gate_not_ready"),
+        (None, 503, "gate_not_ready"),
+    ];
+    for (second, (answer, expected, body)) in (11..).zip(answers) {
+        let (mut exchange, _) = ask_own(&store, 1, &policy, "/v1/key", at(second));
+        let step = exchange.own_answered(answer, &store, at(second));
+        let Step::Reply(reply) = &step else {
+            panic!("{step:?}");
+        };
+        assert_eq!(reply.status, expected);
+        assert!(reply.body.contains(body), "{}", reply.body);
+    }
+}
+
+#[test]
+fn questions_about_an_account_are_bounded_and_spend_none_of_the_keys_limits() {
+    let (store, policy) = (MemoryStore::default(), policy("allow"));
+    let keys = vec![
+        (1, Some(record(1, Status::Active))),
+        (3, Some(record(3, Status::Active))),
+    ];
+    learn(&store, FrameKind::Snapshot, (0, 1), keys, at(10));
+    let ask_at = |n, policy, now| match ask_own(&store, n, policy, "/v1/key", now).1 {
+        Step::AskOwn(_) => 200,
+        step => status(&step).unwrap(),
+    };
+    // Two a second for the whole process; see `policy`.
+    let few = [1, 1, 1].map(|n| ask_at(n, &policy, at(11)));
+    assert_eq!(few, [200, 200, 503]);
+    assert_eq!(ask_at(3, &policy, at(12)), 200);
+    let generous = br#"{"service":{"cluster":"auth","token":"t","resolves_per_second":1000}}"#;
+    let generous = Arc::new(Policy::from_json(generous).unwrap());
+    let many: Vec<_> = (0..25).map(|_| ask_at(1, &generous, at(100))).collect();
+    assert_eq!(many[19..21], [200, 429], "a key has a bound of its own");
+    assert_eq!(ask_at(3, &generous, at(100)), 200);
+    let (exchange, _) = ask(&store, 1, &policy, at(100));
+    let (snapshot, _) = exchange.snapshot.unwrap();
+    assert_eq!(snapshot.requests.unwrap().used, 1, "the request itself");
+}
+
+#[test]
+fn nobody_keeps_an_account_of_an_inline_key() {
+    let store = MemoryStore::default();
+    let inline = hex::encode(key(2).digest().as_bytes());
+    let keys = format!(r#""keys":{{"{inline}":{{"id":"key_2","team":"acme","tier":"free"}}}}"#);
+    for service in ["", r#","service":{"cluster":"auth","token":"t"}"#] {
+        let policy = Policy::from_json(format!("{{{keys}{service}}}").as_bytes()).unwrap();
+        let (_, step) = ask_own(&store, 2, &Arc::new(policy), "/v1/key", at(11));
+        let Step::Reply(reply) = &step else {
+            panic!("{step:?}");
+        };
+        assert!(
+            reply.status == 404 && reply.body.contains("no_key_service"),
+            "{reply:?}"
+        );
+    }
+}
