@@ -20,6 +20,7 @@ pub mod members;
 pub(crate) mod metrics;
 pub(crate) mod objects;
 pub mod organization;
+pub(crate) mod own;
 pub mod proxies;
 pub mod requests;
 pub mod restored;

@@ -5,6 +5,7 @@
 //! | `GET changes?epoch&since&seen&proxy&wait&limit&keys` | a frame: what changed after `since`, held for up to `wait` ms until something has |
 //! | `GET resolve/{digest}?keys` | a frame of kind `Resolved`: one key, or that there is none |
 //! | `GET objects/{digest},…?wait` | who made each of these objects of a provider's; held for up to `wait` ms until all are known |
+//! | `GET own/{key}/key`, `GET own/{key}/usage?from&to` | what a key asks about its own account: a status and a JSON document, which the gate passes on ([`gmtech_core::sync::own`]) |
 //! | `POST usage` with a batch of events | how many were counted, as JSON |
 //! | `POST receipts?proxy&epoch&version` | 204 |
 //!
@@ -20,6 +21,7 @@
 
 mod changes;
 mod objects;
+mod own;
 mod proxies;
 mod usage;
 
@@ -47,6 +49,8 @@ pub fn app(service: Arc<Service>) -> Router {
         .route("/sync/v1/changes", get(changes::poll))
         .route("/sync/v1/resolve/{digest}", get(changes::resolve))
         .route("/sync/v1/objects/{digests}", get(objects::show))
+        .route("/sync/v1/own/{key}/key", get(own::key))
+        .route("/sync/v1/own/{key}/usage", get(own::usage))
         .route("/sync/v1/usage", post(usage::report))
         .route("/sync/v1/receipts", post(proxies::note))
         .route_layer(middleware::from_fn_with_state(

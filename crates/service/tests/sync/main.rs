@@ -12,6 +12,7 @@
 mod common;
 
 mod changes;
+mod own;
 mod restored;
 mod tiers;
 mod usage;

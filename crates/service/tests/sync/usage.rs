@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::Proxy;
 use crate::common::http::*;
 
-fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
+pub(crate) fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
     UsageEvent {
         id: [n; 16],
         key: KeyId::new(text(key, "id")).unwrap(),
@@ -34,7 +34,7 @@ fn event(key: &Value, n: u8, model: &str) -> UsageEvent {
     }
 }
 
-async fn send(api: &Api, events: &[UsageEvent]) -> Value {
+pub(crate) async fn send(api: &Api, events: &[UsageEvent]) -> Value {
     let batch = encode_batch(events).unwrap();
     let (status, body) = api.sync(PROXY, Method::POST, "/sync/v1/usage", batch).await;
     assert_eq!(status, StatusCode::OK);

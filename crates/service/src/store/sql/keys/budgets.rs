@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use gmtech_core::ident::KeyId;
 use gmtech_core::model::{ModelPattern, ModelSet};
 use serde_json::json;
 use sqlx::Row;
@@ -106,6 +107,45 @@ impl Store {
             self.commit(tx).await?;
         }
         Ok(changed)
+    }
+}
+
+impl Store {
+    /// The ids of the keys of an account's lineage.
+    pub async fn chain(&self, account: &KeyId) -> Result<Vec<String>> {
+        let found = sqlx::query("SELECT id FROM keys WHERE lineage = $1 ORDER BY created_at, id")
+            .bind(account.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        found.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// What the lineage of an account has spent in the UTC day, week and month of `now`, and in all.
+    pub async fn spent(&self, account: &KeyId, now: Millis) -> Result<Amounts> {
+        let day = now.day();
+        let starts = [day, week_start(day), month_start(day), i64::MIN];
+        let sql = format!(
+            "SELECT day, {} FROM usage_daily
+              WHERE key_id IN (SELECT id FROM keys WHERE lineage = $1) AND day <= $2 GROUP BY day",
+            sum_of("cost")
+        );
+        let found = sqlx::query(&sql)
+            .bind(account.as_str())
+            .bind(day)
+            .fetch_all(&self.readers)
+            .await?;
+        let mut sums = Spent::default();
+        for row in found {
+            let (on, cost): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            sums.add(&Spent(
+                starts.map(|start| if on >= start { cost } else { 0 }),
+            ));
+        }
+        let mut spent = Amounts::default();
+        for (amount, sum) in spent.each_mut().into_iter().zip(sums.0) {
+            *amount = Some(sum);
+        }
+        Ok(spent)
     }
 }
 
