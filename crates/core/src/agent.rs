@@ -1,5 +1,5 @@
 //! The state of a worker that outlives a stream, and its contact with the key service: polls, usage events, renewals of
-//! places in flight, and counts of held bodies.
+//! places in flight, counts of held bodies, and levels of limits that somebody watches.
 //!
 //! The agent does no IO: events and answers go in, calls to send come out, and the time is an argument. The host sends
 //! the calls and decides nothing.
@@ -25,12 +25,14 @@ mod call;
 mod outbox;
 mod poller;
 mod renewal;
+mod reporter;
 mod services;
 
 pub use call::Call;
 use outbox::{Outbox, PostId};
 use poller::Poller;
 use renewal::Renewal;
+use reporter::Reporter;
 use services::Services;
 
 /// The interval of [`Agent::tick`].
@@ -44,6 +46,7 @@ pub struct CallId(Purpose);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     Poll,
+    Report,
     Post(PostId),
 }
 
@@ -56,6 +59,7 @@ pub struct Agent {
     outbox: Outbox,
     pub(crate) renewal: Renewal,
     pub(crate) holding: Holding,
+    pub(crate) reporter: Reporter,
     /// The worker's random seed, and the number of event ids made so far.
     ids: (u64, u64),
     /// Whether the next polls also send batches that are not full.
@@ -72,6 +76,7 @@ impl Agent {
             outbox: Outbox::default(),
             renewal: Renewal::default(),
             holding: Holding::default(),
+            reporter: Reporter::default(),
             ids: (seed, 0),
             flushes: false,
         }
@@ -86,6 +91,7 @@ impl Agent {
     pub fn retired(&mut self, config: u32) {
         self.services.retired(config);
         self.poller.retired(config);
+        self.reporter.retired(config);
         self.outbox.retired(config);
     }
 
@@ -96,6 +102,7 @@ impl Agent {
         }
         if self.services.current().is_some() {
             self.poller.tick(host, now);
+            self.reporter.tick(host, now);
         }
         self.outbox.tick(&self.services, now);
         self.flushes = true;
@@ -113,6 +120,11 @@ impl Agent {
             && let Some(call) = self.poller.poll(config, service, host, now)
         {
             return Some((CallId(Purpose::Poll), call));
+        }
+        if let Some(service) = self.services.current()
+            && let Some(call) = self.reporter.poll(config, service, host, now)
+        {
+            return Some((CallId(Purpose::Report), call));
         }
         let post = self.outbox.poll(config, &self.services, self.flushes, now);
         if let Some(post) = post {
@@ -137,6 +149,7 @@ impl Agent {
     pub fn sent(&mut self, id: CallId, call: Option<u32>, now: Nanos) {
         match (id.0, call) {
             (Purpose::Poll, call) => self.poller.sent(call, now),
+            (Purpose::Report, call) => self.reporter.sent(call),
             (Purpose::Post(id), Some(call)) => self.outbox.sent(id, call),
             (Purpose::Post(id), None) => self.outbox.failed(id, now),
         }
@@ -150,7 +163,7 @@ impl Agent {
         host: &(impl CounterStore + Telemetry),
         now: Nanos,
     ) {
-        if !self.poller.answered(call, answer, host, now) {
+        if !self.reporter.answered(call) && !self.poller.answered(call, answer, host, now) {
             self.outbox.answered(call, answer.is_some(), now);
         }
     }

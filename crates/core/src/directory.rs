@@ -26,6 +26,7 @@ mod denied;
 pub mod poll_lease;
 pub mod proxy_name;
 pub mod resolve_budget;
+pub mod watched;
 
 /// The version of the stored values.
 const VERSION: u8 = 1;
@@ -236,6 +237,7 @@ pub fn apply(store: &impl CounterStore, frame: &Frame, now: Nanos) -> Result<boo
         FrameKind::Delta => {}
     }
     put(store, frame, next.writing, now)?;
+    watched::note(store, &frame.watch, now)?;
     next.version = frame.to;
     next.synced_at = now;
     if !frame.more {

@@ -31,6 +31,7 @@ use crate::config::Policy;
 use crate::decision::Decision;
 use crate::denial::{Audience, Denial, Reply};
 use crate::head::{Head, HeadEdits};
+use crate::ident::{KeyId, TeamId};
 use crate::key::KeyDigest;
 use crate::limiter::{self, Account, Admission, LimitSnapshot, Reservation, Slots};
 use crate::model::ModelId;
@@ -304,6 +305,17 @@ impl Exchange {
     pub fn attributed(&self) -> Option<&KeyRecord> {
         let principal = self.principal.as_ref().map(Principal::record);
         principal.or(self.refused.as_deref())
+    }
+
+    /// The team, the key and the account that the request is charged to, once the key is known.
+    #[must_use]
+    pub fn charged(&self) -> Option<(&TeamId, &KeyId, &Account)> {
+        let principal = self.principal.as_ref()?;
+        Some((
+            principal.team(),
+            principal.account(),
+            self.account.as_ref()?,
+        ))
     }
 
     /// The model that was asked for, once known.

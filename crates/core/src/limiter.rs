@@ -88,7 +88,7 @@ mod spent;
 
 pub use account::Account;
 pub use admission::{Admission, admit};
-pub use cell::{Cell, CellStanding, Dimension, InFlight, LimitSnapshot, Limits, Scope};
+pub use cell::{Cell, CellStanding, Dimension, InFlight, Level, LimitSnapshot, Limits, Scope};
 pub use charge::SLOT_LIFETIME;
 pub use charges::Slots;
 pub use cost::{Cost, TokenBounds};
@@ -152,6 +152,38 @@ pub fn standings(
         tightest = tightest.tighter(snapshot);
     }
     Ok((cells, tightest))
+}
+
+/// Reads the level of every cell of the account. Nothing is spent.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn levels(
+    store: &impl CounterStore,
+    account: &Account,
+    now: Nanos,
+) -> Result<Vec<Level>, StoreError> {
+    let mut levels = Vec::new();
+    for counter in account.counters() {
+        let (spent, now) = counter.read(store, now)?;
+        let snapshot = spent.snapshot(counter.limits(), now);
+        for dimension in Dimension::ALL {
+            levels.extend(counter.standing(dimension, &snapshot).map(|standing| {
+                Level {
+                    scope: standing.cell.scope,
+                    dimension,
+                    limit: standing.cell.limit,
+                    used: standing.used,
+                    reserved: spent
+                        .reserved(counter.limits(), dimension, now)
+                        .min(standing.used),
+                    remaining: standing.remaining,
+                    reset_ms: standing.reset.map(|reset| reset.div_ceil(1_000_000)),
+                }
+            }));
+        }
+    }
+    Ok(levels)
 }
 
 /// Prolongs a request's places in flight until [`SLOT_LIFETIME`] after `now`.

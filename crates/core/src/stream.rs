@@ -134,6 +134,7 @@ impl Stream {
     /// clock failed. Then nothing can be settled, and the reservation stays charged.
     pub fn end(&mut self, agent: &mut Agent, host: &impl Host, now: Option<Now>) {
         agent.release(self.id);
+        self.note_levels(agent);
         let Some(now) = now else {
             return;
         };

@@ -6,13 +6,14 @@
 //!
 //! ```text
 //! frame  = version:1 kind:1 more:1 epoch:8 from:8 to:8 keys:2 teams:2 tiers:2
-//!          (length:2 key)* (length:2 team)* (length:2 tier)*
+//!          (length:2 key)* (length:2 team)* (length:2 tier)* watch
+//! watch  = version:8 count:2 (length:2 team id)*
 //! key    = digest:32 version:8 flags:1 [length:2 record]    flags: 1 has a record, 2 over budget
 //! team   = version:8 exhausted:1 length:2 id
 //! tier   = version:8 exists:1 length:2 name [length:2 tier]
 //! ```
 //!
-//! Frames of version 1 have no lengths before keys and teams, and those of versions 1 and 2 have no tiers. [`versions`] says how the forms change.
+//! Frames of version 1 have no lengths before keys and teams, and those of versions 1 and 2 have no tiers and no watch. [`versions`] says how the forms change.
 //!
 //! What it is not: it does not transport, retry, or decide when to ask.
 //!
@@ -29,6 +30,7 @@
 
 mod bytes;
 pub mod events;
+pub mod levels;
 pub mod objects;
 pub mod own;
 pub mod versions;
@@ -96,7 +98,21 @@ pub struct Frame {
     /// Tiers. The first page of a snapshot has all of them, and the answer about a key has that key's, so that a key is
     /// never known before its tier.
     pub tiers: Vec<TierEntry>,
+    /// The teams whose limits somebody watches.
+    pub watch: Watch,
 }
+
+/// Teams whose limits somebody watches: proxies report the levels of their keys' limits for a while.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Which set of teams it is; 0 if nobody watches.
+    pub version: u64,
+    /// The teams.
+    pub teams: Vec<TeamId>,
+}
+
+/// The most teams that are watched at once.
+pub const MAX_WATCHED: usize = 200;
 
 /// One key as of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,8 +234,11 @@ impl Frame {
         for team in &self.teams {
             put_entry(&mut out, version, &team.to_bytes()?)?;
         }
-        for tier in self.tiers.iter().filter(|_| version >= WITH_TIERS) {
-            put_entry(&mut out, version, &tier.to_bytes()?)?;
+        if version >= WITH_TIERS {
+            for tier in &self.tiers {
+                put_entry(&mut out, version, &tier.to_bytes()?)?;
+            }
+            self.watch.put(&mut out)?;
         }
         if out.len() > MAX_FRAME_LEN {
             return Err(SyncError::TooLarge);
@@ -273,6 +292,10 @@ impl Frame {
         let tiers = (0..tiers)
             .map(|_| entry(&mut reader, version, TierEntry::decode))
             .collect::<Result<_, _>>()?;
+        let watch = match version {
+            WITH_TIERS.. => Watch::decode(&mut reader)?,
+            _ => Watch::default(),
+        };
         reader.end()?;
         Ok(Self {
             kind,
@@ -283,7 +306,30 @@ impl Frame {
             keys,
             teams,
             tiers,
+            watch,
         })
+    }
+}
+
+impl Watch {
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), SyncError> {
+        out.extend_from_slice(&self.version.to_be_bytes());
+        put_count(out, self.teams.len(), MAX_WATCHED)?;
+        self.teams
+            .iter()
+            .try_for_each(|team| put_block(out, team.as_str().as_bytes()))
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, SyncError> {
+        let version = reader.u64()?;
+        let count = usize::from(reader.u16()?);
+        if count > MAX_WATCHED {
+            return Err(SyncError::TooLarge);
+        }
+        let teams = (0..count)
+            .map(|_| TeamId::new(reader.text()?).map_err(|_| SyncError::Malformed))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { version, teams })
     }
 }
 
@@ -369,7 +415,7 @@ impl TierEntry {
     }
 }
 
-/// The first version with tiers.
+/// The first version with tiers and a watch.
 const WITH_TIERS: u8 = 3;
 
 /// The first version with a length before each entry, so that fields can be appended.

@@ -12,7 +12,7 @@
 
 use super::Call;
 use crate::config::ServicePolicy;
-use crate::directory::{self, poll_lease, proxy_name};
+use crate::directory::{self, poll_lease, proxy_name, watched};
 use crate::shared::CounterStore;
 use crate::sync::Frame;
 use crate::sync::versions::KEYS;
@@ -93,7 +93,7 @@ impl Poller {
         if !std::mem::take(&mut self.due) {
             return None;
         }
-        let path = self.path(service, store)?;
+        let path = self.path(service, store, now)?;
         self.under_way = Some(UnderWay {
             call: None,
             config,
@@ -103,14 +103,21 @@ impl Poller {
     }
 
     /// The path of the poll: it requests the changes after the applied version.
-    fn path(&self, service: &ServicePolicy, store: &impl CounterStore) -> Option<String> {
+    fn path(
+        &self,
+        service: &ServicePolicy,
+        store: &impl CounterStore,
+        now: Nanos,
+    ) -> Option<String> {
         let state = directory::state(store).ok()?;
         // After a failure the service should answer at once, to show that it is back.
         let wait = if self.pause == 0 { WAIT / MILLI } else { 0 };
         // A poll that names the proxy is a receipt. The pages of a snapshot are requested without one, since the
         // snapshot is not applied before its last page.
         let receipt = if state.writing == state.generation {
-            proxy_name::parameter(store, self.holder).unwrap_or_default() + &service.tiers
+            let proxy = proxy_name::parameter(store, self.holder).unwrap_or_default();
+            let watch = watched::read(store, now).unwrap_or_default().version;
+            format!("{proxy}{}&watch={watch}", service.tiers)
         } else {
             String::new()
         };

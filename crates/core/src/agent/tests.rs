@@ -91,6 +91,7 @@ fn it_polls_and_posts_at_each_tick_and_after_each_answer() {
         keys: vec![],
         teams: vec![],
         tiers: vec![],
+        watch: crate::sync::Watch::default(),
     };
     agent.answered(1, Some(&snapshot.encode().unwrap()), &host, 1);
     assert_eq!(send(&mut agent, CONFIG, 3, &host, 1), [POLL]);

@@ -27,6 +27,14 @@ pub fn parameter(store: &impl CounterStore, drawn: u64) -> Result<String, StoreE
     Ok(name?)
 }
 
+/// The name itself, if it has been drawn and can be read.
+#[must_use]
+pub fn known(store: &impl CounterStore) -> Option<String> {
+    let (kept, _) = store.get(names::PROXY_NAME).ok()??;
+    let parameter = String::from_utf8(kept).ok()?;
+    parameter.strip_prefix(PARAMETER).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

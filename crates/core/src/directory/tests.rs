@@ -44,6 +44,7 @@ fn frame(
         keys,
         teams: vec![],
         tiers: vec![],
+        watch: crate::sync::Watch::default(),
     }
 }
 

@@ -97,6 +97,25 @@ pub struct CellStanding {
     pub reset: Option<Nanos>,
 }
 
+/// The level of a limit at one instant, for people who watch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// The scope of the limit.
+    pub scope: Scope,
+    /// What it counts.
+    pub dimension: Dimension,
+    /// Units a minute, or at once.
+    pub limit: u32,
+    /// Units spent and not yet restored, rounded up, with those that are reserved.
+    pub used: u64,
+    /// Units of it that requests under way have reserved and may give back.
+    pub reserved: u64,
+    /// Whole units that would be admitted.
+    pub remaining: u32,
+    /// Milliseconds until fully restored; `None` if time does not restore it.
+    pub reset_ms: Option<u64>,
+}
+
 /// The standing of the limits at one instant: for each dimension, that of the cell with the least remaining.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitSnapshot {

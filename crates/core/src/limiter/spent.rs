@@ -68,6 +68,22 @@ impl Spent {
         }
     }
 
+    /// Units that requests under way have reserved of a rate and may still give back, rounded.
+    pub(super) fn reserved(&self, limits: &Limits, dimension: Dimension, now: Nanos) -> u64 {
+        let (limit, bucket) = match dimension {
+            Dimension::Requests => (limits.requests, &self.requests),
+            Dimension::Tokens => (limits.tokens, &self.tokens),
+            Dimension::InFlight => return 0,
+        };
+        // What the bucket has refilled meanwhile cannot be given back any more.
+        let lent = bucket.lent.min(bucket.tat.0.saturating_sub(now));
+        limit.map_or(0, |limit| {
+            let unit = limit.cost(1).max(1);
+            // Claims that have shrunk leave a fraction of a unit.
+            lent.saturating_add(unit / 2) / unit
+        })
+    }
+
     fn in_flight(&self, limits: &Limits, now: Nanos) -> Option<InFlight> {
         let limit = limits.max_in_flight?.get();
         let used = self.slots.iter().filter(|(_, end)| *end > now).count();

@@ -246,6 +246,7 @@ impl Stream {
 
     fn forward(&mut self, forward: Forward, agent: &mut Agent, host: &impl Host) -> RequestAction {
         let Forward { mut head, body } = forward;
+        self.note_levels(agent);
         report::decided(&self.exchange, host);
         if self.policy.service().is_some() && self.exchange.attributed().is_some() {
             report::event_id(&self.event_id, host);
@@ -258,9 +259,17 @@ impl Stream {
         RequestAction::Forward(head, edits)
     }
 
+    /// Notes for those who watch that the request has changed the levels of its limits.
+    pub(super) fn note_levels(&self, agent: &mut Agent) {
+        if let Some((team, key, account)) = self.exchange.charged() {
+            agent.reporter.note(team, key, account);
+        }
+    }
+
     /// Answers the request, at once or after the rest of it has arrived.
     fn refuse(&mut self, reply: Reply, agent: &mut Agent, host: &impl Host) -> RequestAction {
         report::decided(&self.exchange, host);
+        self.note_levels(agent);
         agent.release(self.id);
         self.request.give_up();
         let drain = || Drain::new(&host.protocol()?);

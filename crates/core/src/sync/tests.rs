@@ -60,6 +60,10 @@ fn frame(keys: u32) -> Frame {
                 tier: None,
             },
         ],
+        watch: Watch {
+            version: 5,
+            teams: vec![TeamId::new("acme").unwrap()],
+        },
     }
 }
 
@@ -340,6 +344,7 @@ fn readers_without_tiers_get_frames_without_them() {
             read,
             Frame {
                 tiers: vec![],
+                watch: Watch::default(),
                 ..frame(3)
             }
         );

@@ -26,8 +26,8 @@ pub struct Wire {
 /// Keys, credit states and tiers: the answers to `changes` and `resolve`. Records within have the newest of their own
 /// versions that this one can hold.
 ///
-/// Version 2 adds a length to each entry, and addresses, endpoints and model budgets to records. Version 3 adds tiers;
-/// an older reader goes on with the tiers of its configuration.
+/// Version 2 adds a length to each entry, and addresses, endpoints and model budgets to records. Version 3 adds tiers
+/// and teams that are watched; an older reader goes on with the tiers of its configuration, and reports no levels.
 pub const KEYS: Wire = Wire {
     name: "keys",
     oldest: 1,
@@ -46,6 +46,13 @@ pub const USAGE: Wire = Wire {
 /// The answers about provider's objects.
 pub const OBJECTS: Wire = Wire {
     name: "objects",
+    oldest: 1,
+    newest: 1,
+};
+
+/// Reports of the levels of limits.
+pub const LEVELS: Wire = Wire {
+    name: "levels",
     oldest: 1,
     newest: 1,
 };

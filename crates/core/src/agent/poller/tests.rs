@@ -22,6 +22,7 @@ fn frame(kind: FrameKind, (from, to): (u64, u64), more: bool) -> Vec<u8> {
         keys: vec![],
         teams: vec![],
         tiers: vec![],
+        watch: crate::sync::Watch::default(),
     };
     frame.encode().unwrap()
 }
@@ -67,8 +68,7 @@ impl Stand {
 #[test]
 fn each_poll_asks_for_changes_after_the_applied_ones() {
     let mut stand = Stand::new();
-    let receipt =
-        "&proxy=envoy-0000000000000007&tiers=free:685af8dd09ad,pro:014613982b67,team:ccadd97c2252";
+    let receipt = "&proxy=envoy-0000000000000007&tiers=free:685af8dd09ad,pro:014613982b67,team:ccadd97c2252&watch=0";
     let first = format!("/sync/v1/changes?epoch=0&since=0&seen=0&wait=3000&keys=3{receipt}");
     assert_eq!(stand.tick(0), Some(first));
     assert_eq!(stand.tick(SECOND), None, "one at a time");

@@ -70,6 +70,7 @@ fn learn(
         keys: keys.collect(),
         teams: vec![],
         tiers: vec![],
+        watch: crate::sync::Watch::default(),
     };
     assert!(directory::apply(store, &frame, now.monotonic).unwrap());
 }
@@ -380,6 +381,7 @@ fn spent_credit_is_not_retryable_and_is_attributed() {
             exhausted: true,
         }],
         tiers: vec![],
+        watch: crate::sync::Watch::default(),
     };
     assert!(directory::apply(&store, &frame, at(10).monotonic).unwrap());
     let (exchange, Step::Reply(reply)) = ask(&store, 1, &policy, at(11)) else {
@@ -417,6 +419,7 @@ fn tell_tier(store: &MemoryStore, version: u64, requests: u32, models: &str) {
             version,
             tier,
         }],
+        watch: crate::sync::Watch::default(),
     };
     assert!(directory::apply(store, &frame, at(10).monotonic).unwrap());
 }

@@ -37,6 +37,7 @@ fn answer(n: u8, record: Option<KeyRecord>) -> Vec<u8> {
         keys: vec![entry],
         teams: vec![],
         tiers: vec![],
+        watch: crate::sync::Watch::default(),
     };
     frame.encode().unwrap()
 }

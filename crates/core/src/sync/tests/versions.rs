@@ -20,6 +20,11 @@ fn head(version: u8, keys: u8, teams: u8) -> Vec<u8> {
     .concat()
 }
 
+/// Nobody watches.
+fn no_watch(version: u8) -> Vec<u8> {
+    vec![0; if version < 3 { 0 } else { 10 }]
+}
+
 fn block(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u16).to_be_bytes(), bytes].concat()
 }
@@ -48,6 +53,7 @@ fn meaning(keys: Vec<(u8, Record)>) -> Frame {
         more: false,
         keys: keys.collect(),
         tiers: vec![],
+        watch: Watch::default(),
         ..frame(0)
     }
 }
@@ -135,7 +141,7 @@ fn a_newer_service_may_append_fields_to_every_entry() {
     let tier = block(&[gold.to_bytes().unwrap().as_slice(), more].concat());
     let mut wire = head(3, 0, 0);
     wire.truncate(wire.len() - 1);
-    wire.extend([&[1], tier.as_slice()].concat());
+    wire.extend([&[1], tier.as_slice(), &no_watch(3)].concat());
     assert_eq!(Frame::decode(&wire).map(|read| read.tiers), Ok(vec![gold]));
     for (key_more, record_more, team_more) in [
         (more, b"".as_slice(), b"".as_slice()),
@@ -224,7 +230,7 @@ fn a_reader_states_its_versions_and_each_form_has_its_own() {
     }
     for version in KEYS.oldest..=KEYS.newest {
         assert!(
-            Frame::decode(&head(version, 0, 0)).is_ok(),
+            Frame::decode(&[head(version, 0, 0), no_watch(version)].concat()).is_ok(),
             "version {version}"
         );
     }
