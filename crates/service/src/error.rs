@@ -117,6 +117,24 @@ impl ApiError {
         Self::request(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    /// The status that it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, for a person to read.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The field that is wrong.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        self.param.as_deref()
+    }
+
     /// 405.
     pub fn method() -> Self {
         Self::request(

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "the pages are added one by one")]
 
 mod assets;
+mod components;
 mod frame;
 mod visitor;
 
