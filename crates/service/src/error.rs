@@ -159,12 +159,6 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// The status.
-    #[must_use]
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// Whether the caller's request is what was wrong.
     #[must_use]
     pub(crate) fn is_the_callers(&self) -> bool {
