@@ -27,6 +27,7 @@ pub mod health;
 pub mod intake;
 mod journal;
 pub mod json;
+mod levels;
 pub mod metrics;
 pub mod money;
 mod observe;

@@ -21,6 +21,7 @@ use crate::error::ApiError;
 use crate::health::{Health, Readiness};
 use crate::intake::Intake;
 use crate::journal::{self, Journal, JournalFile};
+use crate::levels::Levels;
 use crate::metrics::Metrics;
 use crate::ops::tiers;
 use crate::price::PriceBook;
@@ -65,6 +66,8 @@ pub struct Service {
     /// Changes under way, including those whose client has hung up.
     pub(crate) under_way: TaskTracker,
     health: Health,
+    /// Live levels of limits.
+    pub(crate) levels: Arc<Levels>,
 }
 
 impl Service {
@@ -134,6 +137,7 @@ impl Service {
             stopping: watch::Sender::new(false),
             under_way: TaskTracker::new(),
             health: Health::default(),
+            levels: Arc::new(Levels::new()),
         }))
     }
 

@@ -2,11 +2,12 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET changes?epoch&since&seen&proxy&wait&limit&keys` | a frame: what changed after `since`, held for up to `wait` ms until something has |
+//! | `GET changes?epoch&since&seen&proxy&wait&limit&keys&watch` | a frame: what changed after `since`, held for up to `wait` ms until something has, or until other teams are watched than in version `watch` |
 //! | `GET resolve/{digest}?keys` | a frame of kind `Resolved`: one key, or that there is none |
 //! | `GET objects/{digest},…?wait` | who made each of these objects of a provider's; held for up to `wait` ms until all are known |
 //! | `GET own/{key}/key`, `GET own/{key}/usage?from&to` | what a key asks about its own account: a status and a JSON document, which the gate passes on ([`gmtech_core::sync::own`]) |
 //! | `POST usage` with a batch of events | how many were counted, as JSON |
+//! | `POST levels?proxy` with levels of limits | 204 |
 //! | `POST receipts?proxy&epoch&version` | 204 |
 //!
 //! `keys` is the newest version of frames that the filter reads. Without it, the answer is of the oldest
@@ -20,6 +21,7 @@
 //! Everything is safe to repeat. A filter that gets no answer, or one that is not of this form, keeps what it has.
 
 mod changes;
+mod levels;
 mod objects;
 mod own;
 mod proxies;
@@ -52,6 +54,7 @@ pub fn app(service: Arc<Service>) -> Router {
         .route("/sync/v1/own/{key}/key", get(own::key))
         .route("/sync/v1/own/{key}/usage", get(own::usage))
         .route("/sync/v1/usage", post(usage::report))
+        .route("/sync/v1/levels", post(levels::report))
         .route("/sync/v1/receipts", post(proxies::note))
         .route_layer(middleware::from_fn_with_state(
             service.clone(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gmtech_core::key::KeyDigest;
 use gmtech_core::sync::versions::KEYS;
-use gmtech_core::sync::{Frame, FrameKind, KeyEntry, SyncError, TeamEntry, TierEntry};
+use gmtech_core::sync::{Frame, FrameKind, KeyEntry, SyncError, TeamEntry, TierEntry, Watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Millis;
@@ -35,6 +35,8 @@ pub(crate) struct Poll {
     pub(crate) limit: Option<usize>,
     /// The newest version of frames that it reads; `None` if it does not say.
     pub(crate) keys: Option<u8>,
+    /// The version of the teams that it knows to be watched; `None` if it reports no levels.
+    pub(crate) watch: Option<u64>,
 }
 
 /// What changed after what the proxy has applied, as a frame; held until something has. A proxy of another epoch, or that
@@ -55,7 +57,7 @@ pub(crate) async fn poll(service: &Service, asked: Poll) -> Result<Vec<u8>, ApiE
         return page(service, FrameKind::Snapshot, 0, limit, form).await;
     }
     let until = Instant::now() + Duration::from_millis(asked.wait_ms.min(MAX_WAIT_MS));
-    news(service, applied.version, until).await?;
+    news(service, applied.version, asked.watch, until).await?;
     page(service, FrameKind::Delta, applied.version, limit, form).await
 }
 
@@ -94,6 +96,7 @@ pub(crate) async fn resolve(
         keys: vec![key],
         teams,
         tiers,
+        watch: Watch::default(),
     };
     service
         .journal
@@ -130,13 +133,26 @@ async fn head_behind(service: &Service, seen: Head) -> Result<Head, ApiError> {
     Ok(service.store.new_epoch(head, why, &[], &by).await?)
 }
 
-/// Returns once there is a version after `since`, or at `until`, or when the service stops.
-async fn news(service: &Service, since: u64, until: Instant) -> Result<(), ApiError> {
+/// Returns once there is a version after `since`, or other teams are watched than the proxy knows, or at `until`, or when the
+/// service stops.
+async fn news(
+    service: &Service,
+    since: u64,
+    watch: Option<u64>,
+    until: Instant,
+) -> Result<(), ApiError> {
     let mut made = service.store.watch();
     let mut stopping = service.stopping.subscribe();
+    let mut watched = service.levels.changes();
+    // Where nobody watches here, somebody may at another service: that the proxy knows of it is no news.
+    let is_news = || {
+        let version = service.levels.watched().version;
+        version != 0 && watch.is_some_and(|known| known != version)
+    };
     loop {
         if service.store.head().await?.version > since
             || Instant::now() >= until
+            || is_news()
             || *stopping.borrow()
         {
             return Ok(());
@@ -144,6 +160,7 @@ async fn news(service: &Service, since: u64, until: Instant) -> Result<(), ApiEr
         let look = until.min(Instant::now() + LOOK);
         tokio::select! {
             _ = timeout_at(look, made.changed()) => {}
+            _ = watched.changed() => {}
             _ = stopping.changed() => {}
         }
     }
@@ -174,6 +191,7 @@ async fn page(
             keys,
             teams,
             tiers,
+            watch: service.levels.watched(),
         };
         match frame.encode_for(form) {
             Ok(bytes) => {

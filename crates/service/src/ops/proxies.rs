@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gmtech_core::key::holds_key;
+use gmtech_core::sync::levels::KeyLevels;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -68,6 +69,16 @@ pub(crate) fn note_soon(
             Err(error) => tracing::warn!(%error, proxy, "a receipt was not noted"),
         }
     });
+    Ok(())
+}
+
+/// Takes the levels of limits that a proxy reports while somebody watches them.
+///
+/// # Errors
+/// Where the name is none.
+pub(crate) fn levels(service: &Service, proxy: &str, keys: Vec<KeyLevels>) -> Result<(), ApiError> {
+    check(proxy)?;
+    service.levels.report(proxy, keys, clock());
     Ok(())
 }
 

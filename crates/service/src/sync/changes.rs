@@ -31,6 +31,8 @@ pub(super) struct PollParams {
     limit: Option<usize>,
     /// The newest version of frames that it reads.
     keys: Option<u8>,
+    /// The version of the teams that it knows to be watched; 0 for none. A proxy that reports no levels does not say it.
+    watch: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +58,7 @@ pub(super) async fn poll(
         wait_ms: asked.wait,
         limit: asked.limit,
         keys: asked.keys,
+        watch: asked.watch,
     };
     Ok(binary(changes::poll(&service, poll).await?))
 }
