@@ -7,10 +7,12 @@ mod audit;
 mod credit;
 mod description;
 mod export;
+mod invitations;
 mod keys;
 mod members;
 mod metrics;
 mod organization;
+mod people;
 mod proxies;
 mod query;
 mod requests;
@@ -64,6 +66,12 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(teams::close))
         .routes(routes!(members::list, members::put))
         .routes(routes!(members::remove))
+        .routes(routes!(invitations::create, invitations::list))
+        .routes(routes!(invitations::revoke))
+        .routes(routes!(people::list))
+        .routes(routes!(people::create_link))
+        .routes(routes!(people::update, people::remove))
+        .routes(routes!(people::sign_out))
         .routes(routes!(credit::add))
         .routes(routes!(credit::ledger))
         .routes(routes!(tokens::create, tokens::list))
@@ -99,7 +107,7 @@ pub fn app(service: Arc<Service>) -> Router {
         .route_layer(middleware::from_fn_with_state(parameters, query::check))
         .route("/admin/v1/openapi.json", get(described))
         .merge(probes::routes())
-        .merge(pages::routes())
+        .merge(pages::routes(&service))
         .route("/metrics", get(metrics::page))
         .fallback(|| async { ApiError::not_found("URL") })
         .method_not_allowed_fallback(|| async { ApiError::method() })

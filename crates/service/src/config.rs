@@ -1,11 +1,15 @@
 //! The configuration of a service.
 
+mod people;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::price::PriceConfig;
 use crate::secret::Token;
+
+pub use people::{GroupRole, OidcConfig, PeopleConfig};
 
 /// Where the data lives.
 #[derive(Clone)]
@@ -47,6 +51,8 @@ pub struct Config {
     pub new_epoch: bool,
     /// Set the proven time to the wall clock at the start. For a service that did not run for long, when the clock is right.
     pub trust_clock: bool,
+    /// How people sign in, and for how long.
+    pub people: PeopleConfig,
 }
 
 impl Config {
@@ -70,6 +76,7 @@ impl Config {
             journal: Some(journal.into()),
             new_epoch: false,
             trust_clock: false,
+            people: PeopleConfig::default(),
         }
     }
 }

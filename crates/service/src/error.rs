@@ -117,7 +117,35 @@ impl ApiError {
         Self::request(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// The status that it is answered with.
+    /// 401: no account has this address and this password.
+    pub(crate) fn wrong_password() -> Self {
+        Self::request(
+            StatusCode::UNAUTHORIZED,
+            "wrong_password",
+            "This address and this password do not fit together.",
+        )
+        .of("password")
+    }
+
+    /// 429.
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self::request(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message)
+    }
+
+    /// 503: a session cannot be read or written; the cause was logged.
+    pub(crate) fn session(error: &tower_sessions::session::Error) -> Self {
+        tracing::debug!(cause = %error, "a session failed");
+        Self {
+            kind: "server_error",
+            ..Self::request(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_unavailable",
+                "The database does not answer. Nothing was changed; try again.",
+            )
+        }
+    }
+
+    /// The status that answers it.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status

@@ -14,8 +14,10 @@
 
 pub mod access_log;
 pub mod api;
+mod attempts;
 mod authenticate;
 pub mod caller;
+mod client;
 pub mod clock;
 pub mod config;
 pub mod db;
@@ -33,12 +35,14 @@ pub mod money;
 mod observe;
 pub mod ops;
 mod pages;
+mod password;
 pub mod price;
 mod probes;
 mod proven;
 pub mod secret;
 pub mod serve;
 pub mod service;
+mod sessions;
 pub mod store;
 pub mod sync;
 

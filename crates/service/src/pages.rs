@@ -6,18 +6,26 @@
 //! What it is not: it decides nothing about keys, money or rights, and calls no store. [`visitor`] says who looks.
 #![allow(dead_code, reason = "the pages are added one by one")]
 
+mod account;
 mod assets;
 mod components;
+mod error;
+mod form;
 mod frame;
+mod invitations;
+mod notice;
+mod outside;
+mod sign_in;
 mod visitor;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
+use axum::{Router, middleware};
 
 use crate::service::Service;
+use crate::sessions;
 
 /// Where everything that people look at begins.
 pub(crate) const ROOT: &str = "/users/";
@@ -28,9 +36,18 @@ pub(crate) const HOME: &str = "/users/api-keys/";
 /// Where people sign in.
 pub(crate) const SIGN_IN: &str = "/users/sign-in/";
 
-/// The routes of all pages.
-pub(crate) fn routes() -> Router<Arc<Service>> {
-    Router::new()
+/// The routes of all pages. Behind each of them stand the session and the check that no other site sends a form.
+pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
+    let pages = Router::new()
         .route(ROOT, get(|| async { Redirect::to(HOME) }))
+        .merge(account::routes())
+        .merge(invitations::routes())
+        .merge(sign_in::routes());
+    pages
+        .layer(sessions::layer(service))
+        .layer(middleware::from_fn_with_state(
+            service.clone(),
+            form::same_site,
+        ))
         .merge(assets::routes())
 }

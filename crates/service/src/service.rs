@@ -3,6 +3,7 @@
 mod configured;
 mod housekeeping;
 
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,9 +14,10 @@ use gmtech_core::sync::events::{Label, UsageEvent};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::task::TaskTracker;
 
+use crate::attempts::Attempts;
 use crate::authenticate::{Authenticator, Listener};
 use crate::clock::Millis;
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, PeopleConfig};
 use crate::db;
 use crate::error::ApiError;
 use crate::health::{Health, Readiness};
@@ -25,6 +27,7 @@ use crate::levels::Levels;
 use crate::metrics::Metrics;
 use crate::ops::tiers;
 use crate::price::PriceBook;
+use crate::sessions::Sessions;
 use crate::store::{By, Priced, ServiceToken, Store, StoreError};
 
 /// The settings that can be replaced while the service runs.
@@ -53,6 +56,11 @@ pub struct Service {
     /// How long a proxy counts as live.
     pub live_window: Duration,
     pub(crate) authenticator: Authenticator,
+    pub(crate) sessions: Sessions,
+    pub(crate) attempts: Attempts,
+    /// How people sign in.
+    pub(crate) people: PeopleConfig,
+    admin_addr: SocketAddr,
     settings: RwLock<Arc<Settings>>,
     pub(crate) journal: Journal,
     /// Says to other programs that the database is in use.
@@ -126,6 +134,10 @@ impl Service {
             store: store.clone(),
             metrics: Metrics::default(),
             authenticator: Authenticator::new(),
+            sessions: Sessions::new(&config.people),
+            attempts: Attempts::new(),
+            people: config.people.clone(),
+            admin_addr: config.admin_addr,
             settings: RwLock::new(Arc::new(Settings::of(config))),
             keep_events_days: config.keep_events_days,
             live_window: config.live_window,
@@ -174,6 +186,15 @@ impl Service {
     pub async fn readiness(&self) -> Readiness {
         let stopping = *self.stopping.borrow();
         self.health.readiness(&self.store, stopping).await
+    }
+
+    /// The address of a page for a browser: under the public URL, or the management listener where there is none.
+    #[must_use]
+    pub fn page_url(&self, path: &str) -> String {
+        match &self.people.public_url {
+            Some(url) => format!("{url}{path}"),
+            None => format!("http://{}{path}", self.admin_addr),
+        }
     }
 
     fn settings(&self) -> Arc<Settings> {

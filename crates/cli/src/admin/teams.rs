@@ -126,8 +126,8 @@ pub(crate) enum Members {
         id: String,
         /// The member's email address
         email: String,
-        /// `owner` or `member`
-        #[arg(long, default_value = "member")]
+        /// `owner`, `developer` or `viewer`
+        #[arg(long, default_value = "developer")]
         role: String,
         #[command(flatten)]
         at: Connection,

@@ -39,7 +39,7 @@ impl utoipa::Modify for Bearer {
 }
 
 /// What each group of routes is about.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     (
         "keys",
         "Keys: made, listed, changed, suspended, rotated, revoked.",
@@ -51,6 +51,7 @@ const TAGS: [(&str, &str); 6] = [
     ),
     ("usage", "What was used and what it cost."),
     ("tokens", "Tokens of administrators and of the proxies."),
+    ("people", "People who sign in on the pages."),
     ("audit", "Who changed what, and what runs."),
 ];
 

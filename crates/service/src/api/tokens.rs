@@ -73,6 +73,7 @@ pub(super) async fn revoke(
 #[utoipa::path(get, path = "/admin/v1/me", tag = "tokens",
     responses((status = 200, body = ServiceToken), (status = "4XX", body = ErrorBody)))]
 /// Who this token is and what it allows.
-pub(super) async fn me(caller: Caller) -> Json<ServiceToken> {
-    Json(caller.token().clone())
+pub(super) async fn me(caller: Caller) -> Result<Json<ServiceToken>, ApiError> {
+    let token = caller.token().cloned();
+    token.map(Json).ok_or_else(|| ApiError::not_found("token"))
 }

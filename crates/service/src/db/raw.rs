@@ -128,7 +128,7 @@ impl Raw {
                 last.columns.push((column, holds));
             }
         }
-        const FIRST: [&str; 3] = ["meta", "teams", "keys"];
+        const FIRST: [&str; 4] = ["meta", "teams", "keys", "people"];
         tables.sort_by_key(|table| {
             FIRST
                 .iter()

@@ -50,10 +50,10 @@ impl Made {
 pub async fn create(
     service: &Service,
     caller: &Caller,
-    asked: CreateKey,
+    mut asked: CreateKey,
     token: Option<String>,
 ) -> Result<Made, ApiError> {
-    let by = caller.may_change(&fields::team("team", &asked.team)?)?;
+    let by = may_make(caller, &mut asked)?;
     let once = fields::once(token, &("key.create", &asked))?;
     let (text, new) = new_key(&fields::tiers(service).await?, asked, &by)?;
     let made = service.store.create_key(new, once, &by).await?;
@@ -84,8 +84,8 @@ pub async fn create_batch(
     let tiers = fields::tiers(service).await?;
     let mut by = None;
     let (mut texts, mut new) = (Vec::with_capacity(count), Vec::with_capacity(count));
-    for asked in asked.keys {
-        let caller = caller.may_change(&fields::team("team", &asked.team)?)?;
+    for mut asked in asked.keys {
+        let caller = may_make(caller, &mut asked)?;
         let (text, record) = new_key(&tiers, asked, &caller)?;
         texts.push(text);
         new.push(record);
@@ -159,6 +159,9 @@ pub async fn update(
     asked: UpdateKey,
 ) -> Result<KeyInfo, ApiError> {
     let (key, by) = may_change(service, caller, id).await?;
+    if let Some(owner) = &asked.owner {
+        caller.may_make_key(&key.record.team, owner.as_deref())?;
+    }
     let tiers = fields::tiers(service).await?;
     let patch = KeyPatch {
         name: asked.name.map(|n| fields::name("name", &n)).transpose()?,
@@ -256,8 +259,17 @@ async fn may_change(
     id: &str,
 ) -> Result<(KeyInfo, By), ApiError> {
     let key = show(service, caller, id).await?;
-    let by = caller.may_change(&key.record.team)?;
+    let by = caller.may_manage_key(&key)?;
     Ok((key, by))
+}
+
+/// Who acts, if this caller may make this key. A developer's is his own where it does not say whose it is.
+fn may_make(caller: &Caller, asked: &mut CreateKey) -> Result<By, ApiError> {
+    let team = fields::team("team", &asked.team)?;
+    if asked.owner.is_none() {
+        asked.owner = caller.usual_owner(&team).map(str::to_owned);
+    }
+    caller.may_make_key(&team, asked.owner.as_deref())
 }
 
 /// The requested key, checked, with a new secret.

@@ -209,7 +209,7 @@ fn among(
             }
         }
     }
-    if let Some(only) = caller.only_team() {
+    if let Some(only) = caller.only_team()? {
         among.insert(Dimension::Team, vec![only.to_string()]);
     }
     let endpoints = match (asked.part, asked.batch) {

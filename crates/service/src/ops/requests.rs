@@ -19,7 +19,7 @@ pub async fn show(
     let id = Label::clip(id);
     let found = service
         .store
-        .request(id.as_str(), caller.only_team())
+        .request(id.as_str(), caller.only_team()?)
         .await?;
     if found.is_empty() {
         let days = service.keep_events_days;

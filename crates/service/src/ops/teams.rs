@@ -63,7 +63,7 @@ pub async fn list(
     caller: &Caller,
     page: &PageRequest,
 ) -> Result<Page<Team>, ApiError> {
-    Ok(service.store.teams(caller.only_team(), page).await?)
+    Ok(service.store.teams(caller.only_team()?, page).await?)
 }
 
 /// A team and its balance.
@@ -120,7 +120,7 @@ pub async fn narrow(
     asked: Option<&str>,
 ) -> Result<Option<TeamId>, ApiError> {
     let Some(asked) = asked else {
-        return Ok(caller.only_team().cloned());
+        return Ok(caller.only_team()?.cloned());
     };
     let team = fields::team("team", asked)?;
     caller.may_see(&team)?;

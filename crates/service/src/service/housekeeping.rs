@@ -102,6 +102,7 @@ impl Service {
             .forget_objects(before(OBJECTS_REMEMBERED))
             .await?;
         self.note_tokens_used().await?;
+        self.keep_sessions(proven).await?;
         if opened > 0 || closed > 0 {
             tracing::info!(
                 budgets_changed = opened,

@@ -4,12 +4,15 @@ mod audit;
 mod budgets;
 mod changes;
 mod credit;
+mod invitations;
 mod keys;
 mod members;
+mod people;
 mod policy;
 mod proxies;
 mod requests;
 mod restored;
+mod sessions;
 mod teams;
 mod tiers;
 mod tokens;
@@ -19,12 +22,15 @@ pub use audit::*;
 pub use budgets::*;
 pub use changes::*;
 pub use credit::*;
+pub use invitations::*;
 pub use keys::*;
 pub use members::*;
+pub use people::*;
 pub use policy::*;
 pub use proxies::*;
 pub use requests::*;
 pub use restored::*;
+pub use sessions::*;
 pub use teams::*;
 pub use tiers::*;
 pub use tokens::*;
@@ -35,7 +41,7 @@ use crate::clock::Millis;
 /// Who does something, and when.
 #[derive(Clone, Debug)]
 pub struct By {
-    /// The token's id, or what of the service itself acts.
+    /// The token's id, the person's address, or what of the service itself acts.
     pub actor: String,
     /// The present.
     pub now: Millis,
@@ -51,6 +57,16 @@ impl By {
             actor: "service".into(),
             now,
             authority: Authority::Full,
+        }
+    }
+
+    /// A person who acts for himself: signs in, accepts an invitation.
+    #[must_use]
+    pub fn person(email: &str, now: Millis) -> Self {
+        Self {
+            actor: email.to_owned(),
+            now,
+            authority: Authority::Team,
         }
     }
 }

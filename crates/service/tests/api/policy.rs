@@ -212,7 +212,7 @@ async fn a_repeated_creation_returns_the_same_object() {
 async fn every_field_of_a_key_is_shown_and_can_be_searched() {
     let api = Api::new().await;
     api.key("acme").await;
-    let member = json!({"email": "a@example.com", "role": "member"});
+    let member = json!({"email": "a@example.com", "role": "developer"});
     api.ask(
         ADMIN,
         Method::PUT,

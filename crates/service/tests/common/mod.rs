@@ -11,6 +11,7 @@
     reason = "a test fails loudly"
 )]
 
+pub mod browser;
 pub mod http;
 pub mod log;
 

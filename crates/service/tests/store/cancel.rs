@@ -97,6 +97,58 @@ impl Scene<'_> {
         }
     }
 
+    fn session(&self) -> StoredSession {
+        StoredSession {
+            digest: self.token().digest,
+            person: Some("usr_kim".into()),
+            data: "{}".into(),
+            seen_at: NOON,
+            expires_at: later(60),
+        }
+    }
+
+    fn link(&self) -> NewSignInLink {
+        NewSignInLink {
+            digest: self.token().digest,
+            email: Some(format!("l{}@example.com", self.number)),
+            admin: true,
+            expires_at: later(60),
+        }
+    }
+
+    fn person(&self) -> NewPerson {
+        NewPerson {
+            id: format!("usr_{}", self.number),
+            email: format!("p{}@example.com", self.number),
+            name: "Kim".into(),
+            password: None,
+            admin: false,
+        }
+    }
+
+    fn provided(&self) -> ProvidedPerson {
+        ProvidedPerson {
+            issuer: "https://id.example".into(),
+            subject: format!("s{}", self.number),
+            email: format!("o{}@example.com", self.number),
+            name: "Kim".into(),
+            id: format!("usr_o{}", self.number),
+            admin: Some(true),
+            roles: vec![(team("acme"), Some(MemberRole::Viewer))],
+        }
+    }
+
+    fn invitation(&self) -> NewInvitation {
+        NewInvitation {
+            id: format!("inv_{}", self.number),
+            digest: self.token().digest,
+            team: team("acme"),
+            email: format!("i{}@example.com", self.number),
+            role: MemberRole::Developer,
+            expires_at: later(60),
+        }
+    }
+
     fn event(&self) -> Priced {
         event(self.key, self.number as u64, 10)
     }
@@ -162,7 +214,7 @@ const CALLS: &[(&str, Call)] = calls! {
     members: |s| s.store.members(&s.key.record.team);
     put_member: |s| s.store.put_member(
         &s.key.record.team,
-        NewMember { email: format!("m{}@example.com", s.number), role: MemberRole::Member },
+        NewMember { email: format!("m{}@example.com", s.number), role: MemberRole::Developer },
         &by(NOON)
     );
     remove_member: |s| s.store.remove_member(&s.key.record.team, "kim@example.com", &by(NOON));
@@ -173,6 +225,48 @@ const CALLS: &[(&str, Call)] = calls! {
     token: |s| async { s.store.token(&s.token().digest).await };
     tokens: |s| s.store.tokens();
     revoke_token: |s| async { s.store.revoke_token(&s.token().id, &by(NOON)).await };
+    create_session: |s| async { s.store.create_session(&s.session(), NOON).await };
+    save_session: |s| async { s.store.save_session(&s.session()).await };
+    session: |s| async { s.store.session(&s.token().digest).await };
+    note_sessions_seen: |s| async { s.store.note_sessions_seen(&[(s.token().digest, NOON)]).await };
+    end_session: |s| async { s.store.end_session(&s.token().digest).await };
+    forget_sessions: |s| s.store.forget_sessions(Millis(1), Millis(1));
+    create_sign_in_link: |s| async { s.store.create_sign_in_link(&s.link(), &by(NOON)).await };
+    sign_in_link: |s| async { s.store.sign_in_link(&s.token().digest, NOON).await };
+    use_sign_in_link: |s| async {
+        s.store.create_sign_in_link(&s.link(), &by(NOON)).await?;
+        s.store.use_sign_in_link(&s.token().digest, s.person(), NOON).await
+    };
+    people: |s| s.store.people();
+    has_administrator: |s| s.store.has_administrator();
+    account: |s| s.store.account("kim@example.com");
+    person_teams: |s| s.store.person_teams("usr_kim");
+    update_person: |s| async {
+        let patch = PersonPatch { password: Some(format!("hash {}", s.number)), ..PersonPatch::default() };
+        s.store.update_person("kim@example.com", patch, &by(NOON)).await
+    };
+    sign_out_everywhere: |s| s.store.sign_out_everywhere("kim@example.com", &by(NOON));
+    note_sign_in: |s| async {
+        let kim = s.store.account("kim@example.com").await?.unwrap().person;
+        s.store.note_sign_in(&kim, "password", &by(NOON)).await
+    };
+    provided_person: |s| async { s.store.provided_person(&s.provided(), &by(NOON)).await };
+    remove_person: |s| async {
+        let provided = s.provided();
+        s.store.provided_person(&provided, &by(NOON)).await?;
+        s.store.remove_person(&provided.email, &by(NOON)).await
+    };
+    invite: |s| s.store.invite(s.invitation(), &by(NOON));
+    invitations: |s| s.store.invitations(&s.key.record.team, NOON);
+    invitation: |s| async { s.store.invitation(&s.token().digest).await };
+    revoke_invitation: |s| async {
+        let id = s.store.invite(s.invitation(), &by(NOON)).await?.id;
+        s.store.revoke_invitation(&s.key.record.team, &id, &by(NOON)).await
+    };
+    accept_invitation: |s| async {
+        s.store.invite(s.invitation(), &by(NOON)).await?;
+        s.store.accept_invitation(&s.token().digest, Some(s.person()), NOON).await
+    };
     head: |s| s.store.head();
     changes: |s| s.store.changes(0, 3);
     resolve: |s| async { s.store.resolve(&secret().digest).await };
@@ -242,6 +336,14 @@ const HALVES: &[&str] = &[
     "SELECT ABS((SELECT COUNT(*) FROM members) - (SELECT COUNT(*) FROM audit WHERE action = 'team.member.put')
         + (SELECT COUNT(*) FROM audit WHERE action = 'team.member.remove'))",
     "SELECT ABS((SELECT COUNT(*) FROM admin_tokens) - (SELECT COUNT(*) FROM audit WHERE action = 'token.create'))",
+    "SELECT ABS((SELECT COUNT(*) FROM people) - (SELECT COUNT(*) FROM audit WHERE action = 'person.create')
+        + (SELECT COUNT(*) FROM audit WHERE action = 'person.remove'))",
+    "SELECT COUNT(*) FROM identities i WHERE NOT EXISTS (SELECT 1 FROM people p WHERE p.id = i.person_id)",
+    "SELECT ABS((SELECT COUNT(*) FROM invitations) - (SELECT COUNT(*) FROM audit WHERE action = 'team.invite'))",
+    "SELECT ABS((SELECT COUNT(*) FROM invitations WHERE revoked_at IS NOT NULL)
+        - (SELECT COUNT(*) FROM audit WHERE action = 'team.uninvite'))",
+    "SELECT COUNT(*) FROM invitations i WHERE i.accepted_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM members m WHERE m.team_id = i.team_id AND m.email = i.email)",
     "SELECT ABS((SELECT COUNT(*) FROM idempotency) - (SELECT COUNT(*) FROM keys WHERE created_by = 'tester' AND id IN
         (SELECT result FROM idempotency)) - (SELECT COUNT(*) FROM ledger WHERE kind = 'top_up'))",
 ];
@@ -255,6 +357,24 @@ async fn a_method_can_be_dropped_at_every_poll(stand: &Stand) {
     };
     store
         .put_member(&team("acme"), kim, &by(NOON))
+        .await
+        .unwrap();
+    let link = NewSignInLink {
+        digest: [1; 32],
+        email: Some("kim@example.com".into()),
+        admin: false,
+        expires_at: later(60),
+    };
+    store.create_sign_in_link(&link, &by(NOON)).await.unwrap();
+    let kim = NewPerson {
+        id: "usr_kim".into(),
+        email: String::new(),
+        name: "Kim".into(),
+        password: None,
+        admin: false,
+    };
+    store
+        .use_sign_in_link(&link.digest, kim, NOON)
         .await
         .unwrap();
     let budgeted = NewKey {

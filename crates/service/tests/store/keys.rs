@@ -328,7 +328,7 @@ async fn members_are_added_changed_and_removed(stand: &Stand) {
         role,
     };
     store
-        .put_member(&team("acme"), member(MemberRole::Member), &by(NOON))
+        .put_member(&team("acme"), member(MemberRole::Developer), &by(NOON))
         .await
         .unwrap();
     store

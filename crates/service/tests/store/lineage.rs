@@ -200,7 +200,7 @@ async fn a_successor_has_its_predecessors_settings(stand: &Stand) {
     with_key(stand).await;
     let member = NewMember {
         email: "a@example.com".into(),
-        role: MemberRole::Member,
+        role: MemberRole::Developer,
     };
     store
         .put_member(&team("acme"), member, &by(NOON))

@@ -34,7 +34,7 @@ async fn some_keys(stand: &Stand) -> Vec<KeyInfo> {
         store.create_team(new_team(id), &by(NOON)).await.unwrap();
         let member = NewMember {
             email: "a@example.com".into(),
-            role: MemberRole::Member,
+            role: MemberRole::Developer,
         };
         store
             .put_member(&team(id), member, &by(NOON))

@@ -207,7 +207,7 @@ async fn an_owner_is_a_member(stand: &Stand) {
     );
     let member = NewMember {
         email: "a@example.com".into(),
-        role: MemberRole::Member,
+        role: MemberRole::Developer,
     };
     store
         .put_member(&team("acme"), member, &by(NOON))

@@ -3,8 +3,10 @@
 use gmtech_core::ident::TeamId;
 use serde_json::json;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use super::{Store, Tx, note, rows, signed, teams};
+use crate::clock::Millis;
 use crate::store::{By, KeyInfo, Member, MemberRole, NewMember, Result, StoreError};
 
 impl Store {
@@ -21,20 +23,8 @@ impl Store {
     pub async fn put_member(&self, team: &TeamId, member: NewMember, by: &By) -> Result<Member> {
         let mut tx = self.begin().await?;
         teams::open(&mut tx, team.as_str()).await?;
-        let role = match member.role {
-            MemberRole::Owner => "owner",
-            MemberRole::Member => "member",
-        };
-        let row = sqlx::query(
-            "INSERT INTO members (team_id, email, role, added_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (team_id, email) DO UPDATE SET role = excluded.role RETURNING *",
-        )
-        .bind(team.as_str())
-        .bind(&*member.email)
-        .bind(role)
-        .bind(by.now.0)
-        .fetch_one(&mut *tx)
-        .await?;
+        let role = member.role.name();
+        let row = write(&mut tx, team.as_str(), &member.email, member.role, by.now).await?;
         let detail = json!({"email": member.email, "role": role});
         note(
             &mut tx,
@@ -73,6 +63,27 @@ impl Store {
         .await?;
         self.commit(tx).await
     }
+}
+
+/// Writes a member of an open team.
+pub(super) async fn write(
+    tx: &mut Tx,
+    team: &str,
+    email: &str,
+    role: MemberRole,
+    now: Millis,
+) -> Result<AnyRow> {
+    let row = sqlx::query(
+        "INSERT INTO members (team_id, email, role, added_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (team_id, email) DO UPDATE SET role = excluded.role RETURNING *",
+    )
+    .bind(team)
+    .bind(email)
+    .bind(role.name())
+    .bind(now.0)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(row)
 }
 
 /// Refuses to remove a member who owns keys that have not ended.

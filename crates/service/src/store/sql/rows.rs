@@ -16,8 +16,8 @@ use sqlx::any::AnyRow;
 use super::unsigned;
 use crate::clock::Millis;
 use crate::store::{
-    AuditEntry, KeyInfo, LedgerRow, Member, RequestRecord, Result, ServiceToken, StoreError, Team,
-    TierInfo, TokenCounts,
+    Account, AuditEntry, Invitation, KeyInfo, LedgerRow, Member, MemberRole, Person, RequestRecord,
+    Result, ServiceToken, StoreError, Team, TierInfo, TokenCounts,
 };
 
 /// A word of the database as one of an enum's, by the enum's own serde names.
@@ -188,6 +188,45 @@ pub(super) fn member(row: &AnyRow) -> Result<Member> {
         email: row.try_get("email")?,
         role: word(row.try_get("role")?, "member role")?,
         added_at: Millis(row.try_get("added_at")?),
+    })
+}
+
+pub(super) fn member_role(row: &AnyRow) -> Result<MemberRole> {
+    word(row.try_get("member_role")?, "member role")
+}
+
+pub(super) fn person(row: &AnyRow) -> Result<Person> {
+    Ok(account(row)?.person)
+}
+
+pub(super) fn account(row: &AnyRow) -> Result<Account> {
+    let password: Option<String> = row.try_get("password")?;
+    let person = Person {
+        id: row.try_get("id")?,
+        email: row.try_get("email")?,
+        name: row.try_get("name")?,
+        admin: row.try_get::<i64, _>("admin")? != 0,
+        has_password: password.is_some(),
+        created_at: Millis(row.try_get("created_at")?),
+        last_sign_in_at: row
+            .try_get::<Option<i64>, _>("last_sign_in_at")?
+            .map(Millis),
+        generation: row.try_get("generation")?,
+    };
+    Ok(Account { person, password })
+}
+
+pub(super) fn invitation(row: &AnyRow) -> Result<Invitation> {
+    Ok(Invitation {
+        id: row.try_get("id")?,
+        team: team_id(row.try_get("team_id")?)?,
+        email: row.try_get("email")?,
+        role: word(row.try_get("role")?, "member role")?,
+        created_at: Millis(row.try_get("created_at")?),
+        created_by: row.try_get("created_by")?,
+        expires_at: Millis(row.try_get("expires_at")?),
+        accepted_at: row.try_get::<Option<i64>, _>("accepted_at")?.map(Millis),
+        revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(Millis),
     })
 }
 

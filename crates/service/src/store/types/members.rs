@@ -10,7 +10,7 @@ use crate::clock::Millis;
 pub struct NewMember {
     /// The address that names the person.
     pub email: String,
-    /// What the person is to the team: `owner` or `member`.
+    /// What the person is to the team.
     pub role: MemberRole,
 }
 
@@ -18,10 +18,24 @@ pub struct NewMember {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberRole {
-    /// Answers for the team.
+    /// Everything of the team but its credit and its policy.
     Owner,
-    /// Uses its keys.
-    Member,
+    /// Makes and manages keys of his own, and sees the team's keys and usage.
+    Developer,
+    /// Sees the team's keys and usage.
+    Viewer,
+}
+
+impl MemberRole {
+    /// As it is written in JSON and in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Developer => "developer",
+            Self::Viewer => "viewer",
+        }
+    }
 }
 
 /// A person of a team.

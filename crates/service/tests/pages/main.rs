@@ -1,0 +1,14 @@
+//! The pages, through their router and a real SQLite file.
+#![allow(missing_docs, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test fails loudly"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod sign_in;
