@@ -16,6 +16,7 @@ pub mod credit;
 pub(crate) mod fields;
 pub mod invitations;
 pub mod keys;
+pub(crate) mod limits;
 mod marks;
 pub mod members;
 pub(crate) mod metrics;

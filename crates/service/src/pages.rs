@@ -13,6 +13,7 @@ mod error;
 mod form;
 mod frame;
 mod invitations;
+mod limits;
 mod notice;
 mod outside;
 mod sign_in;
@@ -42,6 +43,7 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .route(ROOT, get(|| async { Redirect::to(HOME) }))
         .merge(account::routes())
         .merge(invitations::routes())
+        .merge(limits::routes())
         .merge(sign_in::routes());
     pages
         .layer(sessions::layer(service))

@@ -83,6 +83,12 @@ impl Limit {
         }
     }
 
+    /// Units a minute.
+    #[must_use]
+    pub fn rate(&self) -> u32 {
+        self.per_minute.get()
+    }
+
     /// The most units that can be admitted at one instant.
     #[must_use]
     pub fn burst(&self) -> u32 {
