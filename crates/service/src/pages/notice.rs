@@ -66,5 +66,10 @@ pub(super) async fn keep(session: &Session, notice: Notice) -> Result<(), PageEr
 
 /// The notices that wait, which then wait no more.
 pub(super) async fn take(session: &Session) -> Result<Vec<Notice>, PageError> {
-    Ok(session.remove(NOTICES).await?.unwrap_or_default())
+    // A removal counts as a change, which would be written on each view.
+    let waiting: Option<Vec<Notice>> = session.get(NOTICES).await?;
+    if waiting.is_some() {
+        session.remove::<Vec<Notice>>(NOTICES).await?;
+    }
+    Ok(waiting.unwrap_or_default())
 }

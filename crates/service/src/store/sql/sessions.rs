@@ -26,18 +26,15 @@ impl Store {
         self.commit(tx).await
     }
 
-    /// Stores what is remembered in a session. One that has been ended meanwhile stays ended.
+    /// Stores what is remembered in a session; when it ends stays as it was. One that has been ended meanwhile stays ended.
     pub async fn save_session(&self, session: &StoredSession) -> Result<()> {
         let mut tx = self.begin().await?;
-        sqlx::query(
-            "UPDATE sessions SET person_id = $1, data = $2, expires_at = $3 WHERE digest = $4",
-        )
-        .bind(session.person.clone())
-        .bind(&*session.data)
-        .bind(session.expires_at.0)
-        .bind(session.digest.to_vec())
-        .execute(&mut *tx)
-        .await?;
+        sqlx::query("UPDATE sessions SET person_id = $1, data = $2 WHERE digest = $3")
+            .bind(session.person.clone())
+            .bind(&*session.data)
+            .bind(session.digest.to_vec())
+            .execute(&mut *tx)
+            .await?;
         self.commit(tx).await
     }
 
