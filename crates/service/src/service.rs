@@ -26,6 +26,7 @@ use crate::journal::{self, Journal, JournalFile};
 use crate::levels::Levels;
 use crate::metrics::Metrics;
 use crate::ops::tiers;
+use crate::ops::usage::kept::Charts;
 use crate::price::PriceBook;
 use crate::sessions::Sessions;
 use crate::store::{By, Priced, ServiceToken, Store, StoreError};
@@ -76,6 +77,8 @@ pub struct Service {
     health: Health,
     /// Live levels of limits.
     pub(crate) levels: Arc<Levels>,
+    /// Charts of usage that took long to make.
+    pub(crate) charts: Charts,
 }
 
 impl Service {
@@ -150,6 +153,7 @@ impl Service {
             under_way: TaskTracker::new(),
             health: Health::default(),
             levels: Arc::new(Levels::new()),
+            charts: Charts::default(),
         }))
     }
 

@@ -91,8 +91,8 @@ struct CompletionsParams {
     batch: Option<bool>,
     /// What results are told apart by: `project_id`, `user_id`, `api_key_id`, `model`, `batch`, `service_tier`, `api_source`.
     group_by: Option<Vec<String>>,
-    /// At most this many buckets: 31 days (7 by default), 168 hours (24), 1440 minutes (60).
-    #[param(minimum = 1)]
+    /// At most this many buckets: 31 days (7 by default), 168 hours (24), 1440 minutes (60). More than that is as many.
+    #[param(minimum = 1, maximum = 1_440)]
     limit: Option<u32>,
     /// What the page before gave as `next_page`.
     #[param(pattern = "^page_[!-~]{1,100}$")]
@@ -476,17 +476,25 @@ pub(super) const COSTS_GROUPS: &[&str] = &[
 /// How many buckets a page has.
 fn most(asked: Option<&String>, width: Every, part: Part) -> Result<u32, ApiError> {
     let (default, most) = match (part, width) {
-        (Part::Costs, _) => (7, 180),
-        (Part::Completions, Every::Minute) => (60, 1_440),
+        (Part::Costs, _) => (7, MOST_COSTS),
+        (Part::Completions, Every::Minute) => (60, MOST_COMPLETIONS),
         (Part::Completions, Every::Hour) => (24, 168),
         (Part::Completions, Every::Day | Every::Month) => (7, 31),
     };
     let Some(text) = asked else {
         return Ok(default);
     };
-    let limit = text.parse().ok().filter(|n| (1..=most).contains(n));
-    limit.ok_or_else(|| {
-        let message = format!("limit must be 1 to {most} for buckets of this width.");
+    let largest = match part {
+        Part::Completions => MOST_COMPLETIONS,
+        Part::Costs => MOST_COSTS,
+    };
+    let limit = text.parse().ok().filter(|n| (1..=largest).contains(n));
+    limit.map(|n: u32| n.min(most)).ok_or_else(|| {
+        let message = format!("limit must be 1 to {largest}.");
         ApiError::invalid("limit", message)
     })
 }
+
+/// The most buckets of completions on a page, and of costs.
+const MOST_COMPLETIONS: u32 = 1_440;
+const MOST_COSTS: u32 = 180;

@@ -94,24 +94,23 @@ pub async fn buckets(
     let seconds = unit.saturating_mul(60);
     let first = asked.start_time.div_euclid(seconds);
     let end_time = asked.end_time.unwrap_or(now.0.div_euclid(1_000) + 1);
-    if asked.end_time.is_some_and(|end| end <= asked.start_time) {
-        return Err(ApiError::invalid(
-            "end_time",
-            "end_time must be after start_time.",
-        ));
-    }
     let end = end_time.saturating_add(seconds - 1).div_euclid(seconds);
     let start = match &asked.page {
         None => first,
         Some(page) => place(page, asked.width)
             .filter(|start| (first..end).contains(start))
             .ok_or_else(|| {
-                ApiError::invalid(
-                    "page",
-                    "page must be what the page before gave as next_page, with the same parameters.",
-                )
+                let message =
+                    "There is no such page: page must be what the page before gave as next_page, with the same parameters.";
+                ApiError::missing(message).of("page")
             })?,
     };
+    if end <= start {
+        return Ok(Buckets {
+            buckets: Vec::new(),
+            next: None,
+        });
+    }
     if source != Rollup::Days {
         kept(source, start * unit, service.store.usage_kept().await?)?;
     }

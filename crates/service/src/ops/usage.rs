@@ -1,6 +1,13 @@
 //! Usage: reported by proxies, imported from access logs, and shown in reports.
 
+pub mod chart;
+pub mod course;
+pub mod kept;
+pub mod of_keys;
+pub mod overview;
+pub mod range;
 mod reports;
+pub mod totals;
 
 use gmtech_core::sync::SyncError;
 use gmtech_core::sync::events::UsageEvent;

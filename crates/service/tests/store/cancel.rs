@@ -298,6 +298,7 @@ const CALLS: &[(&str, Call)] = calls! {
         let all = UsageQuery::default();
         s.store.usage_leaders(&all, 3).await
     };
+    key_names: |s| async { s.store.key_names(&[s.key.record.id.to_string()]).await };
     usage_kept: |s| s.store.usage_kept();
     request: |s| s.store.request("7a1c-8f30", None);
     proven: |s| s.store.proven();

@@ -430,6 +430,27 @@ async fn only_some_groups_are_asked_for(stand: &Stand) {
         };
         assert_eq!(told(&rows(store, query).await), expected);
     }
+    let except = |dimension, values: &[&str]| UsageQuery {
+        by: vec![],
+        except: [(dimension, values.iter().map(|v| (*v).to_owned()).collect())].into(),
+        ..UsageQuery::default()
+    };
+    for (query, requests) in [
+        (except(Dimension::Model, &["gpt-4o", "o1"]), 2),
+        (except(Dimension::Tag, &["prod"]), 6),
+        (except(Dimension::Tag, &[""]), 0),
+        (except(Dimension::Key, &[]), 6),
+    ] {
+        let found = rows(store, query.clone()).await;
+        let sum: i64 = found.iter().map(|row| row.requests).sum();
+        assert_eq!(sum, requests, "{:?}", query.except);
+    }
+    let ids = [first.record.id.to_string(), "key_gone".into()];
+    let named = store.key_names(&ids).await.unwrap();
+    assert_eq!(
+        named,
+        [(first.record.id.to_string(), first.name.clone())].into()
+    );
 }
 
 async fn what_moved_a_balance_besides_usage_is_told_by_day(stand: &Stand) {

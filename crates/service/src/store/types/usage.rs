@@ -159,6 +159,8 @@ pub struct UsageQuery {
     pub only: BTreeMap<Dimension, String>,
     /// Only what has one of these values: at least one of each, and at most a thousand in all.
     pub among: BTreeMap<Dimension, Vec<String>>,
+    /// Only what has none of these values: at most a thousand in all.
+    pub except: BTreeMap<Dimension, Vec<String>>,
     /// Only what follows.
     pub after: Option<UsageCursor>,
     /// At most so many groups.
@@ -176,6 +178,7 @@ impl Default for UsageQuery {
             to: None,
             only: BTreeMap::new(),
             among: BTreeMap::new(),
+            except: BTreeMap::new(),
             after: None,
             limit: u32::MAX,
         }
@@ -189,6 +192,7 @@ impl UsageQuery {
         self.by.contains(&dimension)
             || self.only.contains_key(&dimension)
             || self.among.contains_key(&dimension)
+            || self.except.contains_key(&dimension)
     }
 }
 

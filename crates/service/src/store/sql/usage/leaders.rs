@@ -1,7 +1,10 @@
 //! The groups that lead: those with the most requests, refusals, tokens or cost.
 
+use std::collections::BTreeMap;
+
 use gmtech_core::decision::{Decision, Outcome};
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use super::reports::{Statement, Value, from};
 use crate::store::sql::Store;
@@ -50,5 +53,21 @@ impl Store {
         );
         let found = statement.query(&sql).fetch_all(&self.readers).await?;
         found.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// What keys are called by their owners, by their ids; those that are gone have no name. At most a thousand.
+    pub async fn key_names(&self, ids: &[String]) -> Result<BTreeMap<String, String>> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut statement = Statement::default();
+        let places: Vec<String> = ids.iter().map(|id| statement.text(id)).collect();
+        let sql = format!(
+            "SELECT id, name FROM keys WHERE id IN ({})",
+            places.join(", ")
+        );
+        let found = statement.query(&sql).fetch_all(&self.readers).await?;
+        let named = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        found.iter().map(named).collect()
     }
 }

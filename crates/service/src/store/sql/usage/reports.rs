@@ -32,7 +32,7 @@ impl Statement {
         format!("${}", self.values.len())
     }
 
-    fn text(&mut self, value: &str) -> String {
+    pub(super) fn text(&mut self, value: &str) -> String {
         self.bind(Value::Text(value.to_owned()))
     }
 
@@ -202,13 +202,16 @@ pub(super) fn from(query: &UsageQuery, groups: &[&str], statement: &mut Statemen
         let value = statement.text(value);
         within.push(format!("{} = {value}", dimension.expression()));
     }
-    for (dimension, values) in &query.among {
-        let values: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
-        within.push(format!(
-            "{} IN ({})",
-            dimension.expression(),
-            values.join(", ")
-        ));
+    let lists = [(&query.among, "IN"), (&query.except, "NOT IN")];
+    for (list, is) in lists {
+        for (dimension, values) in list.iter().filter(|(_, values)| !values.is_empty()) {
+            let values: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
+            within.push(format!(
+                "{} {is} ({})",
+                dimension.expression(),
+                values.join(", ")
+            ));
+        }
     }
     if let Some(after) = &query.after {
         let mut places: Vec<String> = Vec::new();
