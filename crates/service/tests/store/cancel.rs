@@ -298,6 +298,11 @@ const CALLS: &[(&str, Call)] = calls! {
         let all = UsageQuery::default();
         s.store.usage_leaders(&all, 3).await
     };
+    usage_spans: |s| async {
+        let all = UsageQuery::default();
+        s.store.usage_spans(&all, 3).await
+    };
+    has_more_keys: |s| s.store.has_more_keys("acme", 3);
     key_names: |s| async { s.store.key_names(&[s.key.record.id.to_string()]).await };
     usage_kept: |s| s.store.usage_kept();
     request: |s| s.store.request("7a1c-8f30", None);

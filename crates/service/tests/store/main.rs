@@ -35,6 +35,7 @@ macro_rules! store_tests {
 
 mod bounds;
 mod cancel;
+mod charts;
 mod database;
 mod days;
 mod failures;

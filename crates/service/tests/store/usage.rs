@@ -18,6 +18,7 @@ store_tests!(
     the_groups_that_lead_are_found,
     only_some_groups_are_asked_for,
     what_moved_a_balance_besides_usage_is_told_by_day,
+    a_teams_sums_do_not_grow_with_its_keys,
 );
 
 fn at(key: &KeyInfo, n: u64, minutes: i64, model: &str, group: &str, cost: i64) -> Priced {
@@ -488,4 +489,45 @@ async fn what_moved_a_balance_besides_usage_is_told_by_day(stand: &Stand) {
         expected[1..]
     );
     assert_eq!(store.credited(&team("other"), 0).await.unwrap(), []);
+}
+
+/// What the database has to read for a team as a whole stays the same however many keys it has.
+async fn a_teams_sums_do_not_grow_with_its_keys(stand: &Stand) {
+    let store = &stand.store;
+    store
+        .create_team(new_team("acme"), &by(NOON))
+        .await
+        .unwrap();
+    let mut raw = stand.url.connect().await;
+    let mut counts = Vec::new();
+    for round in 0..2u64 {
+        let new = (0..60).map(|_| new_key_of("acme")).collect();
+        let keys = store.create_keys(new, None, &by(NOON)).await.unwrap().keys;
+        let events: Vec<_> = (0u64..)
+            .zip(&keys)
+            .map(|(n, key)| at(key, round * 1_000 + n, 0, "gpt-4o", "responses", 1))
+            .collect();
+        store.ingest(&events, NOON).await.unwrap();
+        let mut rows = Vec::new();
+        for table in ["usage_daily", "usage_team_daily", "usage_team_hourly"] {
+            let sql = format!("SELECT COUNT(*) FROM {table}");
+            let count: i64 = sqlx::query_scalar(&sql).fetch_one(&mut raw).await.unwrap();
+            rows.push(count);
+        }
+        counts.push(rows);
+    }
+    assert_eq!(counts, [[60, 1, 1], [120, 1, 1]]);
+    if let Location::File(_) = &stand.url {
+        // And it finds them by the team, in the order of time.
+        for (table, time) in [("usage_team_daily", "day"), ("usage_team_hourly", "hour")] {
+            let plan = format!(
+                "EXPLAIN QUERY PLAN SELECT SUM(cost) FROM {table} u WHERE u.{time} >= 1 AND u.{time} < 9 AND u.team_id = 'acme'"
+            );
+            let plan = sqlx::query(&plan).fetch_one(&mut raw).await.unwrap();
+            let detail: String = sqlx::Row::try_get(&plan, "detail").unwrap();
+            let expected =
+                format!("SEARCH u USING PRIMARY KEY (team_id=? AND {time}>? AND {time}<?)");
+            assert_eq!(detail, expected);
+        }
+    }
 }

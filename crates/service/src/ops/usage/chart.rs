@@ -1,14 +1,20 @@
 //! Usage over a range in its largest groups, as a chart shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::range::Range;
-use super::totals::{Measure, Totals};
-use crate::clock::Millis;
-use crate::store::{Dimension, Result, Store, UsageQuery, UsageRow};
+use super::totals::{Measure, Totals, refuses};
+use crate::clock::{MINUTE_MS, Millis};
+use crate::store::{Dimension, Every, Result, Store, UsageQuery, UsageSpan};
 
 /// How many groups are shown by name; the others are one.
 pub const SHOWN: usize = 8;
+
+/// A team with more keys has too many to read each of them span by span.
+const MANY_KEYS: u32 = 200;
+
+/// The most rows of all groups and spans; where there are more, only the groups that lead are read.
+const MOST_ROWS: u32 = 20_000;
 
 /// What a chart is of. What it says is the same for all who may see the team.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -117,82 +123,81 @@ impl Chart {
     /// # Errors
     /// Where it does not answer.
     pub async fn ask(store: &Store, subject: &Subject, range: &Range) -> Result<Self> {
+        let by = subject.by;
+        // Of very many keys only those that lead are read span by span.
+        let many = by == Dimension::Key
+            && subject.key.is_none()
+            && store.has_more_keys(&subject.team, MANY_KEYS).await?;
+        let all = match many {
+            true => None,
+            false => Spans::ask(store, subject.query(range), range, MOST_ROWS).await?,
+        };
+        let told = match &all {
+            Some(all) => all.clone(),
+            None => Spans::of_leaders(store, subject, range).await?,
+        };
         let starts = range.starts();
-        let before_starts = range.before_starts();
-        let now = subject.query(range);
-        let then = UsageQuery {
-            from: Some(range.before_from),
-            to: Some(range.before_to),
-            ..now.clone()
+        let mut groups = told.groups(&starts);
+        if by == Dimension::Key {
+            let ids: Vec<String> = groups.iter().filter_map(|g| g.value.clone()).collect();
+            let mut names = store.key_names(&ids).await?;
+            for group in &mut groups {
+                let id = group.value.as_deref().unwrap_or_default();
+                group.name = names.remove(id);
+            }
+        }
+        let whole = subject.whole().query(range);
+        let others = match (by, &all) {
+            // All groups together are more than the whole.
+            (Dimension::Tag, Some(all)) => Some(Others::of(all, &starts)),
+            (Dimension::Tag, None) => {
+                let shown = groups.iter().filter_map(|g| g.value.clone()).collect();
+                let except = UsageQuery {
+                    except: [(by, shown)].into(),
+                    ..whole.clone()
+                };
+                let rest = Spans::ask(store, except, range, u32::MAX).await?;
+                Some(Others::of(&rest.unwrap_or_default(), &starts).with(&groups))
+            }
+            _ => None,
         };
-        let rows = store.usage(&now).await?.items;
+        let sum = match all.filter(|_| by != Dimension::Tag) {
+            Some(all) => all,
+            None => Spans::ask(store, whole, range, u32::MAX)
+                .await?
+                .unwrap_or_default(),
+        };
         let mut refusals: BTreeMap<String, i64> = BTreeMap::new();
-        for (reason, count) in rows.iter().flat_map(|row| &row.refusals) {
-            let sum = refusals.entry(reason.clone()).or_default();
-            *sum = sum.saturating_add(*count);
+        for span in sum.now.iter().filter(|span| refuses(&span.decision)) {
+            let sum = refusals.entry(span.decision.clone()).or_default();
+            *sum = sum.saturating_add(span.requests);
         }
-        let mut chart = Self {
-            all: spans(&starts, &rows),
-            before: spans(&before_starts, &store.usage(&then).await?.items),
+        Ok(Self {
+            all: by_span(&starts, &sum.now),
+            before: by_span(&range.before_starts(), &sum.before),
+            starts,
             refusals,
-            ..Self::default()
-        };
-        let by = vec![subject.by];
-        let each = u32::try_from(SHOWN).unwrap_or(u32::MAX);
-        let leaders = UsageQuery {
-            by: by.clone(),
-            every: None,
-            ..now.clone()
-        };
-        let leaders = store.usage_leaders(&leaders, each).await?;
-        if !leaders.is_empty() {
-            chart.groups = groups(store, subject, (&now, &then), &starts, leaders).await?;
-        }
-        if subject.by == Dimension::Tag {
-            // The tags that are left out are told by what is not among those that are shown.
-            let shown: Vec<_> = chart
-                .groups
-                .iter()
-                .filter_map(|g| g.value.clone())
-                .collect();
-            let except = BTreeMap::from([(Dimension::Tag, shown)]);
-            let query = |of: UsageQuery, every| UsageQuery {
-                except: except.clone(),
-                every,
-                ..of
-            };
-            let every = now.every;
-            let rest = store.usage(&query(now, every)).await?.items;
-            let rest = spans(&starts, &rest);
-            let before = store.usage(&query(then, None)).await?.items;
-            let in_groups = |at: usize| {
-                let span = |g: &Group| g.spans.get(at).copied().unwrap_or_default();
-                let spans: Vec<Totals> = chart.groups.iter().map(span).collect();
-                Totals::sum(&spans)
-            };
-            let groups_before: Vec<Totals> = chart.groups.iter().map(|g| g.before).collect();
-            let before: Vec<Totals> = before.iter().map(Totals::of).chain(groups_before).collect();
-            chart.others = Some(Others {
-                spans: rest
-                    .iter()
-                    .enumerate()
-                    .map(|(at, span)| span.plus(&in_groups(at)))
-                    .collect(),
-                before: Totals::sum(&before),
-            });
-        }
-        chart.starts = starts;
-        Ok(chart)
+            groups,
+            others,
+        })
     }
 }
 
 impl Subject {
+    /// The same without groups.
+    fn whole(&self) -> Self {
+        Self {
+            by: Dimension::Team,
+            ..self.clone()
+        }
+    }
+
     /// All of its usage, span by span.
     fn query(&self, range: &Range) -> UsageQuery {
         let team = (Dimension::Team, self.team.clone());
         let key = self.key.clone().map(|key| (Dimension::Key, key));
         UsageQuery {
-            by: Vec::new(),
+            by: vec![self.by],
             every: Some(range.every),
             source: range.source(),
             from: Some(range.from),
@@ -203,57 +208,123 @@ impl Subject {
     }
 }
 
-async fn groups(
-    store: &Store,
-    subject: &Subject,
-    (now, then): (&UsageQuery, &UsageQuery),
-    starts: &[Millis],
-    leaders: Vec<String>,
-) -> Result<Vec<Group>> {
-    let by = subject.by;
-    let among = |query: &UsageQuery| UsageQuery {
-        by: vec![by],
-        among: [(by, leaders.clone())].into(),
-        ..query.clone()
-    };
-    let mut of: BTreeMap<String, Vec<UsageRow>> = BTreeMap::new();
-    let value = |row: &UsageRow| row.groups.get(&by).cloned().unwrap_or_default();
-    for row in store.usage(&among(now)).await?.items {
-        of.entry(value(&row)).or_default().push(row);
-    }
-    let whole = UsageQuery {
-        every: None,
-        ..among(then)
-    };
-    let before = store.usage(&whole).await?.items;
-    let before: BTreeMap<String, Totals> = before
-        .iter()
-        .map(|row| (value(row), Totals::of(row)))
-        .collect();
-    let mut names = match by {
-        Dimension::Key => store.key_names(&leaders).await?,
-        _ => BTreeMap::new(),
-    };
-    let group = |(value, rows): (String, Vec<UsageRow>)| {
-        let spans = spans(starts, &rows);
-        Group {
-            name: names.remove(&value),
-            total: Totals::sum(&spans),
-            before: before.get(&value).copied().unwrap_or_default(),
-            spans,
-            value: Some(value),
-        }
-    };
-    Ok(of.into_iter().map(group).collect())
+/// The usage of groups in a range and in the time before.
+#[derive(Clone, Debug, Default)]
+struct Spans {
+    now: Vec<UsageSpan>,
+    before: Vec<UsageSpan>,
 }
 
-/// The usage of each span; nothing where there is no row.
-fn spans(starts: &[Millis], rows: &[UsageRow]) -> Vec<Totals> {
+impl Spans {
+    /// What the query says, of both times; `None` where that is more than so many rows.
+    async fn ask(
+        store: &Store,
+        query: UsageQuery,
+        range: &Range,
+        most: u32,
+    ) -> Result<Option<Self>> {
+        // Two times that touch are read at once, unless they share a month.
+        if range.before_to == range.from && range.every != Every::Month {
+            let both = UsageQuery {
+                from: Some(range.before_from),
+                ..query
+            };
+            let start = Some(Millis(range.from.saturating_mul(MINUTE_MS)));
+            let found = store.usage_spans(&both, most).await?;
+            return Ok(found.map(|found| {
+                let (now, before) = found.into_iter().partition(|span| span.start >= start);
+                Self { now, before }
+            }));
+        }
+        let then = UsageQuery {
+            from: Some(range.before_from),
+            to: Some(range.before_to),
+            ..query.clone()
+        };
+        let now = store.usage_spans(&query, most).await?;
+        let before = store.usage_spans(&then, most).await?;
+        Ok(now.zip(before).map(|(now, before)| Self { now, before }))
+    }
+
+    /// Of the groups that lead.
+    async fn of_leaders(store: &Store, subject: &Subject, range: &Range) -> Result<Self> {
+        let query = subject.query(range);
+        let each = u32::try_from(SHOWN).unwrap_or(u32::MAX);
+        let leaders = store.usage_leaders(&query, each).await?;
+        if leaders.is_empty() {
+            return Ok(Self::default());
+        }
+        let query = UsageQuery {
+            among: [(subject.by, leaders)].into(),
+            ..query
+        };
+        let found = Self::ask(store, query, range, u32::MAX).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The groups that lead in any measure.
+    fn groups(&self, starts: &[Millis]) -> Vec<Group> {
+        let mut totals: BTreeMap<&str, Totals> = BTreeMap::new();
+        for span in &self.now {
+            let sum = totals.entry(&span.group).or_default();
+            *sum = sum.plus(&Totals::of_span(span));
+        }
+        let mut leading = BTreeSet::new();
+        for measure in Measure::ALL {
+            let size = |name: &&str| totals.get(name).map_or(0, |t| t.get(measure));
+            let mut names: Vec<&str> = totals.keys().copied().collect();
+            names.sort_by_key(|name| std::cmp::Reverse(size(name)));
+            leading.extend(names.into_iter().take(SHOWN).filter(|name| size(name) > 0));
+        }
+        let group = |name: &str| {
+            let of = |spans: &[UsageSpan]| -> Vec<UsageSpan> {
+                spans.iter().filter(|s| s.group == name).cloned().collect()
+            };
+            let spans = by_span(starts, &of(&self.now));
+            Group {
+                value: Some(name.to_owned()),
+                name: None,
+                total: Totals::sum(&spans),
+                spans,
+                before: sum(&of(&self.before)),
+            }
+        };
+        leading.into_iter().map(group).collect()
+    }
+}
+
+impl Others {
+    fn of(all: &Spans, starts: &[Millis]) -> Self {
+        Self {
+            spans: by_span(starts, &all.now),
+            before: sum(&all.before),
+        }
+    }
+
+    /// These and some groups.
+    fn with(mut self, groups: &[Group]) -> Self {
+        for group in groups {
+            for (sum, span) in self.spans.iter_mut().zip(&group.spans) {
+                *sum = sum.plus(span);
+            }
+            self.before = self.before.plus(&group.before);
+        }
+        self
+    }
+}
+
+fn sum(spans: &[UsageSpan]) -> Totals {
+    let each: Vec<Totals> = spans.iter().map(Totals::of_span).collect();
+    Totals::sum(&each)
+}
+
+/// The usage of each span; nothing where there is none.
+fn by_span(starts: &[Millis], spans: &[UsageSpan]) -> Vec<Totals> {
     let mut by_start: BTreeMap<Millis, Totals> = BTreeMap::new();
-    for row in rows {
-        let start = row.start.unwrap_or(Millis(0));
+    for span in spans {
+        let start = span.start.unwrap_or(Millis(0));
         let sum = by_start.entry(start).or_default();
-        *sum = sum.plus(&Totals::of(row));
+        *sum = sum.plus(&Totals::of_span(span));
     }
     let of = |start| by_start.get(start).copied().unwrap_or_default();
     starts.iter().map(of).collect()

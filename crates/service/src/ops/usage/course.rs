@@ -88,11 +88,13 @@ pub async fn course(
         only: [(Dimension::Team, team.id.to_string())].into(),
         ..UsageQuery::default()
     };
-    let rows = service.store.usage(&query).await?.items;
-    let spent: BTreeMap<i64, i64> = rows
-        .iter()
-        .filter_map(|row| Some((row.start?.day(), row.cost_nano_usd)))
-        .collect();
+    let spans = service.store.usage_spans(&query, u32::MAX).await?;
+    let mut spent: BTreeMap<i64, i64> = BTreeMap::new();
+    for span in spans.unwrap_or_default() {
+        let day = span.start.map_or(0, Millis::day);
+        let cost = spent.entry(day).or_default();
+        *cost = cost.saturating_add(span.cost);
+    }
     let credited = service.store.credited(&team.id, from).await?;
     Ok(Course::of(team, (from, to), &spent, &credited, now))
 }

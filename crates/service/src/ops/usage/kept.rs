@@ -28,7 +28,7 @@ const QUICK: Duration = Duration::from_millis(50);
 const KEPT_TIMES: u32 = 20;
 
 /// How long a reader waits.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How old an answer may be that is shown while the next one is made.
 const OLDEST: Duration = Duration::from_secs(600);
@@ -92,8 +92,8 @@ impl Charts {
         if let Some((false, answer)) = kept {
             return Ok(Some(answer.dated()));
         }
-        let waited = tokio::time::timeout(PATIENCE, making.wait_for(|ready| *ready)).await;
-        if waited.is_err() {
+        let ready = async { making.wait_for(|ready| *ready).await.is_ok() };
+        if tokio::time::timeout(PATIENCE, ready).await.is_err() {
             return Ok(None);
         }
         match self.with(&place, |entry| entry.answer.clone()) {

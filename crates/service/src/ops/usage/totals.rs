@@ -1,8 +1,10 @@
 //! What usage comes to, and what of it is looked at.
 
+use gmtech_core::decision::Outcome;
+use gmtech_core::sync::events::{Label, NamedDecision};
 use gmtech_core::vocabulary;
 
-use crate::store::UsageRow;
+use crate::store::{UsageRow, UsageSpan};
 
 vocabulary! {
     /// What of usage is looked at.
@@ -44,6 +46,18 @@ impl Totals {
         }
     }
 
+    /// Of one span.
+    #[must_use]
+    pub fn of_span(span: &UsageSpan) -> Self {
+        let refused = refuses(&span.decision);
+        Self {
+            requests: span.requests,
+            refused: if refused { span.requests } else { 0 },
+            tokens: span.tokens,
+            cost: span.cost,
+        }
+    }
+
     /// Of several groups.
     pub fn sum<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
         all.into_iter()
@@ -81,4 +95,9 @@ impl Totals {
             Measure::Refusals => self.refused,
         }
     }
+}
+
+/// Whether a decision refuses a request.
+pub(super) fn refuses(decision: &str) -> bool {
+    NamedDecision::from(Label::clip(decision)).outcome() == Outcome::Refuses
 }

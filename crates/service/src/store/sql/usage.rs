@@ -1,4 +1,4 @@
-//! Usage: taken in ([`ingest`], [`booking`], [`rollups`]), asked for ([`reports`], [`leaders`]).
+//! Usage: taken in ([`ingest`], [`booking`], [`rollups`]), asked for ([`reports`], [`spans`], [`leaders`]).
 
 mod booking;
 pub(super) mod counted;
@@ -8,6 +8,7 @@ mod leaders;
 mod pools;
 mod reports;
 pub(super) mod rollups;
+mod spans;
 
 use super::Store;
 use crate::clock::Millis;

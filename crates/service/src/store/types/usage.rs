@@ -271,3 +271,20 @@ pub struct UsageRow {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Millis>,
 }
+
+/// The usage of one group in one span of time, with one decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageSpan {
+    /// The start of the span; `None` where the query had none.
+    pub start: Option<Millis>,
+    /// What the query told apart; empty where that was nothing.
+    pub group: String,
+    /// The decision.
+    pub decision: String,
+    /// Requests.
+    pub requests: i64,
+    /// All tokens.
+    pub tokens: i64,
+    /// In nano-dollars.
+    pub cost: i64,
+}

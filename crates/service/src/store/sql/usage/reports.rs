@@ -63,7 +63,7 @@ impl Dimension {
 }
 
 /// The start of a row's span, in its own unit; a month starts with a day.
-fn time(query: &UsageQuery, dialect: Dialect) -> Option<String> {
+pub(super) fn time(query: &UsageQuery, dialect: Dialect) -> Option<String> {
     let column = Table::of(query).time;
     let per = |minutes: i64| match minutes / query.source.minutes() {
         1 => format!("u.{column}"),
@@ -89,7 +89,7 @@ fn time(query: &UsageQuery, dialect: Dialect) -> Option<String> {
 }
 
 impl Every {
-    fn start(self, time: i64) -> Millis {
+    pub(super) fn start(self, time: i64) -> Millis {
         Millis(time.saturating_mul(match self {
             Self::Minute => MINUTE_MS,
             Self::Hour => HOUR_MINUTES * MINUTE_MS,
