@@ -163,6 +163,14 @@ impl ApiError {
         self.param.as_deref()
     }
 
+    /// 503: not now; the same can be asked again at once.
+    pub fn busy(message: &str) -> Self {
+        Self {
+            kind: "server_error",
+            ..Self::request(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+        }
+    }
+
     /// 405.
     pub fn method() -> Self {
         Self::request(

@@ -70,7 +70,7 @@ fn cell(row: &Value, name: &str) -> String {
 
 /// A text that no spreadsheet takes for a formula: clients choose the names of models
 /// (<https://owasp.org/www-community/attacks/CSV_Injection>).
-fn guarded(text: &str) -> Cow<'_, str> {
+pub(crate) fn guarded(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
         format!("'{text}").into()
     } else {

@@ -16,7 +16,9 @@ mod invitations;
 mod limits;
 mod notice;
 mod outside;
+mod requests;
 mod sign_in;
+mod usage;
 mod visitor;
 
 use std::sync::Arc;
@@ -44,7 +46,9 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .merge(account::routes())
         .merge(invitations::routes())
         .merge(limits::routes())
-        .merge(sign_in::routes());
+        .merge(requests::routes())
+        .merge(sign_in::routes())
+        .merge(usage::routes());
     pages
         .layer(sessions::layer(service))
         .layer(middleware::from_fn_with_state(

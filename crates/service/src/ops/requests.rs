@@ -1,5 +1,6 @@
 //! What is recorded of single requests.
 
+use gmtech_core::ident::TeamId;
 use gmtech_core::sync::events::Label;
 
 use crate::caller::Caller;
@@ -16,11 +17,30 @@ pub async fn show(
     caller: &Caller,
     id: &str,
 ) -> Result<Vec<RequestRecord>, ApiError> {
+    found(service, caller.only_team()?, id).await
+}
+
+/// As [`show`], of one team.
+///
+/// # Errors
+/// As [`show`], and where the caller may not see the team.
+pub async fn show_of_team(
+    service: &Service,
+    caller: &Caller,
+    team: &TeamId,
+    id: &str,
+) -> Result<Vec<RequestRecord>, ApiError> {
+    caller.may_see(team)?;
+    found(service, Some(team), id).await
+}
+
+async fn found(
+    service: &Service,
+    team: Option<&TeamId>,
+    id: &str,
+) -> Result<Vec<RequestRecord>, ApiError> {
     let id = Label::clip(id);
-    let found = service
-        .store
-        .request(id.as_str(), caller.only_team()?)
-        .await?;
+    let found = service.store.request(id.as_str(), team).await?;
     if found.is_empty() {
         let days = service.keep_events_days;
         return Err(ApiError::missing(format!(

@@ -13,3 +13,4 @@ mod common;
 
 mod limits;
 mod sign_in;
+mod usage;

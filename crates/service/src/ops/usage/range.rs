@@ -29,7 +29,7 @@ vocabulary! {
         ThisMonth = "this-month",
         /// Last month.
         LastMonth = "last-month",
-        /// From a day to a day.
+        /// From – to.
         Custom = "custom",
     }
 }
