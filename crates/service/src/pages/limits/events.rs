@@ -159,12 +159,15 @@ impl Follower {
         }
     }
 
-    /// Reads refusals, and whether the visitor may still look.
+    /// Reads refusals, and whether the visitor may still look; `None` if not.
     async fn look(&mut self) -> Option<()> {
-        let of = sign_in::who(&self.service, &self.session).await.ok()??;
-        let sees = of.person.admin || of.teams.iter().any(|(team, _)| team.id == self.team);
-        if !sees {
-            return None;
+        // A database that does not answer for a moment ends nothing.
+        if let Ok(who) = sign_in::who(&self.service, &self.session).await {
+            let of = who?;
+            let sees = of.person.admin || of.teams.iter().any(|(team, _)| team.id == self.team);
+            if !sees {
+                return None;
+            }
         }
         let ids: Vec<KeyId> = self.keys.iter().map(|(id, _)| id.clone()).collect();
         if let Ok(refused) = limits::refused(&self.service, &ids, Millis::now()).await {
