@@ -36,7 +36,7 @@ API_STAMP := $(if $(wildcard tests/api/requirements.txt),$(API)/.stamp)
 SUITE := target/sdk-suite
 SUITE_STAMP := $(if $(wildcard tests/sdk_suite/requirements.txt),$(SUITE)/.stamp)
 # Targets whose files are missing in this checkout.
-ABSENT := $(if $(wildcard fuzz/Cargo.toml),,fuzz) $(if $(wildcard bench/run),,bench bench-intake)
+ABSENT := $(if $(wildcard fuzz/Cargo.toml),,fuzz) $(if $(wildcard bench/run),,bench bench-intake bench-pages)
 NODE_STAMP := $(if $(wildcard tests/package-lock.json),tests/node_modules/.stamp)
 
 ##@ Use
@@ -137,6 +137,11 @@ bench-intake: $(PYTEST_STAMP) $(POSTGRES_STAMP) ## Measure how many usage events
 	cargo build --release --package gmtech-cli
 	$(VENV)/bin/python bench/intake.py
 	tests/postgres.sh $(CURDIR)/$(VENV)/bin/python $(CURDIR)/bench/intake.py
+
+.PHONY: bench-pages
+bench-pages: build $(PYTEST_STAMP) $(POSTGRES_STAMP) ## Measure the pages with 10,000 keys and a million events against ten, on SQLite and on PostgreSQL
+	$(VENV)/bin/python bench/pages.py
+	$(VENV)/bin/python bench/pages.py --postgres
 endif
 
 ##@ Release

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import httpx  # noqa: E402
 from harness import events as usage  # noqa: E402
 from harness import service as services  # noqa: E402
+from harness.postgres import Postgres  # noqa: E402
 
 BATCH = 1_000
 AT_ONCE = 4
@@ -92,6 +93,18 @@ def fill(service, keys: int, events: int) -> tuple[str, list]:
     return team, made
 
 
+def visitor(service) -> httpx.Client:
+    """An administrator's browser, which has signed in by a one-time link."""
+    made = service.ask("POST", "/people/links", json={"email": "bench@example.com", "admin": True})
+    path = made["path"]
+    http = httpx.Client(base_url=f"http://127.0.0.1:{service.port}", trust_env=False, timeout=120)
+    answer = http.post(path, headers={"sec-fetch-site": "same-origin"})
+    assert answer.status_code == 303, answer.text
+    # The cookie may be for https only; here it goes over the loopback.
+    http.headers["cookie"] = "; ".join(part.split(";")[0] for part in answer.headers.get_list("set-cookie"))
+    return http
+
+
 class Stand:
     """A service that is filled, and somebody who looks at its pages."""
 
@@ -101,7 +114,7 @@ class Stand:
         began = time.perf_counter()
         self.team, self.keys = fill(self.service, keys, events)
         print(f"{keys:,} keys and {events:,} events in {time.perf_counter() - began:.0f} s", flush=True)
-        self.http = self.service.visitor(self.team)
+        self.http = visitor(self.service)
 
     def pages(self) -> list[str]:
         key = self.keys[len(self.keys) // 2].id
@@ -147,10 +160,11 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--turns", type=int, default=15, help="how often each page is asked of each service")
     parser.add_argument("--page", action="append", default=[], help="one more page; {team} and {key} are filled in")
-    parser.add_argument("--databases", nargs=2, help="two PostgreSQL databases; without them SQLite in new files")
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server of its own; without it SQLite in new files")
     asked = parser.parse_args()
     EXTRA.extend(asked.page)
-    few, many = asked.databases or (None, None)
+    server = Postgres() if asked.postgres else None
+    few, many = (server.database("small"), server.database("large")) if server else (None, None)
     with tempfile.TemporaryDirectory(prefix="gmtech-pages.") as directory:
         stands = []
         try:
@@ -160,6 +174,8 @@ def main() -> None:
         finally:
             for stand in stands:
                 stand.service.stop()
+            if server:
+                server.stop()
     if wrong:
         print("\n".join(["too slow or too large:", *wrong]), file=sys.stderr)
         sys.exit(1)
