@@ -98,7 +98,7 @@ def visitor(service) -> httpx.Client:
     made = service.ask("POST", "/people/links", json={"email": "bench@example.com", "admin": True})
     path = made["path"]
     http = httpx.Client(base_url=f"http://127.0.0.1:{service.port}", trust_env=False, timeout=120)
-    answer = http.post(path, headers={"sec-fetch-site": "same-origin"})
+    answer = http.post(path, data={"csrf": ""}, headers={"sec-fetch-site": "same-origin"})
     assert answer.status_code == 303, answer.text
     # The cookie may be for https only; here it goes over the loopback.
     http.headers["cookie"] = "; ".join(part.split(";")[0] for part in answer.headers.get_list("set-cookie"))

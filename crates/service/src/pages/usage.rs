@@ -105,7 +105,7 @@ fn frame<'a>(visitor: &'a Visitor, member: &'a Membership) -> Frame<'a> {
 fn body(asked: &Asked, found: &Overview, money: &Course, mistake: Option<&ApiError>) -> Markup {
     html! {
         (head())
-        div data-live-from=(asked.address("/users/usage/live")) {
+        div.usage data-live-from=(asked.address("/users/usage/live")) {
             @if let Some(key) = &found.view.key {
                 p {
                     "Only of the key " strong { (key.name) } " (" code { (key.redacted) } "). "
