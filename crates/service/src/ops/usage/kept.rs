@@ -22,7 +22,7 @@ use crate::clock::Millis;
 use crate::store::{Result, Store};
 
 /// What takes no longer is made anew each time.
-const QUICK: Duration = Duration::from_millis(50);
+const QUICK: Duration = Duration::from_millis(10);
 
 /// For how many times as long as it took an answer is given again.
 const KEPT_TIMES: u32 = 20;
