@@ -22,6 +22,8 @@ printf %s key >"$dir/upstream.key"
 check envoy --filter-wasm "$wasm"
 printf %s gmadmin_0123456789abcdef >"$dir/sync.token" && chmod 600 "$dir/sync.token"
 check service --filter-wasm "$wasm" --service keys.internal:8082 --service-token-file "$dir/sync.token"
+check pages --filter-wasm "$wasm" --service keys.internal:8082 --service-token-file "$dir/sync.token" --pages keys.internal:8081
 check no-filter --no-filter
+check no-filter-pages --no-filter --pages keys.internal:8081
 check provider --filter-wasm "$wasm" --upstream https://api.openai.com/v1 --upstream-key-file "$dir/upstream.key"
 check no-filter-provider --no-filter --upstream https://api.openai.com/v1

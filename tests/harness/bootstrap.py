@@ -18,10 +18,11 @@ def render(
     config: dict | None,
     passthrough: bool = False,
     service: tuple[int, str] | None = None,
+    pages: int | None = None,
     wasm: Path | None = None,
 ) -> dict:
     """A bootstrap for these ports and this filter configuration; with `passthrough`, without the filter; with
-    `service` (its port for proxies and its token), with keys from there."""
+    `service` (its port for proxies and its token), with keys from there; with `pages` (its port for people), with its pages."""
     key_file = directory / "upstream.key"
     key_file.write_text(upstream_key)
     args = [
@@ -36,6 +37,8 @@ def render(
         token_file.touch(0o600)
         token_file.write_text(service[1])
         args += ["--service", f"127.0.0.1:{service[0]}", "--service-token-file", str(token_file)]
+    if pages:
+        args += ["--pages", f"127.0.0.1:{pages}"]
     if passthrough:
         args.append("--no-filter")
     else:

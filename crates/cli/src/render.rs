@@ -18,6 +18,7 @@ use crate::out;
 mod merge;
 mod module;
 mod nodes;
+mod pages;
 mod patch;
 mod service;
 mod upstream;
@@ -35,6 +36,7 @@ const EXAMPLES: &str = "Examples:
   gmtech envoy-config --upstream https://api.openai.com/v1 --upstream-key-file openai.key
   gmtech envoy-config --filter-wasm /in/the/container.wasm --allow-missing-module
   gmtech envoy-config --service keys.internal:8082 --service-token-file sync.token > envoy.json
+  gmtech envoy-config --service keys.internal:8082 --service-token-file sync.token --pages keys.internal:8081
   gmtech envoy-config --no-filter --set-file overlay.yaml
 
 The output holds the service's token: protect it as you protect the token (umask 077).
@@ -85,6 +87,10 @@ pub(crate) struct Args {
     /// A file with the service's token for proxies (its sync.token): the filter also gets keys from the service
     #[arg(long, value_name = "PATH", conflicts_with = "no_filter")]
     pub(crate) service_token_file: Option<PathBuf>,
+    /// The address at which the key service listens for people (its PORT): /users/ and /api/v1/organization/ lead there (default:
+    /// there are no such routes)
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) pages: Option<ServiceAddress>,
     /// Write the access log to this file in place of standard output
     #[arg(long, value_name = "PATH")]
     pub(crate) access_log: Option<PathBuf>,
@@ -127,6 +133,10 @@ pub(crate) fn bootstrap(args: &Args) -> Result<Value> {
     }
     if let Some(path) = &args.service_token_file {
         service::token(&mut config, path)?;
+    }
+    match &args.pages {
+        Some(address) => pages::address(&mut config, address)?,
+        None => pages::remove(&mut config)?,
     }
     if let Some(path) = &args.access_log {
         patch::access_log(&mut config, path)?;

@@ -108,6 +108,9 @@ pub(crate) struct FilesArgs {
     /// The address at which the key service listens for Envoy
     #[arg(long, value_name = "HOST:PORT", default_value = "service:8082")]
     service: ServiceAddress,
+    /// The address at which the key service listens for people
+    #[arg(long, value_name = "HOST:PORT", default_value = "service:8081")]
+    pages: ServiceAddress,
     /// The port of the API inside the container
     #[arg(long, default_value_t = 8080)]
     api_port: u16,
@@ -189,6 +192,10 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
         service: ServiceAddress {
             host: LOOPBACK.to_string(),
             port: args.sync_port,
+        },
+        pages: ServiceAddress {
+            host: LOOPBACK.to_string(),
+            port: args.service_port,
         },
         state: dir.root().to_owned(),
     };
@@ -304,6 +311,7 @@ pub(crate) fn write_files(args: &FilesArgs) -> Result<()> {
         filter_wasm: args.filter_wasm.clone(),
         access_log: None,
         service: args.service.clone(),
+        pages: args.pages.clone(),
         state: args.state_dir.clone(),
     };
     let admin_token = plan.admin_token()?;

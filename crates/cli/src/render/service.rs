@@ -18,7 +18,7 @@ use super::patch::set;
 /// The cluster of the key service.
 const CLUSTER: &str = "auth";
 
-/// The address at which the key service listens for proxies.
+/// An address at which the key service listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServiceAddress {
     /// A name or an IP address, IPv6 without brackets.
@@ -46,9 +46,14 @@ impl FromStr for ServiceAddress {
     }
 }
 
-/// Sets the address of the cluster.
+/// Sets the address of the cluster through which the filter asks the service.
 pub(super) fn address(config: &mut Value, address: &ServiceAddress) -> Result<()> {
-    let cluster = named(config, &["static_resources", "clusters"], CLUSTER)?;
+    lead_to(config, CLUSTER, address)
+}
+
+/// Sets the address of the cluster called `name`.
+pub(super) fn lead_to(config: &mut Value, name: &str, address: &ServiceAddress) -> Result<()> {
+    let cluster = named(config, &["static_resources", "clusters"], name)?;
     let socket = json!({ "address": address.host, "port_value": address.port });
     let endpoint = json!({ "endpoint": { "address": { "socket_address": socket } } });
     let endpoints = json!([{ "lb_endpoints": [endpoint] }]);

@@ -51,6 +51,7 @@ fn the_filter_stands_behind_cors_and_before_what_it_protects() {
         [
             "envoy.filters.http.cors",
             "gmtech",
+            "private-headers",
             "envoy.filters.http.credential_injector",
             "envoy.filters.http.router"
         ]
@@ -286,4 +287,43 @@ fn a_template_without_the_named_nodes_is_refused_with_their_names() {
     .unwrap_err();
     std::fs::remove_file(&template).unwrap();
     assert!(error.to_string().contains("\"api\""), "{error}");
+}
+
+#[test]
+fn the_pages_have_routes_only_where_their_address_is_given() {
+    let without = rendered(&Args::default());
+    let with = rendered(&Args {
+        pages: Some("keys.internal:8081".parse().unwrap()),
+        ..Args::default()
+    });
+    let names = |list: &Value| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|of| of["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let routes =
+        |config: &Value| names(&manager(config)["route_config"]["virtual_hosts"][0]["routes"]);
+    let clusters = |config: &Value| names(&config["static_resources"]["clusters"]);
+    assert_eq!(routes(&without), ["healthz", "api-v1", "v1", "unknown-url"]);
+    assert_eq!(clusters(&without), ["upstream", "auth"]);
+    assert_eq!(
+        routes(&with),
+        [
+            "healthz",
+            "pages-slash",
+            "pages-link",
+            "pages",
+            "organization-usage",
+            "organization-costs",
+            "api-v1",
+            "v1",
+            "unknown-url"
+        ]
+    );
+    assert_eq!(clusters(&with), ["upstream", "auth", "pages"]);
+    let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+    assert_eq!(
+        with["static_resources"]["clusters"][2].pointer(address),
+        Some(&serde_json::json!({ "address": "keys.internal", "port_value": 8081 }))
+    );
 }

@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) access_log: Option<PathBuf>,
     /// The address at which Envoy reaches the key service.
     pub(super) service: ServiceAddress,
+    /// The address at which Envoy reaches the service's pages.
+    pub(super) pages: ServiceAddress,
     /// The directory of the key service's tokens.
     pub(super) state: PathBuf,
 }
@@ -82,6 +84,7 @@ impl Plan {
             allow_missing_module: true,
             service: Some(self.service.clone()),
             service_token_file: Some(self.state.join("sync.token")),
+            pages: Some(self.pages.clone()),
             access_log: self.access_log.clone(),
             ..render::Args::default()
         })
@@ -141,7 +144,8 @@ impl Plan {
             ),
         };
         format!(
-            "\x20 API         http://127.0.0.1:{api}/api/v1\n\
+            "\x20 pages       http://127.0.0.1:{api}/users/api-keys/\n\
+             \x20 API         http://127.0.0.1:{api}/api/v1\n\
              \x20 management  http://127.0.0.1:{service}\n\
              \x20 metrics     http://127.0.0.1:{admin}/stats/prometheus\n\
              \x20 upstream    {}://{}\n\
