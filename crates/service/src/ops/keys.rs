@@ -1,6 +1,7 @@
 //! Keys: made, listed, changed, ended.
 
 mod asked;
+pub mod attention;
 
 use gmtech_core::ident::{KeyId, TierName};
 use gmtech_core::key::ApiKey;
@@ -16,7 +17,7 @@ use crate::secret;
 use crate::service::Service;
 use crate::store::policy::DEFAULT_TIER;
 use crate::store::{
-    By, KeyFilter, KeyInfo, KeyPatch, KeySecret, NewKey, Page, PageRequest, Rotation,
+    Amounts, By, KeyFilter, KeyInfo, KeyPatch, KeySecret, NewKey, Page, PageRequest, Rotation,
 };
 
 /// The most keys that are made at once.
@@ -146,6 +147,20 @@ pub async fn show(service: &Service, caller: &Caller, id: &str) -> Result<KeyInf
     let key = service.store.key(&fields::key_id(id)?).await?;
     caller.may_see_key(&key)?;
     Ok(key)
+}
+
+/// What a key and all that rotation continues have spent in the present day, week and month, and in all.
+///
+/// # Errors
+/// As [`show`].
+pub async fn spent(
+    service: &Service,
+    caller: &Caller,
+    key: &KeyInfo,
+    now: Millis,
+) -> Result<Amounts, ApiError> {
+    caller.may_see_key(key)?;
+    Ok(service.store.spent(key.record.account(), now).await?)
 }
 
 /// Changes what a key is called, may use and may spend.

@@ -92,6 +92,14 @@ pub(crate) fn first() -> Vec<(TierName, Tier)> {
     DEFAULT_TIERS.into_iter().filter_map(tier).collect()
 }
 
+/// All tiers, by name, without counting their keys. Every caller may see them.
+///
+/// # Errors
+/// Where the store does not answer.
+pub async fn offered(service: &Service, _caller: &Caller) -> Result<Vec<TierInfo>, ApiError> {
+    Ok(service.store.tiers().await?)
+}
+
 /// All tiers, by name. Every caller may see them.
 ///
 /// # Errors

@@ -172,6 +172,8 @@ const CALLS: &[(&str, Call)] = calls! {
     create_keys: |s| s.store.create_keys(vec![new_key_of("acme"), new_key_of("acme")], None, &by(NOON));
     key: |s| s.store.key(&s.key.record.id);
     keys: |s| s.store.keys(&KeyFilter::default(), &page(3, None));
+    keys_to_look_at: |s| s.store.keys_to_look_at(&s.key.record.team, Attention::Unused, NOON, 0, 3);
+    count_to_look_at: |s| s.store.count_to_look_at(&s.key.record.team, Attention::NoBudget, NOON);
     chain: |s| s.store.chain(&s.key.record.id);
     spent: |s| s.store.spent(&s.key.record.id, NOON);
     update_key: |s| s.store.update_key(

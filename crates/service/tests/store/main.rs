@@ -33,6 +33,7 @@ macro_rules! store_tests {
     )*};
 }
 
+mod attention;
 mod bounds;
 mod cancel;
 mod charts;

@@ -3,6 +3,7 @@
 //! What a key may use and spend belongs to its *lineage*, the chain of keys that rotation continues: all of its keys that
 //! are not revoked have the same tier, models, endpoints, addresses, limits and budgets, and are judged together.
 
+mod attention;
 mod budgets;
 mod create;
 mod list;

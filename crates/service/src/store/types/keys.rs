@@ -1,5 +1,7 @@
 //! Keys.
 
+mod attention;
+
 use std::collections::BTreeMap;
 
 use gmtech_core::address::AddressSet;
@@ -10,6 +12,8 @@ use gmtech_core::model::ModelSet;
 use gmtech_core::record::{KeyRecord, Status};
 use gmtech_core::request::EndpointSet;
 use serde::{Deserialize, Serialize};
+
+pub use attention::Attention;
 
 use super::{Budgets, Once, Role};
 use crate::clock::Millis;
