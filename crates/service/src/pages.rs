@@ -14,6 +14,7 @@ mod form;
 mod frame;
 mod invitations;
 mod limits;
+mod keys;
 mod notice;
 mod outside;
 mod requests;
@@ -48,7 +49,8 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .merge(limits::routes())
         .merge(requests::routes())
         .merge(sign_in::routes())
-        .merge(usage::routes());
+        .merge(usage::routes())
+        .merge(keys::routes());
     pages
         .layer(sessions::layer(service))
         .layer(middleware::from_fn_with_state(

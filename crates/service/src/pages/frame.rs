@@ -4,7 +4,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use super::components::{Tone, badge};
+use super::components::{Tone, badge, notice};
+use super::notice::{Notice, NoticeKind};
 use super::visitor::{Membership, Visitor};
 use super::{HOME, assets};
 
@@ -82,6 +83,7 @@ impl Frame<'_> {
             a.skip-link href="#main" { "Skip to content" }
             header.site-header { (self.bar()) (self.navigation()) }
             main.page id="main" tabindex="-1" {
+                @for of in &self.visitor.notices { (told(of)) }
                 div.page-head { h1 { (self.title) } div.buttons { (actions) } }
                 (body)
             }
@@ -91,7 +93,7 @@ impl Frame<'_> {
     }
 
     /// The address of a page about the team that is looked at.
-    fn of_team(&self, path: &str) -> String {
+    pub(super) fn of_team(&self, path: &str) -> String {
         match self.team {
             Some(of) => format!("{path}?team={}", of.team.id),
             None => path.to_owned(),
@@ -155,6 +157,15 @@ impl Frame<'_> {
             }
         }
     }
+}
+
+/// What is said once, after a form.
+fn told(of: &Notice) -> Markup {
+    let tone = match of.kind {
+        NoticeKind::Good => Tone::Good,
+        NoticeKind::Bad => Tone::Bad,
+    };
+    notice(tone, html! { (of.text) })
 }
 
 fn current(is: bool) -> Option<&'static str> {

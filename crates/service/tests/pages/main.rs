@@ -12,5 +12,6 @@
 mod common;
 
 mod limits;
+mod keys;
 mod sign_in;
 mod usage;
