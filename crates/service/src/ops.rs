@@ -24,6 +24,7 @@ pub(crate) mod objects;
 pub mod organization;
 pub(crate) mod own;
 pub mod people;
+pub(crate) mod prices;
 pub mod proxies;
 pub mod requests;
 pub mod restored;

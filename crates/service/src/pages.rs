@@ -7,14 +7,15 @@
 #![allow(dead_code, reason = "the pages are added one by one")]
 
 mod account;
+mod admin;
 mod assets;
 mod components;
 mod error;
 mod form;
 mod frame;
 mod invitations;
-mod limits;
 mod keys;
+mod limits;
 mod notice;
 mod outside;
 mod requests;
@@ -45,6 +46,7 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
     let pages = Router::new()
         .route(ROOT, get(|| async { Redirect::to(HOME) }))
         .merge(account::routes())
+        .merge(admin::routes())
         .merge(invitations::routes())
         .merge(limits::routes())
         .merge(requests::routes())

@@ -14,7 +14,9 @@ use gmtech_core::usage::{PerKind, TokenKind, Tokens};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
+use crate::clock::Millis;
 use crate::money::{DOLLAR, MAX_AMOUNT, MAX_PRICE, parse_usd};
+use crate::ops::prices::OwnPrices;
 use crate::store::Priced;
 
 /// The operator's prices, as configuration.
@@ -108,6 +110,11 @@ impl Rates {
         }))
     }
 
+    /// Nano-dollars a million tokens, by their kind.
+    pub(crate) fn per_million(&self) -> PerKind<i64> {
+        PerKind::each(|kind| self.0.get(kind).0)
+    }
+
     /// Nano-dollars, rounded up, at most [`MAX_AMOUNT`]: each token once, by [`Tokens::apart`].
     fn cost(&self, tokens: &Tokens) -> i64 {
         let counts = tokens.apart();
@@ -116,6 +123,18 @@ impl Rates {
             .map(|(kind, count)| i128::from(count) * i128::from(self.0.get(kind).0))
             .sum();
         i64::try_from((sum + 999_999) / 1_000_000).map_or(MAX_AMOUNT, |cost| cost.min(MAX_AMOUNT))
+    }
+}
+
+/// A thousand tokens that are all of one kind.
+fn one_kind(kind: TokenKind) -> Tokens {
+    let tokens = match kind.part_of().unwrap_or(kind) {
+        TokenKind::Output => Tokens::of(0, 1_000),
+        _ => Tokens::of(1_000, 0),
+    };
+    match kind.part_of() {
+        Some(_) => tokens.with(kind, 1_000),
+        None => tokens,
     }
 }
 
@@ -144,6 +163,16 @@ fn consistent(tokens: &Tokens) -> PerKind<u64> {
 pub struct PriceBook {
     own: Vec<ModelRates>,
     fallback: Rates,
+    fallback_configured: bool,
+}
+
+/// What a model costs.
+#[derive(Clone, Debug)]
+pub(crate) struct Quote {
+    /// Nano-dollars a million tokens, by their kind.
+    pub(crate) per_million: PerKind<i64>,
+    /// Whose price it is, as events say it.
+    pub(crate) priced_by: &'static str,
 }
 
 impl PriceBook {
@@ -156,7 +185,41 @@ impl PriceBook {
         let dear = Rates::plain(10 * DOLLAR, 30 * DOLLAR);
         Self {
             own: config.models,
+            fallback_configured: config.fallback.is_some(),
             fallback: config.fallback.unwrap_or(dear),
+        }
+    }
+
+    /// The operator's own prices.
+    pub(crate) fn own(&self) -> OwnPrices {
+        let own = |of: &ModelRates| (String::from(of.model.clone()), of.rates.clone());
+        OwnPrices {
+            models: self.own.iter().map(own).collect(),
+            fallback: self.fallback.clone(),
+            fallback_configured: self.fallback_configured,
+        }
+    }
+
+    /// What a model costs at `now`. Where the list's price depends on the length of a prompt, it is that of a short one.
+    pub(crate) fn quote(&self, model: &str, now: Millis) -> Quote {
+        if let Some(own) = self.own.iter().find(|own| own.model.allows(model)) {
+            return Quote {
+                per_million: own.rates.per_million(),
+                priced_by: "configuration",
+            };
+        }
+        let at = u64::try_from(now.0).unwrap_or(0);
+        let price =
+            |kind| listed(model, &one_kind(kind), at).map(|cost| cost.saturating_mul(1_000));
+        match (price(TokenKind::Input), price(TokenKind::Output)) {
+            (None, None) => Quote {
+                per_million: self.fallback.per_million(),
+                priced_by: "fallback",
+            },
+            _ => Quote {
+                per_million: PerKind::each(|kind| price(kind).unwrap_or(0)),
+                priced_by: "genai-prices",
+            },
         }
     }
 

@@ -25,9 +25,10 @@ use crate::intake::Intake;
 use crate::journal::{self, Journal, JournalFile};
 use crate::levels::Levels;
 use crate::metrics::Metrics;
+use crate::ops::prices::OwnPrices;
 use crate::ops::tiers;
 use crate::ops::usage::kept::Charts;
-use crate::price::PriceBook;
+use crate::price::{PriceBook, Quote};
 use crate::sessions::Sessions;
 use crate::store::{By, Priced, ServiceToken, Store, StoreError};
 
@@ -220,5 +221,14 @@ impl Service {
         event.endpoint = Label::clip(&redact(event.endpoint.as_str()));
         event.request_id = Label::clip(&redact(event.request_id.as_str()));
         self.settings().prices.price(event)
+    }
+    /// The operator's own prices.
+    pub(crate) fn own_prices(&self) -> OwnPrices {
+        self.settings().prices.own()
+    }
+
+    /// What a model costs at `now`.
+    pub(crate) fn quote(&self, model: &str, now: Millis) -> Quote {
+        self.settings().prices.quote(model, now)
     }
 }

@@ -11,7 +11,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod limits;
+mod admin;
 mod keys;
+mod limits;
 mod sign_in;
 mod usage;

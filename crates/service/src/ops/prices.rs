@@ -1,0 +1,40 @@
+//! Prices in force: the operator's own, the embedded list's, and what an unknown model costs.
+
+use crate::caller::Caller;
+use crate::clock::Millis;
+use crate::error::ApiError;
+use crate::ops::fields;
+use crate::price::{Quote, Rates};
+use crate::service::Service;
+
+/// The operator's prices.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnPrices {
+    /// By pattern of models; the first that matches counts.
+    pub(crate) models: Vec<(String, Rates)>,
+    /// What a model costs that nobody knows.
+    pub(crate) fallback: Rates,
+    /// Whether the operator has set the fallback.
+    pub(crate) fallback_configured: bool,
+}
+
+/// The operator's own prices.
+///
+/// # Errors
+/// Where the caller is no administrator.
+pub(crate) fn own(service: &Service, caller: &Caller) -> Result<OwnPrices, ApiError> {
+    caller.must_be_admin()?;
+    Ok(service.own_prices())
+}
+
+/// What a model costs now.
+///
+/// # Errors
+/// Where the caller is no administrator, or the model's name cannot be one.
+pub(crate) fn quote(service: &Service, caller: &Caller, model: &str) -> Result<Quote, ApiError> {
+    caller.must_be_admin()?;
+    fields::no_key("model", model)?;
+    let model = gmtech_core::model::ModelId::new(model)
+        .map_err(|why| ApiError::invalid("model", format!("model: {why}.")))?;
+    Ok(service.quote(model.as_str(), Millis::now()))
+}
