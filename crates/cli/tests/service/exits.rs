@@ -230,6 +230,22 @@ fn every_endpoint_of_the_api_has_a_command() {
         (1, &json!("team.update"))
     );
     assert!(service.says(&["audit"]).contains("team.create"));
+    let filtered = |filters: &[&str]| {
+        let found = service.json(&[&["audit", "--team", "acme"], filters].concat());
+        found["data"].as_array().unwrap().len()
+    };
+    let actor = entries[0]["actor"].as_str().unwrap();
+    for (filters, found) in [
+        (["--action", "team.update"], 1),
+        (["--action", "team.nothing"], 0),
+        (["--from", "2020-01-01"], filtered(&[])),
+        (["--from", "2999-01-01"], 0),
+        (["--to", "2020-01-01"], 0),
+        (["--actor", actor], filtered(&[])),
+        (["--actor", "nobody@example.com"], 0),
+    ] {
+        assert_eq!(filtered(&filters), found, "{filters:?}");
+    }
     assert_eq!(service.json(&["proxies"])["data"], json!([]));
     let gold = [
         "gold",

@@ -361,6 +361,13 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         "keys?team=a%00b",
         "audit?subject=a%00b",
         "audit?kind=x",
+        "audit?action=Key%20made",
+        "audit?actor=two%20words",
+        "audit?actor=a@b",
+        "audit?from=yesterday",
+        "audit?to=2026-13-01",
+        "audit?from=2026-11-24&to=2026-11-23",
+        "audit?from=2026-11-24T00:00:00Z&to=2026-11-23",
         "teams/acme?verbose=1",
         "me?x",
     ] {
@@ -375,6 +382,7 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         "keys?after=nothing",
         "keys?after=",
         "audit?after=x",
+        "audit?after=999999",
         "teams?after=a%20b",
         "teams/acme/ledger?after=-1",
     ] {

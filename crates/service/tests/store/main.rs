@@ -34,6 +34,7 @@ macro_rules! store_tests {
 }
 
 mod attention;
+mod audit;
 mod bounds;
 mod cancel;
 mod charts;

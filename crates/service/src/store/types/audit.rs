@@ -32,4 +32,12 @@ pub struct AuditFilter {
     pub team: Option<TeamId>,
     /// Only of this key, team or token.
     pub subject: Option<String>,
+    /// Only by this token or person.
+    pub actor: Option<String>,
+    /// Only this action, as `key.revoke`.
+    pub action: Option<String>,
+    /// Only from this instant on.
+    pub from: Option<Millis>,
+    /// Only before this instant.
+    pub to: Option<Millis>,
 }
