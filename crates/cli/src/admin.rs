@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
+use ureq::http::Method;
 
 use client::Client;
 
@@ -131,6 +132,22 @@ impl Management {
     /// If the service cannot be reached or refuses.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.0.post(path, body)
+    }
+
+    /// Puts `body` to `path` below `/admin/v1`.
+    ///
+    /// # Errors
+    /// If the service cannot be reached or refuses.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.0.send(Method::PUT, path, body)
+    }
+
+    /// Patches `path` below `/admin/v1` with `body`.
+    ///
+    /// # Errors
+    /// If the service cannot be reached or refuses.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        self.0.send(Method::PATCH, path, body)
     }
 
     /// Every item of a list, page by page.

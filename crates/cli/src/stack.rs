@@ -240,7 +240,7 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
     plan.write_demo_env(&dir, &demo, &admin_token)?;
     print_summary(
         "The gate is ready. Ctrl-C ends it; the keys' database stays in its directory.\n",
-        &plan.summary(&dir, &demo),
+        &plan.summary(&dir, &demo, &demo::sign_in_path(&api)?),
     );
     supervisor.run_until_stopped(SERVICE)
 }
@@ -321,7 +321,7 @@ pub(crate) fn write_files(args: &FilesArgs) -> Result<()> {
     plan.write_demo_env(&dir, &demo, &admin_token)?;
     print_summary(
         "The files are written. Once Envoy is up:\n",
-        &plan.summary(&dir, &demo),
+        &plan.summary(&dir, &demo, &demo::sign_in_path(&api)?),
     );
     dir.keep();
     Ok(())

@@ -1,6 +1,9 @@
 //! The demo team and its keys, made over the management API like all others.
 
+mod week;
+
 use anyhow::{Context as _, Result};
+use gmtech_service::clock::Millis;
 use serde_json::{Value, json};
 
 use crate::admin::Management;
@@ -21,13 +24,35 @@ pub(super) struct Demo {
     pub(super) pro: String,
 }
 
-/// Makes the team if it is missing, fills up its credit, and makes its keys. `kept` is returned if both of its keys
+/// The address that the link of the pages signs in.
+const PERSON: &str = "demo@demo.example";
+
+/// A path that signs an administrator in to the pages, once, within an hour.
+///
+/// # Errors
+/// When the service refuses.
+pub(super) fn sign_in_path(api: &Management) -> Result<String> {
+    let asked = json!({ "email": PERSON, "admin": true });
+    let made = api
+        .post("people/links", &asked)
+        .context("the sign-in link")?;
+    match text(&made, "path") {
+        "" => anyhow::bail!("the service made a sign-in link and did not show it"),
+        path => Ok(path.to_owned()),
+    }
+}
+
+/// Makes the team if it is missing, gives it a week of sample usage and credit, and makes its keys. `kept` is returned if both of its keys
 /// still work; otherwise the keys of earlier runs are ended, since their text is lost.
 ///
 /// # Errors
 /// When the service refuses.
 pub(super) fn prepare(api: &Management, kept: Option<Demo>) -> Result<Demo> {
-    credit(api).context("the demo team")?;
+    credit(api, ENOUGH).context("the demo team")?;
+    if week::fill(api, Millis::now()).context("the demo team's sample usage")? {
+        // The samples are paid for, so that all of the credit is there for whoever tries the gate.
+        credit(api, CREDIT).context("the demo team")?;
+    }
     let listed = api
         .all("keys", &[("team", Some(TEAM)), ("status", Some("active"))])
         .context("the demo keys")?;
@@ -50,7 +75,8 @@ pub(super) fn prepare(api: &Management, kept: Option<Demo>) -> Result<Demo> {
     })
 }
 
-fn credit(api: &Management) -> Result<()> {
+/// Tops the team up to [`CREDIT`] if it has less than `least`.
+fn credit(api: &Management, least: i64) -> Result<()> {
     let teams = api.all("teams", &[])?;
     let balance = match teams.iter().find(|team| text(team, "id") == TEAM) {
         Some(team) => number(team, "balance_nano_usd"),
@@ -59,7 +85,7 @@ fn credit(api: &Management) -> Result<()> {
             0
         }
     };
-    if balance < ENOUGH {
+    if balance < least {
         let amount = CREDIT.saturating_sub(balance);
         let body = json!({ "amount_nano_usd": amount, "note": "local stack" });
         api.post(&format!("teams/{TEAM}/credit"), &body)?;

@@ -122,7 +122,8 @@ impl Plan {
 
     /// The summary for people once the stack is up. It omits the administrator's token, which outlives the stack, since
     /// terminals are recorded.
-    pub(super) fn summary(&self, dir: &LocalDir, demo: &Demo) -> String {
+    /// `sign_in` is the path of a one-time link to the pages.
+    pub(super) fn summary(&self, dir: &LocalDir, demo: &Demo, sign_in: &str) -> String {
         let PublicPorts {
             api,
             admin,
@@ -147,6 +148,8 @@ impl Plan {
             "\x20 pages       http://127.0.0.1:{api}/users/api-keys/\n\
              \x20 API         http://127.0.0.1:{api}/api/v1\n\
              \x20 management  http://127.0.0.1:{service}\n\
+             \x20 pages       http://127.0.0.1:{service}/users/\n\
+             \x20 sign in     http://127.0.0.1:{service}{sign_in} (once, within an hour)\n\
              \x20 metrics     http://127.0.0.1:{admin}/stats/prometheus\n\
              \x20 upstream    {}://{}\n\
              \x20 access log  {log}\n\

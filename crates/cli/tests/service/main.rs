@@ -18,6 +18,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
 mod configuration;
+mod demo;
 mod doctor;
 mod exits;
 mod stand;
