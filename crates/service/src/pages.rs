@@ -21,6 +21,7 @@ mod outside;
 mod requests;
 mod sign_in;
 mod usage;
+mod team;
 mod visitor;
 
 use std::sync::Arc;
@@ -52,7 +53,8 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .merge(requests::routes())
         .merge(sign_in::routes())
         .merge(usage::routes())
-        .merge(keys::routes());
+        .merge(keys::routes())
+        .merge(team::routes());
     pages
         .layer(sessions::layer(service))
         .layer(middleware::from_fn_with_state(

@@ -16,3 +16,4 @@ mod keys;
 mod limits;
 mod sign_in;
 mod usage;
+mod team;
