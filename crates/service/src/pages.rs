@@ -20,8 +20,8 @@ mod notice;
 mod outside;
 mod requests;
 mod sign_in;
-mod usage;
 mod team;
+mod usage;
 mod visitor;
 
 use std::sync::Arc;

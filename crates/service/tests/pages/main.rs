@@ -15,5 +15,5 @@ mod admin;
 mod keys;
 mod limits;
 mod sign_in;
-mod usage;
 mod team;
+mod usage;

@@ -84,7 +84,8 @@ async fn each_key_is_looked_at_for_its_own_reasons(stand: &Stand) {
     }
     // A use ends that it is unused.
     store.ingest(&[event(&used, 9, 1)], NOON).await.unwrap();
-    let unused = store.count_to_look_at(&team("acme"), Attention::Unused, NOON);
+    let acme = team("acme");
+    let unused = store.count_to_look_at(&acme, Attention::Unused, NOON);
     assert_eq!(unused.await.unwrap(), 0);
 }
 
@@ -100,7 +101,8 @@ async fn counts_stop_at_a_thousand(stand: &Stand) {
             .create_keys(many(made), None, &by(NOON))
             .await
             .unwrap();
-        let count = store.count_to_look_at(&team("acme"), Attention::NoBudget, NOON);
+        let acme = team("acme");
+        let count = store.count_to_look_at(&acme, Attention::NoBudget, NOON);
         assert_eq!(count.await.unwrap(), counted);
     }
 }

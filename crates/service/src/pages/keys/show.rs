@@ -15,9 +15,10 @@ use super::example::{self, Gate};
 use super::{find, row};
 use crate::clock::Millis;
 use crate::error::ApiError;
+use crate::ops::audit::{self, AskAudit};
 use crate::ops::keys;
+use crate::ops::tiers;
 use crate::ops::usage::of_keys::{KeyUsage, of_keys};
-use crate::ops::{audit, tiers};
 use crate::pages::HOME;
 use crate::pages::components::{
     Column, Kind, Tone, badge, breadcrumb, button, card, count, definition_list, form, link_button,
@@ -296,8 +297,12 @@ async fn changes(service: &Service, visitor: &Visitor, key: &KeyInfo) -> Result<
         after: None,
         limit: CHANGES,
     };
-    let (team, id) = (key.record.team.as_str(), key.record.id.to_string());
-    let found = audit::list(service, &visitor.caller, Some(team), Some(id), &page).await?;
+    let asked = AskAudit {
+        team: Some(key.record.team.to_string()),
+        subject: Some(key.record.id.to_string()),
+        ..AskAudit::default()
+    };
+    let found = audit::list(service, &visitor.caller, asked, &page).await?;
     let columns = ["When", "Who", "What"].map(Column::new);
     let rows: Vec<Markup> = found.items.iter().map(change).collect();
     Ok(table("Recent changes", &columns, &rows))
