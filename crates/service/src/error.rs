@@ -224,6 +224,12 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::NotAMember(_) => Self::request(
+                StatusCode::CONFLICT,
+                "conflict",
+                format!("Not done: {error}."),
+            )
+            .of("owner"),
             StoreError::Conflict(why) => Self::request(
                 StatusCode::CONFLICT,
                 "conflict",

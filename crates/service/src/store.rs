@@ -37,6 +37,9 @@ pub enum StoreError {
     /// It contradicts what is there; says how, for the caller to read.
     #[error("{0}")]
     Conflict(String),
+    /// The owner that a key is to have is no member of its team.
+    #[error("the owner of a key must be a member of its team; add the address to team {0} first")]
+    NotAMember(String),
     /// The actor may not go that far.
     #[error("{0}")]
     Refused(#[from] policy::Refusal),

@@ -11,8 +11,8 @@ use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::ops::fields;
 use crate::service::Service;
-use crate::store::TierInfo;
 use crate::store::policy::DEFAULT_TIER;
+use crate::store::{Team, TierInfo};
 
 /// A tier to be made.
 #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
@@ -98,6 +98,30 @@ pub(crate) fn first() -> Vec<(TierName, Tier)> {
 /// Where the store does not answer.
 pub async fn offered(service: &Service, _caller: &Caller) -> Result<Vec<TierInfo>, ApiError> {
     Ok(service.store.tiers().await?)
+}
+
+/// The tiers that this caller may give a key of the team; `now` is the tier that the key has, which it may keep.
+///
+/// # Errors
+/// Where the store does not answer.
+pub(crate) async fn choices(
+    service: &Service,
+    caller: &Caller,
+    team: &Team,
+    now: Option<&TierName>,
+) -> Result<Vec<TierInfo>, ApiError> {
+    let mut tiers = offered(service, caller).await?;
+    if caller.must_be_admin().is_err() {
+        let allowed = team.policy.as_ref().and_then(|p| p.allowed_tiers.as_ref());
+        tiers.retain(|tier| {
+            Some(&tier.name) == now
+                || match allowed {
+                    Some(names) => names.contains(&tier.name),
+                    None => tier.name.as_str() == DEFAULT_TIER,
+                }
+        });
+    }
+    Ok(tiers)
 }
 
 /// All tiers, by name. Every caller may see them.

@@ -52,6 +52,8 @@ async fn each_role_sees_and_does_what_it_may() {
     }
     let body = developer.get("/users/team/?team=acme").await.body;
     assert!(!body.contains("new@example.com"), "invited by owners only");
+    // The first view says what was done.
+    owner.get("/users/team/?team=acme").await;
     let body = owner.get("/users/team/?team=acme").await.body;
     assert!(body.contains("new@example.com") && !body.contains("viewer@example.com"));
 }

@@ -167,7 +167,8 @@ async fn page(
     draft: &Draft,
     mistake: Option<&ApiError>,
 ) -> Result<Response, PageError> {
-    let tiers = tiers::offered(service, &visitor.caller).await?;
+    let tier = Some(&key.record.tier);
+    let tiers = tiers::choices(service, &visitor.caller, &member.team, tier).await?;
     let title = format!("Edit {}", key.name);
     let frame = Frame {
         title: &title,

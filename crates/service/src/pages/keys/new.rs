@@ -50,7 +50,7 @@ async fn page(
     draft: &Draft,
     mistake: Option<&ApiError>,
 ) -> Result<Response, PageError> {
-    let tiers = tiers::offered(service, &visitor.caller).await?;
+    let tiers = tiers::choices(service, &visitor.caller, &member.team, None).await?;
     let frame = Frame {
         title: "Create New API Key",
         section: Section::Keys,

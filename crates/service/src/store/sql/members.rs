@@ -122,8 +122,6 @@ pub(super) async fn check_owner(tx: &mut Tx, key: &KeyInfo) -> Result<()> {
         .await?;
     match found {
         Some(_) => Ok(()),
-        None => Err(StoreError::Conflict(format!(
-            "the owner of a key must be a member of its team; add the address to team {team} first"
-        ))),
+        None => Err(StoreError::NotAMember(team.to_owned())),
     }
 }
