@@ -65,6 +65,9 @@ enum Command {
     Audit(admin::audit::Audit),
     /// List the live proxies and the version that each has.
     Proxies(admin::proxies::Proxies),
+    /// Manage the people who sign in to the pages.
+    #[command(subcommand)]
+    People(admin::people::Command),
     /// Manage tiers: the limits and models that many keys share.
     #[command(subcommand)]
     Tiers(admin::tiers::Command),
@@ -185,6 +188,7 @@ fn run(command: Command) -> Result<()> {
         Command::Usage(command) => admin::usage::run(&command),
         Command::Audit(command) => admin::audit::run(&command),
         Command::Proxies(command) => admin::proxies::run(&command),
+        Command::People(command) => admin::people::run(&command),
         Command::Tiers(command) => admin::tiers::run(&command),
         Command::Requests(command) => admin::requests::run(&command),
         Command::Doctor(command) => doctor::run(&command),

@@ -10,7 +10,7 @@
 mod log;
 mod options;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use gmtech_service::serve::Running;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +36,14 @@ pub(crate) fn run(command: &Command) -> Result<()> {
             "management http://{}  proxies http://{}\n",
             running.admin_addr, running.sync_addr
         ));
+        let first = gmtech_service::ops::people::first_link(running.service()).await;
+        if let Some(link) = first.map_err(|error| anyhow!("{}", error.message()))? {
+            // Not into the log: whoever opens it first is the administrator.
+            let _ = out::print(&format!(
+                "first administrator: open {} within a day, once\n",
+                link.url
+            ));
+        }
         loop {
             tokio::select! {
                 _ = interrupt.recv() => break,

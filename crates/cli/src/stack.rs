@@ -253,6 +253,11 @@ fn start_service(args: &UpArgs, supervisor: &mut Supervisor, dir: &LocalDir) -> 
     supervisor.start(
         Program::new(SERVICE, this)
             .args(["serve", "--host", &host, "--sync-host", &host])
+            .args([
+                "--public-url",
+                &format!("http://{LOOPBACK}:{}", args.api_port),
+            ])
+            .args(["--trusted-proxies", &host])
             .args(["--port", &args.service_port.to_string()])
             .args(["--sync-port", &args.sync_port.to_string()])
             .args(["--database".as_ref(), database.as_os_str()])

@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use gmtech_core::address::{AddressSet, Network};
 use gmtech_service::config::{Config, Database};
 use gmtech_service::price::PriceConfig;
 use gmtech_service::secret::Token;
@@ -79,6 +80,23 @@ pub(crate) struct Command {
     /// The port of the listener for proxies; 0 lets the system choose
     #[arg(long, env = "GMTECH_SYNC_PORT", default_value_t = 8082)]
     sync_port: u16,
+    /// Where browsers reach the pages, such as https://gate.example.com; by default as each browser says
+    #[arg(long, env = "GMTECH_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    public_url: Option<String>,
+    /// The networks of the proxies in front of the pages, whose X-Forwarded-For is believed
+    #[arg(
+        long,
+        env = "GMTECH_TRUSTED_PROXIES",
+        value_name = "NETWORKS",
+        value_delimiter = ','
+    )]
+    trusted_proxies: Vec<Network>,
+    /// How long a person stays signed in without looking at a page
+    #[arg(long, env = "GMTECH_SESSION_IDLE", value_name = "DURATION", default_value = "12h", value_parser = humantime::parse_duration)]
+    session_idle: Duration,
+    /// How long a person stays signed in at most
+    #[arg(long, env = "GMTECH_SESSION_LIFE", value_name = "DURATION", default_value = "7d", value_parser = humantime::parse_duration)]
+    session_life: Duration,
     /// A JSON file of prices: {"fallback": {"input": "10", "output": "30"}, "models": [{"model": "gpt-4o*", "input": …}]}
     #[arg(long, env = "GMTECH_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -153,6 +171,14 @@ impl Command {
         if let Some(path) = &self.prices {
             config.prices = prices(path).with_context(|| format!("--prices {}", path.display()))?;
         }
+        config.people.public_url = self.public_url.clone();
+        config.people.session_idle = self.session_idle;
+        config.people.session_life = self.session_life;
+        if !self.trusted_proxies.is_empty() {
+            let trusted = AddressSet::new(self.trusted_proxies.clone());
+            config.people.trusted_proxies =
+                Some(trusted.map_err(|why| anyhow!("--trusted-proxies {why}"))?);
+        }
         config.keep_events_days = self.keep_events;
         config.live_window = self.live_window;
         config.new_epoch = self.new_epoch;
@@ -206,6 +232,13 @@ impl Command {
             ("port", self.port != was.port),
             ("sync-host", self.sync_host != was.sync_host),
             ("sync-port", self.sync_port != was.sync_port),
+            ("public-url", self.public_url != was.public_url),
+            (
+                "trusted-proxies",
+                self.trusted_proxies != was.trusted_proxies,
+            ),
+            ("session-idle", self.session_idle != was.session_idle),
+            ("session-life", self.session_life != was.session_life),
             ("keep-events", self.keep_events != was.keep_events),
             ("live-window", self.live_window != was.live_window),
             ("log", self.log != was.log),
@@ -236,6 +269,18 @@ fn token(
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// An address of a site: its scheme and host, without a path.
+fn public_url(text: &str) -> Result<String, String> {
+    let url = text.trim_end_matches('/');
+    let host = (url.strip_prefix("https://")).or(url.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => {
+            Ok(url.to_owned())
+        }
+        _ => Err("must be http:// or https:// and a host, without a path".into()),
+    }
 }
 
 fn prices(path: &Path) -> Result<PriceConfig> {

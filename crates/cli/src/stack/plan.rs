@@ -146,10 +146,9 @@ impl Plan {
         };
         format!(
             "\x20 pages       http://127.0.0.1:{api}/users/api-keys/\n\
+             \x20 sign in     http://127.0.0.1:{api}{sign_in} (once, within an hour)\n\
              \x20 API         http://127.0.0.1:{api}/api/v1\n\
              \x20 management  http://127.0.0.1:{service}\n\
-             \x20 pages       http://127.0.0.1:{service}/users/\n\
-             \x20 sign in     http://127.0.0.1:{service}{sign_in} (once, within an hour)\n\
              \x20 metrics     http://127.0.0.1:{admin}/stats/prometheus\n\
              \x20 upstream    {}://{}\n\
              \x20 access log  {log}\n\

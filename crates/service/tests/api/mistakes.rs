@@ -163,7 +163,7 @@ async fn every_mistake_is_named_in_the_openai_shape() {
             key(json!({"owner": "a@example.com"})),
             409,
             "conflict",
-            Value::Null,
+            json!("owner"),
         ),
         (
             "keys",

@@ -202,7 +202,7 @@ async fn an_owner_is_a_member(stand: &Stand) {
         .update_key(id, owned_by("a@example.com"), &by(NOON))
         .await;
     assert!(
-        matches!(stranger, Err(StoreError::Conflict(_))),
+        matches!(stranger, Err(StoreError::NotAMember(_))),
         "{stranger:?}"
     );
     let member = NewMember {
