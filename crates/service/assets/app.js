@@ -4,7 +4,7 @@
 (() => {
   document.documentElement.classList.add("has-script");
 
-  const two = { dateStyle: "medium", timeStyle: "short" };
+  const two = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
   const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
   function relative(at) {

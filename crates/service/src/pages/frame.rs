@@ -20,19 +20,17 @@ pub(super) enum Section {
     Usage,
     Limits,
     Team,
-    Alerts,
     Admin,
     Account,
 }
 
 impl Section {
     /// What the navigation shows, in its order.
-    const NAVIGATION: [Self; 6] = [
+    const NAVIGATION: [Self; 5] = [
         Self::Keys,
         Self::Usage,
         Self::Limits,
         Self::Team,
-        Self::Alerts,
         Self::Admin,
     ];
 
@@ -42,7 +40,6 @@ impl Section {
             Self::Usage => "Usage",
             Self::Limits => "Limits",
             Self::Team => "Team",
-            Self::Alerts => "Alerts",
             Self::Admin => "Admin",
             Self::Account => "Account",
         }
@@ -55,7 +52,6 @@ impl Section {
             Self::Usage => "/users/usage/",
             Self::Limits => "/users/limits/",
             Self::Team => "/users/team/",
-            Self::Alerts => "/users/alerts/",
             Self::Admin => "/users/admin/teams/",
             Self::Account => "/users/account/",
         }
@@ -193,6 +189,7 @@ pub(super) fn document(title: &str, body: Markup) -> Response {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · GMTech" }
+                link rel="icon" type="image/svg+xml" href=(assets::address("mark.svg"));
                 link rel="stylesheet" href=(assets::address("style.css"));
                 script src=(assets::address("app.js")) defer {}
             }

@@ -57,7 +57,6 @@ struct Sample {
 }
 
 const CHAT: &str = "/v1/chat/completions";
-const EMBEDDINGS: &str = "/v1/embeddings";
 const MESSAGES: &str = "/v1/messages";
 
 /// The last one is made last: once it is there, the week is complete.
@@ -83,7 +82,7 @@ const SAMPLES: [Sample; 7] = [
         expires: Some(5),
         end: None,
         busy: 9,
-        models: &[("text-embedding-3-small", EMBEDDINGS)],
+        models: &[("gpt-4.1-nano", CHAT)],
         refused: ("rate_limit_requests", 429, 5),
     },
     Sample {
@@ -131,10 +130,7 @@ const SAMPLES: [Sample; 7] = [
         expires: Some(60),
         end: None,
         busy: 3,
-        models: &[
-            ("gpt-4o-mini", CHAT),
-            ("text-embedding-3-small", EMBEDDINGS),
-        ],
+        models: &[("gpt-4o-mini", CHAT), ("gpt-4.1-mini", CHAT)],
         refused: ("endpoint_not_allowed", 403, 2),
     },
     Sample {
@@ -256,7 +252,6 @@ fn request(sample: &Sample, key: &str, id: &str, hour: i64, chance: &mut Chance)
     let at = hour * HOUR_MS + i64::try_from(chance.below(3_600_000)).unwrap_or(0);
     let (input, output) = match is_refused {
         true => (0, 0),
-        false if path == EMBEDDINGS => (200 + chance.below(6_000), 0),
         false => (300 + chance.below(3_500), 40 + chance.below(900)),
     };
     let cached = if path == CHAT && chance.below(3) == 0 {

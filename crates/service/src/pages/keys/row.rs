@@ -28,7 +28,8 @@ pub(super) fn row(
         tr {
             th scope="row" {
                 a.cell-main href=(key_address(key, "")) { (key.name) }
-                span.cell-sub { code { (key.redacted) } " · " (key.record.id) }
+                span.cell-sub { code { (key.redacted) } }
+                span.cell-sub.key-id { (key.record.id) }
             }
             td data-label="Owner" {
                 @match &key.owner {

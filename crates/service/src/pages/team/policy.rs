@@ -64,7 +64,7 @@ fn words(policy: &Policy) -> Markup {
         ),
         (
             "Endpoints",
-            list(serde_json::to_value(&policy.endpoints), "All that are open"),
+            list(serde_json::to_value(policy.endpoints), "All that are open"),
         ),
         (
             "Most of each limit",
@@ -72,7 +72,7 @@ fn words(policy: &Policy) -> Markup {
         ),
         (
             "Most of each budget",
-            most(serde_json::to_value(&policy.budgets).ok(), money),
+            most(serde_json::to_value(policy.budgets).ok(), money),
         ),
         (
             "Keys",

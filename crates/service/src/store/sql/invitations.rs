@@ -96,16 +96,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             let detail = json!({"invitation": id, "email": invitation.email});
-            let team = Some(team.as_str());
-            note(
-                &mut tx,
-                by,
-                "team.uninvite",
-                team.unwrap_or_default(),
-                team,
-                detail,
-            )
-            .await?;
+            let id = team.as_str();
+            note(&mut tx, by, "team.uninvite", id, Some(id), detail).await?;
             self.commit(tx).await
         })
         .await
