@@ -12,6 +12,7 @@
 mod common;
 
 mod admin;
+mod attacks;
 mod keys;
 mod limits;
 mod sign_in;
