@@ -10,7 +10,7 @@
 mod log;
 mod options;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use gmtech_service::serve::Running;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,13 +36,20 @@ pub(crate) fn run(command: &Command) -> Result<()> {
             "management http://{}  proxies http://{}\n",
             running.admin_addr, running.sync_addr
         ));
-        let first = gmtech_service::ops::people::first_link(running.service()).await;
-        if let Some(link) = first.map_err(|error| anyhow!("{}", error.message()))? {
+        match gmtech_service::ops::people::first_link(running.service()).await {
             // Not into the log: whoever opens it first is the administrator.
-            let _ = out::print(&format!(
-                "first administrator: open {} within a day, once\n",
-                link.url
-            ));
+            Ok(Some(link)) => {
+                let _ = out::print(&format!(
+                    "first administrator: open {} within a day, once\n",
+                    link.url
+                ));
+            }
+            Ok(None) => {}
+            // A service must start on a full disk too, so that keys can be revoked.
+            Err(error) => tracing::warn!(
+                why = error.message(),
+                "no link for the first administrator was made; `gmtech people link EMAIL --admin` makes one"
+            ),
         }
         loop {
             tokio::select! {

@@ -18,8 +18,10 @@ pub struct AskAudit {
     /// Only of this key, team or token.
     pub subject: Option<String>,
     /// Only by this token or person, as the log names them.
+    #[param(min_length = 1)]
     pub actor: Option<String>,
     /// Only this action, as `key.revoke`.
+    #[param(min_length = 1)]
     pub action: Option<String>,
     /// From this UTC day (2026-11-23) or instant (RFC 3339) on.
     pub from: Option<String>,

@@ -12,27 +12,28 @@ use crate::error::ApiError;
 use crate::ops::fields;
 use crate::service::Service;
 use crate::store::policy::DEFAULT_TIER;
-use crate::store::{Team, TierInfo};
+use crate::store::{StoreError, Team, TierInfo};
 
 /// A tier to be made.
 #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateTier {
     /// Its name: 1 to 64 letters, digits, `_` or `-`.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     pub name: String,
     /// Requests a minute.
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub requests_per_minute: u32,
     /// Requests at once from a full bucket; null is as many as in a minute.
     #[serde(default)]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
     pub requests_burst: Option<u32>,
     /// Tokens a minute.
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub tokens_per_minute: u32,
     /// Tokens at once from a full bucket; null is as many as in a minute.
     #[serde(default)]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
     pub tokens_burst: Option<u32>,
     /// Requests under way at once; null is any number.
     #[serde(default)]
@@ -54,7 +55,7 @@ pub struct UpdateTier {
     pub requests_per_minute: Option<u32>,
     /// Requests at once from a full bucket.
     #[serde(default, deserialize_with = "crate::json::present")]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_i64)]
     pub requests_burst: Option<Option<u32>>,
     /// Tokens a minute.
     #[serde(default)]
@@ -62,7 +63,7 @@ pub struct UpdateTier {
     pub tokens_per_minute: Option<u32>,
     /// Tokens at once from a full bucket.
     #[serde(default, deserialize_with = "crate::json::present")]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_i64)]
     pub tokens_burst: Option<Option<u32>>,
     /// Requests under way at once.
     #[serde(default, deserialize_with = "crate::json::present")]
@@ -231,7 +232,7 @@ pub async fn remove(service: &Service, caller: &Caller, name: &str) -> Result<()
         let message = format!(
             "{DEFAULT_TIER} is the tier of keys that name none; change its limits instead."
         );
-        return Err(ApiError::invalid("tier", message));
+        return Err(StoreError::Conflict(message).into());
     }
     service.store.remove_tier(&name, &by).await?;
     tracing::info!(tier = %name, by = by.actor, "tier removed");

@@ -353,7 +353,7 @@ async fn every_mistake_is_named_in_the_openai_shape() {
         "keys?sort=colour",
         "keys?tag=two%20words",
         "keys?owner=nobody",
-        "keys?tier=gold",
+        "keys?tier=no%20name",
         "keys?search=%00",
         "keys?search=gmtech_0123456789abcdefghij",
         "keys?expires_before=soon",

@@ -102,5 +102,5 @@ async fn tiers_are_made_changed_and_removed() {
     let told = (status.as_u16(), refused["error"]["param"].clone());
     assert_eq!(told, (400, json!("tier")));
     let (status, refused) = ask(Method::DELETE, "/free", json!({})).await;
-    assert_eq!(status, 400, "the default tier stays: {refused}");
+    assert_eq!(status, 409, "the default tier stays: {refused}");
 }

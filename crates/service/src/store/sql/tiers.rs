@@ -173,7 +173,7 @@ impl Store {
 
 const NO_TIER: StoreError = StoreError::NotFound("tier");
 
-const COUNT_KEYS: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM keys WHERE tier = $1 AND status <> 'revoked' LIMIT $2) AS some";
+const COUNT_KEYS: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM keys WHERE tier = $1 AND status <> 'revoked' LIMIT $2) AS counted";
 
 fn count(number: i64) -> Result<u32> {
     u32::try_from(number).map_err(|_| StoreError::Corrupt("count"))
