@@ -4,7 +4,6 @@
 //! management API, on the same listener.
 //!
 //! What it is not: it decides nothing about keys, money or rights, and calls no store. [`visitor`] says who looks.
-#![allow(dead_code, reason = "the pages are added one by one")]
 
 mod account;
 mod admin;

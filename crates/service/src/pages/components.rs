@@ -2,7 +2,6 @@
 //! `assets/style.css`, and what they do with a script in `assets/app.js`.
 //!
 //! No markup has a style or a script in itself: the policy of [`super::frame`] forbids both.
-#![allow(unused_imports, reason = "the pages are added one by one")]
 
 mod blocks;
 mod code;
@@ -13,7 +12,7 @@ mod words;
 pub(super) use blocks::{
     Tab, breadcrumb, card, cards, definition_list, dialog_page, empty_state, notice, stat, tabs,
 };
-pub(super) use code::{code_block, copy_button};
+pub(super) use code::code_block;
 pub(super) use fields::{Field, Kind, button, form, link_button, mistakes, select, textarea};
 pub(super) use table::{Column, Sorted, pagination, table};
 pub(super) use words::{

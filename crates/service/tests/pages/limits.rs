@@ -56,9 +56,7 @@ impl Events {
                     None => continue,
                 }
             }
-            let more = timeout(PATIENCE, self.body.next())
-                .await
-                .expect("an event")?;
+            let more = timeout(PATIENCE, self.body.next()).await.unwrap()?;
             self.text
                 .push_str(std::str::from_utf8(&more.unwrap()).unwrap());
         }

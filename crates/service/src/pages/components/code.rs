@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 /// A button that copies the text, or the value, of the element `of`. It is shown only where scripts run.
-pub(in crate::pages) fn copy_button(of: &str, label: &str) -> Markup {
+fn copy_button(of: &str, label: &str) -> Markup {
     html! {
         button.copy.button.button-small type="button" data-copy=(of) aria-label=(label) { "Copy" }
     }

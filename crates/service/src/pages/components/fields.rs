@@ -105,12 +105,6 @@ impl<'a> Field<'a> {
         self
     }
 
-    /// What a browser may fill in.
-    pub(in crate::pages) fn autocomplete(mut self, autocomplete: &'a str) -> Self {
-        self.autocomplete = autocomplete;
-        self
-    }
-
     /// It may not stay empty.
     pub(in crate::pages) fn required(mut self) -> Self {
         self.required = true;

@@ -27,7 +27,6 @@ use crate::store::{KeyInfo, TierInfo};
 /// What the form is made of.
 pub(super) struct Editor<'a> {
     pub(super) visitor: &'a Visitor,
-    pub(super) member: &'a Membership,
     pub(super) draft: &'a Draft,
     pub(super) tiers: &'a [TierInfo],
     pub(super) mistake: Option<&'a ApiError>,
@@ -179,7 +178,6 @@ async fn page(
     let (home, own) = (frame.of_team(HOME), key_address(key, ""));
     let body = editor(&Editor {
         visitor,
-        member,
         draft,
         tiers: &tiers,
         mistake,

@@ -60,7 +60,6 @@ async fn page(
     let home = frame.of_team(HOME);
     let body = editor(&Editor {
         visitor,
-        member,
         draft,
         tiers: &tiers,
         mistake,
