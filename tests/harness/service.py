@@ -191,11 +191,14 @@ class Service:
 
 def gate(directory: Path, service: Service | int, *, settings: dict | None = None, **options) -> Gate:
     """A gate that gets its keys from the service (or from another program on a port) and, unless given `kinds`, has
-    none of its own. `settings` go into the filter's `service` section."""
+    none of its own. `settings` go into the filter's `service` section. With `pages`, people reach the service's pages
+    through it."""
     directory.mkdir(exist_ok=True)
     port = service if isinstance(service, int) else service.sync_port
     # The section's token and cluster are filled in as in a deployment.
     config = {**options.pop("config", {}), "service": settings or {}}
+    if options.pop("pages", False):
+        options["pages"] = service.port
     return Gate(directory, config=config, service=(port, SYNC_TOKEN), **{"kinds": {}, **options})
 
 
