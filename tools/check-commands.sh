@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 absent='pkill|killall|pgrep|pidof|ps|top|ss|netstat|lsof|fuser'
-search=(grep -rnE --exclude-dir=node_modules --exclude-dir=target)
+# Scripts for browsers, which assets/ has, run no programs.
+search=(grep -rnE --exclude-dir=node_modules --exclude-dir=target --exclude-dir=assets)
 found=$(
     "${search[@]}" --include='*.py' --include='*.rs' --include='*.js' --include='*.mjs' "[\"'](kill|$absent)[\"']" \
         crates src tests bench tools || true

@@ -40,6 +40,7 @@ pub mod price;
 mod probes;
 mod proven;
 pub mod secret;
+mod seen;
 pub mod serve;
 pub mod service;
 mod sessions;

@@ -9,6 +9,7 @@ mod account;
 mod admin;
 mod assets;
 mod components;
+mod document;
 mod error;
 mod form;
 mod frame;

@@ -16,7 +16,6 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::clock::Millis;
 use crate::money::{DOLLAR, MAX_AMOUNT, MAX_PRICE, parse_usd};
-use crate::ops::prices::OwnPrices;
 use crate::store::Priced;
 
 /// The operator's prices, as configuration.
@@ -27,6 +26,17 @@ pub struct PriceConfig {
     pub fallback: Option<Rates>,
     /// Prices by model or by prefix (`gpt-4o*`); the first that matches counts.
     pub models: Vec<ModelRates>,
+}
+
+/// The operator's prices.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnPrices {
+    /// By pattern of models; the first that matches counts.
+    pub(crate) models: Vec<(String, Rates)>,
+    /// What a model costs that nobody knows.
+    pub(crate) fallback: Rates,
+    /// Whether the operator has set the fallback.
+    pub(crate) fallback_configured: bool,
 }
 
 /// One of the operator's prices.

@@ -25,12 +25,9 @@ use crate::intake::Intake;
 use crate::journal::{self, Journal, JournalFile};
 use crate::levels::Levels;
 use crate::metrics::Metrics;
-use crate::ops::prices::OwnPrices;
-use crate::ops::tiers;
-use crate::ops::usage::kept::Charts;
-use crate::price::{PriceBook, Quote};
-use crate::sessions::Sessions;
-use crate::store::{By, Priced, ServiceToken, Store, StoreError};
+use crate::price::{OwnPrices, PriceBook, Quote};
+use crate::seen::Seen;
+use crate::store::{By, Priced, ServiceToken, Store, StoreError, first_tiers};
 
 /// The settings that can be replaced while the service runs.
 struct Settings {
@@ -58,7 +55,7 @@ pub struct Service {
     /// How long a proxy counts as live.
     pub live_window: Duration,
     pub(crate) authenticator: Authenticator,
-    pub(crate) sessions: Sessions,
+    pub(crate) seen: Seen,
     pub(crate) attempts: Attempts,
     /// How people sign in.
     pub(crate) people: PeopleConfig,
@@ -78,8 +75,6 @@ pub struct Service {
     health: Health,
     /// Live levels of limits.
     pub(crate) levels: Arc<Levels>,
-    /// Charts of usage that took long to make.
-    pub(crate) charts: Charts,
 }
 
 impl Service {
@@ -127,7 +122,7 @@ impl Service {
             store.new_epoch(head, why, &[], &by).await?;
         }
         configured::configure(store.as_ref(), config, &by).await?;
-        store.seed_tiers(&tiers::first(), &by).await?;
+        store.seed_tiers(&first_tiers(), &by).await?;
         if config.trust_clock {
             let proven = store.proven().await?;
             store.prove(proven, by.now).await?;
@@ -138,7 +133,7 @@ impl Service {
             store: store.clone(),
             metrics: Metrics::default(),
             authenticator: Authenticator::new(),
-            sessions: Sessions::new(&config.people),
+            seen: Seen::new(&config.people),
             attempts: Attempts::new(),
             people: config.people.clone(),
             admin_addr: config.admin_addr,
@@ -154,7 +149,6 @@ impl Service {
             under_way: TaskTracker::new(),
             health: Health::default(),
             levels: Arc::new(Levels::new()),
-            charts: Charts::default(),
         }))
     }
 

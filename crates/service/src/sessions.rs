@@ -8,9 +8,8 @@
 //! A session that was ended while a request used it is not brought back by that request. Where the store does not answer,
 //! nobody is signed in.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,7 +21,6 @@ use tower_sessions::session_store::{self, Error};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
 use crate::clock::Millis;
-use crate::config::PeopleConfig;
 use crate::secret::{self, TokenDigest};
 use crate::service::Service;
 use crate::store::{Person, StoreError, StoredSession};
@@ -47,56 +45,19 @@ pub(crate) struct Who {
     pub(crate) at: i64,
 }
 
-/// What is remembered of sessions between requests.
-pub(crate) struct Sessions {
-    seen: Mutex<HashMap<TokenDigest, Millis>>,
-    idle: Duration,
-    life: Duration,
-}
-
-impl Sessions {
-    pub(crate) fn new(config: &PeopleConfig) -> Self {
-        Self {
-            seen: Mutex::default(),
-            idle: config.session_idle,
-            life: config.session_life,
-        }
-    }
-
-    /// The last use of each session since the last call.
-    fn take_seen(&self) -> Vec<(TokenDigest, Millis)> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *seen).into_iter().collect()
-    }
-
-    fn note_seen(&self, digest: TokenDigest, now: Millis) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = seen.entry(digest).or_insert(now);
-        *at = now.max(*at);
-    }
-
-    /// Whether a session still counts at `now`.
-    fn is_open(&self, session: &StoredSession, now: Millis) -> bool {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = seen.get(&session.digest).copied();
-        let at = at.unwrap_or(session.seen_at).max(session.seen_at);
-        now < session.expires_at && now < at.after(self.idle)
-    }
-}
-
 impl Service {
     /// Writes when sessions were last used, and drops those that have ended by `proven`, the proven time.
     pub(crate) async fn keep_sessions(&self, proven: Millis) -> Result<(), StoreError> {
-        let seen = self.sessions.take_seen();
+        let seen = self.seen.take();
         if !seen.is_empty()
             && let Err(error) = self.store.note_sessions_seen(&seen).await
         {
             for (digest, at) in seen {
-                self.sessions.note_seen(digest, at);
+                self.seen.note(digest, at);
             }
             return Err(error);
         }
-        let idle = i64::try_from(self.sessions.idle.as_millis()).unwrap_or(i64::MAX);
+        let idle = i64::try_from(self.seen.idle.as_millis()).unwrap_or(i64::MAX);
         self.store
             .forget_sessions(Millis(proven.0.saturating_sub(idle)), proven)
             .await
@@ -106,7 +67,7 @@ impl Service {
 /// The layer that gives each request its [`Session`].
 pub(crate) fn layer(service: &Arc<Service>) -> SessionManagerLayer<Kept> {
     let https = service.people.is_https();
-    let age = Age::try_from(service.sessions.life).unwrap_or(Age::WEEK);
+    let age = Age::try_from(service.seen.life).unwrap_or(Age::WEEK);
     SessionManagerLayer::new(Kept(service.clone()))
         // The prefix makes browsers refuse a cookie that another host of the domain has set.
         .with_name(if https {
@@ -161,7 +122,7 @@ impl SessionStore for Kept {
         let now = Millis::now();
         let mut session = stored(record)?;
         let life = match session.person {
-            Some(_) => self.0.sessions.life,
+            Some(_) => self.0.seen.life,
             None => ANONYMOUS,
         };
         session.seen_at = now;
@@ -180,10 +141,10 @@ impl SessionStore for Kept {
         let digest = digest(id);
         let found = self.0.store.session(&digest).await;
         let found = found.map_err(|error| backend(&error))?;
-        let Some(session) = found.filter(|found| self.0.sessions.is_open(found, now)) else {
+        let Some(session) = found.filter(|found| self.0.seen.is_open(found, now)) else {
             return Ok(None);
         };
-        self.0.sessions.note_seen(digest, now);
+        self.0.seen.note(digest, now);
         let data = serde_json::from_str(&session.data).map_err(|e| Error::Decode(e.to_string()))?;
         let ends = OffsetDateTime::from_unix_timestamp(session.expires_at.0 / 1_000);
         Ok(Some(Record {

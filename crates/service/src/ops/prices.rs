@@ -4,19 +4,8 @@ use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::ops::fields;
-use crate::price::{Quote, Rates};
+use crate::price::{OwnPrices, Quote};
 use crate::service::Service;
-
-/// The operator's prices.
-#[derive(Clone, Debug)]
-pub(crate) struct OwnPrices {
-    /// By pattern of models; the first that matches counts.
-    pub(crate) models: Vec<(String, Rates)>,
-    /// What a model costs that nobody knows.
-    pub(crate) fallback: Rates,
-    /// Whether the operator has set the fallback.
-    pub(crate) fallback_configured: bool,
-}
 
 /// The operator's own prices.
 ///

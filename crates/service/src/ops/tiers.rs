@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use gmtech_core::ident::TierName;
 use gmtech_core::model::ModelSet;
-use gmtech_core::tier::{DEFAULT_TIERS, Tier};
+use gmtech_core::tier::Tier;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
@@ -82,15 +82,6 @@ pub struct TierInUse {
     pub info: TierInfo,
     /// Its keys that have not been revoked; at most 10,000 are counted.
     pub keys: u32,
-}
-
-/// The tiers of a new service.
-#[must_use]
-pub(crate) fn first() -> Vec<(TierName, Tier)> {
-    let tier = |(name, requests, tokens)| {
-        Some((TierName::new(name).ok()?, Tier::of_rates(requests, tokens)?))
-    };
-    DEFAULT_TIERS.into_iter().filter_map(tier).collect()
 }
 
 /// All tiers, by name, without counting their keys. Every caller may see them.

@@ -137,7 +137,7 @@ async fn rename(
     match people::rename(&service, &visitor.email, &asked.name).await {
         Ok(()) => {
             Notice::good("Your name was changed.")
-                .and_go(&visitor, ACCOUNT)
+                .and_go(visitor.session(), ACCOUNT)
                 .await
         }
         Err(error) => Ok(page(&visitor, &asked.name, &error.into())),

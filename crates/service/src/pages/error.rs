@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
-use super::frame::document;
+use super::document::document;
 use super::{HOME, ROOT, SIGN_IN};
 use crate::error::ApiError;
 use crate::store::StoreError;

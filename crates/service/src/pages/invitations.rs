@@ -177,7 +177,7 @@ async fn accept(
 ) -> Result<Response, PageError> {
     let invitation = invitations::accept(&service, &token, &visitor.email).await?;
     joined(&invitation)
-        .and_go(&visitor, &home(&invitation))
+        .and_go(visitor.session(), &home(&invitation))
         .await
 }
 

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
 use super::error::PageError;
-use super::visitor::Visitor;
 
 /// The notices that wait, in a session's data.
 const NOTICES: &str = "notices";
@@ -51,8 +50,8 @@ impl Notice {
     ///
     /// # Errors
     /// Where the session cannot be read.
-    pub(crate) async fn and_go(self, visitor: &Visitor, to: &str) -> Result<Response, PageError> {
-        keep(visitor.session(), self).await?;
+    pub(crate) async fn and_go(self, session: &Session, to: &str) -> Result<Response, PageError> {
+        keep(session, self).await?;
         Ok(Redirect::to(to).into_response())
     }
 }

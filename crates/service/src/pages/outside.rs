@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::frame::document;
+use super::document::document;
 use crate::error::ApiError;
 
 /// A page with one card in the middle.

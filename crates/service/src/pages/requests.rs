@@ -14,14 +14,12 @@ use super::assets;
 use super::components::{count, money, time};
 use super::error::PageError;
 use super::frame::{Frame, Section};
+use super::usage::lookup::{ROOT, lookup};
 use super::usage::words;
 use super::visitor::Visitor;
-use crate::error::ApiError;
 use crate::ops::requests;
 use crate::service::Service;
 use crate::store::RequestRecord;
-
-const ROOT: &str = "/users/requests/";
 
 pub(super) fn routes() -> Router<Arc<Service>> {
     Router::new().route(ROOT, get(show))
@@ -71,28 +69,6 @@ async fn show(
         *page.status_mut() = StatusCode::NOT_FOUND;
     }
     Ok(page)
-}
-
-/// The form that finds a request.
-pub(super) fn lookup(team: Option<&str>, id: Option<&str>, mistake: Option<&ApiError>) -> Markup {
-    html! {
-        section.card aria-labelledby="request-title" {
-            h2 id="request-title" { "Find a request" }
-            form.usage-filters method="get" action=(ROOT) {
-                @if let Some(team) = team { input type="hidden" name="team" value=(team); }
-                p {
-                    label for="request-id" { "Request id" }
-                    input id="request-id" name="id" type="text" required maxlength="128" autocomplete="off" spellcheck="false"
-                        value=[id] aria-describedby={ "request-hint" @if mistake.is_some() { " request-error" } };
-                }
-                p { button.button type="submit" { "Find" } }
-            }
-            p.hint id="request-hint" { "The answer's header " code { "x-request-id" } ", which is in the access log too." }
-            @if let Some(mistake) = mistake {
-                div.notice.notice-bad id="request-error" role="alert" { (mistake.message()) }
-            }
-        }
-    }
 }
 
 /// Everything that is recorded, with plain labels.

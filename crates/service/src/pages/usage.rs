@@ -8,6 +8,7 @@ mod chart;
 mod credit;
 mod csv;
 mod live;
+pub(super) mod lookup;
 mod refusals;
 mod table;
 mod tiles;
@@ -15,11 +16,11 @@ pub(super) mod words;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use maud::{Markup, html};
 
 use self::address::Asked;
@@ -27,11 +28,11 @@ use super::assets;
 use super::components::{Field, Kind, button, link_button, select};
 use super::error::PageError;
 use super::frame::{Frame, Section};
-use super::requests;
 use super::visitor::{Membership, Visitor};
 use crate::clock::{DAY_MINUTES, Millis};
 use crate::error::ApiError;
 use crate::ops::usage::course::{Course, course};
+use crate::ops::usage::kept::Charts;
 use crate::ops::usage::overview::{GROUPINGS, Overview, View, overview, view};
 use crate::ops::usage::range::RangeName;
 use crate::service::Service;
@@ -49,10 +50,12 @@ pub(super) fn routes() -> Router<Arc<Service>> {
         .route("/users/usage.csv", get(csv::download))
         .route("/users/usage/live", get(live::usage))
         .route("/users/api-keys/live", get(live::keys))
+        .layer(Extension(Charts::default()))
 }
 
 async fn show(
     State(service): State<Arc<Service>>,
+    Extension(charts): Extension<Charts>,
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
@@ -80,7 +83,7 @@ async fn show(
             .div_euclid(DAY_MINUTES)
             .max(now.day().min(view.range.to.div_euclid(DAY_MINUTES) + 1)),
     );
-    let found = overview(&service, caller, team, view, now).await?;
+    let found = overview(&service, &charts, caller, team, view, now).await?;
     let money = course(&service, caller, team, days, now).await?;
     let waits = found.chart.is_none();
     let body = body(&asked, &found, &money, mistake.as_ref());
@@ -118,7 +121,7 @@ fn body(asked: &Asked, found: &Overview, money: &Course, mistake: Option<&ApiErr
             (refusals::section(asked, found))
             (credit::section(asked, money))
         }
-        (requests::lookup(asked.team.as_deref(), None, None))
+        (lookup::lookup(asked.team.as_deref(), None, None))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gmtech_core::ident::TeamId;
 
 use super::chart::{Chart, Subject};
+use super::kept::Charts;
 use super::range::{AskRange, Range};
 use super::totals::Measure;
 use crate::caller::Caller;
@@ -116,6 +117,7 @@ pub async fn view(
 /// Where the caller may not see the team, or the store does not answer.
 pub async fn overview(
     service: &Service,
+    charts: &Charts,
     caller: &Caller,
     team: &TeamId,
     view: View,
@@ -127,7 +129,6 @@ pub async fn overview(
         key: view.key.as_ref().map(|key| key.record.id.to_string()),
         by: view.by,
     };
-    let charts = &service.charts;
     let found = charts
         .get(&service.store, &subject, &view.range, now)
         .await?;

@@ -180,7 +180,7 @@ async fn create(
     match teams::create(&service, &visitor.caller, asked, None).await {
         Ok(made) => {
             let done = Notice::good(format!("The team {} was created.", made.team.name));
-            done.and_go(&visitor, Part::Teams.path()).await
+            done.and_go(visitor.session(), Part::Teams.path()).await
         }
         Err(mistake) => Ok(edit(&visitor, &draft, Some(&mistake))),
     }
@@ -228,7 +228,7 @@ async fn close(
                 team.name
             );
             Notice::good(text)
-                .and_go(&visitor, Part::Teams.path())
+                .and_go(visitor.session(), Part::Teams.path())
                 .await
         }
         Err(mistake) => question(&service, &visitor, &team, Some(&mistake)).await,

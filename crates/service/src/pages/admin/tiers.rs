@@ -245,7 +245,7 @@ async fn create(
     match made {
         Ok(made) => {
             let done = Notice::good(format!("The tier {} was created.", made.info.name));
-            done.and_go(&visitor, Part::Tiers.path()).await
+            done.and_go(visitor.session(), Part::Tiers.path()).await
         }
         Err(mistake) => Ok(show(&visitor, &draft, None, Some(&mistake))),
     }
@@ -275,7 +275,7 @@ async fn update(
         Ok(_) => {
             let text = format!("The tier {name} was saved. Proxies apply it with their next poll.");
             Notice::good(text)
-                .and_go(&visitor, Part::Tiers.path())
+                .and_go(visitor.session(), Part::Tiers.path())
                 .await
         }
         Err(mistake) => Ok(show(&visitor, &draft, Some(&name), Some(&mistake))),
@@ -325,7 +325,7 @@ async fn remove(
     match tiers::remove(&service, &visitor.caller, &name).await {
         Ok(()) => {
             let done = Notice::good(format!("The tier {name} was removed."));
-            done.and_go(&visitor, Part::Tiers.path()).await
+            done.and_go(visitor.session(), Part::Tiers.path()).await
         }
         Err(mistake) => question(&service, &visitor, &name, Some(&mistake)).await,
     }

@@ -177,7 +177,7 @@ async fn create(
     let Some(token) = made.token else {
         let text = "This token was made already, and is not shown again. If you did not copy it, revoke it and create another.";
         return Notice::bad(text)
-            .and_go(&visitor, Part::Tokens.path())
+            .and_go(visitor.session(), Part::Tokens.path())
             .await;
     };
     let body = html! {
@@ -236,7 +236,7 @@ async fn revoke(
     match tokens::revoke(&service, &visitor.caller, &id).await {
         Ok(()) => {
             let done = Notice::good("The token was revoked.");
-            done.and_go(&visitor, Part::Tokens.path()).await
+            done.and_go(visitor.session(), Part::Tokens.path()).await
         }
         Err(mistake) => question(&service, &visitor, &id, Some(&mistake)).await,
     }

@@ -101,7 +101,7 @@ pub(super) async fn suspend(
         sentence("refused", &receipt)
     );
     Notice::good(text)
-        .and_go(&visitor, &key_address(&key, ""))
+        .and_go(visitor.session(), &key_address(&key, ""))
         .await
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn resume(
         sentence("accepted", &receipt)
     );
     Notice::good(text)
-        .and_go(&visitor, &key_address(&key, ""))
+        .and_go(visitor.session(), &key_address(&key, ""))
         .await
 }
 
@@ -165,7 +165,7 @@ pub(super) async fn revoke(
         sentence("refused", &receipt)
     );
     Notice::good(text)
-        .and_go(&visitor, &key_address(&key, "receipt"))
+        .and_go(visitor.session(), &key_address(&key, "receipt"))
         .await
 }
 

@@ -204,7 +204,7 @@ pub(super) async fn save(
         Ok(key) => {
             let text = format!("“{}” is saved.", key.name);
             Notice::good(text)
-                .and_go(&visitor, &key_address(&key, ""))
+                .and_go(visitor.session(), &key_address(&key, ""))
                 .await
         }
         Err(error) if error.param().is_some() => {

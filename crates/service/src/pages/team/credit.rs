@@ -91,7 +91,7 @@ async fn add(
         Ok(team) => {
             let said = format!("The balance is {} now.", money(team.balance_nano_usd));
             Notice::good(said)
-                .and_go(&visitor, &address(PATH, of))
+                .and_go(visitor.session(), &address(PATH, of))
                 .await
         }
         Err(error) => {

@@ -212,7 +212,7 @@ async fn change_role(
         Ok(member) => {
             let said = format!("{} is {} now.", member.email, member.role.name());
             Notice::good(said)
-                .and_go(&visitor, &address("/users/team/", of))
+                .and_go(visitor.session(), &address("/users/team/", of))
                 .await
         }
         Err(error) => again(&service, &visitor, of, error).await,
@@ -279,7 +279,7 @@ async fn remove(
                 address("/users/team/", of)
             };
             Notice::good(format!("{email} was removed."))
-                .and_go(&visitor, &to)
+                .and_go(visitor.session(), &to)
                 .await
         }
         Err(error) => again(&service, &visitor, of, error).await,
@@ -324,6 +324,6 @@ async fn revoke(
     let of = team(&visitor, of)?;
     invitations::revoke(&service, &visitor.caller, of.team.id.as_str(), &id).await?;
     Notice::good("The invitation was revoked.")
-        .and_go(&visitor, &address("/users/team/", of))
+        .and_go(visitor.session(), &address("/users/team/", of))
         .await
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +14,7 @@ use crate::error::ApiError;
 use crate::export::guarded;
 use crate::money::format_usd;
 use crate::ops::usage::chart::Chart;
+use crate::ops::usage::kept::Charts;
 use crate::ops::usage::overview::{View, overview, view};
 use crate::ops::usage::totals::Measure;
 use crate::pages::error::PageError;
@@ -21,6 +23,7 @@ use crate::service::Service;
 
 pub(super) async fn download(
     State(service): State<Arc<Service>>,
+    Extension(charts): Extension<Charts>,
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
@@ -29,7 +32,7 @@ pub(super) async fn download(
     let now = Millis::now();
     let (caller, team) = (&visitor.caller, &member.team.id);
     let view = view(&service, caller, team, &asked.overview(), now).await?;
-    let found = overview(&service, caller, team, view, now).await?;
+    let found = overview(&service, &charts, caller, team, view, now).await?;
     let Some(chart) = &found.chart else {
         return Err(ApiError::busy(
             "This team's usage is still being summed up. Try again in a moment.",

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use gmtech_core::ident::KeyId;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,6 +16,7 @@ use super::{chart, credit, tiles, words};
 use crate::clock::Millis;
 use crate::ops::fields;
 use crate::ops::usage::course::course;
+use crate::ops::usage::kept::Charts;
 use crate::ops::usage::of_keys::of_keys;
 use crate::ops::usage::overview::{overview, view};
 use crate::ops::usage::totals::Measure;
@@ -43,6 +44,7 @@ impl Live {
 /// The numbers of the usage page, at the same address but for its path.
 pub(super) async fn usage(
     State(service): State<Arc<Service>>,
+    Extension(charts): Extension<Charts>,
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
@@ -51,7 +53,7 @@ pub(super) async fn usage(
     let now = Millis::now();
     let (caller, team) = (&visitor.caller, &member.team.id);
     let view = view(&service, caller, team, &asked.overview(), now).await?;
-    let found = overview(&service, caller, team, view, now).await?;
+    let found = overview(&service, &charts, caller, team, view, now).await?;
     let spend = course(&service, caller, team, (now.day(), now.day() + 1), now).await?;
     let mut live = Live::default();
     let mut put = |name: String, text: String| live.numbers.insert(name, text);
