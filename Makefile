@@ -116,6 +116,10 @@ sdk-suite: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) $(SUITE_STAMP) ## Run opena
 advisories: $(DENY) ## Check the dependencies against the RustSec database, which is fetched from GitHub
 	$(DENY) --workspace --log-level error check advisories
 
+.PHONY: screenshots
+screenshots: build wasm $(ENVOY_STAMP) $(PYTEST_STAMP) ## Write pictures of the pages, with sample data, into docs/images
+	ENVOY_BIN=$(ENVOY) $(VENV)/bin/python tools/screenshots.py
+
 ifneq ($(wildcard fuzz/Cargo.toml),)
 .PHONY: fuzz
 FUZZ_SECONDS ?= 600
