@@ -144,7 +144,11 @@ fn tokens_and_prices_are_read_again_at_sighup_and_a_broken_file_changes_nothing(
     wait_until("the new token", || {
         service.gmtech(&["tokens", "show"]).status.success()
     });
-    let waiting = service.logged("these were changed too, and need a restart");
+    let restart = "these were changed too, and need a restart";
+    wait_until("what needs a restart", || {
+        !service.logged(restart).is_empty()
+    });
+    let waiting = service.logged(restart);
     assert_eq!(waiting[0]["fields"]["options"], "keep-events");
     let old = service
         .command(&["tokens", "show"])

@@ -95,7 +95,7 @@ async fn a_tier_is_made_changed_and_removed() {
     let unknown = admin.get("/users/admin/tiers/gold/edit").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     let standard = admin.post("/users/admin/tiers/free/remove", &[]).await;
-    assert_eq!(standard.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(standard.status, StatusCode::CONFLICT);
 }
 
 #[tokio::test]
