@@ -1,6 +1,7 @@
 """Request bodies are charged before they are held. What one key, unknown keys and all keys together make Envoy hold is
 bounded, and more than that is refused."""
 
+import re
 import socket
 from pathlib import Path
 
@@ -185,6 +186,32 @@ def test_an_upstream_that_does_not_read(start):
 def forwarded(gate) -> int:
     """The requests that Envoy has begun to send to the upstream."""
     return gate.envoy.stat("cluster.upstream.upstream_rq_total")
+
+
+# What all workers share. It never shrinks while Envoy runs.
+
+
+def test_names_of_models_do_not_grow_what_all_workers_share(start):
+    """A client can invent names of models without end. The lengths of names and values that the filter stores do not depend
+    on them."""
+    gate = start(kinds={"steady": (1, "free", {"limits": {**metered.STEADY, "requests_per_minute": 60_000}})}, concurrency=1)
+    key = gate.key("steady")
+    # Each answer is longer than the one before, so that something is learned of each model.
+    models = ["m" * length for length in (1, 2, 30, 100, 256)]
+    # At this level the log has the arguments of each call of the VM.
+    gate.envoy.log_level("wasm", "trace")
+    stored = []
+    for count, model in enumerate(models, start=1):
+        before = len(gate.log().splitlines())
+        data = metered.body(model=model)
+        assert metered.post(gate, key, data, f"output_tokens={2_000 * count}").status == 200
+        metered.charges(gate, key, count)
+        later = gate.log().splitlines()[before:]
+        writes = [re.search(r"\[vm->host\] \S*proxy_set_shared_data\(\d+, (\d+), \d+, (\d+), \d+\)", line) for line in later]
+        stored.append({(int(w[1]), int(w[2])) for w in writes if w})
+    gate.envoy.log_level("wasm", "debug")
+    name = len(f"q/{key.id}")
+    assert stored == [{(name, 73), (name, 8 * 16)}] * len(models)
 
 
 # While an unknown key is asked about.
