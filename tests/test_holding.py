@@ -86,7 +86,7 @@ def test_one_key_without_a_cap_on_requests_in_flight(start, chunked):
     assert all(a.header("retry-after") == "1" and a.header("x-should-retry") == "true" for a in answers)
     assert "request bodies on their way" in answers[0].error["message"]
     # Nothing of the refused bodies is held any more.
-    wait_until("the memory to be given back", lambda: memory.now() < 160 * MIB)
+    wait_until("the memory to be given back", lambda: memory.now() < 160 * MIB, deadline=30)
     if not chunked:
         # A request that is refused at once spends nothing. Tokens that refill while a body is sent are not given back twice.
         assert metered.limits(gate, key)["requests_per_minute"]["used"] <= len(whole)
