@@ -1,5 +1,6 @@
 """Configurations change many times under load, while streams are open and the key service answers slowly. In the end the
-ledger agrees with the upstream, to the token."""
+ledger agrees with the upstream, to the token, and so does everything else that a VM keeps beyond a configuration: metrics,
+places in flight, what is held of bodies, the poll."""
 
 import copy
 import json
@@ -13,15 +14,17 @@ from harness import http1, metered
 from harness import service as services
 from harness.books import agree, counted, events, truth
 from harness.dynamic import Ecds, Lds
-from harness.gate import Gate
 from harness.fault_proxy import FaultProxy
+from harness.gate import Counted, Gate
+from harness.uploads import Upload
 from harness.waiting import free_port, wait_until
 
 UPDATES = 20
 CLIENTS = 6
-ENDLESS = {"requests_per_minute": 1_000_000, "tokens_per_minute": 100_000_000}
+ENDLESS = {"requests_per_minute": 1_000_000, "tokens_per_minute": 100_000_000, "max_in_flight": 100}
 # An answer of the service to usage; another root context ticks meanwhile.
 SLOW = 0.03
+MIB = 1 << 20
 
 
 class Load(threading.Thread):
@@ -89,8 +92,19 @@ def running(directory, fault_proxy, **options):
 def changed(gate: Gate, turn: int) -> str:
     """The filter's configuration with a harmless change."""
     config = json.loads(places.plugin(gate.rendered)["configuration"]["value"])
-    config["service"]["unknown_key_seconds"] = 5 + turn
+    config.setdefault("metering", {})["default_output_tokens"] = 1024 + turn
     return json.dumps(config)
+
+
+def in_force(gate: Gate, key, turn: int) -> None:
+    """Waits until requests are judged by the changed configuration."""
+
+    def reserved() -> bool:
+        assert metered.post(gate, key).status == 200
+        charge = metered.Charge.of(metered.rows(gate, key)[-1])
+        return charge.reserved - charge.prompt_estimate == 1024 + turn
+
+    wait_until("the next configuration", reserved)
 
 
 class Remembering:
@@ -119,7 +133,11 @@ def test_twenty_updates_under_load_lose_and_double_nothing(slow, tmp_path, watch
                     "answers under it", lambda b=before: all(x.answered >= n + 2 for x, n in zip(loads, b, strict=True))
                 )
         agree(service, gate)
-        assert sum(sums["requests"] for sums in truth(gate).values()) == sum(load.answered for load in loads)
+        answered = sum(load.answered for load in loads)
+        assert sum(sums["requests"] for sums in truth(gate).values()) == answered
+        assert gate.counted()[Counted("team", "allowed")] == answered
+        for load in loads:
+            assert metered.limits(gate, load.key)["max_in_flight"]["used"] == 0
 
 
 def two_listeners(bootstrap: dict) -> dict:
@@ -176,3 +194,62 @@ def test_a_service_that_is_no_longer_configured_gets_what_was_used_under_it(slow
         fault_proxy.behave()
         wait_until("the event", lambda: counted(service).get(key.id, {}).get("requests") == 1)
         agree(service, gate)
+
+
+# What else a VM keeps.
+
+
+@pytest.mark.parametrize("watch", [Lds, Ecds])
+def test_a_revocation_arrives_though_the_poll_began_under_the_last_configuration(slow, tmp_path, watch):
+    service, fault_proxy = slow
+    overlay = Remembering(watch(tmp_path / "watch"))
+    with running(tmp_path / "gate", fault_proxy, overlay=overlay) as gate:
+        gate.rendered = overlay.rendered
+        for turn in range(1, 6):
+            key, other = service.key(), service.key()
+            wait_until("the keys", lambda k=key, o=other: gate.models(k).status == gate.models(o).status == 200)
+            fault_proxy.hold("changes")
+            fault_proxy.wait_held("changes")
+            assert overlay.overlay.update(gate, changed(gate, turn))
+            in_force(gate, other, turn)
+            service.change(key, "revoke")
+            fault_proxy.release("changes")
+            # An answer that never comes is waited for six seconds.
+            wait_until("its end", lambda k=key: gate.models(k).status == 403, deadline=2)
+
+
+def test_of_two_listeners_on_two_workers_one_polls(slow, tmp_path):
+    service, fault_proxy = slow
+    with running(tmp_path / "gate", fault_proxy, overlay=two_listeners) as gate:
+        key = service.key(limits=ENDLESS)
+        wait_until("the key", lambda: gate.models(key).status == 200)
+        fault_proxy.hold("changes")
+        fault_proxy.wait_held("changes")
+        # Usage is posted at ticks, and each root context ticks as often.
+        for _ in range(5):
+            posts = fault_proxy.count("usage")
+            assert metered.post(gate, key).status == 200
+            wait_until("a later tick", lambda p=posts: fault_proxy.count("usage") > p)
+        assert fault_proxy.held("changes") == 1
+
+
+def test_bodies_that_began_under_the_last_configuration_count_in_the_next(start, tmp_path):
+    bounds = {"per_body_bytes": 8 * MIB, "per_key_bytes": 8 * MIB, "unresolved_bytes": MIB, "all_bytes": 16 * MIB}
+    overlay = Remembering(Ecds(tmp_path / "watch"))
+    kinds = {"endless": (1, "team", {"limits": ENDLESS})}
+    gate = start(kinds=kinds, concurrency=1, config={"held_bodies": bounds}, overlay=overlay)
+    gate.rendered = overlay.rendered
+    key = gate.key("endless")
+    first = Upload(gate, key, 8 * MIB, chunked=True)
+    first.send(6 * MIB)
+    assert overlay.overlay.update(gate, changed(gate, 1))
+    in_force(gate, key, 1)
+    second = Upload(gate, key, 6 * MIB)
+    answer = second.answer()
+    assert (answer.status, answer.error["code"]) == (429, "rate_limit_exceeded"), answer.everything()
+    assert "request bodies on their way" in answer.error["message"]
+    second.close()
+    first.close()
+    large = metered.body("x" * (7 * MIB), max_tokens=5)
+    wait_until("what was held to be free", lambda: metered.post(gate, key, large).status == 200)
+    assert metered.limits(gate, key)["max_in_flight"]["used"] == 0

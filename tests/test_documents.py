@@ -1,6 +1,7 @@
 """What the documents name exists: files, sections, tests and targets of the Makefile."""
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -56,18 +57,27 @@ def test_source_files_exist(document):
 
 def test_the_readme_leads_to_every_page():
     pages = {str(p.relative_to(ROOT)) for p in DOCUMENTS if p.is_relative_to(ROOT / "docs")}
-    linked = set(re.findall(r"\]\((docs/[^)#]+)", (ROOT / "README.md").read_text()))
+    linked = set(re.findall(r"\]\((docs/[^)#]+\.md)", (ROOT / "README.md").read_text()))
     assert len(pages) > 10
     assert pages == linked
 
 
+def test_every_file_of_tests_has_a_row():
+    """A row may stand for several: `test_hostile_*.py`."""
+    rows = re.findall(r"`(test_[\w*]+\.py)`", (ROOT / "tests/README.md").read_text())
+    files = [p.name for p in (ROOT / "tests").glob("test_*.py")]
+    assert len(files) > 40
+    assert [f for f in files if not any(fnmatch(f, row) for row in rows)] == []
+
+
 def test_the_tests_that_prove_a_claim_exist():
-    """SECURITY.md names the test of each promise."""
-    named = re.findall(r"`([a-z0-9_]+(?:\.py)?)`", (ROOT / "SECURITY.md").read_text())
+    """SECURITY.md names the test of each promise, and the file that it is in."""
+    text = (ROOT / "SECURITY.md").read_text()
+    named = re.findall(r"`([a-z0-9_]+(?:\.py)?)`", text)
     python = {p.name: p.read_text() for p in (ROOT / "tests").glob("test_*.py")}
     rust = "\n".join(p.read_text() for p in (ROOT / "crates").rglob("*.rs"))
     shown = [n for n in named if n.startswith("test_") or n.count("_") >= 4]
-    assert len(shown) > 30
+    assert len(shown) > 50
     for name in shown:
         if name.endswith(".py"):
             assert name in python, name
@@ -75,3 +85,21 @@ def test_the_tests_that_prove_a_claim_exist():
             assert any(f"def {name}(" in text for text in python.values()), name
         else:
             assert f"fn {name}(" in rust, name
+    # `one`, `two` in `file`; `one`, `two` (`file`)
+    names = r"((?:`\w+`(?:, | and ))*`\w+`)"
+    placed = re.findall(rf"{names}\s+in\s+`(test_\w+\.py)`", text) + re.findall(rf"{names}\s+\(`(crates/[\w/]+\.rs)`", text)
+    assert len(placed) > 30
+    for tests, file in placed:
+        source = python[file] if file.endswith(".py") else (ROOT / file).read_text()
+        for name in re.findall(r"\w+", tests.replace(" and ", " ")):
+            assert re.search(rf"(def|fn) {name}\(", source), f"{name} is not in {file}"
+
+
+def test_the_attacks_on_the_pages_are_in_their_file():
+    """Rows of this table name no file of their own, unless it is another one."""
+    section = (ROOT / "SECURITY.md").read_text().split("### Whoever can reach the pages")[1].split("\n### ")[0].split("\n## ")[0]
+    attacks = (ROOT / "crates/service/tests/pages/attacks.rs").read_text()
+    rows = [line.split("|")[3] for line in section.splitlines() if line.startswith("| ")][1:]
+    here = [n for row in rows for n in re.findall(r"`([a-z_]{20,})`(?! \(| in )", row)]
+    assert len(here) > 8
+    assert [n for n in here if f"fn {n}(" not in attacks] == []

@@ -16,7 +16,7 @@ from harness.waiting import wait_until
 def faulty(tmp_path_factory):
     kinds = {
         "steady": (30, "free", {"limits": metered.STEADY}),
-        "two": (2, "free", {"limits": {**metered.STEADY, "max_in_flight": 2}}),
+        "two": (3, "free", {"limits": {**metered.STEADY, "max_in_flight": 2}}),
     }
     with Gate(tmp_path_factory.mktemp("faults"), kinds=kinds, wasm=paths.faulty_wasm(), vm_may_fail=True) as gate:
         yield gate
@@ -96,6 +96,20 @@ def test_a_refused_call_on_the_answer_lets_the_bytes_pass_and_charges_them(gate,
         assert settled.source == "estimated"
         assert settled.output >= 3_000
     assert "the host refused a call on the answer's" in gate.log()
+
+
+def test_a_refused_call_at_the_settlement_leaves_the_reservation_charged(gate):
+    """The client has its answer. What was held for it is not given back, so that no failure makes output free."""
+    key = gate.key("two")
+    answer = post(gate, key, body(max_tokens=3_000), "output_tokens=100", fault("refuse@log"))
+    assert (answer.status, answer.ended) == (200, "complete")
+    wait_until("the end of the stream", lambda: "the stream was not settled" in gate.log())
+    used = limits(gate, key)["tokens_per_minute"]["used"]
+    assert used > 2_900, "tokens come back at one a second"
+    # Its place is not given back either, and comes free by itself.
+    assert limits(gate, key)["max_in_flight"]["used"] == 1
+    assert post(gate, key).status == 200, "one stream, and not the gate"
+    wait_until("the place to come free", lambda: limits(gate, key)["max_in_flight"]["used"] == 0, deadline=35, every=0.5)
 
 
 # A VM that traps.

@@ -1,17 +1,16 @@
 """Request bodies are charged before they are held. What one key, unknown keys and all keys together make Envoy hold is
 bounded, and more than that is refused."""
 
-import functools
-import os
-import select
+import re
 import socket
-import threading
+from pathlib import Path
 
 import pytest
 
 from harness import bootstrap, http1, keys, metered
 from harness import service as services
 from harness.fault_proxy import FaultProxy
+from harness.uploads import Upload, send_all
 from harness.waiting import wait_until
 
 MIB = 1 << 20
@@ -21,57 +20,25 @@ SIZE = 30 * MIB
 ROOMY = {"limits": {"requests_per_minute": 60, "tokens_per_minute": 1_000_000_000}}
 
 
-def resident(gate) -> int:
-    """Envoy's resident memory in bytes."""
-    with open(f"/proc/{gate.envoy.process.pid}/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+class Memory:
+    """Envoy's resident memory since construction, in bytes beyond what it was then."""
 
+    def __init__(self, gate):
+        self._proc = Path(f"/proc/{gate.envoy.process.pid}")
+        # Resets the peak (proc(5)).
+        (self._proc / "clear_refs").write_text("5")
+        self._before = self._read("VmRSS")
 
-@functools.cache
-def content(size: int) -> bytes:
-    """A chat request of this size."""
-    return metered.body("x" * (size - len(metered.body("", max_tokens=5))), max_tokens=5)
+    def _read(self, field: str) -> int:
+        (line,) = [x for x in (self._proc / "status").read_text().splitlines() if x.startswith(field + ":")]
+        return int(line.split()[1]) << 10
 
+    def now(self) -> int:
+        return self._read("VmRSS") - self._before
 
-class Upload:
-    """A body that is sent up to its last byte, unless it is refused before."""
-
-    def __init__(self, gate, key, *, size: int = SIZE, chunked: bool = False, mock: str = ""):
-        framing = ("transfer-encoding", "chunked") if chunked else ("content-length", str(size))
-        self.size, self.chunked, self.sent = size, chunked, 0
-        self._socket = http1.connect(gate.port, timeout=30)
-        self._socket.sendall(http1.request("POST", metered.CHAT_PATH, metered.headers(key, mock, framing)))
-
-    def answered(self, within: float = 0) -> bool:
-        """Whether an answer has arrived, or the gate has closed the connection."""
-        return bool(select.select([self._socket], [], [], within)[0])
-
-    def send(self, until: int) -> None:
-        """Sends up to the byte `until`. Stops when the gate has answered or stops reading."""
-        self._socket.settimeout(1)
-        while self.sent < until and not self.answered():
-            piece = content(self.size)[self.sent : min(until, self.sent + 65536)]
-            frame = b"%x\r\n%s\r\n" % (len(piece), piece) if self.chunked else piece
-            try:
-                self._socket.sendall(frame)
-            except OSError:
-                return
-            self.sent += len(piece)
-
-    def answer(self) -> http1.Answer:
-        return http1.receive(self._socket, deadline=20)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def send_all(uploads: list[Upload], until: int) -> None:
-    """All at once."""
-    threads = [threading.Thread(target=u.send, args=(until,)) for u in uploads]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    def peak(self) -> int:
+        """The most that it was at any moment."""
+        return self._read("VmHWM") - self._before
 
 
 def test_a_key_with_one_place_has_one_body_held(start):
@@ -79,17 +46,17 @@ def test_a_key_with_one_place_has_one_body_held(start):
     small = {"limits": {"requests_per_minute": 2, "max_in_flight": 1}}
     gate = start(kinds={"small": (1, "free", small), "team": (1, "team", {})})
     key = gate.key("small")
-    before = resident(gate)
-    first = Upload(gate, key)
+    memory = Memory(gate)
+    first = Upload(gate, key, SIZE)
     first.send(4 * MIB)
-    others = [Upload(gate, key) for _ in range(UPLOADS - 1)]
+    others = [Upload(gate, key, SIZE) for _ in range(UPLOADS - 1)]
     answers = [u.answer() for u in others]
     assert {a.status for a in answers} == {429}, [a.everything() for a in answers]
     assert {r["decision"] for r in gate.rows()} == {"rate_limit_in_flight"}
     assert [u.sent for u in others] == [0] * len(others), "refused before their bodies"
     first.send(first.size - 1)
     assert first.sent == first.size - 1
-    assert resident(gate) - before < 2 * SIZE
+    assert memory.peak() < 2 * SIZE
     # It was charged when its head arrived, and holds its place until it ends.
     limits = metered.limits(gate, key)
     assert (limits["requests_per_minute"]["remaining"], limits["max_in_flight"]["used"]) == (1, 1)
@@ -106,8 +73,8 @@ def test_one_key_without_a_cap_on_requests_in_flight(start, chunked):
     """On one worker, since the bound is a worker's."""
     gate = start(kinds={"roomy": (2, "team", ROOMY)}, concurrency=1)
     key, other = gate.key("roomy"), gate.key("roomy")
-    before = resident(gate)
-    uploads = [Upload(gate, key, chunked=chunked) for _ in range(UPLOADS)]
+    memory = Memory(gate)
+    uploads = [Upload(gate, key, SIZE, chunked=chunked) for _ in range(UPLOADS)]
     send_all(uploads, SIZE - 1)
     wait_until("the refusals", lambda: len(gate.rows()) >= UPLOADS - 2)
     refused = [u for u in uploads if u.answered()]
@@ -119,7 +86,7 @@ def test_one_key_without_a_cap_on_requests_in_flight(start, chunked):
     assert all(a.header("retry-after") == "1" and a.header("x-should-retry") == "true" for a in answers)
     assert "request bodies on their way" in answers[0].error["message"]
     # Nothing of the refused bodies is held any more.
-    wait_until("the memory to be given back", lambda: resident(gate) - before < 160 * MIB)
+    wait_until("the memory to be given back", lambda: memory.now() < 160 * MIB, deadline=30)
     if not chunked:
         # A request that is refused at once spends nothing. Tokens that refill while a body is sent are not given back twice.
         assert metered.limits(gate, key)["requests_per_minute"]["used"] <= len(whole)
@@ -135,7 +102,7 @@ def test_one_key_without_a_cap_on_requests_in_flight(start, chunked):
 def test_the_bound_on_the_bodies_of_all_keys(start):
     bounds = {"per_body_bytes": 8 * MIB, "per_key_bytes": 8 * MIB, "unresolved_bytes": MIB, "all_bytes": 20 * MIB}
     gate = start(kinds={"team": (5, "team", {})}, concurrency=1, config={"held_bodies": bounds})
-    uploads = [Upload(gate, gate.key("team"), size=8 * MIB) for _ in range(4)]
+    uploads = [Upload(gate, gate.key("team"), 8 * MIB) for _ in range(4)]
     for upload in uploads:
         upload.send(8 * MIB - 1)
     # Two fit. Which two depends on the order in which Envoy reads them.
@@ -153,7 +120,7 @@ def test_the_bound_on_the_bodies_of_all_keys(start):
 def test_a_body_that_is_too_large(start, chunked):
     gate = start(kinds={"roomy": (1, "team", ROOMY)}, config={"held_bodies": {"per_body_bytes": MIB}})
     key = gate.key("roomy")
-    upload = Upload(gate, key, size=3 * MIB, chunked=chunked)
+    upload = Upload(gate, key, 3 * MIB, chunked=chunked)
     if chunked:
         upload.send(3 * MIB - 1)
     answer = upload.answer()
@@ -196,21 +163,55 @@ def test_an_upstream_that_does_not_read(start):
             bootstrap.lead_to(bootstrap.upstream(config), deaf.port)
 
         gate = start(kinds={"roomy": (1, "team", ROOMY)}, overlay=overlay, mock=False)
-        key, before = gate.key("roomy"), resident(gate)
+        key, memory = gate.key("roomy"), Memory(gate)
         uploads: list[Upload] = []
 
-        def overloaded() -> bool:
-            uploads.append(Upload(gate, key))
+        def refused() -> bool:
+            uploads.append(Upload(gate, key, SIZE))
             uploads[-1].send(SIZE)
-            return gate.envoy.stat("overload.envoy.overload_actions.stop_accepting_requests.active") == 1
+            # One after the other: each is forwarded whole, or refused, before the next one begins.
+            wait_until("its way", lambda: forwarded(gate) == len(uploads) or uploads[-1].answered(), deadline=20)
+            return uploads[-1].answered()
 
-        wait_until("Envoy to have enough", overloaded, deadline=30, every=0.1)
-        assert resident(gate) - before < 300 * MIB
-        answer = metered.post(gate, key)
+        wait_until("Envoy to have enough", refused, deadline=120, every=0)
+        answer = uploads[-1].answer()
         assert (answer.status, answer.error["code"]) == (503, "service_unavailable")
+        assert len(uploads) > 1 and not any(upload.answered() for upload in uploads[:-1]), "what is under way goes on"
+        assert memory.peak() < 300 * MIB
         for upload in uploads:
             upload.close()
         wait_until("it to go on", lambda: gate.send("GET", "/healthz").status == 200)
+
+
+def forwarded(gate) -> int:
+    """The requests that Envoy has begun to send to the upstream."""
+    return gate.envoy.stat("cluster.upstream.upstream_rq_total")
+
+
+# What all workers share. It never shrinks while Envoy runs.
+
+
+def test_names_of_models_do_not_grow_what_all_workers_share(start):
+    """A client can invent names of models without end. The lengths of names and values that the filter stores do not depend
+    on them."""
+    gate = start(kinds={"steady": (1, "free", {"limits": {**metered.STEADY, "requests_per_minute": 60_000}})}, concurrency=1)
+    key = gate.key("steady")
+    # Each answer is longer than the one before, so that something is learned of each model.
+    models = ["m" * length for length in (1, 2, 30, 100, 256)]
+    # At this level the log has the arguments of each call of the VM.
+    gate.envoy.log_level("wasm", "trace")
+    stored = []
+    for count, model in enumerate(models, start=1):
+        before = len(gate.log().splitlines())
+        data = metered.body(model=model)
+        assert metered.post(gate, key, data, f"output_tokens={2_000 * count}").status == 200
+        metered.charges(gate, key, count)
+        later = gate.log().splitlines()[before:]
+        writes = [re.search(r"\[vm->host\] \S*proxy_set_shared_data\(\d+, (\d+), \d+, (\d+), \d+\)", line) for line in later]
+        stored.append({(int(w[1]), int(w[2])) for w in writes if w})
+    gate.envoy.log_level("wasm", "debug")
+    name = len(f"q/{key.id}")
+    assert stored == [{(name, 73), (name, 8 * 16)}] * len(models)
 
 
 # While an unknown key is asked about.
@@ -234,11 +235,11 @@ def slow(tmp_path):
 def test_bodies_that_wait_for_a_key(slow):
     """Invented keys and large bodies, while the service answers slowly."""
     service, fault_proxy, gate = slow
-    before = resident(gate)
+    memory = Memory(gate)
     fault_proxy.hold("resolve", "changes")
-    uploads = [Upload(gate, keys.make(), size=8 * MIB) for _ in range(12)]
+    uploads = [Upload(gate, keys.make(), 8 * MIB) for _ in range(12)]
     send_all(uploads, 8 * MIB - 1)
-    held = resident(gate) - before
+    held = memory.peak()
     assert held < 72 * MIB, f"{held >> 20} MiB of {sum(u.sent for u in uploads) >> 20} MiB"
     answers = [u.answer() for u in uploads]
     assert {a.status for a in answers} == {503}

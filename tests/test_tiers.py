@@ -1,5 +1,7 @@
 """Tiers of the key service: edited there, in force in every Envoy within a second, and kept while the service is away."""
 
+import sqlite3
+
 import pytest
 
 from harness import metered
@@ -81,3 +83,29 @@ def test_the_last_known_tiers_stay_while_the_service_is_away(tmp_path):
         service.kill()
         assert shown(gate, key) == "30"
         service.start()
+
+
+def test_a_key_of_a_tier_that_nobody_has_is_a_503_until_somebody_has_it(tmp_path):
+    """The service removes no tier that a key has, so its database is changed by hand, as a restore of a part of it does."""
+    with services.stack(tmp_path) as (service, (gate,)):
+        service.ask("POST", "/tiers", json={"name": "ghost", "requests_per_minute": 600, "tokens_per_minute": 100_000})
+        known, lost = service.key(tier="free"), service.key(tier="ghost")
+        assert chat(gate, lost, "gpt-4o").status == 200
+        service.stop()
+        with sqlite3.connect(service.file) as database:
+            assert database.execute("DELETE FROM tiers WHERE name = 'ghost'").rowcount == 1
+        service.start()
+        # Another Envoy, which has never heard of the tier.
+        other = services.gate(tmp_path / "other", service)
+        try:
+            services.ready(other)
+            answer = chat(other, lost, "gpt-4o")
+            assert (answer.status, answer.error["code"]) == (503, "gate_unavailable"), answer.everything()
+            assert other.seen() == [], "nothing passes without limits"
+            assert answer.header("x-should-retry") != "false"
+            assert chat(other, known, "gpt-4o").status == 200, "one key, and not the gate"
+            service.ask("POST", "/tiers", json={"name": "ghost", "requests_per_minute": 77, "tokens_per_minute": 100_000})
+            wait_until("the tier", lambda: shown(other, lost) == "77", deadline=5)
+        finally:
+            other.check()
+            other.stop()

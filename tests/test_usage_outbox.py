@@ -83,6 +83,27 @@ def test_a_full_outbox_drops_refusals_first_and_counts_what_it_drops(stand):
     assert counted(service)[key.id] == truth(gate)[key.id]
 
 
+def test_eight_posts_are_under_way_while_the_service_is_slow(stand):
+    """One at a time would cap a worker at a batch for each answer."""
+    service, fault_proxy, gate = stand
+    key = service.key(limits=ENDLESS)
+    assert metered.post(gate, key).status == 200
+    agree(service, gate)
+    fault_proxy.hold("usage")
+
+    def all_under_way() -> bool:
+        assert metered.post(gate, key).status == 200
+        return fault_proxy.held("usage") == 8
+
+    wait_until("eight posts", all_under_way)
+    for _ in range(20):
+        assert metered.post(gate, key).status == 200
+    assert fault_proxy.held("usage") == 8
+    fault_proxy.behave()
+    agree(service, gate)
+    assert counter(gate, "dropped") == 0
+
+
 def test_posts_pause_longer_after_each_failure_and_nothing_is_lost(stand):
     service, fault_proxy, gate = stand
     key = service.key(limits=ENDLESS)

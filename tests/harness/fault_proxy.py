@@ -129,13 +129,13 @@ class FaultProxy:
     def count(self, kind: str, since: float = 0.0) -> int:
         return sum(1 for c in list(self.calls) if c.kind == kind and c.at >= since)
 
+    def held(self, kind: str) -> int:
+        """How many calls of a kind wait for their answer."""
+        return sum(1 for c in list(self.calls) if c.kind == kind and not c.answered)
+
     def wait_held(self, kind: str, count: int = 1) -> None:
         """Waits until so many calls of a kind wait for their answer."""
-        wait_until(
-            f"{count} held {kind}",
-            lambda: sum(1 for c in list(self.calls) if c.kind == kind and not c.answered) >= count,
-            every=0.002,
-        )
+        wait_until(f"{count} held {kind}", lambda: self.held(kind) >= count, every=0.002)
 
     def stop(self) -> None:
         self.behave()
