@@ -13,6 +13,7 @@ mod common;
 
 mod admin;
 mod attacks;
+mod away;
 mod forged;
 mod header;
 mod keys;
