@@ -103,7 +103,7 @@ pub(crate) struct Command {
     #[arg(long, env = "GMTECH_SESSION_LIFE", value_name = "DURATION", default_value = "7d", value_parser = humantime::parse_duration)]
     session_life: Duration,
     #[command(flatten)]
-    people: People,
+    people: Box<People>,
     /// A JSON file of prices: {"fallback": {"input": "10", "output": "30"}, "models": [{"model": "gpt-4o*", "input": …}]}
     #[arg(long, env = "GMTECH_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,

@@ -1,14 +1,17 @@
 //! A provider that is away, or that answers what no program can use: nobody waits for it, and passwords and links go on.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Redirect};
+use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::common::browser::*;
 use crate::common::provider::TestProvider;
 use crate::oidc::{BEGIN, is_in, sign_in, with_provider};
+
+type Broken = fn() -> Response;
 
 #[tokio::test]
 async fn without_its_provider_the_service_starts_and_passwords_go_on() {
@@ -33,7 +36,7 @@ async fn without_its_provider_the_service_starts_and_passwords_go_on() {
     let done = sign_in(&mut ada, &provider, json!({"groups": ["devs"]})).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
 
-    let broken: [(&str, fn() -> axum::response::Response); 4] = [
+    let broken: [(&str, Broken); 4] = [
         ("a redirect", || {
             Redirect::temporary("/.well-known/openid-configuration").into_response()
         }),

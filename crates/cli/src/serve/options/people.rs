@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Args;
+use clap::{ArgAction, Args};
 use gmtech_service::config::{GroupRole, IdentityHeader, OidcConfig, PeopleConfig};
 use gmtech_service::provider;
 use gmtech_service::secret::Token;
@@ -65,6 +65,7 @@ pub(super) struct People {
         long,
         env = "GMTECH_OIDC_LINK_ACCOUNTS",
         value_name = "BOOL",
+        action = ArgAction::Set,
         default_value = "false",
         default_missing_value = "true",
         num_args = 0..=1,
@@ -76,6 +77,7 @@ pub(super) struct People {
         long,
         env = "GMTECH_OIDC_ACCEPT_UNVERIFIED_EMAIL",
         value_name = "BOOL",
+        action = ArgAction::Set,
         default_value = "false",
         default_missing_value = "true",
         num_args = 0..=1,
@@ -99,6 +101,7 @@ pub(super) struct People {
         long,
         env = "GMTECH_ADMIT_ANYONE",
         value_name = "BOOL",
+        action = ArgAction::Set,
         default_value = "false",
         default_missing_value = "true",
         num_args = 0..=1,
