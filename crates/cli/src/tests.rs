@@ -93,6 +93,8 @@ fn table(command: &Clap) -> String {
                 "`GMTECH_ADMIN_TOKEN` (the token itself)"
             }
             (_, "sync-token-file") => "`GMTECH_SYNC_TOKEN` (the token itself)",
+            (_, "oidc-client-secret-file") => "`GMTECH_OIDC_CLIENT_SECRET` (the secret itself)",
+            (_, "identity-secret-file") => "`GMTECH_IDENTITY_SECRET` (the secret itself)",
             _ => "",
         };
         let variable = arg.get_env().map(|v| format!("`{}`", v.to_str().unwrap()));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::price::PriceConfig;
 use crate::secret::Token;
 
-pub use people::{GroupRole, OidcConfig, PeopleConfig};
+pub use people::{Gives, GroupRole, IdentityHeader, OidcConfig, PeopleConfig};
 
 /// Where the data lives.
 #[derive(Clone)]

@@ -13,6 +13,7 @@ mod document;
 mod error;
 mod form;
 mod frame;
+mod identity;
 mod invitations;
 mod keys;
 mod limits;
@@ -42,7 +43,8 @@ pub(crate) const HOME: &str = "/users/api-keys/";
 /// Where people sign in.
 pub(crate) const SIGN_IN: &str = "/users/sign-in/";
 
-/// The routes of all pages. Behind each of them stand the session and the check that no other site sends a form.
+/// The routes of all pages. Behind each of them stand the session, the word of a proxy, and the check that no other site sends
+/// a form.
 pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
     let pages = Router::new()
         .route(ROOT, get(|| async { Redirect::to(HOME) }))
@@ -56,6 +58,10 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .merge(keys::routes())
         .merge(team::routes());
     pages
+        .layer(middleware::from_fn_with_state(
+            service.clone(),
+            identity::hold,
+        ))
         .layer(sessions::layer(service))
         .layer(middleware::from_fn_with_state(
             service.clone(),

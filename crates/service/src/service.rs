@@ -26,6 +26,7 @@ use crate::journal::{self, Journal, JournalFile};
 use crate::levels::Levels;
 use crate::metrics::Metrics;
 use crate::price::{OwnPrices, PriceBook, Quote};
+use crate::provider::Provider;
 use crate::seen::Seen;
 use crate::store::{By, Priced, ServiceToken, Store, StoreError, first_tiers};
 
@@ -59,6 +60,8 @@ pub struct Service {
     pub(crate) attempts: Attempts,
     /// How people sign in.
     pub(crate) people: PeopleConfig,
+    /// The provider that they sign in with.
+    pub(crate) provider: Option<Provider>,
     admin_addr: SocketAddr,
     settings: RwLock<Arc<Settings>>,
     pub(crate) journal: Journal,
@@ -136,6 +139,14 @@ impl Service {
             seen: Seen::new(&config.people),
             attempts: Attempts::new(),
             people: config.people.clone(),
+            provider: config.people.oidc.as_ref().map(|oidc| {
+                let below = |path| page_url(&config.people, config.admin_addr, path);
+                Provider::new(
+                    oidc,
+                    below("/users/sign-in/oidc/callback"),
+                    below("/users/sign-in/"),
+                )
+            }),
             admin_addr: config.admin_addr,
             settings: RwLock::new(Arc::new(Settings::of(config))),
             keep_events_days: config.keep_events_days,
@@ -190,10 +201,7 @@ impl Service {
     /// The address of a page for a browser: under the public URL, or the management listener where there is none.
     #[must_use]
     pub fn page_url(&self, path: &str) -> String {
-        match &self.people.public_url {
-            Some(url) => format!("{url}{path}"),
-            None => format!("http://{}{path}", self.admin_addr),
-        }
+        page_url(&self.people, self.admin_addr, path)
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -224,5 +232,12 @@ impl Service {
     /// What a model costs at `now`.
     pub(crate) fn quote(&self, model: &str, now: Millis) -> Quote {
         self.settings().prices.quote(model, now)
+    }
+}
+
+fn page_url(people: &PeopleConfig, admin_addr: SocketAddr, path: &str) -> String {
+    match &people.public_url {
+        Some(url) => format!("{url}{path}"),
+        None => format!("http://{admin_addr}{path}"),
     }
 }

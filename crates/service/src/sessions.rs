@@ -21,6 +21,7 @@ use tower_sessions::session_store::{self, Error};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
 use crate::clock::Millis;
+use crate::provider::Pending;
 use crate::secret::{self, TokenDigest};
 use crate::service::Service;
 use crate::store::{Person, StoreError, StoredSession};
@@ -30,6 +31,12 @@ const WHO: &str = "who";
 
 /// What every form must send back, in a session's data.
 pub(crate) const CSRF: &str = "csrf";
+
+/// Sign-ins with a provider that have been begun, in a session's data.
+const PENDING: &str = "pending";
+
+/// How many of them a session remembers: one for each tab, within reason.
+const MOST_PENDING: usize = 4;
 
 /// How long a session lives in which nobody has signed in: long enough to come back from a provider.
 const ANONYMOUS: Duration = Duration::from_secs(15 * 60);
@@ -43,6 +50,9 @@ pub(crate) struct Who {
     pub(crate) generation: i64,
     /// When, in milliseconds.
     pub(crate) at: i64,
+    /// Whether a proxy in front of the pages has said so: the session counts only while the proxy goes on to say it.
+    #[serde(default)]
+    pub(crate) by_header: bool,
 }
 
 impl Service {
@@ -86,6 +96,7 @@ pub(crate) fn layer(service: &Arc<Service>) -> SessionManagerLayer<Kept> {
 pub(crate) async fn begin(
     session: &Session,
     person: &Person,
+    by_header: bool,
     now: Millis,
 ) -> Result<(), session::Error> {
     session.clear().await;
@@ -94,6 +105,7 @@ pub(crate) async fn begin(
         person: person.id.clone(),
         generation: person.generation,
         at: now.0,
+        by_header,
     };
     let csrf = secret::random::<16>()
         .map_err(|error| session::Error::Store(Error::Backend(error.to_string())))?;
@@ -104,6 +116,32 @@ pub(crate) async fn begin(
 /// Who has signed in.
 pub(crate) async fn who(session: &Session) -> Result<Option<Who>, session::Error> {
     session.get(WHO).await
+}
+
+/// Keeps a sign-in that was begun, until the browser comes back. The oldest of too many is forgotten.
+pub(crate) async fn keep_pending(session: &Session, begun: Pending) -> Result<(), session::Error> {
+    let mut all: Vec<Pending> = session.get(PENDING).await?.unwrap_or_default();
+    all.push(begun);
+    let surplus = all.len().saturating_sub(MOST_PENDING);
+    all.drain(..surplus);
+    session.insert(PENDING, all).await
+}
+
+/// The sign-in that was begun in this browser with this state. It is taken out, so that an answer counts once.
+pub(crate) async fn take_pending(
+    session: &Session,
+    state: &str,
+) -> Result<Option<Pending>, session::Error> {
+    let mut all: Vec<Pending> = session.get(PENDING).await?.unwrap_or_default();
+    let is_this = |begun: &Pending| secret::digest(&begun.state) == secret::digest(state);
+    let Some(at) = all.iter().position(is_this) else {
+        return Ok(None);
+    };
+    let begun = all.remove(at);
+    session.insert(PENDING, all).await?;
+    // Stored before the answer is looked at: another request with the same one finds nothing.
+    session.save().await?;
+    Ok(Some(begun))
 }
 
 /// The store of `tower-sessions`, over the service's own.

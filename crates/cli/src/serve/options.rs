@@ -1,5 +1,7 @@
 //! The options of `gmtech serve`, and the service's configuration from them.
 
+mod people;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use gmtech_service::config::{Config, Database};
 use gmtech_service::price::PriceConfig;
 use gmtech_service::secret::Token;
 
+use self::people::People;
 use super::log::{self, Format};
 
 /// The options of `gmtech serve`.
@@ -18,6 +21,8 @@ use super::log::{self, Format};
 #[command(after_help = "Tokens:
   GMTECH_ADMIN_TOKEN   an administrator's token, in place of a file's; it ends the one that was configured before
   GMTECH_SYNC_TOKEN    the proxies' token, in place of a file's; the one before goes on for --token-overlap
+  GMTECH_OIDC_CLIENT_SECRET, GMTECH_IDENTITY_SECRET
+                       the secrets of the provider's client and of the proxy with the identity header, in place of a file's
 
 Signals:
   SIGTERM, SIGINT      stop; requests under way are finished
@@ -97,6 +102,8 @@ pub(crate) struct Command {
     /// How long a person stays signed in at most
     #[arg(long, env = "GMTECH_SESSION_LIFE", value_name = "DURATION", default_value = "7d", value_parser = humantime::parse_duration)]
     session_life: Duration,
+    #[command(flatten)]
+    people: Box<People>,
     /// A JSON file of prices: {"fallback": {"input": "10", "output": "30"}, "models": [{"model": "gpt-4o*", "input": …}]}
     #[arg(long, env = "GMTECH_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -179,6 +186,7 @@ impl Command {
             config.people.trusted_proxies =
                 Some(trusted.map_err(|why| anyhow!("--trusted-proxies {why}"))?);
         }
+        self.people.configure(&mut config.people)?;
         config.keep_events_days = self.keep_events;
         config.live_window = self.live_window;
         config.new_epoch = self.new_epoch;
@@ -239,6 +247,10 @@ impl Command {
             ),
             ("session-idle", self.session_idle != was.session_idle),
             ("session-life", self.session_life != was.session_life),
+            (
+                "oidc-*, identity-*, admit-anyone",
+                self.people != was.people,
+            ),
             ("keep-events", self.keep_events != was.keep_events),
             ("live-window", self.live_window != was.live_window),
             ("log", self.log != was.log),

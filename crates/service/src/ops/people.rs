@@ -11,7 +11,7 @@ use crate::ops::fields;
 use crate::password;
 use crate::secret;
 use crate::service::Service;
-use crate::store::{By, NewSignInLink, Person, PersonPatch};
+use crate::store::{By, Identity, NewSignInLink, Person, PersonPatch};
 
 /// How long a link signs somebody in.
 const LINK_LIFE: Duration = Duration::from_secs(3_600);
@@ -184,6 +184,14 @@ pub async fn sign_out_everywhere(
     service.store.sign_out_everywhere(&email, &by).await?;
     tracing::info!(by = by.actor, "signed out everywhere");
     Ok(())
+}
+
+/// The accounts at providers that sign this person in.
+///
+/// # Errors
+/// Where the store does not answer.
+pub(crate) async fn identities(service: &Service, person: &str) -> Result<Vec<Identity>, ApiError> {
+    Ok(service.store.identities(person).await?)
 }
 
 /// Another name for oneself.

@@ -1,8 +1,11 @@
-//! Signing in: by a one-time link, and by a password.
+//! Signing in: by a one-time link, by a password, with a provider, and by the word of a proxy in front of the pages.
 //!
 //! # Failure policy
 //! An unknown address, a wrong password and an account without one get the same answer in the same time. A link that was used
 //! or has ended is not told from one that never was.
+
+pub(crate) mod header;
+pub(crate) mod oidc;
 
 use std::net::IpAddr;
 
@@ -38,7 +41,7 @@ pub(crate) async fn who(
 /// # Errors
 /// Where the store does not answer.
 pub(crate) async fn begin(session: &Session, person: &Person) -> Result<(), ApiError> {
-    let begun = sessions::begin(session, person, Millis::now()).await;
+    let begun = sessions::begin(session, person, false, Millis::now()).await;
     begun.map_err(|error| ApiError::session(&error))
 }
 
@@ -138,16 +141,7 @@ pub(crate) async fn by_password(
     password: &str,
 ) -> Result<Person, ApiError> {
     let email = email.trim().to_ascii_lowercase();
-    if let Err(wait) = service.attempts.count(&email, client) {
-        tracing::warn!(
-            client = client.map(|c| c.to_string()),
-            "too many attempts to sign in"
-        );
-        let seconds = wait.as_secs() + 1;
-        return Err(ApiError::too_many(format!(
-            "Too many attempts. Wait {seconds} seconds, then try again."
-        )));
-    }
+    count(service, client, &email)?;
     let account = service.store.account(&email).await?;
     let phc = account.as_ref().and_then(|a| a.password.as_deref());
     let fits = password::verify(password, phc).await;
@@ -164,4 +158,27 @@ pub(crate) async fn by_password(
     service.store.note_sign_in(&person, "password", &by).await?;
     tracing::info!(person = person.id, how = "password", "signed in");
     Ok(person)
+}
+
+/// Counts an attempt; `email` is empty where none is known yet.
+fn count(service: &Service, client: Option<IpAddr>, email: &str) -> Result<(), ApiError> {
+    service.attempts.count(email, client).map_err(|wait| {
+        tracing::warn!(
+            client = client.map(|c| c.to_string()),
+            "too many attempts to sign in"
+        );
+        let seconds = wait.as_secs() + 1;
+        ApiError::too_many(format!(
+            "Too many attempts. Wait {seconds} seconds, then try again."
+        ))
+    })
+}
+
+/// The name of a person whom others vouch for: what they say, where it is one, or the address up to the @.
+fn name(said: Option<&str>, email: Option<&str>) -> String {
+    let said = said.and_then(|said| fields::name("name", said).ok());
+    said.unwrap_or_else(|| {
+        let local = email.and_then(|email| email.split('@').next());
+        local.unwrap_or("?").to_owned()
+    })
 }

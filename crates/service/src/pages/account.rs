@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::SIGN_IN;
+use super::components::time;
 use super::error::PageError;
 use super::form::Posted;
 use super::frame::{Frame, Section};
@@ -19,6 +20,7 @@ use super::outside::{Input, Wrong};
 use super::visitor::Visitor;
 use crate::ops::{people, sign_in};
 use crate::service::Service;
+use crate::store::Identity;
 
 /// The page's address.
 const ACCOUNT: &str = "/users/account/";
@@ -34,27 +36,36 @@ pub(super) fn routes() -> Router<Arc<Service>> {
         )
 }
 
-async fn show(visitor: Visitor) -> Response {
+async fn show(
+    State(service): State<Arc<Service>>,
+    visitor: Visitor,
+) -> Result<Response, PageError> {
     let name = visitor.name.clone();
-    page(&visitor, &name, &Wrong::default())
+    page(&service, &visitor, &name, &Wrong::default()).await
 }
 
-fn page(visitor: &Visitor, name: &str, wrong: &Wrong) -> Response {
+async fn page(
+    service: &Service,
+    visitor: &Visitor,
+    name: &str,
+    wrong: &Wrong,
+) -> Result<Response, PageError> {
+    let identities = people::identities(service, &visitor.id).await?;
     let frame = Frame {
         title: "Account",
         section: Section::Account,
         visitor,
         team: None,
     };
-    let mut page = frame.page(body(visitor, name, wrong));
+    let mut page = frame.page(body(visitor, name, &identities, wrong));
     *page.status_mut() = match wrong.status() {
         StatusCode::OK => page.status(),
         status => status,
     };
-    page
+    Ok(page)
 }
 
-fn body(visitor: &Visitor, name: &str, wrong: &Wrong) -> Markup {
+fn body(visitor: &Visitor, name: &str, identities: &[Identity], wrong: &Wrong) -> Markup {
     let name = Input {
         name: "name",
         label: "Name",
@@ -85,6 +96,17 @@ fn body(visitor: &Visitor, name: &str, wrong: &Wrong) -> Markup {
                 (name.show(wrong))
                 button type="submit" class="button" { "Save name" }
             }))
+        }
+        @if !identities.is_empty() {
+            section class="card" {
+                h2 { "Linked accounts" }
+                p { "These sign you in too:" }
+                ul {
+                    @for identity in identities {
+                        li { strong { (identity.issuer) } ", since " (time(identity.created_at)) }
+                    }
+                }
+            }
         }
         section class="card" {
             h2 { "Password" }
@@ -140,7 +162,7 @@ async fn rename(
                 .and_go(visitor.session(), ACCOUNT)
                 .await
         }
-        Err(error) => Ok(page(&visitor, &asked.name, &error.into())),
+        Err(error) => page(&service, &visitor, &asked.name, &error.into()).await,
     }
 }
 
@@ -166,7 +188,7 @@ async fn change_password(
             notice::keep(visitor.session(), said).await?;
             Ok(Redirect::to(ACCOUNT).into_response())
         }
-        Err(error) => Ok(page(&visitor, &visitor.name.clone(), &error.into())),
+        Err(error) => page(&service, &visitor, &visitor.name, &error.into()).await,
     }
 }
 

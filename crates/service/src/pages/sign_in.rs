@@ -1,6 +1,8 @@
-//! Signing in and out: by a password, and by a one-time link.
+//! Signing in and out: by a password, by a one-time link, and with a provider.
 //!
 //! A link's page only shows a button: mail programs and chats open links to preview them, and must not use them up.
+
+mod oidc;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use super::outside::{self, Input, Wrong};
 use super::visitor::{Visitor, session};
 use super::{HOME, SIGN_IN};
 use crate::client::Client;
+use crate::error::ApiError;
 use crate::ops;
 use crate::ops::sign_in::Newcomer;
 use crate::service::Service;
@@ -29,6 +32,7 @@ pub(super) fn routes() -> Router<Arc<Service>> {
         .route(SIGN_IN, get(show).post(by_password))
         .route("/users/sign-in/link/{token}", get(link).post(use_link))
         .route("/users/sign-out", post(sign_out))
+        .merge(oidc::routes())
 }
 
 /// The session of somebody who may not have signed in.
@@ -74,43 +78,88 @@ async fn show(
     if ops::sign_in::who(&service, &session).await?.is_some() {
         return Ok(Redirect::to(destination(&asked.next)).into_response());
     }
-    let signed_out = !asked.signed_out.is_empty();
-    Ok(page("", &asked.next, signed_out, &Wrong::default()))
+    let page = Page {
+        next: asked.next,
+        signed_out: !asked.signed_out.is_empty(),
+        ..Page::default()
+    };
+    Ok(page.of(&service).await)
 }
 
-fn page(email: &str, next: &str, signed_out: bool, wrong: &Wrong) -> Response {
-    let email = Input {
-        name: "email",
-        label: "Email address",
-        kind: "email",
-        autocomplete: "username",
-        value: email,
-        hint: "",
-        required: true,
-    };
-    let password = Input {
-        name: "password",
-        label: "Password",
-        kind: "password",
-        autocomplete: "current-password",
-        value: "",
-        hint: "",
-        required: true,
-    };
-    let body = html! {
-        @if signed_out { p class="notice notice-good" role="status" { "You have signed out." } }
-        (wrong.above(&["email", "password"]))
-        form method="post" action=(SIGN_IN) {
-            @if let Some(next) = safe_next(next) { input type="hidden" name="next" value=(next); }
-            (email.show(wrong))
-            (password.show(wrong))
-            button type="submit" class="button button-primary" { "Sign in" }
+/// The sign-in page.
+#[derive(Default)]
+struct Page {
+    email: String,
+    next: String,
+    signed_out: bool,
+    wrong: Wrong,
+}
+
+impl Page {
+    /// One that says why somebody was not signed in.
+    fn wrong(error: ApiError) -> Self {
+        Self {
+            wrong: error.into(),
+            ..Self::default()
         }
-        p class="hint" {
-            "No account, or no password any more? Ask an owner of your team for an invitation, or an administrator for a sign-in link."
-        }
-    };
-    outside::page(wrong.status(), "Sign in", body)
+    }
+
+    async fn of(self, service: &Service) -> Response {
+        let Self {
+            email,
+            next,
+            signed_out,
+            wrong,
+        } = self;
+        let email = Input {
+            name: "email",
+            label: "Email address",
+            kind: "email",
+            autocomplete: "username",
+            value: &email,
+            hint: "",
+            required: true,
+        };
+        let password = Input {
+            name: "password",
+            label: "Password",
+            kind: "password",
+            autocomplete: "current-password",
+            value: "",
+            hint: "",
+            required: true,
+        };
+        let provider = service.provider.as_ref();
+        let leave = match provider.filter(|_| signed_out) {
+            Some(provider) => provider.sign_out_url(),
+            None => None,
+        };
+        let body = html! {
+            @if signed_out {
+                p class="notice notice-good" role="status" {
+                    "You have signed out."
+                    @if let (Some(provider), Some(leave)) = (provider, leave) {
+                        " " a href=(leave) { "Sign out of " (provider.name()) " too" }
+                    }
+                }
+            }
+            (wrong.above(&["email", "password"]))
+            @if let Some(provider) = provider {
+                a class="button button-primary" href=(oidc::address(&next)) { "Sign in with " (provider.name()) }
+                p class="or" { "or" }
+            }
+            form method="post" action=(SIGN_IN) {
+                @if let Some(next) = safe_next(&next) { input type="hidden" name="next" value=(next); }
+                (email.show(&wrong))
+                (password.show(&wrong))
+                button type="submit" class={ "button" @if provider.is_none() { " button-primary" } } { "Sign in" }
+            }
+            p class="hint" {
+                "No account, or no password any more? Ask an owner of your team for an invitation, or an administrator for a sign-in link."
+            }
+        };
+        outside::page(wrong.status(), "Sign in", body)
+    }
 }
 
 async fn by_password(
@@ -124,7 +173,14 @@ async fn by_password(
             ops::sign_in::begin(&session, &person).await?;
             Ok(Redirect::to(destination(&form.next)).into_response())
         }
-        Err(error) => Ok(page(&form.email, &form.next, false, &error.into())),
+        Err(error) => {
+            let page = Page {
+                email: form.email,
+                next: form.next,
+                ..Page::wrong(error)
+            };
+            Ok(page.of(&service).await)
+        }
     }
 }
 

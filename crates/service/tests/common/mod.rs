@@ -14,6 +14,7 @@
 pub mod browser;
 pub mod http;
 pub mod log;
+pub mod provider;
 
 use std::sync::Arc;
 

@@ -13,8 +13,12 @@ mod common;
 
 mod admin;
 mod attacks;
+mod away;
+mod forged;
+mod header;
 mod keys;
 mod limits;
+mod oidc;
 mod sign_in;
 mod team;
 mod usage;

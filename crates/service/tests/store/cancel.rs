@@ -128,13 +128,19 @@ impl Scene<'_> {
 
     fn provided(&self) -> ProvidedPerson {
         ProvidedPerson {
-            issuer: "https://id.example".into(),
-            subject: format!("s{}", self.number),
-            email: format!("o{}@example.com", self.number),
+            voucher: Voucher::Provider {
+                issuer: "https://id.example".into(),
+                subject: format!("s{}", self.number),
+                gives: ProvidedRoles {
+                    admin: true,
+                    roles: vec![(team("acme"), MemberRole::Viewer)],
+                },
+            },
+            email: Some(format!("o{}@example.com", self.number)),
             name: "Kim".into(),
             id: format!("usr_o{}", self.number),
-            admin: Some(true),
-            roles: vec![(team("acme"), Some(MemberRole::Viewer))],
+            takes_account: false,
+            admits_anyone: false,
         }
     }
 
@@ -252,11 +258,12 @@ const CALLS: &[(&str, Call)] = calls! {
         let kim = s.store.account("kim@example.com").await?.unwrap().person;
         s.store.note_sign_in(&kim, "password", &by(NOON)).await
     };
-    provided_person: |s| async { s.store.provided_person(&s.provided(), &by(NOON)).await };
+    provided_person: |s| async { s.store.provided_person(&s.provided(), NOON).await };
+    identities: |s| s.store.identities("usr_kim");
     remove_person: |s| async {
         let provided = s.provided();
-        s.store.provided_person(&provided, &by(NOON)).await?;
-        s.store.remove_person(&provided.email, &by(NOON)).await
+        s.store.provided_person(&provided, NOON).await?;
+        s.store.remove_person(&provided.email.unwrap(), &by(NOON)).await
     };
     invite: |s| s.store.invite(s.invitation(), &by(NOON));
     invitations: |s| s.store.invitations(&s.key.record.team, NOON);
@@ -347,6 +354,8 @@ const HALVES: &[&str] = &[
     "SELECT ABS((SELECT COUNT(*) FROM people) - (SELECT COUNT(*) FROM audit WHERE action = 'person.create')
         + (SELECT COUNT(*) FROM audit WHERE action = 'person.remove'))",
     "SELECT COUNT(*) FROM identities i WHERE NOT EXISTS (SELECT 1 FROM people p WHERE p.id = i.person_id)",
+    "SELECT COUNT(*) FROM provided_roles r WHERE NOT EXISTS (SELECT 1 FROM members m JOIN people p ON p.email = m.email
+        WHERE p.id = r.person_id AND m.team_id = r.team_id AND m.role = r.role)",
     "SELECT ABS((SELECT COUNT(*) FROM invitations) - (SELECT COUNT(*) FROM audit WHERE action = 'team.invite'))",
     "SELECT ABS((SELECT COUNT(*) FROM invitations WHERE revoked_at IS NOT NULL)
         - (SELECT COUNT(*) FROM audit WHERE action = 'team.uninvite'))",

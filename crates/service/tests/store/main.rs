@@ -49,6 +49,7 @@ mod lists;
 mod money;
 mod objects;
 mod policies;
+mod provided;
 mod sync;
 mod tiers;
 mod tokens;

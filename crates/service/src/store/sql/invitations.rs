@@ -141,6 +141,7 @@ impl Store {
         let team = invitation.team.as_str();
         teams::open(&mut tx, team).await?;
         members::write(&mut tx, team, &invitation.email, invitation.role, now).await?;
+        members::by_hand(&mut tx, team, &invitation.email).await?;
         let detail = json!({
             "email": invitation.email, "role": invitation.role, "invitation": invitation.id,
         });

@@ -25,6 +25,7 @@ impl Store {
         teams::open(&mut tx, team.as_str()).await?;
         let role = member.role.name();
         let row = write(&mut tx, team.as_str(), &member.email, member.role, by.now).await?;
+        by_hand(&mut tx, team.as_str(), &member.email).await?;
         let detail = json!({"email": member.email, "role": role});
         note(
             &mut tx,
@@ -51,6 +52,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(StoreError::NotFound("member"));
         }
+        by_hand(&mut tx, team.as_str(), email).await?;
         let detail = json!({"email": email});
         note(
             &mut tx,
@@ -84,6 +86,59 @@ pub(super) async fn write(
     .fetch_one(&mut **tx)
     .await?;
     Ok(row)
+}
+
+/// What a person is to a team, by the address in lower case.
+pub(super) async fn role_of(tx: &mut Tx, team: &str, email: &str) -> Result<Option<MemberRole>> {
+    let row = sqlx::query("SELECT role FROM members WHERE team_id = $1 AND LOWER(email) = $2")
+        .bind(team)
+        .bind(email)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map(|row| rows::role_named(row.try_get(0)?)).transpose()
+}
+
+/// Makes a person, by the address in lower case, a member of an open team, or changes the role.
+pub(super) async fn set(
+    tx: &mut Tx,
+    team: &str,
+    email: &str,
+    role: MemberRole,
+    now: Millis,
+) -> Result<()> {
+    let done = sqlx::query("UPDATE members SET role = $1 WHERE team_id = $2 AND LOWER(email) = $3")
+        .bind(role.name())
+        .bind(team)
+        .bind(email)
+        .execute(&mut **tx)
+        .await?;
+    if done.rows_affected() == 0 {
+        write(tx, team, email, role, now).await?;
+    }
+    Ok(())
+}
+
+/// Removes a person, by the address in lower case, from a team.
+pub(super) async fn delete(tx: &mut Tx, team: &str, email: &str) -> Result<()> {
+    sqlx::query("DELETE FROM members WHERE team_id = $1 AND LOWER(email) = $2")
+        .bind(team)
+        .bind(email)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// What somebody has decided about a member stays, whatever a provider's groups gave before.
+pub(super) async fn by_hand(tx: &mut Tx, team: &str, email: &str) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM provided_roles WHERE team_id = $1
+             AND person_id IN (SELECT id FROM people WHERE email = LOWER($2))",
+    )
+    .bind(team)
+    .bind(email)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Refuses to remove a member who owns keys that have not ended.

@@ -1,13 +1,12 @@
 //! People who sign in.
 
+mod provided;
+
 use serde_json::json;
 use sqlx::Row;
 
-use super::{Store, Tx, is_taken, members, note, rows};
-use crate::store::{
-    Account, By, MemberRole, NewPerson, Person, PersonPatch, PersonTeams, ProvidedPerson, Result,
-    StoreError,
-};
+use super::{Store, Tx, is_taken, note, rows};
+use crate::store::{Account, By, NewPerson, Person, PersonPatch, PersonTeams, Result, StoreError};
 
 impl Store {
     /// All people by address.
@@ -66,12 +65,15 @@ impl Store {
             another_administrator(&mut tx, &was).await?;
         }
         let row = sqlx::query(
-            "UPDATE people SET name = $1, admin = $2, password = COALESCE($3, password) WHERE id = $4 RETURNING *",
+            "UPDATE people SET name = $1, admin = $2, password = COALESCE($3, password),
+                 admin_provided = CASE WHEN $5 = 1 THEN 0 ELSE admin_provided END WHERE id = $4 RETURNING *",
         )
         .bind(patch.name.clone().unwrap_or(was.name))
         .bind(i64::from(patch.admin.unwrap_or(was.admin)))
         .bind(patch.password.clone())
         .bind(&*was.id)
+        // Who is made an administrator by hand, or no more, is so whatever groups say.
+        .bind(i64::from(patch.admin.is_some()))
         .fetch_one(&mut *tx)
         .await?;
         let detail = json!({
@@ -86,12 +88,13 @@ impl Store {
         Ok(person)
     }
 
-    /// Removes an account and ends its sessions. Memberships and keys stay: they are the teams'.
+    /// Removes an account and ends its sessions. Keys and memberships stay, but for memberships that a provider's groups gave.
     pub async fn remove_person(&self, email: &str, by: &By) -> Result<()> {
         self.urgently(|| async {
             let mut tx = self.begin_urgent().await?;
             let person = load(&mut tx, email).await?;
             another_administrator(&mut tx, &person).await?;
+            provided::take_back(&mut tx, &person, by).await?;
             for statement in [
                 "DELETE FROM sessions WHERE person_id = $1",
                 "DELETE FROM identities WHERE person_id = $1",
@@ -131,28 +134,6 @@ impl Store {
         let mut tx = self.begin().await?;
         signed_in(&mut tx, person, how, by).await?;
         self.commit(tx).await
-    }
-
-    /// The person that a provider names: found by the provider's id, else by the address, else made. The roles that the
-    /// provider's groups speak of are set.
-    pub async fn provided_person(&self, provided: &ProvidedPerson, by: &By) -> Result<Person> {
-        let mut tx = self.begin().await?;
-        let known = sqlx::query(
-            "SELECT p.* FROM people p JOIN identities i ON i.person_id = p.id
-             WHERE i.issuer = $1 AND i.subject = $2",
-        )
-        .bind(&*provided.issuer)
-        .bind(&*provided.subject)
-        .fetch_optional(&mut *tx)
-        .await?;
-        let person = match known {
-            Some(row) => rows::person(&row)?,
-            None => adopt(&mut tx, provided, by).await?,
-        };
-        let person = apply_roles(&mut tx, person, provided, by).await?;
-        signed_in(&mut tx, &person, "oidc", by).await?;
-        self.commit(tx).await?;
-        Ok(person)
     }
 }
 
@@ -212,22 +193,37 @@ pub(super) async fn set_password(tx: &mut Tx, id: &str, password: &str) -> Resul
     end_sessions(tx, id).await
 }
 
-/// Makes a person an administrator.
+/// Makes a person an administrator, by hand.
 pub(super) async fn promote(tx: &mut Tx, person: &mut Person, by: &By) -> Result<()> {
     if person.admin {
+        sqlx::query("UPDATE people SET admin_provided = 0 WHERE id = $1")
+            .bind(&*person.id)
+            .execute(&mut **tx)
+            .await?;
         return Ok(());
     }
-    set_admin(tx, person, true, by).await
+    set_admin(tx, person, true, false, by).await
 }
 
-async fn set_admin(tx: &mut Tx, person: &mut Person, admin: bool, by: &By) -> Result<()> {
-    sqlx::query("UPDATE people SET admin = $1 WHERE id = $2")
+/// Makes a person an administrator or takes that away; `provided` where a provider's groups do it.
+async fn set_admin(
+    tx: &mut Tx,
+    person: &mut Person,
+    admin: bool,
+    provided: bool,
+    by: &By,
+) -> Result<()> {
+    sqlx::query("UPDATE people SET admin = $1, admin_provided = $2 WHERE id = $3")
         .bind(i64::from(admin))
+        .bind(i64::from(admin && provided))
         .bind(&*person.id)
         .execute(&mut **tx)
         .await?;
     person.admin = admin;
-    let detail = json!({"email": person.email, "admin": admin});
+    let mut detail = json!({"email": person.email, "admin": admin});
+    if provided && let Some(detail) = detail.as_object_mut() {
+        detail.insert("by".into(), "groups".into());
+    }
     note(tx, by, "person.update", &person.id, None, detail).await
 }
 
@@ -256,91 +252,4 @@ async fn another_administrator(tx: &mut Tx, person: &Person) -> Result<()> {
     Err(StoreError::Conflict(
         "this is the last administrator: make another one first (gmtech people admin EMAIL)".into(),
     ))
-}
-
-/// The person of a provider who signs in for the first time.
-async fn adopt(tx: &mut Tx, provided: &ProvidedPerson, by: &By) -> Result<Person> {
-    let person = match find(tx, &provided.email).await? {
-        Some(person) => person,
-        None => {
-            let new = NewPerson {
-                id: provided.id.clone(),
-                email: provided.email.clone(),
-                name: provided.name.clone(),
-                password: None,
-                admin: false,
-            };
-            insert(tx, &new, by).await?
-        }
-    };
-    sqlx::query(
-        "INSERT INTO identities (issuer, subject, person_id, created_at) VALUES ($1, $2, $3, $4)",
-    )
-    .bind(&*provided.issuer)
-    .bind(&*provided.subject)
-    .bind(&*person.id)
-    .bind(by.now.0)
-    .execute(&mut **tx)
-    .await?;
-    let detail = json!({"email": person.email, "issuer": provided.issuer});
-    note(tx, by, "person.link_provider", &person.id, None, detail).await?;
-    Ok(person)
-}
-
-async fn apply_roles(
-    tx: &mut Tx,
-    mut person: Person,
-    provided: &ProvidedPerson,
-    by: &By,
-) -> Result<Person> {
-    if let Some(admin) = provided.admin.filter(|admin| *admin != person.admin) {
-        set_admin(tx, &mut person, admin, by).await?;
-        if !admin {
-            person.generation = end_sessions(tx, &person.id).await?;
-        }
-    }
-    for (team, role) in &provided.roles {
-        set_role(tx, &person, team.as_str(), *role, by).await?;
-    }
-    Ok(person)
-}
-
-async fn set_role(
-    tx: &mut Tx,
-    person: &Person,
-    team: &str,
-    role: Option<MemberRole>,
-    by: &By,
-) -> Result<()> {
-    let open = sqlx::query("SELECT 1 FROM teams WHERE id = $1 AND closed_at IS NULL")
-        .bind(team)
-        .fetch_optional(&mut **tx)
-        .await?;
-    let was = sqlx::query("SELECT role FROM members WHERE team_id = $1 AND LOWER(email) = $2")
-        .bind(team)
-        .bind(&*person.email)
-        .fetch_optional(&mut **tx)
-        .await?;
-    let was: Option<String> = was.map(|row| row.try_get(0)).transpose()?;
-    if open.is_none() || was.as_deref() == role.map(MemberRole::name) {
-        return Ok(());
-    }
-    let (action, detail) = match role {
-        Some(role) => {
-            members::write(tx, team, &person.email, role, by.now).await?;
-            (
-                "team.member.put",
-                json!({"email": person.email, "role": role}),
-            )
-        }
-        None => {
-            sqlx::query("DELETE FROM members WHERE team_id = $1 AND LOWER(email) = $2")
-                .bind(team)
-                .bind(&*person.email)
-                .execute(&mut **tx)
-                .await?;
-            ("team.member.remove", json!({"email": person.email}))
-        }
-    };
-    note(tx, by, action, team, Some(team), detail).await
 }

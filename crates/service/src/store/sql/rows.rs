@@ -186,13 +186,17 @@ fn tier_of(row: &AnyRow) -> Result<Tier> {
 pub(super) fn member(row: &AnyRow) -> Result<Member> {
     Ok(Member {
         email: row.try_get("email")?,
-        role: word(row.try_get("role")?, "member role")?,
+        role: role_named(row.try_get("role")?)?,
         added_at: Millis(row.try_get("added_at")?),
     })
 }
 
 pub(super) fn member_role(row: &AnyRow) -> Result<MemberRole> {
-    word(row.try_get("member_role")?, "member role")
+    role_named(row.try_get("member_role")?)
+}
+
+pub(super) fn role_named(name: String) -> Result<MemberRole> {
+    word(name, "member role")
 }
 
 pub(super) fn person(row: &AnyRow) -> Result<Person> {
@@ -221,7 +225,7 @@ pub(super) fn invitation(row: &AnyRow) -> Result<Invitation> {
         id: row.try_get("id")?,
         team: team_id(row.try_get("team_id")?)?,
         email: row.try_get("email")?,
-        role: word(row.try_get("role")?, "member role")?,
+        role: role_named(row.try_get("role")?)?,
         created_at: Millis(row.try_get("created_at")?),
         created_by: row.try_get("created_by")?,
         expires_at: Millis(row.try_get("expires_at")?),

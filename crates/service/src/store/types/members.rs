@@ -36,6 +36,17 @@ impl MemberRole {
             Self::Viewer => "viewer",
         }
     }
+
+    /// Whether it may more than the other one.
+    #[must_use]
+    pub fn outranks(self, other: Self) -> bool {
+        let rank = |role| match role {
+            Self::Owner => 2,
+            Self::Developer => 1,
+            Self::Viewer => 0,
+        };
+        rank(self) > rank(other)
+    }
 }
 
 /// A person of a team.

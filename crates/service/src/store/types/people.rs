@@ -75,23 +75,66 @@ pub struct PersonPatch {
     pub admin: Option<bool>,
 }
 
-/// Who a person is at a provider, and what that provider says of the person's roles.
+/// Somebody whom others vouch for: a provider, or a proxy in front of the pages.
 #[derive(Clone, Debug)]
 pub struct ProvidedPerson {
-    /// The provider.
-    pub issuer: String,
-    /// The person's id there.
-    pub subject: String,
-    /// The address, in lower case.
-    pub email: String,
+    /// Who vouches.
+    pub voucher: Voucher,
+    /// The address, in lower case; `None` where none is known that may be trusted.
+    pub email: Option<String>,
     /// The name.
     pub name: String,
     /// The id of an account that has to be made.
     pub id: String,
-    /// Whether the provider's groups make the person an administrator; `None` where they say nothing.
-    pub admin: Option<bool>,
-    /// The teams that the provider's groups speak of, with the role in each; `None` is no role.
-    pub roles: Vec<(TeamId, Option<MemberRole>)>,
+    /// Whether an account that is there with this address may be taken, though the voucher never led to it before.
+    pub takes_account: bool,
+    /// Whether somebody is let in whom nobody has invited or added, and to whom no group gives a role.
+    pub admits_anyone: bool,
+}
+
+/// Who vouches for a person.
+#[derive(Clone, Debug)]
+pub enum Voucher {
+    /// A provider.
+    Provider {
+        /// Its issuer.
+        issuer: String,
+        /// The person's id there.
+        subject: String,
+        /// What its groups make of the person. What they gave before, and give no more, is taken away.
+        gives: ProvidedRoles,
+    },
+    /// A proxy, which names the address and says nothing of roles.
+    Proxy,
+}
+
+/// What a provider's groups make of a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProvidedRoles {
+    /// Whether they make an administrator.
+    pub admin: bool,
+    /// The role in each team, a team once.
+    pub roles: Vec<(TeamId, MemberRole)>,
+}
+
+/// What came of somebody whom others vouch for.
+#[derive(Clone, Debug)]
+pub enum Provided {
+    /// The person has signed in.
+    SignedIn(Person),
+    /// There is an account with this address that may not be taken.
+    Taken,
+    /// Nobody knows this person, or the address is missing.
+    Unknown,
+}
+
+/// An account at a provider that signs a person in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The provider's issuer.
+    pub issuer: String,
+    /// Since when.
+    pub created_at: Millis,
 }
 
 /// A link that signs somebody in, once.
