@@ -46,6 +46,7 @@ pub mod service;
 mod sessions;
 pub mod store;
 pub mod sync;
+mod webhook;
 
 #[cfg(test)]
 mod layout;
