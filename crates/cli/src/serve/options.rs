@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Args;
+use clap::{ArgAction, Args};
 use gmtech_core::address::{AddressSet, Network};
 use gmtech_service::config::{Config, Database};
 use gmtech_service::price::PriceConfig;
@@ -97,6 +97,17 @@ pub(crate) struct Command {
     /// How long a person stays signed in at most
     #[arg(long, env = "GMTECH_SESSION_LIFE", value_name = "DURATION", default_value = "7d", value_parser = humantime::parse_duration)]
     session_life: Duration,
+    /// Networks that alerts may be posted to besides the public Internet, such as 10.0.0.0/8
+    #[arg(
+        long,
+        env = "GMTECH_ALERT_NETWORKS",
+        value_name = "NETWORKS",
+        value_delimiter = ','
+    )]
+    alert_networks: Vec<Network>,
+    /// Whether alerts may be posted without TLS (http); on the loopback, if it is among the networks, they always may
+    #[arg(long, env = "GMTECH_ALERT_HTTP", value_name = "BOOL", default_value_t = false, action = ArgAction::Set)]
+    alert_http: bool,
     /// A JSON file of prices: {"fallback": {"input": "10", "output": "30"}, "models": [{"model": "gpt-4o*", "input": …}]}
     #[arg(long, env = "GMTECH_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -179,6 +190,12 @@ impl Command {
             config.people.trusted_proxies =
                 Some(trusted.map_err(|why| anyhow!("--trusted-proxies {why}"))?);
         }
+        if !self.alert_networks.is_empty() {
+            let networks = AddressSet::new(self.alert_networks.clone());
+            config.webhook.networks =
+                Some(networks.map_err(|why| anyhow!("--alert-networks {why}"))?);
+        }
+        config.webhook.http = self.alert_http;
         config.keep_events_days = self.keep_events;
         config.live_window = self.live_window;
         config.new_epoch = self.new_epoch;
@@ -239,6 +256,8 @@ impl Command {
             ),
             ("session-idle", self.session_idle != was.session_idle),
             ("session-life", self.session_life != was.session_life),
+            ("alert-networks", self.alert_networks != was.alert_networks),
+            ("alert-http", self.alert_http != was.alert_http),
             ("keep-events", self.keep_events != was.keep_events),
             ("live-window", self.live_window != was.live_window),
             ("log", self.log != was.log),

@@ -3,7 +3,6 @@
 
 mod addresses;
 mod deliveries;
-mod expiry;
 pub(super) mod raise;
 mod read;
 

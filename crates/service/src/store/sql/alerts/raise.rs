@@ -17,22 +17,22 @@ use crate::store::{AlertKind, Amounts, KeyInfo, Result};
 const SHOWN: i64 = 7 * DAY_MS;
 
 /// An alert to be raised.
-pub(super) struct New<'a> {
-    pub(super) about: &'a str,
-    pub(super) step: i64,
-    pub(super) lasting: bool,
-    pub(super) kind: AlertKind,
-    pub(super) team: &'a TeamId,
+pub(in crate::store::sql) struct New<'a> {
+    pub(in crate::store::sql) about: &'a str,
+    pub(in crate::store::sql) step: i64,
+    pub(in crate::store::sql) lasting: bool,
+    pub(in crate::store::sql) kind: AlertKind,
+    pub(in crate::store::sql) team: &'a TeamId,
     /// The key, if it is about one.
-    pub(super) key: Option<&'a KeyInfo>,
-    pub(super) message: String,
+    pub(in crate::store::sql) key: Option<&'a KeyInfo>,
+    pub(in crate::store::sql) message: String,
     /// What it says beyond that, by name.
-    pub(super) data: Value,
-    pub(super) shown_until: i64,
+    pub(in crate::store::sql) data: Value,
+    pub(in crate::store::sql) shown_until: i64,
 }
 
 /// The step that was told last of this.
-pub(super) async fn told(tx: &mut Tx, about: &str) -> Result<Option<i64>> {
+pub(in crate::store::sql) async fn told(tx: &mut Tx, about: &str) -> Result<Option<i64>> {
     let row = sqlx::query("SELECT MAX(step) FROM alerts WHERE about = $1")
         .bind(about)
         .fetch_one(&mut **tx)
@@ -65,7 +65,7 @@ pub(super) async fn store(tx: &mut Tx, new: &New<'_>, now: Millis) -> Result<(St
 }
 
 /// Stores an alert, and puts it into the outbox for each address of the team that is on.
-pub(super) async fn raise(tx: &mut Tx, new: &New<'_>, now: Millis) -> Result<()> {
+pub(in crate::store::sql) async fn raise(tx: &mut Tx, new: &New<'_>, now: Millis) -> Result<()> {
     let (id, seq) = store(tx, new, now).await?;
     let topic = new
         .key

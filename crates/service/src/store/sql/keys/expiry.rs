@@ -1,11 +1,13 @@
 //! Keys that expire soon: looked for by the clock.
 
+use gmtech_core::record::Status;
 use serde_json::json;
 use sqlx::Row;
 
-use super::raise::{New, raise};
+use super::load;
 use crate::clock::Millis;
-use crate::store::sql::{Store, keys, signed};
+use crate::store::sql::alerts::raise::{New, raise, told};
+use crate::store::sql::{Store, signed};
 use crate::store::thresholds::{About, BEFORE_EXPIRY, expiry_step};
 use crate::store::{AlertKind, Result, StoreError};
 
@@ -38,25 +40,25 @@ impl Store {
         }
         due.sort();
         due.dedup();
-        let mut told = 0;
+        let mut count = 0;
         for part in due.chunks(AT_ONCE) {
             let mut tx = self.begin().await?;
             for id in part {
                 // It may have been changed since it was found, or told of by another service.
-                let key = match keys::load(&mut tx, id).await {
+                let key = match load(&mut tx, id).await {
                     Err(StoreError::NotFound(_)) => continue,
                     other => other?,
                 };
                 let Some(at) = key.record.expires_at else {
                     continue;
                 };
-                let is_on = key.record.status == gmtech_core::record::Status::Active;
+                let is_on = key.record.status == Status::Active;
                 let about = About::Expiry {
                     key: &key.record.id,
                     at,
                 };
                 let name = about.name();
-                let last = super::raise::told(&mut tx, &name).await?;
+                let last = told(&mut tx, &name).await?;
                 let created = key.created_at.unix_seconds();
                 let step = expiry_step(created, at, seconds, last);
                 let Some(step) = step.filter(|_| is_on && key.rotated_to.is_none()) else {
@@ -79,10 +81,10 @@ impl Store {
                     shown_until: end.0,
                 };
                 raise(&mut tx, &new, now).await?;
-                told += 1;
+                count += 1;
             }
             self.commit(tx).await?;
         }
-        Ok(told)
+        Ok(count)
     }
 }
