@@ -7,6 +7,7 @@
 //! repeated safely with the same `--idempotency-key`. A token is read from the environment or a file,
 //! never from the command line, where every user of the machine could read it.
 
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod keys;

@@ -4,8 +4,8 @@
 //!
 //! # Failure policy
 //! A mistake ends the program with one message on standard error that names the option, variable or file to change, and with
-//! an exit status for its kind ([`exit`]). Secrets are printed only by `keys generate`, `create` and `rotate`
-//! and by `tokens generate` and `create`, to standard output, once.
+//! an exit status for its kind ([`exit`]). Secrets are printed only by `keys generate`, `create` and `rotate`,
+//! by `tokens generate` and `create`, and by `alerts add` and `rotate-secret`, to standard output, once.
 #![deny(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -71,6 +71,9 @@ enum Command {
     /// Manage tiers: the limits and models that many keys share.
     #[command(subcommand)]
     Tiers(admin::tiers::Command),
+    /// Manage the addresses that alerts are posted to; show alerts and deliveries.
+    #[command(subcommand)]
+    Alerts(admin::alerts::Command),
     /// Show the records of single requests.
     #[command(subcommand)]
     Requests(admin::requests::Command),
@@ -190,6 +193,7 @@ fn run(command: Command) -> Result<()> {
         Command::Proxies(command) => admin::proxies::run(&command),
         Command::People(command) => admin::people::run(&command),
         Command::Tiers(command) => admin::tiers::run(&command),
+        Command::Alerts(command) => admin::alerts::run(&command),
         Command::Requests(command) => admin::requests::run(&command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Serve(command) => serve::run(&command),

@@ -258,6 +258,7 @@ fn start_service(args: &UpArgs, supervisor: &mut Supervisor, dir: &LocalDir) -> 
                 &format!("http://{LOOPBACK}:{}", args.api_port),
             ])
             .args(["--trusted-proxies", &host])
+            .args(["--alert-networks", "127.0.0.0/8,::1/128"])
             .args(["--port", &args.service_port.to_string()])
             .args(["--sync-port", &args.sync_port.to_string()])
             .args(["--database".as_ref(), database.as_os_str()])

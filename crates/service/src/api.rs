@@ -3,6 +3,7 @@
 //! Handlers parse and render. The use-cases in [`crate::ops`] decide what may be done and what is recorded; [`crate::caller`] says
 //! who calls. Every route but the description, the metrics and the health checks needs a token.
 
+mod alerts;
 mod audit;
 mod credit;
 mod description;
@@ -74,6 +75,12 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(people::sign_out))
         .routes(routes!(credit::add))
         .routes(routes!(credit::ledger))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::addresses, alerts::add))
+        .routes(routes!(alerts::update, alerts::remove))
+        .routes(routes!(alerts::rotate_secret))
+        .routes(routes!(alerts::test))
+        .routes(routes!(alerts::deliveries))
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::me))

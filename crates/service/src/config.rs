@@ -1,6 +1,7 @@
 //! The configuration of a service.
 
 mod people;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use crate::price::PriceConfig;
 use crate::secret::Token;
 
 pub use people::{Gives, GroupRole, IdentityHeader, OidcConfig, PeopleConfig};
+pub use webhook::WebhookConfig;
 
 /// Where the data lives.
 #[derive(Clone)]
@@ -53,6 +55,8 @@ pub struct Config {
     pub trust_clock: bool,
     /// How people sign in, and for how long.
     pub people: PeopleConfig,
+    /// Where alerts may be posted to.
+    pub webhook: WebhookConfig,
 }
 
 impl Config {
@@ -77,6 +81,7 @@ impl Config {
             new_epoch: false,
             trust_clock: false,
             people: PeopleConfig::default(),
+            webhook: WebhookConfig::default(),
         }
     }
 }

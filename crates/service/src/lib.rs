@@ -48,6 +48,7 @@ pub mod service;
 mod sessions;
 pub mod store;
 pub mod sync;
+mod webhook;
 
 #[cfg(test)]
 mod layout;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::Ingested;
+use crate::store::{Ingested, Then};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -33,6 +33,11 @@ struct Taken {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Posted {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Proxies {
     state: &'static str,
 }
@@ -47,6 +52,8 @@ pub struct Metrics {
     version: Gauge,
     clock_lag: Gauge,
     lost: Gauge,
+    posted: Family<Posted, Counter>,
+    waiting: Gauge,
 }
 
 impl Default for Metrics {
@@ -60,6 +67,8 @@ impl Default for Metrics {
             version: Gauge::default(),
             clock_lag: Gauge::default(),
             lost: Gauge::default(),
+            posted: Family::default(),
+            waiting: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -96,6 +105,16 @@ impl Default for Metrics {
             "lost_by_restore",
             "Changes that a restore has lost and that were not acknowledged",
             metrics.lost.clone(),
+        );
+        registry.register(
+            "alert_attempts",
+            "Attempts to post an alert to an address, by what became of them: delivered, again, given_up, disabled",
+            metrics.posted.clone(),
+        );
+        registry.register(
+            "alert_deliveries_waiting",
+            "Alerts that wait to be posted to an address, for the first time or again",
+            metrics.waiting.clone(),
         );
         registry.register(
             "build",
@@ -145,6 +164,16 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn delivery(&self, then: Then) {
+        let result = match then {
+            Then::Delivered => "delivered",
+            Then::Again(_) => "again",
+            Then::GiveUp => "given_up",
+            Then::Disable => "disabled",
+        };
+        self.posted.get_or_create(&Posted { result }).inc();
+    }
+
     /// Sets the gauges. Those that the store could not give are left as they were, or out.
     pub(crate) fn set(&self, seen: &Seen) {
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -153,6 +182,9 @@ impl Metrics {
         self.clock_lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         if let Some(lost) = seen.lost {
             self.lost.set(number(lost));
+        }
+        if let Some(waiting) = seen.waiting {
+            self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         }
         if let Some(following) = seen.following {
             for (state, count) in [
@@ -184,6 +216,8 @@ pub(crate) struct Seen {
     pub(crate) clock_lag: Duration,
     /// Changes that a restore has lost and that were not acknowledged; `None` if the store did not answer.
     pub(crate) lost: Option<usize>,
+    /// Alerts that wait to be posted; `None` if the store did not answer.
+    pub(crate) waiting: Option<u64>,
     /// The proxies; `None` if the store did not answer.
     pub(crate) following: Option<Following>,
 }

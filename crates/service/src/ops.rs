@@ -10,6 +10,7 @@
 //! The caller's right is checked before the request's fields. The store writes the audit entry of a change in the change's own
 //! transaction, and the log line follows the commit, so neither reports what has not happened.
 
+pub mod alerts;
 pub mod audit;
 pub mod changes;
 pub mod credit;

@@ -7,6 +7,7 @@
 
 mod account;
 mod admin;
+mod alerts;
 mod assets;
 mod components;
 mod document;
@@ -50,6 +51,7 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .route(ROOT, get(|| async { Redirect::to(HOME) }))
         .merge(account::routes())
         .merge(admin::routes())
+        .merge(alerts::routes())
         .merge(invitations::routes())
         .merge(limits::routes())
         .merge(requests::routes())

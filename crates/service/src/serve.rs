@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
 use crate::clock::Reading;
 use crate::config::Config;
-use crate::service::Service;
+use crate::service::{Service, deliver};
 use crate::store::StoreError;
 use crate::{api, sync};
 
@@ -77,6 +77,7 @@ pub async fn serve(config: &Config) -> Result<Running, StartError> {
         service.clone(),
     ));
     tasks.spawn(keep_house(service.clone()));
+    tasks.spawn(deliver(service.clone()));
     tracing::info!(%admin_addr, %sync_addr, "the key service is up");
     Ok(Running {
         admin_addr,

@@ -1,6 +1,7 @@
 //! A running service without its listeners: the state that every handler shares.
 
 mod configured;
+mod deliveries;
 mod housekeeping;
 
 use std::net::SocketAddr;
@@ -29,6 +30,9 @@ use crate::price::{OwnPrices, PriceBook, Quote};
 use crate::provider::Provider;
 use crate::seen::Seen;
 use crate::store::{By, Priced, ServiceToken, Store, StoreError, first_tiers};
+use crate::webhook::Sender;
+
+pub(crate) use self::deliveries::deliver;
 
 /// The settings that can be replaced while the service runs.
 struct Settings {
@@ -78,6 +82,10 @@ pub struct Service {
     health: Health,
     /// Live levels of limits.
     pub(crate) levels: Arc<Levels>,
+    /// Posts alerts.
+    pub(crate) sender: Sender,
+    /// How long it is waited after each attempt to post one that fails.
+    pauses: Vec<Duration>,
 }
 
 impl Service {
@@ -160,6 +168,8 @@ impl Service {
             under_way: TaskTracker::new(),
             health: Health::default(),
             levels: Arc::new(Levels::new()),
+            sender: Sender::new(&config.webhook),
+            pauses: config.webhook.pauses.clone(),
         }))
     }
 

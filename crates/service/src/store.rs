@@ -20,6 +20,7 @@ mod counts;
 pub mod failure;
 pub mod policy;
 mod sql;
+pub mod thresholds;
 mod types;
 
 pub use counts::TokenCounts;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Args;
+use clap::{ArgAction, Args};
 use gmtech_core::address::{AddressSet, Network};
 use gmtech_service::config::{Config, Database};
 use gmtech_service::price::PriceConfig;
@@ -104,6 +104,17 @@ pub(crate) struct Command {
     session_life: Duration,
     #[command(flatten)]
     people: Box<People>,
+    /// Networks that alerts may be posted to besides the public Internet, such as 10.0.0.0/8
+    #[arg(
+        long,
+        env = "GMTECH_ALERT_NETWORKS",
+        value_name = "NETWORKS",
+        value_delimiter = ','
+    )]
+    alert_networks: Vec<Network>,
+    /// Whether alerts may be posted without TLS (http); on the loopback, if it is among the networks, they always may
+    #[arg(long, env = "GMTECH_ALERT_HTTP", value_name = "BOOL", default_value_t = false, action = ArgAction::Set)]
+    alert_http: bool,
     /// A JSON file of prices: {"fallback": {"input": "10", "output": "30"}, "models": [{"model": "gpt-4o*", "input": …}]}
     #[arg(long, env = "GMTECH_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -187,6 +198,12 @@ impl Command {
                 Some(trusted.map_err(|why| anyhow!("--trusted-proxies {why}"))?);
         }
         self.people.configure(&mut config.people)?;
+        if !self.alert_networks.is_empty() {
+            let networks = AddressSet::new(self.alert_networks.clone());
+            config.webhook.networks =
+                Some(networks.map_err(|why| anyhow!("--alert-networks {why}"))?);
+        }
+        config.webhook.http = self.alert_http;
         config.keep_events_days = self.keep_events;
         config.live_window = self.live_window;
         config.new_epoch = self.new_epoch;
@@ -251,6 +268,8 @@ impl Command {
                 "oidc-*, identity-*, admit-anyone",
                 self.people != was.people,
             ),
+            ("alert-networks", self.alert_networks != was.alert_networks),
+            ("alert-http", self.alert_http != was.alert_http),
             ("keep-events", self.keep_events != was.keep_events),
             ("live-window", self.live_window != was.live_window),
             ("log", self.log != was.log),

@@ -17,6 +17,7 @@ use gmtech_core::usage::{Tokens, Usage};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
+mod alerts;
 mod configuration;
 mod demo;
 mod doctor;

@@ -39,7 +39,7 @@ impl utoipa::Modify for Bearer {
 }
 
 /// What each group of routes is about.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     (
         "keys",
         "Keys: made, listed, changed, suspended, rotated, revoked.",
@@ -48,6 +48,10 @@ const TAGS: [(&str, &str); 7] = [
     (
         "tiers",
         "Tiers: the limits and models that many keys share.",
+    ),
+    (
+        "alerts",
+        "Alerts about budgets, credit and keys, and the addresses that they are posted to.",
     ),
     ("usage", "What was used and what it cost."),
     ("tokens", "Tokens of administrators and of the proxies."),

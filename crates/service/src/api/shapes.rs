@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::organization::{COMPLETIONS_GROUPS, COSTS_GROUPS};
 use crate::store::{Dimension, Every};
+use crate::webhook::MAX_URL;
 
 /// Letters, digits and a few marks: ids of keys, teams and tokens.
 const ID: &str = "^[A-Za-z0-9_.-]{1,64}$";
@@ -46,6 +47,7 @@ fn shape(name: &str) -> Option<Value> {
         "note" => json!({"pattern": PRINTABLE, "maxLength": 100}),
         "owner" | "email" => json!({"pattern": EMAIL, "maxLength": 254}),
         "model" => json!({"pattern": MODEL}),
+        "url" => json!({"pattern": r"^https?://\S+$", "maxLength": MAX_URL}),
         "tag" => json!({"pattern": TAG}),
         "endpoint" => json!({"enum": groups()}),
         // Not an enum: a filter that is newer than the service may name one that is not known here.
@@ -84,7 +86,8 @@ fn shape_of_items(name: &str) -> Option<Value> {
 }
 
 /// The request bodies and their parts.
-const ASKED: [&str; 13] = [
+const ASKED: [&str; 15] = [
+    "AddAlertAddress",
     "Amounts",
     "Budgets",
     "CreateKey",
@@ -97,6 +100,7 @@ const ASKED: [&str; 13] = [
     "Policy",
     "Rotate",
     "TeamPatch",
+    "UpdateAlertAddress",
     "UpdateKey",
 ];
 

@@ -21,13 +21,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Where they cannot be written.
 pub(crate) async fn text(service: &Service) -> Result<String, ApiError> {
     let lost = async { service.store.restored().await.ok().map(|lost| lost.len()) };
-    let (lost, following) = tokio::join!(
+    let (lost, waiting, following) = tokio::join!(
         timeout(PATIENCE, lost),
+        timeout(PATIENCE, service.store.deliveries_waiting()),
         timeout(PATIENCE, following(service))
     );
     service.metrics.set(&Seen {
         clock_lag: service.clock_lag(),
         lost: lost.ok().flatten(),
+        waiting: waiting.ok().and_then(Result::ok),
         following: following.ok().flatten(),
     });
     let text = service.metrics.text();

@@ -1,5 +1,6 @@
-//! A team's page: its members, its credit, its policy, and its audit log, each at an address of its own.
+//! A team's page: its members, its credit, its alerts, its policy, and its audit log, each at an address of its own.
 
+mod alerts;
 mod audit;
 mod credit;
 mod members;
@@ -25,6 +26,7 @@ use crate::store::MemberRole;
 pub(super) fn routes() -> Router<Arc<Service>> {
     members::routes()
         .merge(credit::routes())
+        .merge(alerts::routes())
         .merge(policy::routes())
         .merge(audit::routes())
 }
@@ -50,17 +52,25 @@ fn team(visitor: &Visitor, of: OfTeam) -> Result<&Membership, PageError> {
 enum Part {
     Members,
     Credit,
+    Alerts,
     Policy,
     Audit,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Members, Self::Credit, Self::Policy, Self::Audit];
+    const ALL: [Self; 5] = [
+        Self::Members,
+        Self::Credit,
+        Self::Alerts,
+        Self::Policy,
+        Self::Audit,
+    ];
 
     fn label(self) -> &'static str {
         match self {
             Self::Members => "Members",
             Self::Credit => "Credit",
+            Self::Alerts => "Alerts",
             Self::Policy => "Policy",
             Self::Audit => "Audit log",
         }
@@ -70,6 +80,7 @@ impl Part {
         match self {
             Self::Members => "/users/team/",
             Self::Credit => "/users/team/credit",
+            Self::Alerts => "/users/team/alerts",
             Self::Policy => "/users/team/policy",
             Self::Audit => "/users/team/audit",
         }

@@ -17,6 +17,12 @@ const OBJECTS_REMEMBERED: i64 = 60 * DAY_MS;
 /// How often budgets of a new day are opened and old days closed.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
+/// How often it is looked for keys that expire soon and for old alerts.
+const ALERTS: Duration = Duration::from_secs(600);
+
+/// How long alerts are kept, in milliseconds: 90 days.
+const ALERTS_KEPT: i64 = 90 * DAY_MS;
+
 /// From this lag of the proven time on it is logged, in milliseconds: a day.
 const LONG_LAG: u64 = 86_400_000;
 
@@ -28,6 +34,8 @@ pub(super) struct Clocks {
     doubtful: bool,
     /// When housekeeping began last, by the uptime.
     kept_house: Option<Duration>,
+    /// When alerts were looked after last, by the uptime.
+    kept_alerts: Option<Duration>,
 }
 
 impl Default for Clocks {
@@ -37,6 +45,7 @@ impl Default for Clocks {
             looked: None,
             doubtful: true,
             kept_house: None,
+            kept_alerts: None,
         }
     }
 }
@@ -103,6 +112,12 @@ impl Service {
             .await?;
         self.note_tokens_used().await?;
         self.keep_sessions(proven).await?;
+        let due = |at: Duration| now.uptime.saturating_sub(at) >= ALERTS;
+        if clocks.kept_alerts.is_none_or(due) {
+            self.store.alert_expiring(now.wall).await?;
+            self.store.forget_alerts(before(ALERTS_KEPT)).await?;
+            clocks.kept_alerts = Some(now.uptime);
+        }
         if opened > 0 || closed > 0 {
             tracing::info!(
                 budgets_changed = opened,

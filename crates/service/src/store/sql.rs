@@ -10,6 +10,7 @@
 //! back, and the next writer finds a clean connection. SQLite runs with `synchronous = FULL`, so what was
 //! acknowledged survives a loss of power too. Whatever failed heals by itself: no failure is remembered.
 
+mod alerts;
 mod audit;
 mod bulk;
 mod changes;

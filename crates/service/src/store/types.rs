@@ -1,5 +1,6 @@
 //! What goes into a store and what comes out.
 
+mod alerts;
 mod audit;
 mod budgets;
 mod changes;
@@ -18,6 +19,7 @@ mod tiers;
 mod tokens;
 mod usage;
 
+pub use alerts::*;
 pub use audit::*;
 pub use budgets::*;
 pub use changes::*;

@@ -12,6 +12,7 @@
 mod common;
 
 mod access;
+mod alerts;
 mod hangups;
 mod keys;
 mod mistakes;

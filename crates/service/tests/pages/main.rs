@@ -12,6 +12,7 @@
 mod common;
 
 mod admin;
+mod alerts;
 mod attacks;
 mod away;
 mod forged;

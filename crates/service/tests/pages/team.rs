@@ -17,7 +17,7 @@ async fn each_role_sees_and_does_what_it_may() {
     let mut developer = Browser::member(&api, "acme", "dev@example.com", "developer").await;
     let mut viewer = Browser::member(&api, "acme", "viewer@example.com", "viewer").await;
     let mut stranger = Browser::member(&api, "umbrella", "x@example.com", "owner").await;
-    for page in ["", "credit", "policy", "audit"] {
+    for page in ["", "credit", "alerts", "policy", "audit"] {
         let path = format!("/users/team/{page}?team=acme");
         for (browser, status) in [
             (&mut owner, SEES),

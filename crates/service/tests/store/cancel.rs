@@ -155,6 +155,29 @@ impl Scene<'_> {
         }
     }
 
+    /// Adds an address of a team of its own: a team can have ten.
+    async fn add_address(&self) -> Result<AlertAddress> {
+        let of = format!("hook-{}", self.number);
+        self.store.create_team(new_team(&of), &by(NOON)).await?;
+        let new = NewAlertAddress {
+            id: format!("address_{}", self.number),
+            team: team(&of),
+            name: "hook".into(),
+            url: "https://hooks.example.com/".into(),
+            secret: "whsec_c2VjcmV0".into(),
+        };
+        self.store.add_alert_address(new, &by(NOON)).await
+    }
+
+    /// Each after the lease of the one before.
+    async fn begin_test(&self) -> Result<Due> {
+        let by = by(later(120 * self.number as i64));
+        let name = format!("test:{}", self.number);
+        self.store
+            .begin_alert_test(&self.key.record.team, "address_a", &name, &by)
+            .await
+    }
+
     fn event(&self) -> Priced {
         event(self.key, self.number as u64, 10)
     }
@@ -276,6 +299,39 @@ const CALLS: &[(&str, Call)] = calls! {
         s.store.invite(s.invitation(), &by(NOON)).await?;
         s.store.accept_invitation(&s.token().digest, Some(s.person()), NOON).await
     };
+    alerts: |s| async { s.store.alerts(&s.key.record.team, &page(3, None)).await };
+    alerts_to_show: |s| s.store.alerts_to_show(&s.key.record.team, "usr_kim", NOON, 3);
+    dismiss_alert: |s| async {
+        let due = s.begin_test().await?;
+        s.store.dismiss_alert(&s.key.record.team, &due.alert, "usr_kim").await
+    };
+    alert_expiring: |s| async {
+        let expires_at = Some(later(s.number as i64 * 60).unix_seconds());
+        let new = NewKey { expires_at, ..new_key_of("acme") };
+        s.store.create_key(new, None, &by(later(-700_000))).await?;
+        s.store.alert_expiring(NOON).await
+    };
+    forget_alerts: |s| s.store.forget_alerts(Millis(1));
+    alert_addresses: |s| s.store.alert_addresses(&s.key.record.team);
+    add_alert_address: |s| s.add_address();
+    remove_alert_address: |s| async {
+        let added = s.add_address().await?;
+        s.store.remove_alert_address(&added.team, &added.id, &by(NOON)).await
+    };
+    enable_alert_address: |s| s.store.enable_alert_address(&s.key.record.team, "address_a", s.number % 2 == 0, &by(NOON));
+    rotate_alert_secret: |s| s.store.rotate_alert_secret(&s.key.record.team, "address_a", ("whsec_bmV3", later(60)), &by(NOON));
+    lease_deliveries: |s| async {
+        s.begin_test().await?;
+        s.store.lease_deliveries(later(3_600), 8, &[]).await
+    };
+    begin_alert_test: |s| s.begin_test();
+    note_attempt: |s| async {
+        let due = s.begin_test().await?;
+        let done = Attempted { answered: Some(200), problem: None, then: Then::Delivered };
+        s.store.note_attempt(&due, &done, NOON).await
+    };
+    deliveries: |s| s.store.deliveries(&s.key.record.team, None, 3);
+    deliveries_waiting: |s| s.store.deliveries_waiting();
     head: |s| s.store.head();
     changes: |s| s.store.changes(0, 3);
     resolve: |s| async { s.store.resolve(&secret().digest).await };
@@ -330,6 +386,10 @@ const CALLS: &[(&str, Call)] = calls! {
 
 /// Queries that count partial changes: rows of a transaction without its other rows.
 const HALVES: &[&str] = &[
+    "SELECT COUNT(*) FROM alert_deliveries d WHERE NOT EXISTS (SELECT 1 FROM alerts a WHERE a.id = d.alert_id)",
+    "SELECT COUNT(*) FROM alerts a WHERE a.kind = 'test' AND NOT EXISTS (SELECT 1 FROM alert_deliveries d WHERE d.alert_id = a.id)",
+    "SELECT ABS((SELECT COUNT(*) FROM alert_addresses) - (SELECT COUNT(*) FROM audit WHERE action = 'alert_address.add')
+        + (SELECT COUNT(*) FROM audit WHERE action = 'alert_address.remove'))",
     "SELECT COUNT(*) FROM keys WHERE tier = ''",
     "SELECT COUNT(*) FROM keys k WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.subject = k.id)
         AND NOT EXISTS (SELECT 1 FROM keys o WHERE o.rotated_to = k.id)",
@@ -394,6 +454,14 @@ async fn a_method_can_be_dropped_at_every_poll(stand: &Stand) {
         .use_sign_in_link(&link.digest, kim, NOON)
         .await
         .unwrap();
+    let address = NewAlertAddress {
+        id: "address_a".into(),
+        team: team("acme"),
+        name: "hook".into(),
+        url: "https://hooks.example.com/".into(),
+        secret: "whsec_c2VjcmV0".into(),
+    };
+    store.add_alert_address(address, &by(NOON)).await.unwrap();
     let budgeted = NewKey {
         budgets: Budgets {
             day_nano_usd: Some(1),

@@ -33,6 +33,7 @@ macro_rules! store_tests {
     )*};
 }
 
+mod alerts;
 mod attention;
 mod audit;
 mod bounds;

@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::ops::keys::{self, ListKeys, attention};
 use crate::ops::tiers;
 use crate::ops::usage::of_keys::of_keys;
+use crate::pages::alerts::{self, On};
 use crate::pages::components::{
     Column, Field, Kind, Sorted, Tone, button, cards, empty_state, link_button, notice, pagination,
     select, stat, table,
@@ -64,6 +65,7 @@ pub(super) async fn show(
     let used = of_keys(&service, caller, team, &ids, now).await?;
     let tiers = tiers::offered(&service, caller).await?;
     let counts = attention::counts(&service, caller, team, now).await?;
+    let lines = alerts::lines(&service, &visitor, member, On::Keys).await?;
     let rows: Vec<Markup> = (found.keys.iter())
         .map(|key| row::row(key, used.get(&key.record.id), &tiers, &asked, now))
         .collect();
@@ -73,6 +75,7 @@ pub(super) async fn show(
     let live = live_address(&asked, &ids);
     let body = html! {
         script src=(assets::address("live-numbers.js")) defer {}
+        (lines)
         @if none_yet { (no_keys(&visitor, member)) } @else {
             (attention_cards(&asked, &counts))
             (filters(&asked, &tiers, mistake.as_ref()))

@@ -13,6 +13,7 @@ use super::{OfTeam, Part, address, mistake, owns, page, team};
 use crate::error::ApiError;
 use crate::ops::invitations::{self, Invite, Invited};
 use crate::ops::members;
+use crate::pages::alerts::{self, On};
 use crate::pages::components::{
     Column, Field, Kind, ago, button, card, code_block, dialog_page, form, link_button, mistakes,
     select, table, time,
@@ -80,7 +81,9 @@ async fn render(
         true => invitations::list(service, &visitor.caller, id).await?,
         false => Vec::new(),
     };
+    let lines = alerts::lines(service, visitor, of, On::Team).await?;
     let body = html! {
+        (lines)
         @if let Some(invited) = &state.invited { (link(invited)) }
         (mistakes(&["email", "role"], state.mistake.as_ref()))
         (card("Members", list(visitor, of, &people)))

@@ -4,10 +4,11 @@ use gmtech_core::ident::TeamId;
 use serde_json::json;
 use sqlx::Row;
 
+use super::alerts::raise;
 use super::sums::sum_of;
 use super::teams::judge_credit;
-use super::{Store, cursor, note, remember, replay, rows, teams};
-use crate::clock::DAY_MS;
+use super::{Store, Tx, cursor, note, remember, replay, rows, teams};
+use crate::clock::{DAY_MS, Millis};
 use crate::money::{DOLLAR, MAX_BALANCE};
 use crate::store::{
     By, Credited, LedgerRow, NewCredit, Page, PageRequest, Result, StoreError, Team,
@@ -46,10 +47,14 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if entry.amount > 0 {
-            sqlx::query("UPDATE teams SET prepaid = 1 WHERE id = $1")
-                .bind(team.as_str())
-                .execute(&mut *tx)
-                .await?;
+            // The trigger has moved the balance already.
+            sqlx::query(
+                "UPDATE teams SET prepaid = 1, pool = balance, pool_since = $1 WHERE id = $2",
+            )
+            .bind(by.now.0)
+            .bind(team.as_str())
+            .execute(&mut *tx)
+            .await?;
         }
         let detail = json!({"kind": kind, "amount_nano_usd": entry.amount, "note": entry.note});
         note(
@@ -63,6 +68,7 @@ impl Store {
         .await?;
         remember(&mut tx, entry.once.as_ref(), team.as_str(), by).await?;
         let team = judge_credit(&mut tx, team.as_str()).await?;
+        tell(&mut tx, &team, by).await?;
         self.commit(tx).await?;
         Ok(team)
     }
@@ -113,4 +119,19 @@ impl Store {
         }
         Ok(days)
     }
+}
+
+/// Raises the alerts that a correction gives rise to.
+async fn tell(tx: &mut Tx, team: &Team, by: &By) -> Result<()> {
+    let row = sqlx::query("SELECT pool, pool_since FROM teams WHERE id = $1 AND prepaid = 1")
+        .bind(team.id.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    let since: Option<i64> = row.try_get(1)?;
+    if let Some((pool, since)) = row.try_get::<Option<i64>, _>(0)?.zip(since.map(Millis)) {
+        let balance = team.balance_nano_usd;
+        raise::credit(tx, &team.id, (pool, since), balance, by.now).await?;
+    }
+    Ok(())
 }

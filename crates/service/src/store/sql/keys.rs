@@ -6,6 +6,7 @@
 mod attention;
 mod budgets;
 mod create;
+mod expiry;
 mod list;
 mod update;
 

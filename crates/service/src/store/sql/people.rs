@@ -98,6 +98,7 @@ impl Store {
             for statement in [
                 "DELETE FROM sessions WHERE person_id = $1",
                 "DELETE FROM identities WHERE person_id = $1",
+                "DELETE FROM alert_dismissals WHERE person_id = $1",
                 "DELETE FROM people WHERE id = $1",
             ] {
                 sqlx::query(statement)

@@ -21,7 +21,7 @@ use crate::store::{
 };
 
 /// A word of the database as one of an enum's, by the enum's own serde names.
-fn word<T: DeserializeOwned>(text: String, what: &'static str) -> Result<T> {
+pub(super) fn word<T: DeserializeOwned>(text: String, what: &'static str) -> Result<T> {
     serde_json::from_value(serde_json::Value::String(text)).map_err(|_| StoreError::Corrupt(what))
 }
 

@@ -12,6 +12,7 @@ use sqlx::Row;
 
 use super::{lineage, load};
 use crate::clock::{Millis, month_start, week_start};
+use crate::store::sql::alerts::raise::{self, Of, Used};
 use crate::store::sql::sums::sum_of;
 use crate::store::sql::{Store, Tx, next_version, note, rows, signed, unsigned};
 use crate::store::{Amounts, Budgeted, Budgets, By, KeyInfo, Result, StoreError};
@@ -40,6 +41,22 @@ impl Spent {
     }
 }
 
+/// The sum over the models that are wanted.
+fn sum(by_model: &BTreeMap<String, Spent>, wanted: &dyn Fn(&str) -> bool) -> Spent {
+    let mut sum = Spent::default();
+    let models = by_model.iter().filter(|(model, _)| wanted(model));
+    models.for_each(|(_, spent)| sum.add(spent));
+    sum
+}
+
+fn sum_of_pattern(by_model: &BTreeMap<String, Spent>, pattern: &ModelPattern) -> Spent {
+    sum(by_model, &|model| {
+        // Gemini's bodies write a model as `models/{m}`.
+        let short = model.strip_prefix("models/");
+        pattern.allows(model) || short.is_some_and(|m| pattern.allows(m))
+    })
+}
+
 /// What the marks of a lineage should be.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Marks {
@@ -50,20 +67,10 @@ struct Marks {
 
 impl Marks {
     fn of(budgets: &Budgets, by_model: &BTreeMap<String, Spent>) -> Self {
-        let sum = |wanted: &dyn Fn(&str) -> bool| {
-            let mut sum = Spent::default();
-            let models = by_model.iter().filter(|(model, _)| wanted(model));
-            models.for_each(|(_, spent)| sum.add(spent));
-            sum
-        };
-        let all = sum(&|_| true);
+        let all = sum(by_model, &|_| true);
         let spent = budgets.models.iter().filter_map(|(text, amounts)| {
             let pattern = ModelPattern::new(text).ok()?;
-            let of_pattern = sum(&|model| {
-                // Gemini's bodies write a model as `models/{m}`.
-                let short = model.strip_prefix("models/");
-                pattern.allows(model) || short.is_some_and(|m| pattern.allows(m))
-            });
+            let of_pattern = sum_of_pattern(by_model, &pattern);
             of_pattern.reaches(amounts).then_some(pattern)
         });
         let spent: Vec<_> = spent.collect();
@@ -159,6 +166,9 @@ pub(super) async fn judge(tx: &mut Tx, chain: &mut [KeyInfo], now: Millis) -> Re
         Marks::default()
     } else {
         let spent = spent(tx, first.record.account().as_str(), now).await?;
+        if let Some(last) = chain.last() {
+            tell(tx, last, &spent, now).await?;
+        }
         Marks::of(&first.budgets, &spent)
     };
     let warns = marks.over_soft && chain.iter().all(|key| !key.over_soft_budget);
@@ -171,6 +181,34 @@ pub(super) async fn judge(tx: &mut Tx, chain: &mut [KeyInfo], now: Millis) -> Re
         warn(tx, last, now).await?;
     }
     Ok(changed)
+}
+
+/// Raises the alerts of all budgets of a key.
+async fn tell(
+    tx: &mut Tx,
+    key: &KeyInfo,
+    by_model: &BTreeMap<String, Spent>,
+    now: Millis,
+) -> Result<()> {
+    let all = sum(by_model, &|_| true);
+    let mut used = vec![
+        (Of::All, key.budgets.hard(), all),
+        (Of::Soft, key.budgets.soft, all),
+    ];
+    for (text, amounts) in &key.budgets.models {
+        if let Ok(pattern) = ModelPattern::new(text) {
+            used.push((
+                Of::Models(text),
+                *amounts,
+                sum_of_pattern(by_model, &pattern),
+            ));
+        }
+    }
+    for (of, budgets, Spent(spent)) in used {
+        let used = Used { of, budgets, spent };
+        raise::budgets(tx, key, &used, now).await?;
+    }
+    Ok(())
 }
 
 /// As [`judge`], for the lineage of one key.

@@ -4,14 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use gmtech_core::decision::Decision;
+use gmtech_core::record::Status;
+
 use super::events::KeyAccount;
 use super::pools::pools;
 use super::rollups;
 use crate::clock::Millis;
 use crate::store::Result;
 use crate::store::sql::Tx;
+use crate::store::sql::alerts::raise;
 use crate::store::sql::bulk::Bulk;
-use crate::store::sql::keys::judge_budget;
+use crate::store::sql::keys::{self, judge_budget};
+use crate::store::sql::rows;
 use crate::store::sql::sums::{Slot, Sums};
 use crate::store::sql::teams::judge_credit;
 
@@ -65,6 +70,29 @@ pub(super) async fn charge(
     for (team, pool) in &pools {
         if pool.has_turned() {
             judge_credit(tx, team).await?;
+        }
+        if let Some((since, balance)) = pool.used() {
+            let team = rows::team_id(team.clone())?;
+            raise::credit(tx, &team, since, balance, now).await?;
+        }
+    }
+    tell_of_revoked(tx, slots, now).await
+}
+
+/// Raises alerts about revoked keys that were refused.
+async fn tell_of_revoked(tx: &mut Tx, slots: &BTreeMap<Slot<'_>, Sums>, now: Millis) -> Result<()> {
+    let mut refused: BTreeMap<&str, i64> = BTreeMap::new();
+    let slots = slots
+        .iter()
+        .filter(|(slot, sums)| slot.decision == Decision::KeyRevoked.name() && sums.requests > 0);
+    for (slot, sums) in slots {
+        let last = refused.entry(slot.key).or_default();
+        *last = sums.last_used.max(*last);
+    }
+    for (key, at) in refused {
+        let key = keys::load(tx, key).await?;
+        if key.record.status == Status::Revoked {
+            raise::revoked_in_use(tx, &key, Millis(at), now).await?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use sqlx::Row;
 
+use crate::clock::Millis;
 use crate::money::MAX_BALANCE;
 use crate::store::Result;
 use crate::store::sql::Tx;
@@ -15,12 +16,21 @@ pub(super) struct Pool {
     balance: i64,
     prepaid: bool,
     exhausted: bool,
+    /// The balance right after the last top-up, and when that was.
+    since: Option<(i64, Millis)>,
 }
 
 impl Pool {
     /// Whether it is exhausted or not any more, and that is not written yet.
     pub(super) fn has_turned(&self) -> bool {
         self.exhausted != (self.prepaid && self.balance <= 0)
+    }
+
+    /// What alerts are measured by: the balance right after the last top-up, when that was, and the balance now. `None` for a
+    /// team that may spend more than its credit.
+    pub(super) fn used(&self) -> Option<((i64, Millis), i64)> {
+        let since = self.since.filter(|_| self.prepaid)?;
+        Some((since, self.balance))
     }
 
     /// Moves the balance, as far as it may go; gives by how much.
@@ -47,7 +57,7 @@ pub(super) async fn pools(tx: &mut Tx, teams: &BTreeSet<&str>) -> Result<BTreeMa
         Bulk::new(
             "WITH charged (id) AS (VALUES",
             1,
-            ") SELECT teams.id, balance, prepaid, exhausted FROM teams JOIN charged ON teams.id = charged.id",
+            ") SELECT teams.id, balance, prepaid, exhausted, pool, pool_since FROM teams JOIN charged ON teams.id = charged.id",
         )
     });
     let teams: Vec<&str> = teams.iter().copied().collect();
@@ -62,6 +72,9 @@ pub(super) async fn pools(tx: &mut Tx, teams: &BTreeSet<&str>) -> Result<BTreeMa
                 balance: row.try_get(1)?,
                 prepaid: row.try_get::<i64, _>(2)? != 0,
                 exhausted: row.try_get::<i64, _>(3)? != 0,
+                since: row
+                    .try_get::<Option<i64>, _>(4)?
+                    .zip(row.try_get::<Option<i64>, _>(5)?.map(Millis)),
             };
             found.insert(row.try_get(0)?, pool);
         }
