@@ -13,10 +13,12 @@ mod document;
 mod error;
 mod form;
 mod frame;
+mod headers;
 mod invitations;
 mod keys;
 mod limits;
 mod notice;
+mod nowhere;
 mod outside;
 mod requests;
 mod sign_in;
@@ -30,6 +32,7 @@ use axum::response::Redirect;
 use axum::routing::get;
 use axum::{Router, middleware};
 
+use self::error::PageError;
 use crate::service::Service;
 use crate::sessions;
 
@@ -54,7 +57,9 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .merge(sign_in::routes())
         .merge(usage::routes())
         .merge(keys::routes())
-        .merge(team::routes());
+        .merge(team::routes())
+        .merge(nowhere::routes())
+        .method_not_allowed_fallback(|| async { PageError::only_a_form() });
     pages
         .layer(sessions::layer(service))
         .layer(middleware::from_fn_with_state(
@@ -62,4 +67,5 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
             form::same_site,
         ))
         .merge(assets::routes())
+        .layer(middleware::from_fn(headers::guarded))
 }

@@ -130,7 +130,12 @@ impl<'a> Browser<'a> {
             let pair = set.split(';').next().unwrap();
             self.cookie = (!pair.ends_with('=')).then(|| pair.to_owned());
         }
-        let body = body.collect().await.unwrap().to_bytes();
+        let kind = head.headers.get(header::CONTENT_TYPE);
+        let body = match kind.map(|kind| kind.as_bytes()) {
+            // A stream of events does not end by itself.
+            Some(b"text/event-stream") => Default::default(),
+            _ => body.collect().await.unwrap().to_bytes(),
+        };
         Answer {
             status: head.status,
             headers: head.headers,

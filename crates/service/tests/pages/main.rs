@@ -15,6 +15,8 @@ mod admin;
 mod attacks;
 mod keys;
 mod limits;
+mod roles;
+mod routes;
 mod sign_in;
 mod team;
 mod usage;
