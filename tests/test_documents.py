@@ -56,7 +56,7 @@ def test_source_files_exist(document):
 
 def test_the_readme_leads_to_every_page():
     pages = {str(p.relative_to(ROOT)) for p in DOCUMENTS if p.is_relative_to(ROOT / "docs")}
-    linked = set(re.findall(r"\]\((docs/[^)#]+)", (ROOT / "README.md").read_text()))
+    linked = set(re.findall(r"\]\((docs/[^)#]+\.md)", (ROOT / "README.md").read_text()))
     assert len(pages) > 10
     assert pages == linked
 

@@ -24,7 +24,7 @@ class Person:
     """A person in a browser of its own, signed in by a one-time link made over the API. Without an address, nobody is."""
 
     def __init__(self, browser: Browser, service, base: str, email: str = "", *, admin: bool = False, **options):
-        self.base = base
+        self.base, self.email = base, email
         self.problems: list[str] = []
         self.context: BrowserContext = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         self.page: Page = self.context.new_page()

@@ -5,90 +5,19 @@ A state is a function that leads a page there. `STATES` has them by name.
 
 import re
 import secrets
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from . import keys as made_here
-from . import metered
-from .browser import Person
-from .keys import Key
-from .service import Service
-from .waiting import wait_until
+from .page_cast import Cast
 
 PASSWORD = "a few words in a row"
-STATES: dict[str, Callable[["Cast"], Page]] = {}
-
-
-class Cast:
-    """A team with keys, people and usage, an empty team, and people of every kind in browsers of their own."""
-
-    def __init__(self, browser: Browser, service: Service, gate):
-        self.service = service
-        self.browser = browser
-        self.base = f"http://127.0.0.1:{gate.port}"
-        self.team, self.empty = service.team(credit="25"), service.team()
-        self.unused: list[Key] = [
-            service.key(self.team, name="checkout-service, production", tags=["production", "web"]),
-            service.key(self.team, name="Nightly batch", tier="free", models=["gpt-4o*"], owner=None),
-            service.key(self.team, name="Suspended"),
-            service.key(self.team, name="Revoked"),
-        ]
-        self.key, _, suspended, self.revoked = self.unused
-        for key in (self.key, self.unused[1]):
-            wait_until("the key", lambda key=key: metered.post(gate, key).status == 200)
-        service.change(suspended, "suspend")
-        service.change(self.revoked, "revoke")
-        wait_until("the revocation", lambda: metered.post(gate, self.revoked).status == 403)
-        answer = metered.post(gate, self.key)
-        (self.request_id,) = answer.values("x-request-id")
-        wait_until("the usage", lambda: service.usage(by="key", team=self.team))
-        self.people: list[Person] = []
-        self.owner = self._member("owner")
-        self.viewer = self._member("viewer")
-        self.admin = self._person("root@example.com", admin=True)
-        self.lonely = self._person("lonely@example.com")
-
-    def _person(self, email: str = "", **options) -> Person:
-        # Colours that are on their way from one scheme to the other would be measured.
-        self.people.append(Person(self.browser, self.service, self.base, email, reduced_motion="reduce", **options))
-        return self.people[-1]
-
-    def _member(self, role: str) -> Person:
-        email = f"{role}@{self.team}.example"
-        for team in (self.team, self.empty):
-            self.service.ask("PUT", f"/teams/{team}/members", json={"email": email, "role": role})
-        return self._person(email)
-
-    def nobody(self) -> Person:
-        """A browser in which nobody has signed in."""
-        return self._person()
-
-    def invitation(self, email: str) -> str:
-        return self.service.ask("POST", f"/teams/{self.team}/invitations", json={"email": email, "role": "viewer"})["path"]
-
-    def link(self, email: str) -> str:
-        return self.service.ask("POST", "/people/links", json={"email": email})["path"]
-
-    @contextmanager
-    def broken(self) -> Iterator[None]:
-        """The database answers no question about sessions."""
-        with sqlite3.connect(self.service.file, isolation_level=None, timeout=20) as other:
-            other.execute("ALTER TABLE sessions RENAME TO sessions_away")
-            try:
-                yield
-            finally:
-                other.execute("ALTER TABLE sessions_away RENAME TO sessions")
-
-    def close(self) -> None:
-        for person in self.people:
-            person.close()
+STATES: dict[str, Callable[[Cast], Page]] = {}
 
 
 def state(lead: Callable[[Cast], Page]) -> Callable[[Cast], Page]:
-    STATES[lead.__name__.strip("_")] = lead
+    STATES[lead.__name__.replace("_", " ")] = lead
     return lead
 
 

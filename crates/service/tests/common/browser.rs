@@ -104,10 +104,22 @@ impl<'a> Browser<'a> {
         headers: &[(&str, &str)],
         form: Option<&[(&str, &str)]>,
     ) -> Answer {
+        self.send_to(None, method, path, headers, form).await
+    }
+
+    /// As [`Self::send`], with a `Host` of one's own choice.
+    pub async fn send_to(
+        &mut self,
+        host: Option<&str>,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        form: Option<&[(&str, &str)]>,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", "gate.test")
+            .header("host", host.unwrap_or("gate.test"))
             .header("accept", "text/html");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -13,6 +13,8 @@ mod common;
 
 mod admin;
 mod attacks;
+mod forgeries;
+mod hostile;
 mod keys;
 mod limits;
 mod roles;

@@ -2,7 +2,6 @@
 
 use axum::http::{Method, header};
 
-use crate::common::browser::*;
 use crate::common::http::*;
 use crate::routes::*;
 
