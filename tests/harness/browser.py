@@ -21,22 +21,31 @@ def chromium() -> Iterator[Browser]:
 
 
 class Person:
-    """A person in a browser of its own, signed in by a one-time link made over the API."""
+    """A person in a browser of its own, signed in by a one-time link made over the API. Without an address, nobody is."""
 
-    def __init__(self, browser: Browser, service, base: str, email: str, *, admin: bool = False, **options):
-        self.base = base
+    def __init__(self, browser: Browser, service, base: str, email: str = "", *, admin: bool = False, **options):
+        self.base, self.email = base, email
         self.problems: list[str] = []
         self.context: BrowserContext = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", lambda line: self.problems.append(line.text) if line.type == "error" else None)
+        self.page.on("console", self._said)
         self.page.on("request", self._requested)
+        if not email:
+            return
         link = service.ask("POST", "/people/links", json={"email": email, "admin": admin})
         # What must stand in no log.
         self.token = link["path"].rsplit("/", 1)[1]
         self.go(link["path"])
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url("**/users/**")
+
+    def _said(self, line) -> None:
+        """An error of a script, or something that the page's policy forbids."""
+        # The status of the page itself, such as 404 or 422, is one of the page's states.
+        of_the_page = line.text.startswith("Failed to load resource") and line.location["url"] == self.page.url
+        if line.type == "error" and not of_the_page:
+            self.problems.append(f"{line.text} {line.location['url']}")
 
     def _requested(self, request) -> None:
         if not request.url.startswith((self.base, "data:")):

@@ -21,6 +21,9 @@
     if (element.dataset.time === "relative") {
       element.textContent = relative(at.getTime());
       element.title = whole;
+    } else if (element.dataset.time === "day") {
+      element.title = whole;
+      element.textContent = at.toLocaleDateString("en", { year: "numeric", month: "short", day: "numeric" });
     } else {
       element.title = at.toISOString();
       element.textContent = at.toLocaleString("en", two);

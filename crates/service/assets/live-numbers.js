@@ -13,7 +13,8 @@
     if (element instanceof HTMLTimeElement) {
       if (element.dateTime === value) return;
       element.dateTime = value;
-      element.textContent = new Date(value).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+      // It is shown as every other time of the page is.
+      element.parentElement.dispatchEvent(new CustomEvent("gmtech:shown", { bubbles: true }));
     } else if (element.textContent !== value) {
       element.textContent = value;
     }

@@ -28,6 +28,12 @@ impl Millis {
         Self(Timestamp::now().as_millisecond())
     }
 
+    /// An instant by its whole seconds since the Unix epoch.
+    #[must_use]
+    pub fn of_seconds(seconds: u64) -> Self {
+        Self(i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX))
+    }
+
     /// This much later.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {

@@ -14,11 +14,13 @@ mod document;
 mod error;
 mod form;
 mod frame;
+mod headers;
 mod identity;
 mod invitations;
 mod keys;
 mod limits;
 mod notice;
+mod nowhere;
 mod outside;
 mod requests;
 mod sign_in;
@@ -32,6 +34,7 @@ use axum::response::Redirect;
 use axum::routing::get;
 use axum::{Router, middleware};
 
+use self::error::PageError;
 use crate::service::Service;
 use crate::sessions;
 
@@ -58,7 +61,9 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
         .merge(sign_in::routes())
         .merge(usage::routes())
         .merge(keys::routes())
-        .merge(team::routes());
+        .merge(team::routes())
+        .merge(nowhere::routes())
+        .method_not_allowed_fallback(|| async { PageError::only_a_form() });
     pages
         .layer(middleware::from_fn_with_state(
             service.clone(),
@@ -70,4 +75,5 @@ pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
             form::same_site,
         ))
         .merge(assets::routes())
+        .layer(middleware::from_fn(headers::guarded))
 }

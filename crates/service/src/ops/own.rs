@@ -128,10 +128,9 @@ pub(crate) async fn key(service: &Service, id: &str, now: Millis) -> Result<OwnK
     let [daily, weekly, monthly, all] = spent;
     let tightest = budgets(&key, spent).min_by_key(|budget| budget.remaining());
     let record = &key.record;
-    let expires_at = record.expires_at.map(|at| {
-        let millis = i64::try_from(at.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        Millis(millis).to_rfc3339()
-    });
+    let expires_at = record
+        .expires_at
+        .map(|at| Millis::of_seconds(at).to_rfc3339());
     let models = record.models.as_ref().map(|set| {
         let patterns = set.patterns().iter().cloned();
         patterns.map(String::from).collect()

@@ -32,6 +32,11 @@ pub(super) fn routes() -> Router<Arc<Service>> {
         .merge(proxies::routes())
 }
 
+/// Where the pages of administration are.
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    Part::ALL.into_iter().map(Part::path)
+}
+
 /// A visitor who administers the service.
 struct Admin(Visitor);
 

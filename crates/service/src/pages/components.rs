@@ -16,5 +16,5 @@ pub(super) use code::code_block;
 pub(super) use fields::{Field, Kind, button, form, link_button, mistakes, select, textarea};
 pub(super) use table::{Column, Sorted, pagination, table};
 pub(super) use words::{
-    Tone, ago, badge, count, date, money, sparkline, standing_badge, tags, time,
+    Tone, ago, badge, count, day, money, sparkline, standing_badge, tags, time,
 };

@@ -1,18 +1,13 @@
-//! A page as a document: its head, and the headers that say what a browser may do with it.
+//! A page as a document: its head and its body.
 
-use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
 
-/// A page may use what this service serves, and nothing else; nobody may frame it.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; \
-    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// A page with its headers.
+/// A page.
 pub(super) fn document(title: &str, body: Markup) -> Response {
-    let page = html! {
+    html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -25,18 +20,6 @@ pub(super) fn document(title: &str, body: Markup) -> Response {
             }
             body { (body) }
         }
-    };
-    let mut response = page.into_response();
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
     }
-    response
+    .into_response()
 }

@@ -55,6 +55,13 @@ impl PageError {
         Self::shown(StatusCode::NOT_FOUND, message)
     }
 
+    /// 405: a form is sent there, and nothing is shown.
+    pub(crate) fn only_a_form() -> Self {
+        let message =
+            "There is no page at this address: a form is sent there. Nothing was changed.";
+        Self::shown(StatusCode::METHOD_NOT_ALLOWED, message)
+    }
+
     /// To the sign-in page, and back to what this request asks for.
     pub(crate) fn sign_in(parts: &Parts) -> Self {
         let back = parts.uri.path_and_query().map(|to| to.as_str().to_owned());

@@ -21,6 +21,16 @@ pub(super) enum Section {
 }
 
 impl Section {
+    /// Every part, in the order of the navigation.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Keys,
+        Self::Usage,
+        Self::Limits,
+        Self::Team,
+        Self::Admin,
+        Self::Account,
+    ];
+
     /// What the navigation shows, in its order.
     const NAVIGATION: [Self; 5] = [
         Self::Keys,
@@ -42,7 +52,7 @@ impl Section {
     }
 
     /// Its first page.
-    fn path(self) -> &'static str {
+    pub(super) fn path(self) -> &'static str {
         match self {
             Self::Keys => HOME,
             Self::Usage => "/users/usage/",

@@ -113,13 +113,14 @@ fn page(
     };
     let body = html! {
         p {
-            strong { (of.team.name) } " " span.muted { (of.team.id) } " "
+            strong { (of.team.name) } " "
+            @if of.team.name != of.team.id.as_str() { span.muted { (of.team.id) } " " }
             @if of.team.closed_at.is_some() { (badge(Tone::Bad, "Closed")) }
             @if of.team.name.ends_with("(sample data)") { (badge(Tone::Info, "Sample data")) }
         }
-        nav.buttons aria-label="Parts of the team" {
+        nav.sub-nav aria-label="Parts of the team" {
             @for other in Part::ALL {
-                a.button.button-small href=(address(other.path(), of)) aria-current=[(other == part).then_some("page")] {
+                a href=(address(other.path(), of)) aria-current=[(other == part).then_some("page")] {
                     (other.label())
                 }
             }

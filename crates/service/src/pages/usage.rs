@@ -108,7 +108,8 @@ fn frame<'a>(visitor: &'a Visitor, member: &'a Membership) -> Frame<'a> {
 fn body(asked: &Asked, found: &Overview, money: &Course, mistake: Option<&ApiError>) -> Markup {
     html! {
         (head())
-        div.usage data-live-from=(asked.address("/users/usage/live")) {
+        // What an address with a mistake would show has no numbers to follow.
+        div.usage data-live-from=[mistake.is_none().then(|| asked.address("/users/usage/live"))] {
             @if let Some(key) = &found.view.key {
                 p {
                     "Only of the key " strong { (key.name) } " (" code { (key.redacted) } "). "

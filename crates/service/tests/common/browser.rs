@@ -104,10 +104,22 @@ impl<'a> Browser<'a> {
         headers: &[(&str, &str)],
         form: Option<&[(&str, &str)]>,
     ) -> Answer {
+        self.send_to(None, method, path, headers, form).await
+    }
+
+    /// As [`Self::send`], with a `Host` of one's own choice.
+    pub async fn send_to(
+        &mut self,
+        host: Option<&str>,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        form: Option<&[(&str, &str)]>,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", "gate.test")
+            .header("host", host.unwrap_or("gate.test"))
             .header("accept", "text/html");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -130,7 +142,12 @@ impl<'a> Browser<'a> {
             let pair = set.split(';').next().unwrap();
             self.cookie = (!pair.ends_with('=')).then(|| pair.to_owned());
         }
-        let body = body.collect().await.unwrap().to_bytes();
+        let kind = head.headers.get(header::CONTENT_TYPE);
+        let body = match kind.map(|kind| kind.as_bytes()) {
+            // A stream of events does not end by itself.
+            Some(b"text/event-stream") => Default::default(),
+            _ => body.collect().await.unwrap().to_bytes(),
+        };
         Answer {
             status: head.status,
             headers: head.headers,

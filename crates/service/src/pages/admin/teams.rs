@@ -13,8 +13,8 @@ use super::{Admin, Nothing, Part, Question, given, query};
 use crate::error::ApiError;
 use crate::ops::teams::{self, CreateTeam};
 use crate::pages::components::{
-    Column, Field, Kind, Tone, badge, button, date, empty_state, form, link_button, mistakes,
-    money, pagination, table,
+    Column, Field, Kind, Tone, badge, button, day, empty_state, form, link_button, mistakes, money,
+    pagination, table,
 };
 use crate::pages::error::PageError;
 use crate::pages::form::Posted;
@@ -119,7 +119,7 @@ fn row(team: &Team) -> Markup {
                 @else if team.prepaid { (badge(Tone::Good, "Prepaid")) }
                 @else { (badge(Tone::Plain, "Not prepaid")) }
             }
-            td data-label="Created" { (date(team.created_at)) }
+            td data-label="Created" { (day(team.created_at)) }
             td {
                 span.buttons {
                     a.button.button-small href={ (crate::pages::HOME) (of) } aria-label={ "Keys of " (team.name) } { "Keys" }

@@ -63,9 +63,11 @@ pub(in crate::pages) fn ago(at: Millis) -> Markup {
     html! { time datetime=(at.to_rfc3339()) data-time="relative" { (utc(at)) } }
 }
 
-/// The day of an instant, in UTC.
-pub(in crate::pages) fn date(at: Millis) -> String {
-    at.to_rfc3339().chars().take("2026-11-28".len()).collect()
+/// The day of an instant. A script shows the day of the reader's zone; without one it is UTC.
+pub(in crate::pages) fn day(at: Millis) -> Markup {
+    let text = at.to_rfc3339();
+    let day: String = text.chars().take("2026-11-28".len()).collect();
+    html! { time datetime=(text) data-time="day" { (day) " UTC" } }
 }
 
 fn utc(at: Millis) -> String {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::address::key_address;
 use super::example::Gate;
 use super::{Nothing, find, find_to_change, once, secret, with_mistake};
+use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::ops::keys::{self, Rotate};
 use crate::ops::proxies::{self, Receipt};
@@ -141,7 +142,7 @@ pub(super) async fn confirm_revoke(
                 ("Id", html! { code { (key.record.id) } }),
                 ("Last used", match key.last_used_at { Some(at) => time(at), None => html! { "Never" } }),
             ]))
-            @if key.standing(crate::clock::Millis::now()) == Standing::Active {
+            @if key.standing(Millis::now()) == Standing::Active {
                 p.hint { "To try first whether anything still needs it, suspend it: that can be undone." }
             }
             (form(&visitor, &key_address(&key, "revoke"), html! {
@@ -296,13 +297,13 @@ pub(super) async fn rotate(
     match rotated {
         Ok((made, old)) => {
             let tiers = tiers::offered(&service, &visitor.caller).await?;
-            let end = old.record.expires_at.map(|at| {
-                crate::clock::Millis(i64::try_from(at.saturating_mul(1_000)).unwrap_or(i64::MAX))
-                    .to_rfc3339()
-            });
-            let also = match end {
-                Some(end) => format!("The old key {} works until {end}.", old.redacted),
-                None => format!("The old key {} does not work any more.", old.redacted),
+            let end = old.record.expires_at.map(Millis::of_seconds);
+            let also = html! {
+                "The old key " code { (old.redacted) }
+                @match end {
+                    Some(end) => { " works until " (time(end)) "." }
+                    None => " does not work any more.",
+                }
             };
             Ok(secret::page(
                 &visitor,

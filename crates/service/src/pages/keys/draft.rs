@@ -285,7 +285,7 @@ fn dollars(field: &str, typed: &str) -> Result<Option<i64>, ApiError> {
 }
 
 fn typed_instant(seconds: u64) -> String {
-    let at = Millis(i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX));
+    let at = Millis::of_seconds(seconds);
     at.to_rfc3339()
         .chars()
         .take("2027-01-01T00:00".len())

@@ -83,9 +83,11 @@ fn identity(of: &Editor<'_>) -> Markup {
         choices.push((&draft.tier, &draft.tier));
     }
     html! {
-        div.fields {
+        div.fields.fields-wide {
             (Field::new("name", "Name").value(&draft.name).required().placeholder("checkout-service, production").hint("What uses the key, so that you find it again.").show(mistake))
             (select("tier", "Tier", &choices, &draft.tier, "What limits and models the key has where nothing else is set.", mistake))
+        }
+        div.fields {
             (Field::new("owner", "Owner").value(&draft.owner).kind("email").placeholder("Nobody").hint("The member of the team who answers for it.").show(mistake))
             (Field::new("tags", "Tags").value(&draft.tags).placeholder("None").hint("Words to find it by, with commas.").show(mistake))
             (Field::new("expires_at", "Expires").value(&draft.expires_at).kind("datetime-local").hint("In UTC. Empty: never.").show(mistake))
@@ -126,7 +128,7 @@ fn permissions(of: &Editor<'_>) -> Markup {
     let (draft, mistake) = (of.draft, of.mistake);
     let error = mistake.filter(|of| of.param() == Some("endpoints"));
     html! {
-        div.fields {
+        div.fields.fields-wide {
             (textarea("models", "Models", &draft.models, "One pattern a line, such as gpt-4o*. Empty: all that the tier has.", mistake))
             (textarea("allowed_ips", "Allowed addresses", &draft.allowed_ips, "One address or network a line, such as 203.0.113.0/24. Empty: from anywhere.", mistake))
         }

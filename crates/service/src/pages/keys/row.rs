@@ -8,7 +8,7 @@ use super::address::{Asked, key_address};
 use super::draft::patterns;
 use crate::clock::Millis;
 use crate::ops::usage::of_keys::KeyUsage;
-use crate::pages::components::{Tone, ago, badge, count, date, money, sparkline, standing_badge};
+use crate::pages::components::{Tone, ago, badge, count, day, money, sparkline, standing_badge};
 use crate::store::{KeyInfo, Standing, TierInfo};
 
 /// How many patterns of models a row shows.
@@ -39,7 +39,7 @@ pub(super) fn row(
             }
             td data-label="Tags" {
                 @if key.tags.is_empty() { span.muted { "–" } }
-                span.tags { @for tag in &key.tags { a.badge href=(tagged(asked, tag)) { (tag) } } }
+                @else { span.tags { @for tag in &key.tags { a.badge href=(tagged(asked, tag)) { (tag) } } } }
             }
             td data-label="Tier" { span { (key.record.tier) span.cell-sub { (limits(key, tier)) } } }
             td data-label="Models" { (models(key, tier)) }
@@ -103,17 +103,14 @@ fn models(key: &KeyInfo, tier: Option<&TierInfo>) -> Markup {
 
 /// When it ends, where that is soon or past.
 fn end(key: &KeyInfo, standing: Standing, now: Millis) -> Markup {
-    let at = key
-        .record
-        .expires_at
-        .map(|seconds| Millis(i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX)));
+    let at = key.record.expires_at.map(Millis::of_seconds);
     html! {
         @if let Some(at) = at && standing != Standing::Revoked {
             @let soon = at.0.saturating_sub(now.0) < 7 * crate::clock::DAY_MS;
             span.cell-sub {
-                @if standing == Standing::Expired { "on " (date(at)) }
+                @if standing == Standing::Expired { "on " (day(at)) }
                 @else if soon { (badge(Tone::Warn, "Expires soon")) }
-                @else { "until " (date(at)) }
+                @else { "until " (day(at)) }
             }
         }
     }

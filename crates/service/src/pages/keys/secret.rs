@@ -17,7 +17,7 @@ pub(super) fn page(
     visitor: &Visitor,
     member: &Membership,
     made: &Made,
-    also: Option<String>,
+    also: Option<Markup>,
     gate: &Gate,
     tiers: &[TierInfo],
 ) -> Response {

@@ -254,11 +254,10 @@ fn about(key: &KeyInfo) -> Markup {
         );
         html! { a href=(to) { code { (id) } } }
     };
-    let end = key.record.expires_at.map(|seconds| {
-        time(Millis(
-            i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX),
-        ))
-    });
+    let end = key
+        .record
+        .expires_at
+        .map(|seconds| time(Millis::of_seconds(seconds)));
     let mut rows = vec![
         ("Id", html! { code { (key.record.id) } }),
         (

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{OfTeam, Part, mistake, page, team};
+use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::ops::audit::{self, AskAudit};
 use crate::pages::components::{
-    Column, Field, Kind, button, empty_state, link_button, mistakes, pagination, table, time,
+    Column, Field, Kind, button, empty_state, link_button, mistakes, money, pagination, table, time,
 };
 use crate::pages::error::PageError;
 use crate::pages::visitor::Visitor;
@@ -145,28 +146,131 @@ fn entries(filters: &Filters, log: &Page<AuditEntry>) -> Markup {
     }
 }
 
-/// Each field that changed on a line: what it was, and what it is.
+/// Each field that changed on a line: what it was, and what it is. Of what was made, only what was chosen.
 fn changes(detail: &Value) -> Markup {
-    let Value::Object(fields) = detail else {
-        return html! {};
-    };
+    let mut lines = Vec::new();
+    tell("", detail, &mut lines);
     html! {
-        @for (name, value) in fields {
-            div {
-                (name.replace('_', " ")) ": "
-                @match (value.get("was"), value.get("is")) {
-                    (Some(was), Some(is)) => { (plain(was)) " → " (plain(is)) }
-                    _ => (plain(value)),
+        @for (name, value) in lines { div { (name) ": " (value) } }
+    }
+}
+
+fn tell(name: &str, value: &Value, lines: &mut Vec<(String, Markup)>) {
+    match value {
+        Value::Null => {}
+        Value::Array(of) if of.is_empty() => {}
+        Value::Object(of) => match (of.get("was"), of.get("is")) {
+            (Some(was), Some(is)) => tell_change(name, was, is, lines),
+            _ => {
+                for (field, value) in of {
+                    tell(&within(name, field), value, lines);
                 }
             }
+        },
+        value => lines.push((spoken(name), plain(name, value))),
+    }
+}
+
+fn tell_change(name: &str, was: &Value, is: &Value, lines: &mut Vec<(String, Markup)>) {
+    let fields = |of: &Value| -> Vec<String> {
+        let fields = of.as_object().into_iter().flat_map(|of| of.keys().cloned());
+        fields.collect()
+    };
+    let mut names = fields(was);
+    names.extend(fields(is));
+    names.sort();
+    names.dedup();
+    if names.is_empty() {
+        let change = html! { (plain(name, was)) " → " (plain(name, is)) };
+        lines.push((spoken(name), change));
+    }
+    for field in names {
+        let of = |value: &Value| value.get(&field).cloned().unwrap_or_default();
+        let (was, is) = (of(was), of(is));
+        if was != is {
+            tell_change(&within(name, &field), &was, &is, lines);
         }
     }
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "none".to_owned(),
+fn within(name: &str, field: &str) -> String {
+    match name {
+        "" => field.to_owned(),
+        name => format!("{name} {field}"),
+    }
+}
+
+/// A field's name for people.
+fn spoken(name: &str) -> String {
+    name.trim_end_matches("_nano_usd").replace('_', " ")
+}
+
+fn plain(name: &str, value: &Value) -> Markup {
+    let text = |of: &Value| match of {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    };
+    match value {
+        Value::Null => html! { "none" },
+        Value::Array(of) if of.is_empty() => html! { "none" },
+        Value::Array(of) => html! { (of.iter().map(text).collect::<Vec<_>>().join(", ")) },
+        Value::Number(of) => match of.as_i64() {
+            Some(nanos) if name.ends_with("_nano_usd") => html! { (money(nanos)) },
+            Some(seconds) if name.ends_with("expires_at") => {
+                time(Millis::of_seconds(seconds.unsigned_abs()))
+            }
+            _ => html! { (of) },
+        },
+        other => html! { (text(other)) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_in_words_and_nothing_of_what_was_not_chosen() {
+        for (detail, told) in [
+            (
+                json!({"name": "ci", "owner": null, "tags": [], "metadata": {}}),
+                "name: ci",
+            ),
+            (
+                json!({"budgets": {"day_nano_usd": 5_000_000_000_i64, "soft": {"day_nano_usd": null}}}),
+                "budgets day: $5.00",
+            ),
+            (json!({"tags": ["a", "b"]}), "tags: a, b"),
+            (
+                json!({"tier": {"was": "free", "is": "pro"}}),
+                "tier: free → pro",
+            ),
+            (
+                json!({"owner": {"was": null, "is": "a@b.example"}}),
+                "owner: none → a@b.example",
+            ),
+            (
+                json!({"limits": {"was": {"requests_per_minute": 7, "requests_burst": null}, "is": {"requests_per_minute": 8, "requests_burst": null}}}),
+                "limits requests per minute: 7 → 8",
+            ),
+            (json!({"tags": {"was": ["a"], "is": []}}), "tags: a → none"),
+            (
+                json!({"expires_at": {"was": null, "is": 1_800_000_000}}),
+                "expires at: none → 2027-01-15 08:00 UTC",
+            ),
+            (json!({"prepaid": false}), "prepaid: false"),
+            (json!({"name": "<b>"}), "name: &lt;b&gt;"),
+            (json!(null), ""),
+        ] {
+            let shown = changes(&detail).into_string();
+            let shown = shown.replace("<div>", "").replace("</div>", "");
+            let plain = shown
+                .split("<time")
+                .map(|part| part.split_once("\">").map_or(part, |(_, text)| text));
+            let plain: String = plain.collect();
+            assert_eq!(plain.replace("</time>", ""), told, "{detail}");
+        }
     }
 }

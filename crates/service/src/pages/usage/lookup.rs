@@ -16,14 +16,14 @@ pub(in crate::pages) fn lookup(
     html! {
         section.card aria-labelledby="request-title" {
             h2 id="request-title" { "Find a request" }
-            form.usage-filters method="get" action=(ROOT) {
+            form.filters method="get" action=(ROOT) {
                 @if let Some(team) = team { input type="hidden" name="team" value=(team); }
-                p {
+                div.field.wide {
                     label for="request-id" { "Request id" }
                     input id="request-id" name="id" type="text" required maxlength="128" autocomplete="off" spellcheck="false"
                         value=[id] aria-describedby={ "request-hint" @if mistake.is_some() { " request-error" } };
                 }
-                p { button.button type="submit" { "Find" } }
+                div.buttons { button.button type="submit" { "Find" } }
             }
             p.hint id="request-hint" { "The answer's header " code { "x-request-id" } ", which is in the access log too." }
             @if let Some(mistake) = mistake {
