@@ -20,8 +20,6 @@ mod forgeries;
 mod header;
 mod hostile;
 mod keys;
-mod keys;
-mod limits;
 mod limits;
 mod oidc;
 mod roles;
