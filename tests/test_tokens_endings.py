@@ -154,12 +154,12 @@ def test_endings_without_a_count_are_estimated(gate, row):
 
 def test_a_compressed_answer_passes_untouched_and_is_counted(gate):
     key = gate.key("steady")
-    before = metered.counters(gate, "gmtech_usage_hidden").get(("free",), 0)
+    before = metered.counters(gate, "gmtech_usage_unread").get(("encoding", "free"), 0)
     answer = post(gate, key, body(), "gzip")
     assert answer.header("content-encoding") == "gzip"
     assert json.loads(gzip.decompress(answer.body))["choices"][0]["message"]["content"] == WORDS
     charge(gate, key)
-    assert metered.counters(gate, "gmtech_usage_hidden")[("free",)] == before + 1
+    assert metered.counters(gate, "gmtech_usage_unread")[("encoding", "free")] == before + 1
 
 
 def test_the_client_leaves_before_the_first_byte(gate):

@@ -12,14 +12,26 @@ use super::tokens::Tokens;
 /// `choices` of a chunk.
 pub(super) const CHOICES_STREAMED: Schema = Schema::Choices(&Schema::Object(&[
     ("delta", Schema::Open(MESSAGE)),
+    ("message", MESSAGE_SO_FAR),
     ("text", Schema::Text),
     ("logprobs", LOGPROBS),
     ("usage", Schema::Object(USAGE)),
 ]));
 
-/// `choices` of a whole answer.
+/// `message` beside a `delta`: at Perplexity all of the answer so far. It counts where the chunk has no delta, as in a whole
+/// answer that is sent as one event.
+const MESSAGE_SO_FAR: Schema = Schema::Object(&[
+    ("content", Schema::Loose),
+    ("reasoning_content", Schema::Loose),
+    ("reasoning", Schema::Loose),
+    ("refusal", Schema::Loose),
+    ("tool_calls", Schema::Loose),
+]);
+
+/// `choices` of a document that stands bare. A `delta` is that of a stream as NDJSON.
 pub(super) const CHOICES_WHOLE: Schema = Schema::Choices(&Schema::Object(&[
     ("message", Schema::Open(MESSAGE)),
+    ("delta", Schema::Open(MESSAGE)),
     ("text", Schema::Text),
     ("logprobs", LOGPROBS),
     ("usage", Schema::Object(USAGE)),

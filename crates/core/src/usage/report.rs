@@ -37,6 +37,11 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Whether nothing was reported.
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts.iter().all(Option::is_none)
+    }
+
     /// Notes a count.
     pub(super) fn note(&mut self, field: Field, count: u64) {
         if let Some(slot) = self.counts.get_mut(field as usize) {

@@ -3,6 +3,7 @@
 mod dropping;
 mod endings;
 mod hostile;
+mod labels;
 mod numbers;
 mod passed;
 mod reference;
