@@ -63,11 +63,12 @@ def test_every_form_is_charged_the_same_whatever_it_is_called(gate, canned, form
 
 
 def test_a_client_that_asks_for_the_usage_gets_it(gate, canned):
+    key = gate.key("steady")
     for usage in (event(choices=[], usage=USAGE), event(usage=USAGE), event(choices=None, usage=USAGE)):
         sent = (HEAD + usage + DONE).encode()
         canned.answers["/v1/chat/completions"] = sent
         for canned.content_type in TYPES:
-            answer = post(gate, gate.key("steady"), body(stream=True, stream_options={"include_usage": True}))
+            answer = post(gate, key, body(stream=True, stream_options={"include_usage": True}))
             assert answer.body == sent
 
 

@@ -131,7 +131,7 @@ ESTIMATED = [
     ("stream without usage", "no_usage", {"stream": True}, OUTPUT, 2 * OUTPUT),
     ("JSON with a usage of zeros", "usage_prompt=0;usage_completion=0", {}, OUTPUT, 2 * OUTPUT),
     ("stream with a usage of zeros", "usage_prompt=0;usage_completion=0", {"stream": True}, OUTPUT, 2 * OUTPUT),
-    ("another content type", "content_type=text/plain", {}, DEFAULT_OUTPUT, DEFAULT_OUTPUT),
+    ("another content type", "content_type=text/plain;no_usage", {}, OUTPUT, 2 * OUTPUT),
     ("gzip", "gzip", {"max_tokens": 77}, 77, 77),
     ("gzip of a stream", "gzip", {"max_tokens": 77, "stream": True}, 77, 77),
 ]

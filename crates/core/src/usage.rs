@@ -15,7 +15,7 @@
 //! | the answer | source | tokens |
 //! |---|---|---|
 //! | not 2xx | exact | zero |
-//! | counted, whole | exact | as reported, the largest of a stream |
+//! | counted, whole | exact | as reported, by the last report of a stream |
 //! | cut, or failed after it began, or text after the last count | lower bound | the larger of what was reported and what was streamed |
 //! | failed before anything was generated | lower bound | zero |
 //! | whole, without a count | estimated | prompt as estimated, output from its text |
@@ -31,6 +31,8 @@
 //! of it: it was made before anything was generated.
 
 mod anthropic;
+mod arithmetic;
+mod bedrock;
 mod chat;
 mod cohere;
 mod counts;

@@ -11,7 +11,7 @@ use super::shown::{Gathered, Shown};
 use super::tokens::{Tokens, Usage};
 use super::unread::{Strings, Unread};
 use super::walker::Sink;
-use document::{Choices, Document};
+use document::{Choices, Document, Event};
 
 mod document;
 
@@ -53,13 +53,6 @@ pub(super) struct Findings {
     known: bool,
     /// Whether what began as JSON was none.
     broken: bool,
-}
-
-/// The documents of the event under way that have ended.
-#[derive(Clone, Copy, Debug, Default)]
-struct Event {
-    documents: u64,
-    usage_only: bool,
 }
 
 /// What an answer comes to.
@@ -155,7 +148,7 @@ impl Findings {
         self.known |= document.known;
         self.ended |= document.last;
         if shapes::tokens(&document.report).is_some() {
-            self.report.merge(&document.report);
+            self.report.update(&document.report);
             self.outran = false;
         } else {
             self.outran |= document.generated;
@@ -310,7 +303,7 @@ impl Sink for Findings {
     fn tag(&mut self, schema: &'static Schema, tag: &[u8]) {
         match schema {
             Schema::Tag(Tag::Type) => self.document.content = true,
-            Schema::Tag(Tag::Object | Tag::Ended) => {}
+            Schema::Tag(Tag::Object | Tag::Ended | Tag::Model) => {}
             Schema::Tag(Tag::Status) => {
                 self.unknown(tag);
                 self.end_string();
@@ -318,9 +311,10 @@ impl Sink for Findings {
             }
             _ => return,
         }
-        if let Schema::Tag(Tag::Ended) = schema {
-            self.document.last = true;
-            return;
+        match schema {
+            Schema::Tag(Tag::Ended) => return self.document.last = true,
+            Schema::Tag(Tag::Model) => return self.document.report.note_model(tag),
+            _ => {}
         }
         match tag {
             b"error" => {

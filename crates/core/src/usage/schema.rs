@@ -23,6 +23,8 @@ pub(super) enum Tag {
     Type,
     /// The `object` of a document: only `error` says something.
     Object,
+    /// The model that answered.
+    Model,
     /// Its presence says that the answer is whole.
     Ended,
     /// How far the work is.

@@ -7,7 +7,7 @@ use super::counts::USAGE;
 use super::report::{Field, Report};
 use super::schema::{Members, Names, Schema, Tag};
 use super::tokens::Tokens;
-use super::{anthropic, chat, cohere, gemini, responses};
+use super::{anthropic, bedrock, chat, cohere, gemini, responses};
 
 /// An event's data: what it adds to the answer, never what it repeats of it.
 pub(super) static EVENT: Schema = Schema::Any(&[
@@ -18,6 +18,7 @@ pub(super) static EVENT: Schema = Schema::Any(&[
 const EVENT_MEMBERS: Members = &[
     ("type", Schema::Tag(Tag::Type)),
     ("object", Schema::Tag(Tag::Object)),
+    ("model", Schema::Tag(Tag::Model)),
     ("id", Schema::Id(Names::Itself)),
     ("error", Schema::Error),
     ("usage", Schema::Usage(USAGE)),
@@ -48,6 +49,7 @@ pub(super) static BODY: Schema = Schema::Any(&[
 const BODY_MEMBERS: Members = &[
     ("type", Schema::Tag(Tag::Type)),
     ("object", Schema::Tag(Tag::Object)),
+    ("model", Schema::Tag(Tag::Model)),
     ("error", Schema::Error),
     ("id", Schema::Id(Names::Itself)),
     ("request_id", Schema::Id(Names::Deferred)),
@@ -60,7 +62,7 @@ const BODY_MEMBERS: Members = &[
     ("usage", Schema::Usage(USAGE)),
     ("choices", chat::CHOICES_WHOLE),
     ("x_groq", chat::X_GROQ),
-    ("output", responses::OUTPUT),
+    ("output", Schema::Any(&[responses::OUTPUT, bedrock::OUTPUT])),
     // Realtime's `response.done`; Ollama's text.
     (
         "response",

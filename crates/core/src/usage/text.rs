@@ -22,10 +22,10 @@ use super::shapes;
 use super::shown::Shown;
 use super::walker::{Sink, Walker};
 use crate::json::Bounded;
-use field::{Field, is_prefix};
+use line::{Field, Line, is_prefix};
 use passing::{Cut, Passing};
 
-mod field;
+mod line;
 mod passing;
 
 pub(super) use passing::HOLD_MAX;
@@ -35,23 +35,6 @@ const SHORT: usize = DONE.len() + 1;
 
 const DONE: &[u8] = b"[DONE]";
 const BOM: &[u8] = b"\xef\xbb\xbf";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    Start,
-    /// After blanks.
-    Indented,
-    Name,
-    /// After the colon, before the value's first byte.
-    Colon(Field),
-    /// After the one space that is no part of the value.
-    Space(Field),
-    Value(Field),
-    /// In a document that stands bare, over as many lines as it has.
-    Bare,
-    /// Neither.
-    Plain,
-}
 
 #[derive(Debug)]
 pub(super) struct TextReader {
@@ -281,7 +264,7 @@ impl TextReader {
 
     fn value(&mut self, field: Field, value: &[u8]) {
         match field {
-            Field::Data => self.data(value),
+            Field::Data => self.walker.push(value, &mut self.findings),
             Field::Event => {
                 self.short.push(value);
             }
@@ -297,7 +280,7 @@ impl TextReader {
                 } else if !DONE.starts_with(self.short.held()) {
                     self.line = Line::Value(Field::Data);
                     self.end_marker();
-                    self.data(rest);
+                    self.walker.push(rest, &mut self.findings);
                 }
             }
             Field::Done => self.findings.unknown(value),
@@ -308,11 +291,7 @@ impl TextReader {
     /// What began like `[DONE]` is something else.
     fn end_marker(&mut self) {
         let begun = self.short.clone();
-        self.data(begun.held());
-    }
-
-    fn data(&mut self, value: &[u8]) {
-        self.walker.push(value, &mut self.findings);
+        self.walker.push(begun.held(), &mut self.findings);
     }
 
     fn is_content(&self) -> bool {

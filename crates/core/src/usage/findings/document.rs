@@ -62,3 +62,10 @@ impl Document {
         }
     }
 }
+
+/// The documents of the event under way that have ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Event {
+    pub(super) documents: u64,
+    pub(super) usage_only: bool,
+}

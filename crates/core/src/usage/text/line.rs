@@ -1,5 +1,24 @@
-//! The fields of a server-sent event, as far as they say something about an answer.
+//! What a line of an answer is, and the fields of a server-sent event that say something about it.
 
+/// A line of an answer, as far as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Start,
+    /// After blanks.
+    Indented,
+    Name,
+    /// After the colon, before the value's first byte.
+    Colon(Field),
+    /// After the one space that is no part of the value.
+    Space(Field),
+    Value(Field),
+    /// In a document that stands bare, over as many lines as it has.
+    Bare,
+    /// Neither.
+    Plain,
+}
+
+/// A field of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     /// Data that is JSON or nothing.
