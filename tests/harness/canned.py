@@ -18,10 +18,11 @@ class Asked:
 
 
 class Canned:
-    """`answers` are JSON texts by path. Other paths get `{}`."""
+    """`answers` are bodies by path. Other paths get `{}`. `content_type` is what all of them claim, if it is not empty."""
 
     def __init__(self):
         self.answers: dict[str, bytes] = {}
+        self.content_type = "application/json"
         self.asked: list[Asked] = []
         canned = self
 
@@ -36,7 +37,8 @@ class Canned:
                 canned.asked.append(Asked(self.command, self.path, headers, body))
                 answer = canned.answers.get(self.path, b"{}")
                 self.send_response(200)
-                self.send_header("content-type", "application/json")
+                if canned.content_type:
+                    self.send_header("content-type", canned.content_type)
                 self.send_header("content-length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)

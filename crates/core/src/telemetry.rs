@@ -27,8 +27,8 @@ pub enum Metric {
     Tokens,
     /// Requests by how their usage became known.
     Settled,
-    /// Answers whose content encoding hid their usage.
-    UsageHidden,
+    /// Answers whose usage could not be read, by reason.
+    UsageUnread,
     /// The estimate of the prompt in percent of its exact size.
     PromptEstimatePercent,
     /// Questions to the key service about single keys.
@@ -69,7 +69,7 @@ impl Metric {
         Self::Degraded,
         Self::Tokens,
         Self::Settled,
-        Self::UsageHidden,
+        Self::UsageUnread,
         Self::PromptEstimatePercent,
         Self::Resolves,
         Self::ObjectResolves,
@@ -113,10 +113,10 @@ impl Metric {
                 &["tier", "source"],
                 "Requests by how their usage became known.",
             ),
-            Self::UsageHidden => (
-                "gmtech_usage_hidden",
-                &["tier"],
-                "Answers whose encoding hid their usage.",
+            Self::UsageUnread => (
+                "gmtech_usage_unread",
+                &["tier", "reason"],
+                "Answers whose usage could not be read, by reason: they are charged by what passed.",
             ),
             Self::PromptEstimatePercent => (
                 "gmtech_prompt_estimate_percent",

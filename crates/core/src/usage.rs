@@ -1,6 +1,6 @@
 //! What an answer used: the meters that read it as it passes.
 //!
-//! What it is: readers of JSON and SSE answers in the shapes of many providers, told apart by their own keys;
+//! What it is: a reader of JSON and SSE answers in the shapes of many providers, told apart by their bytes and their own keys;
 //! the tokens they report, and an estimate of what was streamed where they report none.
 //!
 //! What it is not: no reservation and no price ([`crate::limiter::gcra`] charges, the key service prices), and no
@@ -15,12 +15,13 @@
 //! | the answer | source | tokens |
 //! |---|---|---|
 //! | not 2xx | exact | zero |
-//! | counted, whole | exact | as reported, the largest of a stream |
+//! | counted, whole | exact | as reported, by the last report of a stream |
 //! | cut, or failed after it began, or text after the last count | lower bound | the larger of what was reported and what was streamed |
 //! | failed before anything was generated | lower bound | zero |
 //! | whole, without a count | estimated | prompt as estimated, output from its text |
 //! | of a shape not known here | as above | output from its strings |
-//! | of a content type not known here, or encoded | estimated | prompt as estimated, output as reserved, or from its bytes if that is more |
+//! | text that is neither JSON nor events | as above | output from all of it |
+//! | no text, or encoded | estimated | prompt as estimated, output as reserved, or from its bytes if that is more |
 //!
 //! A stream that said itself that it is whole (`[DONE]`, `message_stop`, `response.completed`, the usage
 //! event) is whole, even if the client then hangs up: SDKs do.
@@ -30,6 +31,8 @@
 //! of it: it was made before anything was generated.
 
 mod anthropic;
+mod arithmetic;
+mod bedrock;
 mod chat;
 mod cohere;
 mod counts;
@@ -44,7 +47,8 @@ mod responses;
 mod schema;
 mod shapes;
 mod shown;
-mod sse;
+mod sniff;
+mod text;
 mod tokens;
 mod unread;
 mod walker;
@@ -56,6 +60,7 @@ pub use meter::ResponseMeter;
 pub use plan::{Ending, MeterPlan, Metered, Output, ResponseFacts};
 pub use shown::{Progress, Shown};
 pub use tokens::{Tokens, Usage, UsageSource};
+pub use unread::Unread;
 pub use weights::Weights;
 
 #[cfg(test)]

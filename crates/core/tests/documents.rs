@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use gmtech_core::decision::{Decision, Outcome};
-use gmtech_core::usage::{TokenKind, UsageSource};
+use gmtech_core::usage::{TokenKind, Unread, UsageSource};
 
 const DEPLOYING: &str = "envoy/README.md";
 
@@ -65,6 +65,15 @@ fn the_table_of_usage_sources_has_all_of_them() {
         .map(|source| format!("| `{}` | {} |", source.name(), source.meaning()));
     let table = table("| source | meaning |", rows);
     assert_eq!(between(&read(DEPLOYING), "usage sources"), table, "{table}");
+}
+
+#[test]
+fn the_table_of_reasons_for_unread_usage_has_all_of_them() {
+    let rows = Unread::ALL
+        .into_iter()
+        .map(|why| format!("| `{}` | {} |", why.name(), why.meaning()));
+    let table = table("| reason | meaning |", rows);
+    assert_eq!(between(&read(DEPLOYING), "unread usage"), table, "{table}");
 }
 
 #[test]

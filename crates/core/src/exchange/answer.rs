@@ -6,7 +6,7 @@ use crate::attribution;
 use crate::head::{Head, HeadEdits};
 use crate::request::EndpointKind;
 use crate::usage::{
-    Ending, LinesMeter, MeterPlan, Output, ResponseFacts, ResponseMeter, Shown, Usage,
+    Ending, LinesMeter, MeterPlan, Output, ResponseFacts, ResponseMeter, Shown, Unread, Usage,
 };
 
 /// How to handle an answer.
@@ -37,7 +37,8 @@ pub(super) enum AnswerState {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     pub(super) usage: Usage,
-    pub(super) hidden_by_encoding: bool,
+    /// Why its usage was not read, if it was not.
+    pub(super) unread: Option<Unread>,
     /// The objects that the answer showed.
     pub(super) shown: Shown,
     /// Whether the lines of a batch's answers were summed.
@@ -229,7 +230,7 @@ impl Known {
         let metered = meter.finish(ending);
         let known = Self {
             usage: metered.usage,
-            hidden_by_encoding: metered.hidden_by_encoding,
+            unread: metered.unread,
             shown,
             lines: false,
         };
@@ -240,7 +241,7 @@ impl Known {
     pub(super) fn of_lines(lines: LinesMeter, ending: Ending) -> Self {
         Self {
             usage: lines.finish(ending == Ending::Complete),
-            hidden_by_encoding: false,
+            unread: None,
             shown: Shown::default(),
             lines: true,
         }

@@ -6,7 +6,7 @@ use crate::output_forecast::{self, Sample};
 use crate::request::EndpointGroup;
 use crate::shared::CounterStore;
 use crate::sync::events::{Label, UsageEvent};
-use crate::usage::{Ending, Shown, Tokens, Usage};
+use crate::usage::{Ending, Shown, Tokens, Unread, Usage};
 
 /// The usage and charge of a request, for logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct Settlement {
     pub reserved: u64,
     /// The estimate of the prompt, in tokens.
     pub prompt_estimate: u64,
-    /// Whether a content encoding hid the usage.
-    pub hidden_by_encoding: bool,
+    /// Why the usage was not read, if it was not: the answer is charged by what passed.
+    pub unread: Option<Unread>,
 }
 
 /// The result of a request that has ended.
@@ -135,14 +135,10 @@ impl Exchange {
             let _ = reservation.settle(store, 0, now.monotonic);
             return self.settle_objects(answered, store, now);
         };
-        let Known {
-            usage,
-            hidden_by_encoding,
-            ..
-        } = answered.unwrap_or(Known {
+        let Known { usage, unread, .. } = answered.unwrap_or(Known {
             // The client left before any answer, but the upstream has read the prompt.
             usage: Usage::LowerBound(Tokens::of(prompt_estimate, 0)),
-            hidden_by_encoding: false,
+            unread: None,
             shown: Shown::default(),
             lines: false,
         });
@@ -169,7 +165,7 @@ impl Exchange {
             charged,
             reserved,
             prompt_estimate,
-            hidden_by_encoding,
+            unread,
         })
     }
 
@@ -191,7 +187,7 @@ impl Exchange {
             charged: 0,
             reserved: 0,
             prompt_estimate: batch.input(),
-            hidden_by_encoding: false,
+            unread: None,
         })
     }
 }

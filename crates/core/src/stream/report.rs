@@ -48,8 +48,8 @@ pub(super) fn settled(exchange: &Exchange, settlement: &Settlement, out: &impl T
         out.note(Field::TokensTotal, &tokens.total().to_string());
     }
     out.measure(Metric::Settled, &[tier, source.name()], 1);
-    if settlement.hidden_by_encoding {
-        out.measure(Metric::UsageHidden, &[tier], 1);
+    if let Some(why) = settlement.unread {
+        out.measure(Metric::UsageUnread, &[tier, why.name()], 1);
     }
     if source == UsageSource::Exact && tokens.input() > 0 {
         let percent = settlement.prompt_estimate.saturating_mul(100);

@@ -1,8 +1,9 @@
 //! Anthropic's messages: `input_tokens` *without* what the cache read or wrote, which is added here.
 //!
-//! A stream reports in `message_start.message.usage` and, cumulatively, in `message_delta.usage`; the
-//! walker keeps the largest of each field.
+//! A stream reports in `message_start.message.usage` and, cumulatively, in `message_delta.usage`: what the later states
+//! replaces the earlier ([`super::report`]).
 
+use super::arithmetic::{self, Part};
 use super::counts::USAGE;
 use super::kind::TokenKind;
 use super::report::{Field, Report};
@@ -42,17 +43,54 @@ pub(super) const CONTENT_BLOCK: Members = &[
 ];
 
 /// What such a report says; nothing if it is of another shape.
+///
+/// `input_tokens` is what was neither read from the cache nor written to it
+/// (<https://github.com/vllm-project/vllm/pull/40912>, 2026-04-26, cites the contract). Gateways that translate OpenAI's usage may count both
+/// in it; then their total says so. Where a request took several turns, `iterations` has the usage of each. What is charged is
+/// their sum: the counts beside it leave out a turn that compacted the conversation (a recorded answer of 2026-08-22 in
+/// `tests/answers/anthropic.txt`).
 pub(super) fn tokens(report: &Report) -> Option<Tokens> {
-    let read = report.get(Field::CacheRead);
-    let written = report.get(Field::CacheCreation);
-    read.or(written)?;
-    let plain = super::responses::tokens(report)?;
-    let (read, written) = (read.unwrap_or(0), written.unwrap_or(0));
-    let input = plain.input().saturating_add(read).saturating_add(written);
-    Some(
-        plain
-            .with(TokenKind::Input, input)
-            .with(TokenKind::CachedInput, read)
-            .with(TokenKind::CacheWrite, written),
-    )
+    report
+        .get(Field::CacheRead)
+        .or(report.get(Field::CacheCreation))?;
+    report.get(Field::Input).or(report.get(Field::Output))?;
+    let answer = counts(
+        report,
+        [
+            Field::Input,
+            Field::CacheRead,
+            Field::CacheCreation,
+            Field::Output,
+        ],
+    );
+    let turns = counts(
+        report,
+        [
+            Field::TurnInput,
+            Field::TurnRead,
+            Field::TurnCreation,
+            Field::TurnOutput,
+        ],
+    );
+    let sum = |counts: &[u64]| counts.iter().fold(0u64, |sum, n| sum.saturating_add(*n));
+    let [input, read, written, output] = if sum(&turns) > sum(&answer) {
+        turns
+    } else {
+        answer
+    };
+    let tokens = arithmetic::tokens(
+        input,
+        output,
+        report.or_zero(Field::Total),
+        [
+            Part::beside(TokenKind::CachedInput, read),
+            Part::beside(TokenKind::CacheWrite, written),
+            report.reasoning(),
+        ],
+    );
+    Some(report.with_audio(tokens))
+}
+
+fn counts(report: &Report, fields: [Field; 4]) -> [u64; 4] {
+    fields.map(|field| report.or_zero(field))
 }

@@ -1,8 +1,9 @@
 //! OpenAI's chat completions, completions and embeddings, and the many that speak them.
 //!
-//! `usage.{prompt,completion,total}_tokens`; details are *of* these, except that xAI leaves reasoning out
-//! of the completion but in the total. Moonshot reports within the choice, Groq under `x_groq` too.
+//! `usage.{prompt,completion,total}_tokens`; details are *of* these, unless the total says otherwise ([`super::arithmetic`]): xAI
+//! leaves reasoning out of the completion but in the total. Moonshot reports within the choice, Groq under `x_groq` too.
 
+use super::arithmetic::{self, Part};
 use super::counts::USAGE;
 use super::kind::TokenKind;
 use super::report::{Field, Report};
@@ -12,14 +13,26 @@ use super::tokens::Tokens;
 /// `choices` of a chunk.
 pub(super) const CHOICES_STREAMED: Schema = Schema::Choices(&Schema::Object(&[
     ("delta", Schema::Open(MESSAGE)),
+    ("message", MESSAGE_SO_FAR),
     ("text", Schema::Text),
     ("logprobs", LOGPROBS),
     ("usage", Schema::Object(USAGE)),
 ]));
 
-/// `choices` of a whole answer.
+/// `message` beside a `delta`: at Perplexity all of the answer so far. It counts where the chunk has no delta, as in a whole
+/// answer that is sent as one event.
+const MESSAGE_SO_FAR: Schema = Schema::Object(&[
+    ("content", Schema::Loose),
+    ("reasoning_content", Schema::Loose),
+    ("reasoning", Schema::Loose),
+    ("refusal", Schema::Loose),
+    ("tool_calls", Schema::Loose),
+]);
+
+/// `choices` of a document that stands bare. A `delta` is that of a stream as NDJSON.
 pub(super) const CHOICES_WHOLE: Schema = Schema::Choices(&Schema::Object(&[
     ("message", Schema::Open(MESSAGE)),
+    ("delta", Schema::Open(MESSAGE)),
     ("text", Schema::Text),
     ("logprobs", LOGPROBS),
     ("usage", Schema::Object(USAGE)),
@@ -89,25 +102,39 @@ const CONTENT: Schema = Schema::Any(&[
 const FUNCTION: Members = &[("name", Schema::Text), ("arguments", Schema::Text)];
 
 /// What such a report says; nothing if it is of another shape.
+///
+/// Perplexity's deep research, which alone counts its searches, charges what it thought and what it cited beside the prompt and
+/// the completion, and its total holds neither (<https://github.com/bgeneto/open-webui-cost-tracker/issues/6>, 2025-05-21). Gemini's
+/// compatible endpoint counts what the model thought in the total alone
+/// (<https://discuss.ai.google.dev/t/question-with-usage-in-openai-compatibility/98760>, 2025-08-19): no other total tells
+/// of output by itself.
 pub(super) fn tokens(report: &Report) -> Option<Tokens> {
     report
         .get(Field::Prompt)
         .or(report.get(Field::Completion))?;
-    let tokens = report.with_details(Tokens::of(
+    let searched = report.get(Field::Searches).is_some();
+    let [mut read, mut written] = report.cached();
+    // Gateways that translate Anthropic's have its names, in the prompt or beside it.
+    read.count = read.count.max(report.or_zero(Field::CacheRead));
+    written.count = written.count.max(report.or_zero(Field::CacheCreation));
+    let reasoning = match report.reasoning() {
+        reasoning if searched => Part::beside(TokenKind::Reasoning, reasoning.count).always(),
+        reasoning => reasoning,
+    };
+    let cited = Part::beside(TokenKind::Input, report.or_zero(Field::Citations)).always();
+    let tokens = arithmetic::tokens(
         report.or_zero(Field::Prompt),
         report.or_zero(Field::Completion),
-    ));
-    // Gateways that translate Anthropic's count its cached tokens into the prompt.
-    let more = |kind, field| tokens.get(kind).max(report.or_zero(field));
-    Some(
-        tokens
-            .with(
-                TokenKind::CachedInput,
-                more(TokenKind::CachedInput, Field::CacheRead),
-            )
-            .with(
-                TokenKind::CacheWrite,
-                more(TokenKind::CacheWrite, Field::CacheCreation),
-            ),
-    )
+        report.or_zero(Field::Total),
+        [read, written, reasoning, cited],
+    );
+    let stated = tokens.input().saturating_add(tokens.output());
+    let beyond = tokens.total().saturating_sub(stated);
+    let thought = if report.is_gemini() { beyond } else { 0 };
+    let output = tokens.output().saturating_add(thought);
+    let reasoning = tokens.get(TokenKind::Reasoning).saturating_add(thought);
+    let tokens = tokens
+        .with(TokenKind::Output, output)
+        .with(TokenKind::Reasoning, reasoning);
+    Some(report.with_audio(tokens))
 }

@@ -15,9 +15,13 @@ pub(super) const BILLED_UNITS: Members = &[
     ("output_tokens", Schema::Count(Field::BilledOutput)),
 ];
 
-/// `message` of a whole answer.
+/// `message` of a whole answer. Also that of Ollama, whose content is a string.
 pub(super) const MESSAGE: Schema = Schema::Part(&[
-    ("content", Schema::List(&Schema::Object(TEXT))),
+    (
+        "content",
+        Schema::Any(&[Schema::Text, Schema::List(&Schema::Object(TEXT))]),
+    ),
+    ("thinking", Schema::Text),
     ("tool_plan", Schema::Text),
     ("tool_calls", Schema::List(&TOOL_CALL)),
 ]);

@@ -27,7 +27,31 @@ pub(super) const USAGE: Members = &[
         "cache_creation_input_tokens",
         Schema::Count(Field::CacheCreation),
     ),
+    // Mistral.
+    ("num_cached_tokens", Schema::Count(Field::Cached)),
+    // Bedrock's converse, whose prompt is counted as Anthropic's.
+    ("inputTokens", Schema::Count(Field::Input)),
+    ("outputTokens", Schema::Count(Field::Output)),
+    ("totalTokens", Schema::Count(Field::Total)),
+    ("cacheReadInputTokens", Schema::Count(Field::CacheRead)),
+    ("cacheWriteInputTokens", Schema::Count(Field::CacheCreation)),
+    // Anthropic's, where a request took several turns.
+    ("iterations", Schema::Items(&Schema::Object(ITERATION))),
+    // Perplexity.
+    ("citation_tokens", Schema::Count(Field::Citations)),
+    ("num_search_queries", Schema::Count(Field::Searches)),
     ("billed_units", Schema::Object(cohere::BILLED_UNITS)),
+];
+
+/// A turn of an Anthropic request.
+const ITERATION: Members = &[
+    ("input_tokens", Schema::Count(Field::TurnInput)),
+    ("cache_read_input_tokens", Schema::Count(Field::TurnRead)),
+    (
+        "cache_creation_input_tokens",
+        Schema::Count(Field::TurnCreation),
+    ),
+    ("output_tokens", Schema::Count(Field::TurnOutput)),
 ];
 
 const INPUT_DETAILS: Members = &[
@@ -38,5 +62,7 @@ const INPUT_DETAILS: Members = &[
 
 const OUTPUT_DETAILS: Members = &[
     ("reasoning_tokens", Schema::Count(Field::Reasoning)),
+    // Anthropic.
+    ("thinking_tokens", Schema::Count(Field::Reasoning)),
     ("audio_tokens", Schema::Count(Field::AudioOutput)),
 ];

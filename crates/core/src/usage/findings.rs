@@ -9,52 +9,17 @@ use super::schema::{Kind, Names, Schema, Tag};
 use super::shapes;
 use super::shown::{Gathered, Shown};
 use super::tokens::{Tokens, Usage};
-use super::unread::Strings;
+use super::unread::{Strings, Unread};
 use super::walker::Sink;
+use document::{Choices, Document, Event};
+
+mod document;
+
+pub(super) use document::Verdict;
 
 /// Bytes of names and ids that a body of a known shape may begin with: a body that was cut within them has generated
 /// nothing.
 const ENVELOPE: u64 = 256;
-
-/// What `choices` at the top level of a document is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Choices {
-    #[default]
-    Unseen,
-    Empty,
-    /// Not an array, or one with an item.
-    Other,
-}
-
-/// Whether an event is the injected usage event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It has no choices and a report, so far.
-    UsageOnly,
-    /// It may still become it.
-    Open,
-    /// It cannot become it.
-    Content,
-}
-
-/// One JSON document: an event's data, or a body.
-#[derive(Clone, Copy, Debug, Default)]
-struct Document {
-    report: Report,
-    usage: bool,
-    choices: Choices,
-    generated: bool,
-    /// Whether its text is base64.
-    blob: bool,
-    /// Whether any part of the shape is one that is known here, so that what is generated is seen.
-    known: bool,
-    /// Strings at known places, under names that are new.
-    loose: Strings,
-    /// Strings at no known place.
-    unknown: Strings,
-    error: bool,
-    last: bool,
-}
 
 /// All documents of an answer.
 #[derive(Debug, Default)]
@@ -75,31 +40,70 @@ pub(super) struct Findings {
     error: bool,
     ended: bool,
     objects: Gathered,
-    /// Whether a document ends with its outermost object rather than when the reader says so.
-    self_ending: bool,
+    event: Event,
+    /// Whether the answer has events.
+    framed: bool,
+    /// Documents that stand bare.
+    bare: u64,
+    /// Text that is neither JSON nor an event.
+    plain: TextEstimator,
+    /// Whether that is no text either.
+    binary: bool,
+    /// Whether a document was of a shape that is known here.
+    known: bool,
+    /// Whether what began as JSON was none.
+    broken: bool,
+}
+
+/// What an answer comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// This usage, and why it was not read if it was not.
+    Usage(Usage, Option<Unread>),
+    /// There was no text in it: it can be charged by its bytes alone.
+    Binary,
 }
 
 impl Findings {
-    /// For a body, which may be several documents: each ends by itself.
-    pub(super) fn of_body() -> Self {
-        Self {
-            self_ending: true,
-            ..Self::default()
-        }
-    }
-
     /// The objects that were shown so far.
     pub(super) fn shown(&self) -> &Shown {
         &self.objects.shown
     }
 
-    /// Whether the document under way is the event to drop.
+    /// Whether the event under way is the one to drop.
     pub(super) fn verdict(&self) -> Verdict {
-        match self.document.choices {
-            Choices::Other => Verdict::Content,
-            Choices::Empty if self.document.usage => Verdict::UsageOnly,
-            _ => Verdict::Open,
+        match (self.event.documents, self.document.begun) {
+            (0, _) => self.document.verdict(),
+            (1, false) if self.event.usage_only => Verdict::UsageOnly,
+            _ => Verdict::Content,
         }
+    }
+
+    /// Notes that an event has data.
+    pub(super) fn begin_data(&mut self) {
+        self.framed = true;
+    }
+
+    /// Notes that a document begins that stands bare.
+    pub(super) fn begin_bare(&mut self) {
+        self.bare = self.bare.saturating_add(1);
+    }
+
+    /// Notes that what began as JSON is none.
+    pub(super) fn broke(&mut self) {
+        self.broken = true;
+    }
+
+    /// Ends the event under way.
+    pub(super) fn end_event(&mut self) {
+        self.end_document();
+        self.event = Event::default();
+    }
+
+    /// Notes text that is neither JSON nor an event.
+    pub(super) fn plain(&mut self, piece: &[u8]) {
+        self.binary |= piece.iter().any(|byte| matches!(byte, 0..=8 | 14..=26));
+        self.plain.push(piece);
     }
 
     /// Notes that the answer said it failed, outside of any document.
@@ -115,11 +119,14 @@ impl Findings {
 
     /// Ends the document under way and adds it to the answer.
     pub(super) fn end_document(&mut self) {
-        if self.verdict() == Verdict::UsageOnly {
-            self.document.last = true;
-        }
         self.end_string();
-        let document = std::mem::take(&mut self.document);
+        let mut document = std::mem::take(&mut self.document);
+        let usage_only = document.verdict() == Verdict::UsageOnly;
+        document.last |= usage_only;
+        if document.begun {
+            self.event.documents = self.event.documents.saturating_add(1);
+            self.event.usage_only = usage_only;
+        }
         if document.blob {
             let letters = self.text.bytes().saturating_sub(self.before.bytes());
             self.others
@@ -127,16 +134,21 @@ impl Findings {
             self.text = self.before;
         }
         self.before = self.text;
-        if !document.generated {
-            self.others.add(&document.loose);
+        let mut generated = document.generated;
+        if !document.error {
+            if !document.generated {
+                self.others.add(&document.loose);
+            }
+            if !document.known {
+                self.others.add(&document.unknown);
+                generated |= document.report.is_empty() && !document.unknown.is_empty();
+            }
         }
-        if !document.known {
-            self.others.add(&document.unknown);
-        }
-        self.events = self.events.saturating_add(u64::from(document.generated));
+        self.events = self.events.saturating_add(u64::from(generated));
+        self.known |= document.known;
         self.ended |= document.last;
         if shapes::tokens(&document.report).is_some() {
-            self.report.merge(&document.report);
+            self.report.update(&document.report);
             self.outran = false;
         } else {
             self.outran |= document.generated;
@@ -144,19 +156,25 @@ impl Findings {
         }
     }
 
-    /// What it all comes to. `complete` says that the transport saw the end; a stream that has said so
-    /// itself is whole even if the client then hung up on the rest.
-    pub(super) fn settle(mut self, plan: &MeterPlan, complete: bool) -> Usage {
+    /// What it all comes to. `complete` says that the transport saw the end; an answer that has said so itself is whole even
+    /// if the client then hung up on the rest.
+    pub(super) fn settle(mut self, plan: &MeterPlan, complete: bool) -> Settled {
+        let within = self.document.begun;
         if !complete {
             // What makes the document known may have been about to come.
             let under_way = std::mem::take(&mut self.document.unknown);
-            if self.self_ending {
+            if self.bare > 0 {
                 self.document.unknown = under_way.without(ENVELOPE);
             }
         }
         self.end_document();
+        let nothing_read = !self.framed && !self.known && self.report.is_empty();
+        if nothing_read && self.binary {
+            return Settled::Binary;
+        }
+        let plain = if nothing_read { self.plain.tokens() } else { 0 };
         let others = if plan.generates {
-            self.others.tokens()
+            self.others.tokens().saturating_add(plain)
         } else {
             0
         };
@@ -164,24 +182,35 @@ impl Findings {
         let streamed = self.events.max(generated).max(self.listed);
         let seen = shapes::tokens(&self.report);
         if self.error && streamed == 0 && seen.is_none() {
-            return Usage::LowerBound(Tokens::default());
+            return Settled::Usage(Usage::LowerBound(Tokens::default()), None);
         }
+        // One document that stands alone and has ended is the whole answer.
+        self.ended |= !self.framed && self.bare == 1 && !within && !self.broken;
         let whole = (complete || self.ended) && !self.error && !(seen.is_some() && self.outran);
         let reported = seen.unwrap_or_default();
         let output_counted = reported.billable_total() > reported.input() || self.events == 0;
         let counted = reported.input() > 0 && output_counted;
         if whole && counted {
-            return Usage::Exact(reported);
+            return Settled::Usage(Usage::Exact(reported), None);
         }
+        let unread = match seen {
+            Some(_) => None,
+            None if plain > 0 && self.broken => Some(Unread::Broken),
+            None if plain > 0 => Some(Unread::Text),
+            None if !self.known && others > 0 => Some(Unread::Shape),
+            None => None,
+        };
         let mut tokens = reported;
         if tokens.input() == 0 {
             tokens = tokens.with(TokenKind::Input, plan.prompt_estimate);
         }
         tokens = tokens.with(TokenKind::Output, tokens.output().max(streamed));
-        if !whole {
-            return Usage::LowerBound(tokens);
-        }
-        Usage::Estimated(at_least_one(tokens))
+        let usage = if whole {
+            Usage::Estimated(at_least_one(tokens))
+        } else {
+            Usage::LowerBound(tokens)
+        };
+        Settled::Usage(usage, unread)
     }
 }
 
@@ -197,16 +226,20 @@ pub(super) fn at_least_one(tokens: Tokens) -> Tokens {
 impl Sink for Findings {
     fn value(&mut self, schema: &'static Schema, kind: Kind) {
         let document = &mut self.document;
+        document.begun = true;
         match schema {
-            Schema::Usage(_) => document.usage |= kind != Kind::Null,
-            Schema::List(_) | Schema::Part(_) | Schema::Open(_) | Schema::Nothing => {
+            Schema::Usage(_) => document.usage |= kind == Kind::Object,
+            Schema::List(_) | Schema::Part(_) | Schema::Open(_) => {
                 document.known = true;
+                document.content |= kind != Kind::Null;
             }
+            Schema::Nothing => document.known = true,
             Schema::Id(names) if kind == Kind::Str => self.objects.begin(*names),
             Schema::Error => {
                 let failed = !matches!(kind, Kind::Null | Kind::Literal);
                 document.error |= failed;
                 document.known |= failed;
+                document.content |= failed;
             }
             Schema::Blob if kind != Kind::Null => {
                 document.known = true;
@@ -215,7 +248,8 @@ impl Sink for Findings {
             Schema::Choices(_) => {
                 document.known = true;
                 document.choices = match (document.choices, kind) {
-                    (Choices::Unseen | Choices::Empty, Kind::Array) => Choices::Empty,
+                    (choices, Kind::Null) => choices,
+                    (Choices::None | Choices::Empty, Kind::Array) => Choices::Empty,
                     _ => Choices::Other,
                 };
             }
@@ -268,7 +302,8 @@ impl Sink for Findings {
 
     fn tag(&mut self, schema: &'static Schema, tag: &[u8]) {
         match schema {
-            Schema::Tag(Tag::Type) => {}
+            Schema::Tag(Tag::Type) => self.document.content = true,
+            Schema::Tag(Tag::Object | Tag::Ended | Tag::Model) => {}
             Schema::Tag(Tag::Status) => {
                 self.unknown(tag);
                 self.end_string();
@@ -276,8 +311,16 @@ impl Sink for Findings {
             }
             _ => return,
         }
+        match schema {
+            Schema::Tag(Tag::Ended) => return self.document.last = true,
+            Schema::Tag(Tag::Model) => return self.document.report.note_model(tag),
+            _ => {}
+        }
         match tag {
-            b"error" => self.document.error = true,
+            b"error" => {
+                self.document.error = true;
+                self.document.known = true;
+            }
             b"message_stop"
             | b"response.completed"
             | b"response.incomplete"
@@ -302,8 +345,6 @@ impl Sink for Findings {
     }
 
     fn document(&mut self) {
-        if self.self_ending {
-            self.end_document();
-        }
+        self.end_document();
     }
 }

@@ -3,6 +3,7 @@
 //! Thoughts stand beside the candidates, and what tools put into the prompt beside the prompt; both
 //! are added here. Cached content is *of* the prompt.
 
+use super::arithmetic::{self, Part};
 use super::kind::TokenKind;
 use super::report::{Field, Report};
 use super::schema::{Members, Schema};
@@ -45,16 +46,14 @@ pub(super) fn tokens(report: &Report) -> Option<Tokens> {
     report
         .get(Field::GeminiPrompt)
         .or(report.get(Field::GeminiCandidates))?;
-    let thoughts = report.or_zero(Field::GeminiThoughts);
-    let prompt = report.or_zero(Field::GeminiPrompt);
-    let candidates = report.or_zero(Field::GeminiCandidates);
-    Some(
-        Tokens::of(
-            prompt.saturating_add(report.or_zero(Field::GeminiToolPrompt)),
-            candidates.saturating_add(thoughts),
-        )
-        .with(TokenKind::CachedInput, report.or_zero(Field::GeminiCached))
-        .with(TokenKind::Reasoning, thoughts)
-        .with_total(report.or_zero(Field::Total)),
-    )
+    Some(arithmetic::tokens(
+        report.or_zero(Field::GeminiPrompt),
+        report.or_zero(Field::GeminiCandidates),
+        report.or_zero(Field::Total),
+        [
+            Part::beside(TokenKind::Input, report.or_zero(Field::GeminiToolPrompt)),
+            Part::inside(TokenKind::CachedInput, report.or_zero(Field::GeminiCached)),
+            Part::beside(TokenKind::Reasoning, report.or_zero(Field::GeminiThoughts)),
+        ],
+    ))
 }

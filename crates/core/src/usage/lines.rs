@@ -51,7 +51,7 @@ impl LinesMeter {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            walker: Walker::of_body(&LINE),
+            walker: Walker::new(&LINE),
             sums: Sums::default(),
         }
     }

@@ -1,20 +1,24 @@
 //! The meter of one answer: bytes through, [`Usage`] out, whatever the answer was.
 //!
-//! The content type of the answer picks the reader, not what the request asked for: a refusal of a stream is
-//! JSON, and some upstreams stream unasked.
+//! The bytes of the answer tell what it is, not its content type, and not what the request asked for: a refusal of a stream is
+//! JSON, some upstreams stream unasked, and others label a stream as JSON or as plain text. The content type only tells how many
+//! bytes of what is no text at all make a token.
 //!
 //! # Failure policy
 //! Nothing an upstream sends is an error here. What cannot be read is estimated, what was cut is bounded
 //! from below, and the bytes pass.
 
-use super::findings::{Findings, at_least_one};
+use super::findings::{Settled, at_least_one};
 use super::plan::{Ending, MeterPlan, Metered, Output, ResponseFacts};
-use super::shapes;
 use super::shown::Shown;
-use super::sse::SseReader;
+use super::sniff;
+use super::text::TextReader;
 use super::tokens::{Tokens, Usage};
-use super::unread::Opaque;
-use super::walker::Walker;
+use super::unread::{Opaque, Unread};
+use crate::json::Bounded;
+
+/// The first byte of what gzip has compressed. No text begins so.
+const GZIP: u8 = 0x1f;
 
 /// Meters one answer.
 ///
@@ -39,19 +43,19 @@ use super::walker::Walker;
 pub struct ResponseMeter {
     plan: MeterPlan,
     reader: Reader,
-    /// Whether the first byte has confirmed, or changed, what the content type said.
-    begun: bool,
+    /// All bytes so far, for what turns out to be no text.
+    passed: Opaque,
 }
 
 #[derive(Debug)]
 enum Reader {
     /// The upstream refused: nothing was used.
     Refused,
-    /// No content that is read: audio, images, text.
-    Opaque(Opaque),
-    Encoded(Opaque),
-    Json(Box<(Walker, Findings)>),
-    Sse(Box<SseReader>),
+    /// It is not read.
+    Opaque(Unread),
+    /// It is labelled as audio or the like. Its first bytes, until they tell.
+    Begun(Box<Bounded<{ sniff::DECISIVE }>>),
+    Text(Box<TextReader>),
 }
 
 impl ResponseMeter {
@@ -59,93 +63,72 @@ impl ResponseMeter {
     #[must_use]
     pub fn new(facts: &ResponseFacts<'_>, plan: MeterPlan) -> Self {
         let media_type = facts.content_type.map(media_type).unwrap_or_default();
-        let reader = if !(200..300).contains(&facts.status) {
-            Reader::Refused
+        let (reader, passed) = if !(200..300).contains(&facts.status) {
+            (Reader::Refused, Opaque::text())
         } else if is_encoded(facts.content_encoding) {
-            Reader::Encoded(Opaque::of(&media_type, true))
+            let passed = Opaque::encoded(&media_type);
+            (Reader::Opaque(Unread::Encoding), passed)
+        } else if media_type.is_empty() {
+            (text(&plan), Opaque::media())
+        } else if is_text(&media_type) {
+            (text(&plan), Opaque::text())
         } else {
-            match media_type.as_slice() {
-                b"text/event-stream" => {
-                    Reader::Sse(Box::new(SseReader::new(plan.drop_usage_event)))
-                }
-                b"" => json(),
-                other if is_json(other) => json(),
-                other => Reader::Opaque(Opaque::of(other, false)),
-            }
+            (Reader::Begun(Box::new(Bounded::new())), Opaque::media())
         };
         Self {
             plan,
             reader,
-            begun: false,
+            passed,
         }
     }
 
     /// Whether the body may come out shorter than it went in, so that a `content-length` must go.
     #[must_use]
     pub fn may_shorten(&self) -> bool {
-        self.plan.drop_usage_event && matches!(self.reader, Reader::Sse(_))
+        self.plan.drop_usage_event && matches!(self.reader, Reader::Text(_) | Reader::Begun(_))
     }
 
     /// Takes the next bytes of the body, in any split.
     pub fn push(&mut self, chunk: &[u8]) -> Output {
-        let chunk = self.begin(chunk);
-        match &mut self.reader {
-            Reader::Sse(sse) => return sse.push(chunk),
-            Reader::Json(json) => {
-                let (walker, findings) = &mut **json;
-                walker.push(chunk, findings);
+        let first = self.passed.is_empty();
+        self.passed.push(chunk.len());
+        if let Reader::Begun(begun) = &mut self.reader {
+            let mut with_chunk = Bounded::clone(begun);
+            with_chunk.push(chunk);
+            match sniff::is_text(with_chunk.held()) {
+                None => **begun = with_chunk,
+                Some(false) => self.reader = Reader::Opaque(Unread::Media),
+                Some(true) => {
+                    let reader = TextReader::after(begun.held(), self.plan.drop_usage_event);
+                    self.reader = Reader::Text(Box::new(reader));
+                }
             }
-            Reader::Opaque(opaque) | Reader::Encoded(opaque) => opaque.push(chunk.len()),
-            Reader::Refused => {}
         }
-        Output::Unchanged
+        match &mut self.reader {
+            Reader::Text(_) if first && chunk.first() == Some(&GZIP) => {
+                self.passed = Opaque::text();
+                self.passed.push(chunk.len());
+                self.reader = Reader::Opaque(Unread::Encoding);
+                Output::Unchanged
+            }
+            Reader::Text(text) => text.push(chunk),
+            Reader::Refused | Reader::Opaque(_) | Reader::Begun(_) => Output::Unchanged,
+        }
     }
 
     /// So many bytes have passed that were not handed over. From here on the answer is counted by its bytes.
     pub fn lose(&mut self, bytes: usize) {
-        if let Reader::Json(_) | Reader::Sse(_) = self.reader {
-            self.reader = Reader::Opaque(Opaque::text());
+        self.passed.push(bytes);
+        if let Reader::Text(_) | Reader::Begun(_) = self.reader {
+            self.reader = Reader::Opaque(Unread::Lost);
         }
-        if let Reader::Opaque(opaque) | Reader::Encoded(opaque) = &mut self.reader {
-            opaque.push(bytes);
-        }
-    }
-
-    /// The first byte tells a document from a stream of events. Some upstreams mislabel the one as the other, and SDKs
-    /// read them all the same. What is left to read of the chunk.
-    fn begin<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
-        if self.begun {
-            return chunk;
-        }
-        // Spaces begin no document that is labelled a stream; there, they begin a line.
-        let stream = matches!(self.reader, Reader::Sse(_));
-        let blank = |b: &u8| match b {
-            b'\r' | b'\n' => true,
-            _ => !stream && b.is_ascii_whitespace(),
-        };
-        let blanks = chunk.iter().take_while(|b| blank(b)).count();
-        let begun = chunk.get(blanks..).unwrap_or_default();
-        let Some(first) = begun.first() else {
-            return chunk;
-        };
-        self.begun = true;
-        match (&self.reader, first) {
-            (Reader::Sse(_), b'{' | b'[') => self.reader = json(),
-            // `data`, `event`, `id`, `retry`, a comment.
-            (Reader::Json(_), b'd' | b'e' | b'i' | b'r' | b':') => {
-                self.reader = Reader::Sse(Box::new(SseReader::new(false)));
-                return begun;
-            }
-            _ => {}
-        }
-        chunk
     }
 
     /// Bytes held back now: at most 16 KiB, and zero but for streams whose usage event is dropped.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         match &self.reader {
-            Reader::Sse(sse) => sse.held_bytes(),
+            Reader::Text(text) => text.held_bytes(),
             _ => 0,
         }
     }
@@ -154,53 +137,38 @@ impl ResponseMeter {
     #[must_use]
     pub fn shown(&self) -> Shown {
         match &self.reader {
-            Reader::Json(json) => *json.1.shown(),
-            Reader::Sse(sse) => *sse.shown(),
-            Reader::Refused | Reader::Opaque(_) | Reader::Encoded(_) => Shown::default(),
+            Reader::Text(text) => *text.shown(),
+            Reader::Refused | Reader::Opaque(_) | Reader::Begun(_) => Shown::default(),
         }
     }
 
     /// The end of the answer.
     pub fn finish(self, ending: Ending) -> Metered {
-        let complete = ending == Ending::Complete;
-        let plan = self.plan;
+        let (plan, passed) = (self.plan, self.passed);
         let mut tail = Vec::new();
-        let mut hidden_by_encoding = false;
-        let usage = match self.reader {
-            Reader::Refused => Usage::Exact(Tokens::default()),
-            Reader::Opaque(opaque) => unread(&plan, opaque),
-            Reader::Encoded(opaque) => {
-                hidden_by_encoding = true;
-                unread(&plan, opaque)
-            }
-            Reader::Json(json) => {
-                let (walker, mut findings) = *json;
-                if walker.is_closed() {
-                    findings.done();
-                }
-                // A body that stops within its document was cut, whatever the transport says.
-                let whole = complete && !walker.is_open();
-                findings.settle(&plan, whole)
-            }
-            Reader::Sse(sse) => {
-                let (held, findings) = sse.finish();
+        let (usage, unread) = match self.reader {
+            Reader::Refused => (Usage::Exact(Tokens::default()), None),
+            Reader::Opaque(why) => (unread(&plan, passed), Some(why)),
+            Reader::Begun(_) => (unread(&plan, passed), Some(Unread::Media)),
+            Reader::Text(text) => {
+                let (held, settled) = text.finish(&plan, ending == Ending::Complete);
                 tail = held;
-                findings.settle(&plan, complete)
+                match settled {
+                    Settled::Usage(usage, why) => (usage, why),
+                    Settled::Binary => (unread(&plan, passed), Some(Unread::Media)),
+                }
             }
         };
         Metered {
             tail,
             usage,
-            hidden_by_encoding,
+            unread,
         }
     }
 }
 
-fn json() -> Reader {
-    Reader::Json(Box::new((
-        Walker::of_body(&shapes::BODY),
-        Findings::of_body(),
-    )))
+fn text(plan: &MeterPlan) -> Reader {
+    Reader::Text(Box::new(TextReader::new(plan.drop_usage_event)))
 }
 
 /// The estimate for an answer that cannot be read: all that was reserved, or what its bytes are at least.
@@ -219,13 +187,11 @@ fn media_type(content_type: &[u8]) -> Vec<u8> {
     bare.trim_ascii().to_ascii_lowercase()
 }
 
-fn is_json(media_type: &[u8]) -> bool {
-    media_type.ends_with(b"/json")
-        || media_type.ends_with(b"+json")
-        || matches!(
-            media_type,
-            b"application/x-ndjson" | b"application/jsonl" | b"application/x-jsonlines"
-        )
+/// Whether this is the type of some text.
+fn is_text(media_type: &[u8]) -> bool {
+    let words: [&[u8]; 3] = [b"json", b"xml", b"subrip"];
+    let has = |word: &&[u8]| memchr::memmem::find(media_type, word).is_some();
+    media_type.starts_with(b"text/") || words.iter().any(has)
 }
 
 fn is_encoded(content_encoding: Option<&[u8]>) -> bool {

@@ -1,6 +1,7 @@
 //! What a meter is told of an answer, and what it says of it.
 
 use super::tokens::Usage;
+use super::unread::Unread;
 
 /// What the head of an answer says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +54,6 @@ pub struct Metered {
     pub tail: Vec<u8>,
     /// What the answer used.
     pub usage: Usage,
-    /// Whether a content encoding hid the answer: worth a counter, since upstreams are asked for none.
-    pub hidden_by_encoding: bool,
+    /// Why the answer was charged by what passed, if its usage was not read.
+    pub unread: Option<Unread>,
 }

@@ -3,6 +3,7 @@
 //! A stream's text comes in `delta` strings and is repeated by `…done` events and the final response; only
 //! the deltas count as streamed. The report stands in `response.usage` of the last event.
 
+use super::arithmetic;
 use super::counts::USAGE;
 use super::report::{Field, Report};
 use super::schema::{Members, Names, Schema};
@@ -32,8 +33,12 @@ const PART: Members = &[("text", Schema::Text), ("refusal", Schema::Text)];
 /// What such a report says; nothing if it is of another shape.
 pub(super) fn tokens(report: &Report) -> Option<Tokens> {
     report.get(Field::Input).or(report.get(Field::Output))?;
-    Some(report.with_details(Tokens::of(
+    let [read, written] = report.cached();
+    let tokens = arithmetic::tokens(
         report.or_zero(Field::Input),
         report.or_zero(Field::Output),
-    )))
+        report.or_zero(Field::Total),
+        [read, written, report.reasoning()],
+    );
+    Some(report.with_audio(tokens))
 }

@@ -21,6 +21,12 @@ pub(super) enum Kind {
 pub(super) enum Tag {
     /// The `type` of an event.
     Type,
+    /// The `object` of a document: only `error` says something.
+    Object,
+    /// The model that answered.
+    Model,
+    /// Its presence says that the answer is whole.
+    Ended,
     /// How far the work is.
     Status,
 }

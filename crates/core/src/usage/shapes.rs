@@ -7,17 +7,27 @@ use super::counts::USAGE;
 use super::report::{Field, Report};
 use super::schema::{Members, Names, Schema, Tag};
 use super::tokens::Tokens;
-use super::{anthropic, chat, cohere, gemini, responses};
+use super::{anthropic, bedrock, chat, cohere, gemini, responses};
 
 /// An event's data: what it adds to the answer, never what it repeats of it.
-pub(super) static EVENT: Schema = Schema::Object(&[
+pub(super) static EVENT: Schema = Schema::Any(&[
+    Schema::Object(EVENT_MEMBERS),
+    Schema::Items(&Schema::Object(EVENT_MEMBERS)),
+]);
+
+const EVENT_MEMBERS: Members = &[
     ("type", Schema::Tag(Tag::Type)),
+    ("object", Schema::Tag(Tag::Object)),
+    ("model", Schema::Tag(Tag::Model)),
     ("id", Schema::Id(Names::Itself)),
     ("error", Schema::Error),
     ("usage", Schema::Usage(USAGE)),
     ("choices", chat::CHOICES_STREAMED),
     ("x_groq", chat::X_GROQ),
-    ("response", responses::RESPONSE),
+    (
+        "response",
+        Schema::Any(&[Schema::Text, responses::RESPONSE]),
+    ),
     ("message", anthropic::MESSAGE_START),
     ("content_block", anthropic::CONTENT_BLOCK_START),
     // A string in OpenAI's typed events, an object in Anthropic's and Cohere's.
@@ -27,15 +37,19 @@ pub(super) static EVENT: Schema = Schema::Object(&[
     ("audio", Schema::Blob),
     ("b64_json", Schema::Blob),
     ("partial_image_b64", Schema::Blob),
-]);
+];
 
-/// A whole answer, or an array of answers (Gemini's stream without `alt=sse`).
+/// A document that stands bare: a whole answer, an array of answers (Gemini's stream without `alt=sse`), or a line of
+/// NDJSON.
 pub(super) static BODY: Schema = Schema::Any(&[
     Schema::Object(BODY_MEMBERS),
-    Schema::List(&Schema::Object(BODY_MEMBERS)),
+    Schema::Items(&Schema::Object(BODY_MEMBERS)),
 ]);
 
 const BODY_MEMBERS: Members = &[
+    ("type", Schema::Tag(Tag::Type)),
+    ("object", Schema::Tag(Tag::Object)),
+    ("model", Schema::Tag(Tag::Model)),
     ("error", Schema::Error),
     ("id", Schema::Id(Names::Itself)),
     ("request_id", Schema::Id(Names::Deferred)),
@@ -47,13 +61,24 @@ const BODY_MEMBERS: Members = &[
     ("processing_status", Schema::Tag(Tag::Status)),
     ("usage", Schema::Usage(USAGE)),
     ("choices", chat::CHOICES_WHOLE),
-    ("output", responses::OUTPUT),
+    ("x_groq", chat::X_GROQ),
+    ("output", Schema::Any(&[responses::OUTPUT, bedrock::OUTPUT])),
+    // Realtime's `response.done`; Ollama's text.
+    (
+        "response",
+        Schema::Any(&[Schema::Text, responses::RESPONSE]),
+    ),
+    ("delta", Schema::Any(&[Schema::Text, anthropic::DELTA])),
     (
         "content",
         Schema::List(&Schema::Object(anthropic::CONTENT_BLOCK)),
     ),
-    // Cohere's chat.
+    // Cohere's chat, and Ollama's.
     ("message", cohere::MESSAGE),
+    ("thinking", Schema::Text),
+    ("prompt_eval_count", Schema::Count(Field::Prompt)),
+    ("eval_count", Schema::Count(Field::Completion)),
+    ("done_reason", Schema::Tag(Tag::Ended)),
     ("usageMetadata", gemini::USAGE_METADATA),
     ("candidates", gemini::CANDIDATES),
     ("meta", cohere::META),

@@ -84,7 +84,8 @@ impl Tokens {
     }
 
     /// Each token once: a part under its own kind and not in its whole, and no more of a part than its whole has. What a
-    /// reported total has beyond input and output is output. The sum is [`Self::billable_total`].
+    /// reported total has beyond input and output is output if none was stated, and input if one was: a provider that states
+    /// an output states all of it. The sum is [`Self::billable_total`].
     #[must_use]
     pub fn apart(&self) -> PerKind<u64> {
         let mut apart = PerKind::default();
@@ -99,8 +100,11 @@ impl Tokens {
         }
         let sum = self.input().saturating_add(self.output());
         let beyond = self.billable_total().saturating_sub(sum);
-        let output = apart.get(TokenKind::Output).saturating_add(beyond);
-        apart.set(TokenKind::Output, output);
+        let side = match self.output() {
+            0 => TokenKind::Output,
+            _ => TokenKind::Input,
+        };
+        apart.set(side, apart.get(side).saturating_add(beyond));
         apart
     }
 
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_taken_out_of_its_whole_and_what_is_beyond_the_sum_is_output() {
+    fn a_part_is_taken_out_of_its_whole_and_what_is_beyond_the_sum_is_input() {
         let tokens = Tokens::of(100, 50)
             .with(TokenKind::CachedInput, 60)
             .with(TokenKind::CacheWrite, 60)
@@ -192,14 +196,16 @@ mod tests {
             .with_total(160);
         let apart = tokens.apart();
         for (kind, count) in [
-            (TokenKind::Input, 0),
+            (TokenKind::Input, 10),
             (TokenKind::CachedInput, 60),
             (TokenKind::CacheWrite, 40),
             (TokenKind::AudioInput, 0),
-            (TokenKind::Output, 30 + 10),
+            (TokenKind::Output, 30),
             (TokenKind::Reasoning, 20),
         ] {
             assert_eq!(apart.get(kind), count, "{kind:?}");
         }
+        let unstated = Tokens::of(100, 0).with_total(160).apart();
+        assert_eq!(unstated.get(TokenKind::Output), 60);
     }
 }

@@ -3,6 +3,26 @@
 //! What it is: the floor under the charge for answers of shapes and encodings that are not known here. A reservation is
 //! no floor: it was made before anything was generated.
 
+use crate::vocabulary::vocabulary;
+
+vocabulary! {
+    /// Why the usage of an answer was not read, so that it is charged by what passed.
+    pub enum Unread {
+        /// It was compressed, although the upstream is asked not to.
+        Encoding = "encoding",
+        /// It holds no text: audio, an image.
+        Media = "media",
+        /// It is text, but neither JSON nor events.
+        Text = "text",
+        /// It is JSON, or events, of a shape that is not known here.
+        Shape = "shape",
+        /// It began as JSON and is none.
+        Broken = "broken",
+        /// The host did not deliver all of it.
+        Lost = "lost",
+    }
+}
+
 /// Bytes a token of text whose place is not known: the average of English.
 const TEXT_BYTES_PER_TOKEN: u64 = 4;
 
@@ -28,24 +48,34 @@ pub(super) struct Opaque {
 }
 
 impl Opaque {
-    /// For a body of this media type (in lower case, without parameters).
-    pub(super) fn of(media_type: &[u8], encoded: bool) -> Self {
-        let bytes_per_token = if encoded && media_type == b"text/event-stream" {
-            ENCODED_EVENT_BYTES_PER_TOKEN
-        } else if encoded || media_type.starts_with(b"text/") {
-            OPAQUE_TEXT_BYTES_PER_TOKEN
-        } else {
-            MEDIA_BYTES_PER_TOKEN
-        };
+    /// For a body with an encoding, of this media type (in lower case, without parameters).
+    pub(super) fn encoded(media_type: &[u8]) -> Self {
+        Self::new(match media_type {
+            b"text/event-stream" => ENCODED_EVENT_BYTES_PER_TOKEN,
+            _ => OPAQUE_TEXT_BYTES_PER_TOKEN,
+        })
+    }
+
+    /// For audio and images.
+    pub(super) fn media() -> Self {
+        Self::new(MEDIA_BYTES_PER_TOKEN)
+    }
+
+    /// For text that could have been read and was not handed over, and for bytes that are labelled as text.
+    pub(super) fn text() -> Self {
+        Self::new(OPAQUE_TEXT_BYTES_PER_TOKEN)
+    }
+
+    fn new(bytes_per_token: u64) -> Self {
         Self {
             bytes: 0,
             bytes_per_token,
         }
     }
 
-    /// For text that could have been read and was not handed over.
-    pub(super) fn text() -> Self {
-        Self::of(b"text/plain", false)
+    /// Whether nothing has passed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes == 0
     }
 
     /// So many bytes have passed.
@@ -102,6 +132,11 @@ impl Strings {
     pub(super) fn blob(&mut self, letters: usize) {
         let bytes = (letters as u64).saturating_mul(3).div_ceil(4);
         self.media = self.media.saturating_add(bytes);
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text == 0 && self.media == 0 && self.run == 0
     }
 
     /// Adds all of the other, whose last string has ended.
@@ -165,20 +200,16 @@ mod tests {
 
     #[test]
     fn a_body_that_is_not_read_counts_by_its_bytes() {
-        for (media_type, encoded, expected) in [
-            ("audio/pcm", false, 10),
-            ("image/png", false, 10),
-            ("application/octet-stream", false, 10),
-            ("text/plain", false, 3_000),
-            ("text/vtt", false, 3_000),
-            ("application/json", true, 3_000),
-            ("text/event-stream", true, 750),
+        for (mut opaque, expected) in [
+            (Opaque::media(), 10),
+            (Opaque::text(), 3_000),
+            (Opaque::encoded(b"application/json"), 3_000),
+            (Opaque::encoded(b"text/event-stream"), 750),
         ] {
-            let mut opaque = Opaque::of(media_type.as_bytes(), encoded);
             for _ in 0..3 {
                 opaque.push(8_000);
             }
-            assert_eq!(opaque.tokens(), expected, "{media_type}");
+            assert_eq!(opaque.tokens(), expected, "{opaque:?}");
         }
     }
 

@@ -95,8 +95,6 @@ struct Frame {
 #[derive(Debug)]
 pub(super) struct Walker {
     root: &'static Schema,
-    /// Whether another document may follow the first (NDJSON).
-    many: bool,
     state: State,
     frames: Vec<Frame>,
     /// Open brackets inside a container that is skipped.
@@ -114,11 +112,10 @@ pub(super) struct Walker {
 }
 
 impl Walker {
-    /// A walker for one event's data: one document until it is reset.
-    pub(super) fn of_events(root: &'static Schema) -> Self {
+    /// A walker for documents of this shape, one after another.
+    pub(super) fn new(root: &'static Schema) -> Self {
         Self {
             root,
-            many: false,
             state: State::Between,
             frames: Vec::with_capacity(MAX_FRAMES),
             skipped: 0,
@@ -132,16 +129,9 @@ impl Walker {
         }
     }
 
-    /// A walker for a body: a document, or several one after another.
-    pub(super) fn of_body(root: &'static Schema) -> Self {
-        Self {
-            many: true,
-            ..Self::of_events(root)
-        }
-    }
-
-    /// Forgets the document; the next byte begins another.
-    pub(super) fn reset(&mut self) {
+    /// Forgets the document; the next byte begins another, of this shape.
+    pub(super) fn reset(&mut self, root: &'static Schema) {
+        self.root = root;
         self.state = State::Between;
         self.frames.clear();
         self.skipped = 0;
@@ -176,14 +166,30 @@ impl Walker {
     pub(super) fn push(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            rest = match self.state {
-                State::Between => self.between(rest, sink),
-                State::Skipping => self.skip(rest),
-                State::Str(want) => self.string(want, rest, sink),
-                State::Number => self.number(rest, sink),
-                State::Literal => self.literal(rest, sink),
-                State::Dead => return sink.unknown(rest),
-            };
+            rest = self.step(rest, sink);
+        }
+    }
+
+    /// Takes the next bytes, as far as they belong to the document under way; what follows it, or what made it no document.
+    pub(super) fn push_document<'a>(&mut self, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let mut rest = bytes;
+        while !rest.is_empty() && !self.is_closed() && !self.is_dead() {
+            rest = self.step(rest, sink);
+        }
+        rest
+    }
+
+    fn step<'a>(&mut self, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        match self.state {
+            State::Between => self.between(rest, sink),
+            State::Skipping => self.skip(rest),
+            State::Str(want) => self.string(want, rest, sink),
+            State::Number => self.number(rest, sink),
+            State::Literal => self.literal(rest, sink),
+            State::Dead => {
+                sink.unknown(rest);
+                &[]
+            }
         }
     }
 
@@ -211,6 +217,7 @@ impl Walker {
                         Kind::Literal
                     };
                     self.begin(kind, sink);
+                    self.short.clear();
                     self.enter(State::Literal);
                     // The literal reads its own first byte.
                     return rest;
@@ -218,7 +225,7 @@ impl Walker {
                 _ => self.state = State::Dead,
             }
             rest = tail;
-            if self.state != State::Between {
+            if self.state != State::Between || self.is_closed() {
                 break;
             }
         }
@@ -238,10 +245,6 @@ impl Walker {
     /// A value begins: its schema, if one is known.
     fn begin(&mut self, kind: Kind, sink: &mut impl Sink) -> Option<&'static Schema> {
         let schema = match self.frames.last() {
-            None if self.closed && !self.many => {
-                self.state = State::Dead;
-                return None;
-            }
             None => {
                 self.closed = false;
                 Some(self.root)

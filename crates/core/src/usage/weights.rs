@@ -98,7 +98,7 @@ mod tests {
         let cheap_cache = Weights::default()
             .with(TokenKind::CachedInput, 100)
             .with(TokenKind::CacheWrite, 1_250);
-        // 300 plain + 60 + 125 + 50 + the 10 beyond the sum
+        // 300 plain + 60 + 125 + 50 + the 10 beyond the sum, which are input
         assert_eq!(cheap_cache.charge(&tokens), 545);
         let free_reasoning = Weights::default().with(TokenKind::Reasoning, 0);
         assert_eq!(free_reasoning.charge(&tokens), 1_020);

@@ -143,10 +143,10 @@ fn every_part_costs_what_its_whole_does_unless_it_has_a_price_of_its_own() {
 }
 
 #[test]
-fn what_a_total_has_beyond_its_parts_is_answer() {
+fn what_a_total_has_beyond_its_parts_is_prompt_unless_no_answer_was_stated() {
     let config = r#"{"models": [{"model": "*", "input": "1", "output": "10"}]}"#;
     let book = PriceBook::new(serde_json::from_str(config).unwrap());
-    for (total, usd) in [(0, "11"), (2_000_000, "11"), (3_000_000, "21"), (1, "11")] {
+    for (total, usd) in [(0, "11"), (2_000_000, "11"), (3_000_000, "12"), (1, "11")] {
         let t = used(1_000_000, 1_000_000).with_total(total);
         assert_eq!(
             cost(&book, "m", t).0,

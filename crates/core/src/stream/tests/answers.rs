@@ -162,7 +162,7 @@ fn answers_with_an_unreadable_encoding_are_counted() {
     with(&head, |head| stream.answer_head(head, false, host));
     let _ = stand.stream.answer_read(b"\x01\x02", true, &stand.host);
     stand.end();
-    assert_eq!(stand.host.measured("gmtech_usage_hidden free"), 1);
+    assert_eq!(stand.host.measured("gmtech_usage_unread free encoding"), 1);
 }
 
 #[test]

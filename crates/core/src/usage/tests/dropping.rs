@@ -6,8 +6,8 @@ fn drop_from(stream: &[u8]) -> Vec<u8> {
     run(meter(Form::Sse, DROPPING), [stream], Ending::Complete).0
 }
 
-/// The same rule with a whole-event parser: an event is dropped if its data is an object with empty `choices`
-/// and a `usage` that is not null; comments before its first field stay.
+/// The same rule with a whole-event parser: an event is dropped if its data is an object with a `usage` that is an object and
+/// nothing of an answer; comments before its first field stay.
 fn reference(stream: &str) -> String {
     let mut out = String::new();
     for event in stream.split_inclusive("\n\n") {
@@ -21,8 +21,9 @@ fn reference(stream: &str) -> String {
             .map(|l| l.strip_prefix(':').unwrap_or(l))
             .collect();
         let json: serde_json::Value = serde_json::from_str(&data.join("\n")).unwrap_or_default();
-        let empty = json["choices"].as_array().is_some_and(Vec::is_empty);
-        if empty && !json["usage"].is_null() {
+        let choices = &json["choices"];
+        let empty = choices.is_null() || choices.as_array().is_some_and(Vec::is_empty);
+        if empty && json["usage"].is_object() && json["type"].is_null() && json["error"].is_null() {
             out.push_str(event.strip_suffix(&fields).unwrap());
         } else {
             out.push_str(event);
@@ -75,15 +76,33 @@ fn the_rule_is_exact() {
             "event: x\nid: 1\ndata: {\"choices\":[],\ndata:\"usage\":{}}",
             true,
         ),
+        (r#"data: {"usage":{"prompt_tokens":1}}"#, true),
+        (r#"data: {"choices":null,"usage":{}}"#, true),
+        (r#"data: {"usage":{},"choices":null}"#, true),
+        (r#"data: {"usage":{},"error":null}"#, true),
+        (
+            r#"data: {"id":"x","object":"chat.completion.chunk","model":"m","usage":{},"x_groq":{"usage":{}}}"#,
+            true,
+        ),
         (r#"data: {"choices":[],"usage":null}"#, false),
+        (r#"data: {"choices":[],"usage":5}"#, false),
+        (r#"data: {"usage":"none"}"#, false),
         (r#"data: {"choices":[]}"#, false),
-        (r#"data: {"usage":{"prompt_tokens":1}}"#, false),
-        (r#"data: {"choices":null,"usage":{}}"#, false),
+        // Not the chat API's: somebody asked for these.
+        (r#"data: {"type":"message_delta","usage":{}}"#, false),
+        (r#"data: {"usage":{},"error":{"message":"m"}}"#, false),
+        (r#"data: {"usage":{},"delta":"text"}"#, false),
+        (r#"data: {"usage":{},"response":{"id":"r"}}"#, false),
+        (r#"data: {"usage":{},"candidates":[]}"#, false),
+        (r#" data: {"usage":{}}"#, false),
+        (r#"{"choices":[],"usage":{}}"#, false),
+        (r#"data: {"choices":[],"usage":{}}{"choices":[{}]}"#, false),
+        (r#"data: {"choices":[{}]}{"choices":[],"usage":{}}"#, false),
         (r#"data: {"choices":{},"usage":{}}"#, false),
         (r#"data: {"choices":[{}],"usage":{}}"#, false),
         (r#"data: {"choices":[null],"usage":{}}"#, false),
         (r#"data: {"choices":[[]],"usage":{}}"#, false),
-        (r#"data: {"x":{"choices":[]},"usage":{}}"#, false),
+        (r#"data: {"x":{"choices":[{}]},"usage":{}}"#, true),
         (r#"data: {"choices":[],"x":{"usage":{}}}"#, false),
         (r#"data: {"choices":[],"x":"\"usage\":{}"}"#, false),
         (r#"data: [{"choices":[],"usage":{}}]"#, false),

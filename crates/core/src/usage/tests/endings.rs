@@ -163,7 +163,7 @@ fn partial_and_inconsistent_counts_are_used_as_far_as_they_go() {
 }
 
 #[test]
-fn the_head_of_the_answer_selects_the_reader() {
+fn a_document_is_read_whatever_its_type_unless_it_is_encoded() {
     let body = br#"{"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
     let all = estimated(7, 1_000);
     for (status, content_type, encoding, expected) in [
@@ -183,11 +183,12 @@ fn the_head_of_the_answer_selects_the_reader() {
         ),
         (200, Some("application/json"), Some(""), exact(3, 4, 0)),
         (200, None, None, exact(3, 4, 0)),
-        (200, Some("audio/mpeg"), None, all),
-        (200, Some("text/plain"), None, all),
+        (200, Some("audio/mpeg"), None, exact(3, 4, 0)),
+        (200, Some("text/plain"), None, exact(3, 4, 0)),
+        (200, Some("text/html"), None, exact(3, 4, 0)),
+        (200, Some("application/octet-stream"), None, exact(3, 4, 0)),
         (200, Some("application/json"), Some("gzip"), all),
         (200, Some("text/event-stream"), Some("identity, BR"), all),
-        // Mislabelled answers: the first byte decides.
         (200, Some("text/event-stream"), None, exact(3, 4, 0)),
         (400, Some("application/json"), None, exact(0, 0, 0)),
         (500, Some("application/json"), Some("gzip"), exact(0, 0, 0)),
@@ -202,8 +203,8 @@ fn the_head_of_the_answer_selects_the_reader() {
         assert_eq!(meter.push(body), Output::Unchanged);
         let metered = meter.finish(Ending::Complete);
         assert_eq!(metered.usage, expected, "{facts:?}");
-        let hidden = status == 200 && expected == all && encoding.is_some();
-        assert_eq!(metered.hidden_by_encoding, hidden);
+        let unread = (expected == all).then_some(Unread::Encoding);
+        assert_eq!(metered.unread, unread, "{facts:?}");
     }
 }
 
@@ -270,5 +271,14 @@ fn audio_deltas_count_as_events_and_not_as_text() {
 fn the_length_is_uncertain_only_if_an_event_may_be_dropped() {
     assert!(meter(Form::Sse, DROPPING).may_shorten());
     assert!(!meter(Form::Sse, PLAN).may_shorten());
-    assert!(!meter(Form::Json, DROPPING).may_shorten());
+    // It may be a stream all the same.
+    assert!(meter(Form::Json, DROPPING).may_shorten());
+    for (status, encoding) in [(500, None), (200, Some(b"gzip".as_slice()))] {
+        let facts = ResponseFacts {
+            status,
+            content_type: Some(b"text/event-stream"),
+            content_encoding: encoding,
+        };
+        assert!(!ResponseMeter::new(&facts, DROPPING).may_shorten());
+    }
 }

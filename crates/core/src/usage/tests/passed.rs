@@ -210,7 +210,6 @@ fn an_unreadable_answer_is_charged_the_estimate_or_its_bytes() {
     for (content_type, encoding, bytes, output) in [
         ("audio/mpeg", None, 1_000, 100),
         ("audio/mpeg", None, 2_400_000, 1_000),
-        ("text/plain", None, 8_000, 1_000),
         ("application/json", Some("gzip"), 8_000, 1_000),
         ("text/event-stream", Some("gzip"), 32_000, 1_000),
     ] {
@@ -220,7 +219,7 @@ fn an_unreadable_answer_is_charged_the_estimate_or_its_bytes() {
             content_encoding: encoding.map(str::as_bytes),
         };
         for ending in [Ending::Complete, Ending::Cut] {
-            let body = vec![b'd'; bytes];
+            let body = vec![0xff; bytes];
             let (_, usage) = run(ResponseMeter::new(&facts, plan), body.chunks(999), ending);
             assert_eq!(usage, estimated(7, output), "{content_type} {encoding:?}");
         }

@@ -29,7 +29,7 @@ impl Sink for Decoded {
 }
 
 fn tolerant(literal: &str, size: usize) -> String {
-    let mut walker = Walker::of_body(&Schema::Text);
+    let mut walker = Walker::new(&Schema::Text);
     let mut decoded = Decoded::default();
     for chunk in literal.as_bytes().chunks(size) {
         walker.push(chunk, &mut decoded);

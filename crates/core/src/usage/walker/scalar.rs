@@ -8,6 +8,9 @@ use crate::json::{Decimal, Escape, EscapeStep as Step, Number};
 /// ignored, since debt is carried and one absurd report would shut a customer out for years.
 const MAX_COUNT: u64 = 1_000_000_000;
 
+/// What JSON writes without quotes, and what Python adds.
+const LITERALS: [&str; 5] = ["true", "false", "null", "NaN", "Infinity"];
+
 impl Walker {
     pub(super) fn begin_string(&mut self, sink: &mut impl Sink) {
         self.start_string();
@@ -149,14 +152,26 @@ impl Walker {
     pub(super) fn literal<'a>(&mut self, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         let letters = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
         let (word, tail) = rest.split_at_checked(letters).unwrap_or_default();
+        self.short.push(word);
         if self.frames.is_empty() {
             // No document: plain text.
             sink.unknown(word);
         }
         if !tail.is_empty() {
-            self.state = State::Between;
+            self.end_literal(sink);
         }
         tail
+    }
+
+    fn end_literal(&mut self, sink: &mut impl Sink) {
+        self.state = State::Between;
+        let known = |word| LITERALS.iter().any(|literal| literal.as_bytes() == word);
+        let in_outermost_list = matches!(self.frames.as_slice(), [outermost] if !outermost.object);
+        if in_outermost_list && !self.short.whole().is_some_and(known) {
+            // Brackets around plain text.
+            sink.unknown(self.short.held());
+            self.state = State::Dead;
+        }
     }
 }
 
