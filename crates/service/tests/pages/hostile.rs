@@ -187,7 +187,7 @@ async fn what_was_typed_is_text_when_it_is_shown_again() {
             assert_text(&format!("{} {name}", row.address), &answer);
             if answer.status.is_redirection() {
                 // What was done is said on the next page.
-                let told = browser.get(&answer.location().to_owned()).await;
+                let told = browser.get(answer.location()).await;
                 assert_text(&format!("after {} {name}", row.address), &told);
             }
         }
