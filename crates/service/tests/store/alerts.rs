@@ -539,15 +539,21 @@ async fn a_line_is_put_away_by_one_person(stand: &Stand) {
     let acme = team("acme");
     for (id, email) in [("usr_1", "a@example.com"), ("usr_2", "b@example.com")] {
         let new = ProvidedPerson {
-            issuer: "https://id.example".into(),
-            subject: id.into(),
-            email: email.into(),
+            voucher: Voucher::Provider {
+                issuer: "https://id.example".into(),
+                subject: id.into(),
+                gives: ProvidedRoles {
+                    admin: false,
+                    roles: vec![],
+                },
+            },
+            email: Some(email.into()),
             name: id.into(),
             id: id.into(),
-            admin: None,
-            roles: vec![],
+            takes_account: false,
+            admits_anyone: true,
         };
-        store.provided_person(&new, &by(NOON)).await.unwrap();
+        store.provided_person(&new, NOON).await.unwrap();
     }
     store.ingest(&[event(&key, 1, 80)], NOON).await.unwrap();
     let lines = async |person: &str, now| {
