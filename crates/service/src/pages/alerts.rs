@@ -76,7 +76,7 @@ pub(super) async fn lines(
     let all = format!("/users/team/alerts?team={team}");
     Ok(html! {
         @if !found.is_empty() {
-            section aria-label="Alerts" {
+            section.alert-lines aria-label="Alerts" {
                 @for alert in &found { (line(visitor, alert, on)) }
                 @if more > 0 { p { a href=(all) { (more) " more alerts" } } }
             }

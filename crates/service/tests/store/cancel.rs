@@ -318,7 +318,7 @@ const CALLS: &[(&str, Call)] = calls! {
         let added = s.add_address().await?;
         s.store.remove_alert_address(&added.team, &added.id, &by(NOON)).await
     };
-    enable_alert_address: |s| s.store.enable_alert_address(&s.key.record.team, "address_a", s.number % 2 == 0, &by(NOON));
+    enable_alert_address: |s| s.store.enable_alert_address(&s.key.record.team, "address_a", s.number.is_multiple_of(2), &by(NOON));
     rotate_alert_secret: |s| s.store.rotate_alert_secret(&s.key.record.team, "address_a", ("whsec_bmV3", later(60)), &by(NOON));
     lease_deliveries: |s| async {
         s.begin_test().await?;

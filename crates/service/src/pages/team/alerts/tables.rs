@@ -132,8 +132,10 @@ fn status_of_delivery(of: &Delivery) -> Markup {
         DeliveryStatus::Waiting => (Tone::Warn, "Waiting"),
     };
     html! {
-        (badge(tone, text))
-        @if let Some(problem) = &of.problem { " " span.muted { (problem) } }
-        @if let (Some(next), true) = (of.next_at, of.attempts > 0) { " " span.muted { "Next attempt: " (ago(next)) } }
+        div {
+            (badge(tone, text))
+            @if let Some(problem) = &of.problem { " " span.muted { (problem) "." } }
+            @if let (Some(next), true) = (of.next_at, of.attempts > 0) { " " span.muted { "Next attempt: " (ago(next)) } }
+        }
     }
 }
