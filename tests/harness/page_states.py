@@ -59,6 +59,8 @@ for _name, _who, _path in [
     ("credit as an administrator", "admin", "/users/team/credit?team={team}"),
     ("no credit", "owner", "/users/team/credit?team={empty}"),
     ("policy", "owner", "/users/team/policy?team={team}"),
+    ("alerts", "owner", "/users/team/alerts?team={team}"),
+    ("alerts as a viewer", "viewer", "/users/team/alerts?team={team}"),
     ("audit", "owner", "/users/team/audit?team={team}"),
     ("no entries", "owner", "/users/team/audit?team={team}&actor=nobody"),
     ("audit with a mistake", "owner", "/users/team/audit?team={team}&from=soon"),

@@ -21,7 +21,7 @@ fn hidden<'a>(page: &'a str, field: &str) -> &'a str {
 }
 
 /// Spends this much of a monthly budget of 100, on a key with this name.
-async fn spend(api: &Api, name: &str, cost: i64) {
+pub(crate) async fn spend(api: &Api, name: &str, cost: i64) {
     let now = Millis::now();
     let new = NewKey {
         name: name.into(),

@@ -8,6 +8,7 @@ use gmtech_core::ident::KeyId;
 use gmtech_service::secret::random;
 use serde_json::json;
 
+use crate::alerts::spend;
 use crate::common::browser::*;
 use crate::common::http::*;
 
@@ -195,6 +196,23 @@ async fn thing(api: &Api, word: &str, things: Things) -> String {
             let (status, body) = api.ask(ADMIN, Method::PUT, path, Some(member)).await;
             assert!(status.is_success(), "{body}");
             email
+        }
+        "hook" => {
+            // A team has few of them: one is used again.
+            let path = "/admin/v1/teams/acme/alert-addresses";
+            let known = api.get(path).await;
+            match known["data"].as_array().unwrap().first() {
+                Some(known) => text(known, "id").to_owned(),
+                None => {
+                    let url = format!("https://hooks.example.com/{name}");
+                    text(&api.post(path, json!({"url": url})).await, "id").to_owned()
+                }
+            }
+        }
+        "alert" => {
+            spend(api, &name, 80).await;
+            let told = api.get("/admin/v1/teams/acme/alerts").await;
+            text(&told["data"][0], "id").to_owned()
         }
         "link" => last(&sign_in_link(api, &email, false).await),
         "invitation" | "invited" => {
