@@ -26,12 +26,15 @@ mod visitor;
 
 use std::sync::Arc;
 
+use axum::http::Uri;
 use axum::response::Redirect;
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Router, middleware};
 
 use crate::service::Service;
 use crate::sessions;
+
+use error::PageError;
 
 /// Where everything that people look at begins.
 pub(crate) const ROOT: &str = "/users/";
@@ -42,9 +45,39 @@ pub(crate) const HOME: &str = "/users/api-keys/";
 /// Where people sign in.
 pub(crate) const SIGN_IN: &str = "/users/sign-in/";
 
+/// Addresses that people type without the slash at their end.
+const WITH_SLASH: [&str; 13] = [
+    ROOT,
+    HOME,
+    SIGN_IN,
+    "/users/api-keys/{id}/",
+    "/users/usage/",
+    "/users/limits/",
+    "/users/team/",
+    "/users/account/",
+    "/users/admin/teams/",
+    "/users/admin/tiers/",
+    "/users/admin/prices/",
+    "/users/admin/tokens/",
+    "/users/admin/proxies/",
+];
+
+/// The same address with the slash.
+async fn add_slash(uri: Uri) -> Redirect {
+    let query = uri.query().map(|query| format!("?{query}"));
+    Redirect::temporary(&format!("{}/{}", uri.path(), query.unwrap_or_default()))
+}
+
 /// The routes of all pages. Behind each of them stand the session and the check that no other site sends a form.
 pub(crate) fn routes(service: &Arc<Service>) -> Router<Arc<Service>> {
-    let pages = Router::new()
+    let pages = WITH_SLASH.iter().fold(Router::new(), |pages, page| {
+        pages.route(page.trim_end_matches('/'), get(add_slash))
+    });
+    let pages = pages
+        .route(
+            "/users/{*rest}",
+            any(|| async { PageError::not_found("page") }),
+        )
         .route(ROOT, get(|| async { Redirect::to(HOME) }))
         .merge(account::routes())
         .merge(admin::routes())

@@ -11,10 +11,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod addresses;
 mod admin;
 mod attacks;
 mod keys;
 mod limits;
+mod proxies;
 mod sign_in;
 mod team;
 mod usage;

@@ -48,6 +48,7 @@ mod lineage;
 mod lists;
 mod money;
 mod objects;
+mod people;
 mod policies;
 mod sync;
 mod tiers;

@@ -1,5 +1,7 @@
 //! People who sign in.
 
+mod forget;
+
 use serde_json::json;
 use sqlx::Row;
 
@@ -92,16 +94,7 @@ impl Store {
             let mut tx = self.begin_urgent().await?;
             let person = load(&mut tx, email).await?;
             another_administrator(&mut tx, &person).await?;
-            for statement in [
-                "DELETE FROM sessions WHERE person_id = $1",
-                "DELETE FROM identities WHERE person_id = $1",
-                "DELETE FROM people WHERE id = $1",
-            ] {
-                sqlx::query(statement)
-                    .bind(&*person.id)
-                    .execute(&mut *tx)
-                    .await?;
-            }
+            remove(&mut tx, &person.id).await?;
             sqlx::query("DELETE FROM sign_in_links WHERE email = $1")
                 .bind(email)
                 .execute(&mut *tx)
@@ -154,6 +147,18 @@ impl Store {
         self.commit(tx).await?;
         Ok(person)
     }
+}
+
+/// Removes an account, its sessions, and what providers call it.
+async fn remove(tx: &mut Tx, id: &str) -> Result<()> {
+    for statement in [
+        "DELETE FROM sessions WHERE person_id = $1",
+        "DELETE FROM identities WHERE person_id = $1",
+        "DELETE FROM people WHERE id = $1",
+    ] {
+        sqlx::query(statement).bind(id).execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 /// The person with this address.
