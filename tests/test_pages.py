@@ -127,6 +127,14 @@ def test_nothing_but_the_pages_is_reached_through_envoy(stack, path):
     assert b'"object":"list"' not in answer.body
 
 
+@pytest.mark.parametrize("path", ["/users", "/users/api-keys", "/users/usage", "/users/admin/proxies"])
+def test_an_address_without_its_slash_leads_to_the_page(stack, path):
+    _, gate = stack
+    answer = gate.send("GET", f"{path}?team=acme")
+    assert answer.status == (302 if path == "/users" else 308)
+    assert answer.header("location").removeprefix(f"http://127.0.0.1:{gate.port}") == f"{path}/?team=acme"
+
+
 def test_the_pages_do_not_pass_the_gate_and_links_are_in_no_log(stack, person):
     service, gate = stack
     team = service.team()

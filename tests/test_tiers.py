@@ -48,6 +48,33 @@ def test_an_inline_key_keeps_the_configured_tier(stack):
     assert shown(gate, gate.key("inline")) == "11"
 
 
+def test_where_the_gates_own_tiers_differ_is_told(stack):
+    service, _ = stack
+    (proxy,) = wait_until("the poll", lambda: [p for p in service.ask("GET", "/proxies")["data"] if p["tiers_different"]])
+    assert (proxy["live"], proxy["tiers_different"], proxy["tiers_only_configured"]) == (True, ["free"], [])
+    found = {check["name"]: check for check in service.doctor()["checks"]}
+    assert found["limits"]["status"] == "warn"
+    assert proxy["id"] in found["limits"]["detail"] and "(free)" in found["limits"]["detail"]
+
+
+def test_proxies_tell_their_version_and_how_many_keys_they_hold(stack):
+    service, gate = stack
+
+    def proxy():
+        (one,) = service.ask("GET", "/proxies")["data"]
+        return one
+
+    key = service.key(tier="free")
+    assert gate.models(key).status == 200
+    keys = service.ask("GET", "/keys?limit=1000")["data"]
+    wait_until("the count", lambda: proxy()["keys_held"] == len(keys), deadline=10)
+    assert proxy()["filter_version"] == service.version()
+    # A revoked key is held, so that it is refused by its name.
+    service.ask("POST", f"/keys/{key.id}/revoke", json={})
+    wait_until("the poll", lambda: proxy()["current"], deadline=10)
+    assert proxy()["keys_held"] == len(keys)
+
+
 def test_a_model_that_is_taken_out_of_a_tier_is_refused(stack):
     service, gate = stack
     service.ask("POST", "/tiers", json={"name": "gold", "requests_per_minute": 600, "tokens_per_minute": 100_000})

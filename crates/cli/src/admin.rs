@@ -12,6 +12,7 @@ pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod keys;
 pub(crate) mod people;
+pub(crate) mod prices;
 pub(crate) mod proxies;
 pub(crate) mod requests;
 pub(crate) mod restored;

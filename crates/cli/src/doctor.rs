@@ -7,6 +7,7 @@
 //! (warnings do not count), 6 if the service cannot be reached, and 1 otherwise.
 
 mod envoy;
+mod proxies;
 mod service;
 
 use anyhow::{Result, bail};
@@ -115,10 +116,9 @@ pub(crate) fn run(command: &Command) -> Result<()> {
     let service::Service {
         mut checks,
         reached,
-        tiers,
     } = service::look(&command.at);
     for url in &command.envoy {
-        checks.extend(envoy::look(url, &tiers));
+        checks.extend(envoy::look(url));
     }
     let failed = checks.iter().filter(|c| c.found == Found::Fail).count();
     if command.at.json() {
@@ -139,4 +139,9 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         (1, true) => bail!("1 check failed"),
         (n, true) => bail!("{n} checks failed"),
     }
+}
+
+/// The text of a field; empty if there is none.
+fn text_of<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }

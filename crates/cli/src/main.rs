@@ -63,7 +63,9 @@ enum Command {
     Usage(admin::usage::Command),
     /// Show the audit log.
     Audit(admin::audit::Audit),
-    /// List the live proxies and the version that each has.
+    /// Show the prices in force, and which models were charged without one.
+    Prices(admin::prices::Prices),
+    /// List the proxies: the version that each has applied, its filter, its keys, and tiers that differ.
     Proxies(admin::proxies::Proxies),
     /// Manage the people who sign in to the pages.
     #[command(subcommand)]
@@ -190,6 +192,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tokens(command) => admin::tokens::run(&command),
         Command::Usage(command) => admin::usage::run(&command),
         Command::Audit(command) => admin::audit::run(&command),
+        Command::Prices(command) => admin::prices::run(&command),
         Command::Proxies(command) => admin::proxies::run(&command),
         Command::People(command) => admin::people::run(&command),
         Command::Tiers(command) => admin::tiers::run(&command),

@@ -23,6 +23,7 @@ use crate::tier::Tier;
 use crate::time::Nanos;
 
 mod denied;
+pub mod held;
 pub mod poll_lease;
 pub mod proxy_name;
 pub mod resolve_budget;
@@ -166,7 +167,7 @@ pub fn key(
         return denied::asked_at(store, digest)
             .map(|at| at.map(|asked_at| Found::None { asked_at }));
     };
-    if entry.flags & HAS_RECORD == 0 {
+    if !entry.has_record() {
         return Ok(Some(Found::None { asked_at: entry.at }));
     }
     Ok(Some(match KeyRecord::from_wire(&entry.record) {
@@ -203,7 +204,7 @@ pub fn tier(
 ) -> Result<Option<Tier>, StoreError> {
     let read = store.get(&names::tier(name))?;
     let entry = read.and_then(|(bytes, _)| Entry::from_bytes(&bytes));
-    let told = entry.filter(|e| e.generation >= state.generation && e.flags & HAS_RECORD != 0);
+    let told = entry.filter(|e| e.generation >= state.generation && e.has_record());
     Ok(told.and_then(|e| Tier::from_wire(&e.record)))
 }
 
@@ -268,15 +269,11 @@ fn put(
             &Entry::of_tier(entry, generation, now),
         )?;
     }
-    for entry in &frame.keys {
-        let name = names::key(&entry.digest);
-        let of_nobody = frame.kind == FrameKind::Resolved && entry.state.is_none();
-        if of_nobody && store.get(&name)?.is_none() {
-            denied::note(store, &entry.digest, now)?;
-            continue;
-        }
-        write(store, &name, &Entry::of_key(entry, generation, now))?;
-    }
+    let mut more = 0;
+    let written = put_keys(store, frame, (generation, now), &mut more);
+    // Also after a failure: what was written is not counted again when the frame comes again.
+    held::add(store, generation, more)?;
+    written?;
     for entry in &frame.teams {
         write(
             store,
@@ -287,16 +284,43 @@ fn put(
     Ok(())
 }
 
-/// Writes an entry unless the stored one is newer.
-fn write(store: &impl CounterStore, name: &[u8], entry: &Entry) -> Result<(), StoreError> {
-    let newer = |k: &Entry| (k.generation, k.version) > (entry.generation, entry.version);
-    update(store, name, Retry::Briefly, |known| {
-        if known.and_then(Entry::from_bytes).is_some_and(|k| newer(&k)) {
-            return Change::Keep(());
+/// Writes the keys of a frame, and adds to `more` by how many more have a record now.
+fn put_keys(
+    store: &impl CounterStore,
+    frame: &Frame,
+    (generation, now): (u64, Nanos),
+    more: &mut i64,
+) -> Result<(), StoreError> {
+    for entry in &frame.keys {
+        let name = names::key(&entry.digest);
+        let of_nobody = frame.kind == FrameKind::Resolved && entry.state.is_none();
+        if of_nobody && store.get(&name)?.is_none() {
+            denied::note(store, &entry.digest, now)?;
+            continue;
         }
-        Change::Write(entry.to_bytes(), ())
-    })?;
+        let entry = Entry::of_key(entry, generation, now);
+        let was = write(store, &name, &entry)?;
+        let had = was.is_some_and(|was| was.generation == generation && was.has_record());
+        *more += i64::from(entry.has_record()) - i64::from(had);
+    }
     Ok(())
+}
+
+/// Writes an entry unless the stored one is newer. Returns the entry that was there, or `entry` itself if nothing was
+/// written.
+fn write(
+    store: &impl CounterStore,
+    name: &[u8],
+    entry: &Entry,
+) -> Result<Option<Entry>, StoreError> {
+    let newer = |k: &Entry| (k.generation, k.version) > (entry.generation, entry.version);
+    let was = update(store, name, Retry::Briefly, |known| {
+        match known.and_then(Entry::from_bytes) {
+            Some(known) if newer(&known) => Change::Keep(Some(entry.clone())),
+            known => Change::Write(entry.to_bytes(), known),
+        }
+    });
+    Ok(was?)
 }
 
 const HAS_RECORD: u64 = 1;
@@ -313,6 +337,10 @@ struct Entry {
 }
 
 impl Entry {
+    fn has_record(&self) -> bool {
+        self.flags & HAS_RECORD != 0
+    }
+
     fn of_key(key: &KeyEntry, generation: u64, at: Nanos) -> Self {
         let spent = |over: bool| if over { SPENT } else { 0 };
         // A record that was read from the wire form can be written in it.

@@ -14,6 +14,7 @@ mod members;
 mod metrics;
 mod organization;
 mod people;
+mod prices;
 mod proxies;
 mod query;
 mod requests;
@@ -85,6 +86,7 @@ fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::me))
         .routes(routes!(audit::list))
+        .routes(routes!(prices::show))
         .routes(routes!(proxies::list))
         .routes(routes!(tiers::create, tiers::list))
         .routes(routes!(tiers::show, tiers::update, tiers::remove))

@@ -230,6 +230,12 @@ impl From<StoreError> for ApiError {
                 format!("Not done: {error}."),
             )
             .of("owner"),
+            StoreError::LastOwner => Self::request(
+                StatusCode::CONFLICT,
+                "conflict",
+                format!("Not done: {error}."),
+            )
+            .of("role"),
             StoreError::Conflict(why) => Self::request(
                 StatusCode::CONFLICT,
                 "conflict",

@@ -16,7 +16,14 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::clock::Millis;
 use crate::money::{DOLLAR, MAX_AMOUNT, MAX_PRICE, parse_usd};
-use crate::store::Priced;
+use crate::store::{FALLBACK, Priced};
+
+/// The name of the embedded list, which is a library.
+pub(crate) const LIST: &str = "genai-prices";
+
+/// The version of the embedded list. The library does not tell from when its prices are; a test compares this with the
+/// library that is built in.
+pub(crate) const LIST_VERSION: &str = "0.2.1";
 
 /// The operator's prices, as configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -224,11 +231,11 @@ impl PriceBook {
         match (price(TokenKind::Input), price(TokenKind::Output)) {
             (None, None) => Quote {
                 per_million: self.fallback.per_million(),
-                priced_by: "fallback",
+                priced_by: FALLBACK,
             },
             _ => Quote {
                 per_million: PerKind::each(|kind| price(kind).unwrap_or(0)),
-                priced_by: "genai-prices",
+                priced_by: LIST,
             },
         }
     }
@@ -244,9 +251,9 @@ impl PriceBook {
         } else if let Some(own) = own {
             (own.rates.cost(&tokens), "configuration")
         } else if let Some(cost) = listed(model, &tokens, event.started_unix_ms) {
-            (cost, "genai-prices")
+            (cost, LIST)
         } else {
-            (self.fallback.cost(&tokens), "fallback")
+            (self.fallback.cost(&tokens), FALLBACK)
         };
         Priced {
             event,

@@ -41,6 +41,9 @@ pub enum StoreError {
     /// The owner that a key is to have is no member of its team.
     #[error("the owner of a key must be a member of its team; add the address to team {0} first")]
     NotAMember(String),
+    /// The team would have no owner any more.
+    #[error("this is the last owner of the team; make somebody else an owner first")]
+    LastOwner,
     /// The actor may not go that far.
     #[error("{0}")]
     Refused(#[from] policy::Refusal),

@@ -2,7 +2,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET changes?epoch&since&seen&proxy&wait&limit&keys&watch` | a frame: what changed after `since`, held for up to `wait` ms until something has, or until other teams are watched than in version `watch` |
+//! | `GET changes?epoch&since&seen&proxy&wait&limit&keys&watch&filter&held&tiers` | a frame: what changed after `since`, held for up to `wait` ms until something has, or until other teams are watched than in version `watch` |
 //! | `GET resolve/{digest}?keys` | a frame of kind `Resolved`: one key, or that there is none |
 //! | `GET objects/{digest},…?wait` | who made each of these objects of a provider's; held for up to `wait` ms until all are known |
 //! | `GET own/{key}/key`, `GET own/{key}/usage?from&to` | what a key asks about its own account: a status and a JSON document, which the gate passes on ([`gmtech_core::sync::own`]) |
@@ -12,6 +12,9 @@
 //!
 //! `keys` is the newest version of frames that the filter reads. Without it, the answer is of the oldest
 //! ([`gmtech_core::sync::versions`]).
+//!
+//! `filter`, `held` and `tiers` are what the proxy tells of itself: the version of its filter, how many keys it has records of,
+//! and the fingerprints of the tiers of its configuration. People see them; nothing is decided by them.
 //!
 //! Asking for changes after `since` says that `since` is applied, so a poll is a receipt too; `seen` is the highest version in
 //! any answer so far, of a question about one key too. A request of another epoch, or that has seen more than there is, is

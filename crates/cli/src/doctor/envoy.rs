@@ -2,14 +2,8 @@
 //! key service.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
-use gmtech_core::config::Policy;
-use gmtech_core::ident::TierName;
-use gmtech_core::model::ModelSet;
-use gmtech_core::tier::Tier;
-use serde_json::Value;
 use ureq::Agent;
 
 use super::Check;
@@ -25,8 +19,8 @@ type Stats = BTreeMap<String, u64>;
 const APPLIED: &str = "wasmcustom.gmtech_sync.decision.applied";
 const FAILED: &str = "wasmcustom.gmtech_sync.decision.failed";
 
-/// Checks the Envoy whose admin page is at `url`. `tiers` are the service's tiers.
-pub(super) fn look(url: &str, tiers: &[Value]) -> Vec<Check> {
+/// Checks the Envoy whose admin page is at `url`.
+pub(super) fn look(url: &str) -> Vec<Check> {
     let base = url.trim_end_matches('/');
     let ready = match get(base, "/ready") {
         Ok(text) if text.trim() == "LIVE" => Check::ok("envoy", format!("{base} is LIVE")),
@@ -52,84 +46,7 @@ pub(super) fn look(url: &str, tiers: &[Value]) -> Vec<Check> {
     } else {
         stats.clone()
     };
-    let mut checks = vec![ready, filter(&stats), sync(&stats, &later)];
-    // Without the filter there is no configuration; the check before has reported it.
-    if let Some(config) = filter_config(base) {
-        checks.push(limits(&config, tiers));
-    }
-    checks
-}
-
-/// The filter's configuration as Envoy has it. It holds the proxies' token: never shown.
-fn filter_config(base: &str) -> Option<String> {
-    let dump: Value = serde_json::from_str(&get(base, "/config_dump").ok()?).ok()?;
-    plugin(&dump).map(str::to_owned)
-}
-
-/// The text of the configuration of a Wasm filter called `gmtech`, at any depth.
-fn plugin(node: &Value) -> Option<&str> {
-    let inner: Box<dyn Iterator<Item = &Value>> = match node {
-        Value::Object(map) => {
-            let is_ours = map.get("name").and_then(Value::as_str) == Some("gmtech");
-            let text = node.pointer("/typed_config/config/configuration/value");
-            if let Some(text) = text.and_then(Value::as_str).filter(|_| is_ours) {
-                return Some(text);
-            }
-            Box::new(map.values())
-        }
-        Value::Array(items) => Box::new(items.iter()),
-        _ => return None,
-    };
-    inner.into_iter().find_map(plugin)
-}
-
-/// Whether the filter's own tiers are those of the service. Keys of the service have the service's; the filter's hold for
-/// inline keys, and where the service has told of none.
-fn limits(config: &str, tiers: &[Value]) -> Check {
-    let name = "limits";
-    let policy = match Policy::from_json(config.as_bytes()) {
-        Ok(policy) => policy,
-        Err(why) => {
-            let detail = format!("this program cannot read the filter's configuration: {why}");
-            return Check::warn(name, detail, "use a gmtech of the filter's version");
-        }
-    };
-    let differs = |told: &&str| {
-        let tier = TierName::new(told).ok();
-        let configured = tier.and_then(|name| policy.tier(&name));
-        let told = tiers.iter().find(|tier| tier["name"] == **told);
-        let told = told.and_then(read_tier);
-        configured.is_some_and(|tier| Some(tier.as_ref()) != told.as_ref())
-    };
-    let names = tiers.iter().filter_map(|tier| tier["name"].as_str());
-    let different: Vec<&str> = names.filter(differs).collect();
-    if different.is_empty() {
-        return Check::ok(name, "the filter's own tiers are those of the service");
-    }
-    let detail = format!(
-        "the filter's configuration has other limits or models for {}; they hold for inline keys, and while the \
-         service has told of none",
-        different.join(", ")
-    );
-    let fix = "make `tiers` of the filter's configuration equal to `gmtech tiers list`";
-    Check::warn(name, detail, fix)
-}
-
-/// A tier as the management API shows it; `None` if it is none.
-fn read_tier(told: &Value) -> Option<Tier> {
-    let number = |name: &str| {
-        told.get(name)
-            .and_then(Value::as_u64)
-            .and_then(|n| u32::try_from(n).ok())
-    };
-    let models: Option<ModelSet> = serde_json::from_value(told.get("models")?.clone()).ok()?;
-    Some(Tier {
-        requests_burst: number("requests_burst").and_then(NonZeroU32::new),
-        tokens_burst: number("tokens_burst").and_then(NonZeroU32::new),
-        max_in_flight: number("max_in_flight").and_then(NonZeroU32::new),
-        models: models.unwrap_or_else(ModelSet::any),
-        ..Tier::of_rates(number("requests_per_minute")?, number("tokens_per_minute")?)?
-    })
+    vec![ready, filter(&stats), sync(&stats, &later)]
 }
 
 fn filter(stats: &Stats) -> Check {
@@ -230,33 +147,6 @@ mod tests {
         ] {
             assert_eq!(filter(&stats_of(&stats)).found, found, "{stats:?}");
         }
-    }
-
-    #[test]
-    fn a_tier_that_differs_from_the_services_is_named() {
-        let filter = serde_json::json!({"name": "gmtech",
-            "typed_config": {"config": {"configuration": {"value": "{\"tiers\": {\"gold\": \
-                {\"requests_per_minute\": 1, \"tokens_per_minute\": 1}}}"}}}});
-        let dump = serde_json::json!({"configs": [{"other": 1}, {"listeners": [{"name": "api", "filters": [filter]}]}]});
-        let config = plugin(&dump).unwrap();
-        let told = |name: &str, requests: u32, models: Value| {
-            let one = serde_json::json!({"name": name, "requests_per_minute": requests, "tokens_per_minute": 1,
-                "requests_burst": null, "tokens_burst": null, "max_in_flight": null, "models": models});
-            limits(config, &[one])
-        };
-        // One that the filter does not have comes from the service.
-        for same in [told("gold", 1, Value::Null), told("silver", 9, Value::Null)] {
-            assert_eq!(same.found, Found::Ok, "{same:?}");
-        }
-        let narrow = serde_json::json!(["gpt-4o*"]);
-        for other in [told("gold", 2, Value::Null), told("gold", 1, narrow)] {
-            assert!(
-                other.found == Found::Warn && other.detail.contains("gold"),
-                "{other:?}"
-            );
-        }
-        assert_eq!(limits("no json", &[]).found, Found::Warn);
-        assert_eq!(plugin(&serde_json::json!({"name": "gmtech"})), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use ureq::http::HeaderMap;
 
-use super::Check;
+use super::{Check, proxies, text_of};
 use crate::admin::Connection;
 use crate::admin::client::Client;
 use crate::exit::Failure;
@@ -22,8 +22,6 @@ pub(super) struct Service {
     pub(super) checks: Vec<Check>,
     /// Whether it answers at all.
     pub(super) reached: bool,
-    /// The service's tiers, if they could be read.
-    pub(super) tiers: Vec<Value>,
 }
 
 /// Checks the service.
@@ -48,15 +46,13 @@ pub(super) fn look(at: &Connection) -> Service {
     };
     checks.push(database(&client));
     checks.extend(clock(&headers));
-    let mut tiers = Vec::new();
     match token {
         Some(missing) => checks.push(missing),
-        None => checks.extend(as_whom(&client, &mut tiers)),
+        None => checks.extend(as_whom(&client)),
     }
     Service {
         checks,
         reached: true,
-        tiers,
     }
 }
 
@@ -143,8 +139,8 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The checks that need the token. Fills in the tiers.
-fn as_whom(client: &Client, tiers: &mut Vec<Value>) -> Vec<Check> {
+/// The checks that need the token.
+fn as_whom(client: &Client) -> Vec<Check> {
     let me = match client.get("me") {
         Ok(me) => me,
         Err(error) => {
@@ -173,16 +169,17 @@ fn as_whom(client: &Client, tiers: &mut Vec<Value>) -> Vec<Check> {
     checks.push(match client.list("tiers") {
         Ok(all) => {
             let names: Vec<_> = all.iter().map(|tier| text_of(tier, "name")).collect();
-            let check = Check::ok("tiers", names.join(", "));
-            tiers.extend(all);
-            check
+            Check::ok("tiers", names.join(", "))
         }
         Err(error) => Check::fail("tiers", format!("{error:#}"), "see the service's log"),
     });
-    checks.push(match client.list("proxies") {
-        Ok(live) => proxies(&live),
-        Err(error) => Check::fail("proxies", format!("{error:#}"), "see the service's log"),
-    });
+    match client.list("proxies") {
+        Ok(known) => checks.extend(proxies::look(&known)),
+        Err(error) => {
+            let fix = "see the service's log";
+            checks.push(Check::fail("proxies", format!("{error:#}"), fix));
+        }
+    }
     checks
 }
 
@@ -223,35 +220,6 @@ fn is_valid(token: &Value) -> bool {
         .and_then(|at| humantime::parse_rfc3339(at).ok())
         .is_some_and(|at| at <= now());
     token.get("revoked_at").is_none_or(Value::is_null) && !ended
-}
-
-fn proxies(live: &[Value]) -> Check {
-    let name = "proxies";
-    let behind: Vec<&str> = live
-        .iter()
-        .filter(|p| p.get("current") != Some(&Value::Bool(true)))
-        .map(|p| text_of(p, "id"))
-        .collect();
-    if live.is_empty() {
-        let fix = "start Envoy with this service and its proxies' token (gmtech envoy-config --service … \
-                   --service-token-file …); look at it with --envoy";
-        return Check::warn(name, "no proxy is live", fix);
-    }
-    if behind.is_empty() {
-        return Check::ok(name, format!("{} live, all current", live.len()));
-    }
-    let detail = format!(
-        "{} of {} live are behind: {}",
-        behind.len(),
-        live.len(),
-        behind.join(", ")
-    );
-    let fix = "run this again in 30 s: if it stays, an Envoy cannot reach the service";
-    Check::warn(name, detail, fix)
-}
-
-fn text_of<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -302,17 +270,5 @@ mod tests {
         }
         let ended = json!({"revoked_at": null, "expires_at": "2001-01-01T00:00:00Z"});
         assert!(!is_valid(&ended));
-    }
-
-    #[test]
-    fn proxies_that_are_behind_are_named() {
-        let proxy = |id: &str, current: bool| json!({"id": id, "current": current});
-        assert_eq!(proxies(&[]).found, Found::Warn);
-        assert_eq!(proxies(&[proxy("a", true)]).found, Found::Ok);
-        let behind = proxies(&[proxy("a", true), proxy("b", false)]);
-        assert!(
-            behind.found == Found::Warn && behind.detail.ends_with("behind: b"),
-            "{behind:?}"
-        );
     }
 }

@@ -23,6 +23,7 @@ mod demo;
 mod doctor;
 mod exits;
 mod stand;
+mod views;
 
 use stand::{Service, field, read, text};
 

@@ -12,7 +12,7 @@
 
 use super::Call;
 use crate::config::ServicePolicy;
-use crate::directory::{self, poll_lease, proxy_name, watched};
+use crate::directory::{self, held, poll_lease, proxy_name, watched};
 use crate::shared::CounterStore;
 use crate::sync::Frame;
 use crate::sync::versions::KEYS;
@@ -37,6 +37,9 @@ const LOST_AFTER: Nanos = WAIT + ANSWER_MARGIN + SECOND;
 /// The pause after the first failure. It doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Nanos = 200 * MILLI;
 const LONGEST_PAUSE: Nanos = 2 * SECOND;
+
+/// The version of the filter, which the service shows.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A poll that is not answered yet.
 #[derive(Debug)]
@@ -117,7 +120,11 @@ impl Poller {
         let receipt = if state.writing == state.generation {
             let proxy = proxy_name::parameter(store, self.holder).unwrap_or_default();
             let watch = watched::read(store, now).unwrap_or_default().version;
-            format!("{proxy}{}&watch={watch}", service.tiers)
+            let held = held::read(store, &state).unwrap_or_default();
+            format!(
+                "{proxy}&filter={VERSION}&held={held}{}&watch={watch}",
+                service.tiers
+            )
         } else {
             String::new()
         };

@@ -201,6 +201,77 @@ fn a_resolved_key_counts_at_once_and_never_undoes_a_later_change() {
 }
 
 #[test]
+fn keys_with_a_record_are_counted_in_the_generation_in_force() {
+    let store = MemoryStore::default();
+    let held = || held::read(&store, &state(&store).unwrap()).unwrap();
+    let gone = |n: u8, version| KeyEntry {
+        digest: digest(n),
+        version,
+        state: None,
+    };
+    assert_eq!(held(), 0);
+    for (step, counted) in [
+        // Before the first snapshot no generation is in force.
+        (
+            frame(Resolved, 7, (2, 2), false, vec![entry(1, 2, Active)]),
+            0,
+        ),
+        (
+            frame(Snapshot, 7, (0, 3), true, vec![entry(1, 2, Active)]),
+            0,
+        ),
+        (
+            frame(Delta, 7, (3, 4), false, vec![entry(2, 4, Revoked)]),
+            2,
+        ),
+        // The same key again, and one that is new.
+        (
+            frame(
+                Delta,
+                7,
+                (4, 6),
+                false,
+                vec![entry(1, 5, Revoked), entry(3, 6, Active)],
+            ),
+            3,
+        ),
+        (
+            frame(Resolved, 7, (5, 5), false, vec![entry(3, 5, Active)]),
+            3,
+        ),
+        (
+            frame(Resolved, 7, (7, 7), false, vec![entry(4, 7, Active)]),
+            4,
+        ),
+        (
+            frame(
+                Delta,
+                7,
+                (6, 8),
+                false,
+                vec![gone(3, 8), entry(4, 7, Active)],
+            ),
+            3,
+        ),
+        (
+            frame(Delta, 7, (8, 9), false, vec![gone(3, 9), gone(5, 9)]),
+            3,
+        ),
+        (frame(Resolved, 7, (9, 9), false, vec![gone(6, 9)]), 3),
+        // Another history has fewer. Until it is complete the old generation is in force, and is not told.
+        (
+            frame(Snapshot, 8, (0, 2), true, vec![entry(1, 2, Active)]),
+            0,
+        ),
+        (frame(Delta, 8, (2, 3), false, vec![]), 1),
+        (frame(Snapshot, 9, (0, 1), false, vec![]), 0),
+    ] {
+        assert!(apply(&store, &step, T0).unwrap());
+        assert_eq!(held(), counted, "{step:?}");
+    }
+}
+
+#[test]
 fn a_flood_of_keys_that_do_not_exist_takes_a_bounded_number_of_places() {
     let store = MemoryStore::default();
     let unknown = |n: u32| {

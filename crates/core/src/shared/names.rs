@@ -13,6 +13,8 @@ pub(crate) const SEEN_VERSION: &[u8] = b"d/seen";
 pub(crate) const POLL_LEASE: &[u8] = b"d/lease";
 /// The budget of questions to the key service.
 pub(crate) const RESOLVE_BUDGET: &[u8] = b"d/resolves";
+/// How many keys the directory has records of.
+pub(crate) const HELD: &[u8] = b"d/held";
 /// The teams whose limits somebody watches.
 pub(crate) const WATCHED: &[u8] = b"d/watched";
 /// The budget of keys' questions about their own accounts.

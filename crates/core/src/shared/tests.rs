@@ -80,6 +80,7 @@ fn documented() -> Vec<(&'static str, Vec<u8>)> {
         ("d/own", names::OWN_BUDGET.to_vec()),
         ("d/proxy", names::PROXY_NAME.to_vec()),
         ("d/seen", names::SEEN_VERSION.to_vec()),
+        ("d/held", names::HELD.to_vec()),
         ("d/watched", names::WATCHED.to_vec()),
     ]
 }

@@ -7,14 +7,17 @@ use axum::extract::OriginalUri;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::any;
+use gmtech_core::ident::KeyId;
 
-use super::admin;
 use super::error::PageError;
 use super::frame::Section;
+use super::{HOME, ROOT, SIGN_IN, admin};
 use crate::service::Service;
 
 pub(super) fn routes() -> Router<Arc<Service>> {
-    Router::new().route("/users/{*rest}", any(nowhere))
+    Router::new()
+        .route(ROOT.trim_end_matches('/'), any(nowhere))
+        .route("/users/{*rest}", any(nowhere))
 }
 
 async fn nowhere(OriginalUri(asked): OriginalUri) -> Response {
@@ -30,10 +33,12 @@ fn completed(asked: &Uri) -> Option<String> {
     let mut pages = Section::ALL
         .map(Section::path)
         .into_iter()
-        .chain(admin::paths());
+        .chain(admin::paths())
+        .chain([ROOT, SIGN_IN]);
     let query = asked.query().map(|query| format!("?{query}"));
-    pages
-        .any(|page| page == whole)
+    let key = asked.path().strip_prefix(HOME);
+    let is_key = key.is_some_and(|id| KeyId::new(id).is_ok());
+    (is_key || pages.any(|page| page == whole))
         .then(|| whole + query.as_deref().unwrap_or_default())
 }
 
@@ -50,6 +55,8 @@ mod tests {
                 Some("/users/usage/?team=a&by=key"),
             ),
             ("/users/admin/tiers", Some("/users/admin/tiers/")),
+            ("/users", Some("/users/")),
+            ("/users/sign-in", Some("/users/sign-in/")),
             ("/users/nothing", None),
             ("/users/nothing/", None),
             ("/users//evil.example", None),

@@ -185,3 +185,13 @@ fn a_mistaken_price_list_is_refused() {
         );
     }
 }
+
+#[test]
+fn the_lists_version_is_that_of_the_library() {
+    let lock = include_str!("../../../../Cargo.lock");
+    let entry = format!("name = \"{LIST}\"\nversion = \"{LIST_VERSION}\"\n");
+    assert!(
+        lock.contains(&entry),
+        "set LIST_VERSION to that of Cargo.lock"
+    );
+}

@@ -6,13 +6,19 @@ use std::time::Duration;
 use super::Service;
 use crate::clock::{DAY_MS, Millis, Reading};
 use crate::proven;
-use crate::store::{Budgeted, StoreError};
+use crate::store::{Budgeted, By, StoreError};
 
 /// How long an idempotency token and a proxy's name are remembered, in milliseconds: a week.
 const REMEMBERED: i64 = 7 * DAY_MS;
 
 /// How long a response or a completion is remembered, in milliseconds: OpenAI keeps them for 30 days.
 const OBJECTS_REMEMBERED: i64 = 60 * DAY_MS;
+
+/// How long an invitation is kept after it was accepted or revoked or has ended, in milliseconds: a week.
+const INVITATIONS_KEPT: i64 = 7 * DAY_MS;
+
+/// How long an account of which nothing is left is kept after its last sign-in, in milliseconds.
+const PEOPLE_KEPT: i64 = 90 * DAY_MS;
 
 /// How often budgets of a new day are opened and old days closed.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
@@ -117,6 +123,14 @@ impl Service {
             self.store.alert_expiring(now.wall).await?;
             self.store.forget_alerts(before(ALERTS_KEPT)).await?;
             clocks.kept_alerts = Some(now.uptime);
+        }
+        self.store
+            .forget_invitations(before(INVITATIONS_KEPT))
+            .await?;
+        let by = By::service(now.wall);
+        let forgotten = self.store.forget_people(before(PEOPLE_KEPT), &by).await?;
+        if forgotten > 0 {
+            tracing::info!(forgotten, "accounts of which nothing was left were removed");
         }
         if opened > 0 || closed > 0 {
             tracing::info!(

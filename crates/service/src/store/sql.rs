@@ -24,6 +24,7 @@ mod links;
 mod members;
 mod objects;
 mod people;
+mod prices;
 mod proxies;
 mod readers;
 mod requests;

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 
 use crate::common::browser::*;
 use crate::common::http::*;
+use crate::usage::used;
 
 const PAGES: [&str; 11] = [
     "/users/admin/teams/",
@@ -193,26 +194,50 @@ async fn a_price_says_whose_it_is() {
 }
 
 #[tokio::test]
-async fn proxies_are_shown_with_how_far_they_are() {
+async fn what_the_fallback_has_charged_is_shown_by_model() {
     let api = Api::new().await;
     let mut admin = Browser::signed_in(&api, "ada@example.com", true).await;
-    let none = admin.get("/users/admin/proxies/").await.body;
-    assert!(none.contains("No proxy is live"));
-    let head = api.frame("/sync/v1/changes").await;
-    let (epoch, since) = (head.epoch, head.to);
-    api.frame(&format!(
-        "/sync/v1/changes?epoch={epoch}&since={since}&proxy=envoy-1"
-    ))
-    .await;
-    let _ = api.key("acme").await;
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    loop {
-        let page = admin.get("/users/admin/proxies/").await.body;
-        if page.contains("envoy-1") {
-            assert!(page.contains("0 of 1"), "{page}");
-            break;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{page}");
-        tokio::task::yield_now().await;
+    let none = admin.get("/users/admin/prices/").await.body;
+    assert!(!none.contains("id=\"charged\"") && none.contains("genai-prices"));
+    let key = api.key("acme").await;
+    let key = text(&key, "id");
+    for (n, days, model, cost) in [
+        (1, 0, "house-1", 700),
+        (2, 29, "house-1", 50),
+        (3, 30, "house-1", 9_000),
+        (4, 0, "house-2", 1_000),
+        (5, 0, "gpt-4o", 100_000),
+    ] {
+        used(&api, key, n, days, model, cost).await;
     }
+    let page = admin.get("/users/admin/prices/").await.body;
+    let (_, card) = page.split_once("id=\"charged\"").unwrap();
+    assert!(
+        card.contains("house-1") && !card.contains("<code>gpt-4o</code>"),
+        "{card}"
+    );
+    assert!(card.contains("?model=house-1"), "it can be looked up");
+    let told = api.get("/admin/v1/prices?model=house-1").await;
+    let charged = told["fallback"]["charged"].as_array().unwrap();
+    let charged: Vec<_> = charged
+        .iter()
+        .map(|of| {
+            (
+                text(of, "model"),
+                of["requests"].as_i64(),
+                of["cost_nano_usd"].as_i64(),
+            )
+        })
+        .collect();
+    // The dearest first, and nothing of before 30 days.
+    let expected = [
+        ("house-2", Some(1), Some(1_000)),
+        ("house-1", Some(2), Some(750)),
+    ];
+    assert_eq!(charged, expected);
+    assert_eq!(told["model"]["priced_by"], "fallback");
+    assert_eq!(
+        told["model"]["nano_usd_per_million"]["output"],
+        30_000_000_000_i64
+    );
 }

@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod addresses;
 mod admin;
 mod alerts;
 mod attacks;
@@ -22,6 +23,7 @@ mod hostile;
 mod keys;
 mod limits;
 mod oidc;
+mod proxies;
 mod roles;
 mod routes;
 mod sign_in;

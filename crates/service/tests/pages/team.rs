@@ -70,7 +70,7 @@ async fn the_last_owner_stays_one() {
         let path = format!("/users/team/{path}?team=acme");
         let answer = owner.post(&path, &fields).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(answer.body.contains("You are the last owner"));
+        assert!(answer.body.contains("the last owner of the team"));
     }
     let mut other = Browser::member(&api, "acme", "other@example.com", "owner").await;
     let step_down = [own, ("role", "viewer")];

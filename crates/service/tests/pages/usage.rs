@@ -16,7 +16,7 @@ use crate::common::browser::*;
 use crate::common::http::*;
 
 /// A request of a key of acme's that many days ago, with this price in nano-dollars; it is refused where that is 0.
-async fn used(api: &Api, key: &str, n: u8, days: i64, model: &str, cost: i64) {
+pub(crate) async fn used(api: &Api, key: &str, n: u8, days: i64, model: &str, cost: i64) {
     let refused = cost == 0;
     let now = Millis::now();
     let event = UsageEvent {

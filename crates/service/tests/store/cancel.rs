@@ -23,6 +23,13 @@ use crate::common::*;
 
 store_tests!(a_method_can_be_dropped_at_every_poll);
 
+/// A proxy that tells nothing of itself.
+const PROXY: ProxyTold = ProxyTold {
+    filter: None,
+    held: Some(1),
+    tiers: None,
+};
+
 /// More polls than any method needs.
 const MAX_POLLS: usize = 400;
 
@@ -113,6 +120,16 @@ impl Scene<'_> {
             email: Some(format!("l{}@example.com", self.number)),
             admin: true,
             expires_at: later(60),
+        }
+    }
+
+    /// A link that makes an account without any rights.
+    fn idle_link(&self) -> NewSignInLink {
+        NewSignInLink {
+            email: Some(format!("idle{}@example.com", self.number)),
+            admin: false,
+            expires_at: later(60),
+            ..self.link()
         }
     }
 
@@ -332,6 +349,12 @@ const CALLS: &[(&str, Call)] = calls! {
     };
     deliveries: |s| s.store.deliveries(&s.key.record.team, None, 3);
     deliveries_waiting: |s| s.store.deliveries_waiting();
+    forget_invitations: |s| s.store.forget_invitations(Millis(1));
+    forget_people: |s| async {
+        s.store.create_sign_in_link(&s.idle_link(), &by(NOON)).await?;
+        s.store.use_sign_in_link(&s.idle_link().digest, s.person(), Millis(2)).await?;
+        s.store.forget_people(Millis(3), &by(NOON)).await
+    };
     head: |s| s.store.head();
     changes: |s| s.store.changes(0, 3);
     resolve: |s| async { s.store.resolve(&secret().digest).await };
@@ -344,7 +367,7 @@ const CALLS: &[(&str, Call)] = calls! {
     checkpoint: |s| s.store.checkpoint();
     restored: |s| s.store.restored();
     acknowledge: |s| s.store.acknowledge(&by(NOON));
-    report: |s| s.store.report("proxy", Head { epoch: 1, version: 1 }, NOON);
+    report: |s| s.store.report("proxy", Head { epoch: 1, version: 1 }, &PROXY, NOON);
     proxies: |s| s.store.proxies(Millis(0));
     forget: |s| s.store.forget(Millis(1));
     ingest_all: |s| async { s.store.ingest_all(&[vec![s.event()].into()], NOON).await };
@@ -355,6 +378,7 @@ const CALLS: &[(&str, Call)] = calls! {
     );
     ledger: |s| async { s.store.ledger(&s.key.record.team, &page(3, None)).await };
     credited: |s| async { s.store.credited(&s.key.record.team, 0).await };
+    charged_by_fallback: |s| s.store.charged_by_fallback(0);
     usage: |s| async {
         let all = UsageQuery::default();
         s.store.usage(&all).await

@@ -67,7 +67,12 @@ async fn fill(stand: &Stand) -> KeyInfo {
     store.ingest(&events, NOON).await.unwrap();
     store.close_days_before(NOON.day() - 9).await.unwrap();
     store
-        .report("envoy-1", store.head().await.unwrap(), NOON)
+        .report(
+            "envoy-1",
+            store.head().await.unwrap(),
+            &ProxyTold::default(),
+            NOON,
+        )
         .await
         .unwrap();
     key

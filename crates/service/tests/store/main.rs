@@ -49,6 +49,7 @@ mod lineage;
 mod lists;
 mod money;
 mod objects;
+mod people;
 mod policies;
 mod provided;
 mod sync;

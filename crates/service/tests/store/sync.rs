@@ -1,5 +1,6 @@
 //! The changes that proxies read.
 
+use gmtech_core::ident::TierName;
 use gmtech_core::record::Status;
 use gmtech_service::store::*;
 
@@ -166,14 +167,25 @@ async fn a_new_epoch_is_another_history(stand: &Stand) {
     assert_eq!(again, after, "another process has done it already");
     assert_ne!(before.epoch, after.epoch);
     assert!(after.version > before.version);
-    store.report("envoy-1", after, NOON).await.unwrap();
-    store.report("envoy-1", after, later(5)).await.unwrap();
+    let told = ProxyTold {
+        filter: Some("1.2.3".into()),
+        held: Some(7),
+        tiers: Some([(TierName::new("free").unwrap(), "0a".to_owned())].into()),
+    };
+    let nothing = ProxyTold::default();
+    store.report("envoy-1", after, &told, NOON).await.unwrap();
+    // A receipt tells nothing more; what was told stays.
+    store
+        .report("envoy-1", after, &nothing, later(5))
+        .await
+        .unwrap();
     let seen = store.proxies(NOON).await.unwrap();
     assert_eq!(
         seen,
         [Proxy {
             id: "envoy-1".into(),
             applied: after,
+            told: told.clone(),
             seen_at: later(5)
         }]
     );
@@ -187,7 +199,10 @@ async fn a_new_epoch_is_another_history(stand: &Stand) {
         ),
         (step(before.epoch, 1), step(before.epoch, 1)),
     ] {
-        store.report("envoy-1", said, later(5)).await.unwrap();
+        store
+            .report("envoy-1", said, &told, later(5))
+            .await
+            .unwrap();
         assert_eq!(store.proxies(NOON).await.unwrap()[0].applied, kept);
     }
     assert!(store.proxies(later(6)).await.unwrap().is_empty());

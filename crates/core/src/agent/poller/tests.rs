@@ -68,8 +68,19 @@ impl Stand {
 #[test]
 fn each_poll_asks_for_changes_after_the_applied_ones() {
     let mut stand = Stand::new();
-    let receipt = "&proxy=envoy-0000000000000007&tiers=free:685af8dd09ad,pro:014613982b67,team:ccadd97c2252&watch=0";
-    let first = format!("/sync/v1/changes?epoch=0&since=0&seen=0&wait=3000&keys=3{receipt}");
+    let told = concat!(
+        "&proxy=envoy-0000000000000007&filter=",
+        env!("CARGO_PKG_VERSION")
+    );
+    let receipt = |held: u32| {
+        format!(
+            "{told}&held={held}&tiers=free:685af8dd09ad,pro:014613982b67,team:ccadd97c2252&watch=0"
+        )
+    };
+    let first = format!(
+        "/sync/v1/changes?epoch=0&since=0&seen=0&wait=3000&keys=3{}",
+        receipt(0)
+    );
     assert_eq!(stand.tick(0), Some(first));
     assert_eq!(stand.tick(SECOND), None, "one at a time");
     // A snapshot in two pages. The first is not complete, so nothing is acknowledged.
@@ -83,7 +94,10 @@ fn each_poll_asks_for_changes_after_the_applied_ones() {
     let path = stand.answer(Some(&page), SECOND).unwrap();
     assert_eq!(
         path,
-        format!("/sync/v1/changes?epoch=9&since=5&seen=5&wait=3000&keys=3{receipt}")
+        format!(
+            "/sync/v1/changes?epoch=9&since=5&seen=5&wait=3000&keys=3{}",
+            receipt(0)
+        )
     );
     // The answer about a single key has a newer version.
     let resolved = Frame::decode(&frame(FrameKind::Resolved, (8, 8), false)).unwrap();
@@ -91,7 +105,10 @@ fn each_poll_asks_for_changes_after_the_applied_ones() {
     let path = stand.answer(Some(&frame(FrameKind::Delta, (5, 6), false)), SECOND);
     assert_eq!(
         path.unwrap(),
-        format!("/sync/v1/changes?epoch=9&since=6&seen=8&wait=3000&keys=3{receipt}")
+        format!(
+            "/sync/v1/changes?epoch=9&since=6&seen=8&wait=3000&keys=3{}",
+            receipt(0)
+        )
     );
     assert_eq!(stand.host.series(), ["gmtech_sync applied=3"]);
 }

@@ -11,14 +11,17 @@ use gmtech_core::usage::{PerKind, TokenKind};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Admin, Part, given};
+use super::{Admin, Part, given, query};
+use crate::clock::day_name;
 use crate::ops::prices;
 use crate::pages::components::{
-    Column, Field, Kind, Tone, badge, button, card, definition_list, empty_state, money, table,
+    Column, Field, Kind, Tone, badge, button, card, cards, count, definition_list, empty_state,
+    money, stat, table,
 };
 use crate::pages::error::PageError;
-use crate::price::Quote;
+use crate::price::{LIST, LIST_VERSION, Quote};
 use crate::service::Service;
+use crate::store::FallbackCharge;
 
 pub(super) fn routes() -> Router<Arc<Service>> {
     Router::new().route(Part::Prices.path(), get(show))
@@ -38,6 +41,7 @@ async fn show(
     Query(address): Query<Address>,
 ) -> Result<Response, PageError> {
     let own = prices::own(&service, &visitor.caller)?;
+    let charged = prices::by_fallback(&service, &visitor.caller).await?;
     let quote = given(&address.model).map(|model| prices::quote(&service, &visitor.caller, model));
     let mistake = quote.as_ref().and_then(|quote| quote.as_ref().err());
     let wrong = mistake.is_some();
@@ -52,10 +56,12 @@ async fn show(
         Column::new("Output").right(),
     ];
     let body = html! {
+        (cards(&overview(&charged)))
         p.hint {
-            "All prices are for a million tokens. Your own prices come first, then the \
-             list genai-prices that is built into this version, then the fallback."
+            "All prices are for a million tokens. Your own prices come first, then the list that is built in, \
+             then the fallback."
         }
+        @if !charged.is_empty() { (charged_by_fallback(&charged)) }
         (card("Look a model up", html! {
             form.filters method="get" action=(Part::Prices.path()) {
                 (Field::new("model", "Model").value(&address.model).placeholder("gpt-4o-mini").plain().wide().show(mistake))
@@ -69,6 +75,13 @@ async fn show(
                 (empty_state("None", "Set prices in the service's file of prices, by model or by prefix.", html! {}))
             } @else { (table("Your own prices", &columns, &rows)) }
         }
+        (card("The list that is built in", definition_list(&[
+            ("List", html! { a href="https://github.com/pydantic/genai-prices" rel="noreferrer" { (LIST) } }),
+            ("Version", html! { (LIST_VERSION) }),
+            ("Date of its prices", html! {
+                "Not told by the list. A newer one comes with a newer version of the service; your own prices are in force at once."
+            }),
+        ])))
         (card("Fallback", html! {
             p { "A model that has no price costs this, so that nothing is used for free by mistake." }
             (kinds(&own.fallback.per_million()))
@@ -80,6 +93,70 @@ async fn show(
         *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }
     Ok(page)
+}
+
+/// What deserves a look: models that people were charged for without anybody knowing the price.
+fn overview(charged: &[FallbackCharge]) -> [Markup; 3] {
+    let tone = if charged.is_empty() {
+        Tone::Plain
+    } else {
+        Tone::Warn
+    };
+    let number = |n: usize| count(i64::try_from(n).unwrap_or(i64::MAX));
+    let cost = charged
+        .iter()
+        .fold(0_i64, |sum, of| sum.saturating_add(of.cost_nano_usd));
+    let link = (!charged.is_empty()).then_some("#charged");
+    [
+        stat(
+            tone,
+            &number(charged.len()),
+            "models without a price, 30 days",
+            link,
+        ),
+        stat(tone, &money(cost), "charged by the fallback, 30 days", link),
+        stat(
+            Tone::Plain,
+            LIST_VERSION,
+            "version of the list of prices",
+            None,
+        ),
+    ]
+}
+
+fn charged_by_fallback(charged: &[FallbackCharge]) -> Markup {
+    let columns = [
+        Column::new("Model"),
+        Column::new("Requests").right(),
+        Column::new("Charged").right(),
+        Column::new("Last day"),
+    ];
+    let rows: Vec<Markup> = charged
+        .iter()
+        .map(|of| {
+            html! {
+                tr {
+                    th scope="row" {
+                        @if of.model.is_empty() { span.muted { "No model was named" } }
+                        @else { a href={ (Part::Prices.path()) (query(&[("model", &of.model)])) } { code { (of.model) } } }
+                    }
+                    td.right data-label="Requests" { (count(of.requests)) }
+                    td.right data-label="Charged" { (money(of.cost_nano_usd)) }
+                    td data-label="Last day" { (day_name(of.last_day)) }
+                }
+            }
+        })
+        .collect();
+    html! {
+        section.card id="charged" {
+            h2 { "Charged by the fallback, last 30 days" }
+            p {
+                "No price is known for these models, so people were charged the fallback. Set prices for them in the service's \
+                 file of prices; send the service SIGHUP to read it. What was charged stays as it was: correct it by credit."
+            }
+            (table("Charged by the fallback, last 30 days", &columns, &rows))
+        }
+    }
 }
 
 fn row(model: &str, prices: &PerKind<i64>) -> Markup {

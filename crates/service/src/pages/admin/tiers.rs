@@ -10,8 +10,10 @@ use gmtech_core::tier::Tier;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::proxies::explained;
 use super::{Admin, Nothing, Part, Question, given};
 use crate::error::ApiError;
+use crate::ops::proxies;
 use crate::ops::tiers::{self, CreateTier, TierInUse, UpdateTier};
 use crate::pages::components::{
     Column, Field, Kind, Tone, badge, button, count, form, link_button, mistakes, table, tags,
@@ -42,7 +44,10 @@ async fn list(
     Admin(visitor): Admin,
 ) -> Result<Response, PageError> {
     let tiers = tiers::list(&service, &visitor.caller).await?;
-    let rows: Vec<Markup> = tiers.iter().map(row).collect();
+    let (_, known) = proxies::list(&service, &visitor.caller).await?;
+    let differ = proxies::tiers_that_differ(&known);
+    let at = |of: &TierInUse| differ.get(&of.info.name).copied().unwrap_or(0);
+    let rows: Vec<Markup> = tiers.iter().map(|of| row(of, at(of))).collect();
     let columns = [
         Column::new("Tier"),
         Column::new("Requests a minute").right(),
@@ -55,15 +60,18 @@ async fn list(
     let body = html! {
         p.hint {
             "A change reaches every proxy with its next poll. Keys in a proxy's own configuration keep the tiers that are \
-             configured there; " code { "gmtech doctor" } " shows where the two differ."
+             configured there; where the two differ is shown here, on the page of the " a href=(Part::Proxies.path()) { "proxies" }
+            ", and by " code { "gmtech doctor" } "."
         }
+        @if !differ.is_empty() { (explained()) }
         (table("Tiers", &columns, &rows))
     };
     let add = link_button(Kind::Primary, NEW, "Create tier");
     Ok(Part::Tiers.page(&visitor, add, body))
 }
 
-fn row(of: &TierInUse) -> Markup {
+/// `differs` is the number of live proxies that are configured otherwise.
+fn row(of: &TierInUse, differs: usize) -> Markup {
     let (name, tier) = (of.info.name.as_str(), &of.info.tier);
     let rate = |rate: u32, burst: Option<u32>| {
         html! {
@@ -80,7 +88,15 @@ fn row(of: &TierInUse) -> Markup {
         .collect();
     html! {
         tr {
-            th scope="row" { (name) @if name == DEFAULT_TIER { " " (badge(Tone::Info, "Default")) } }
+            th scope="row" {
+                (name)
+                @if name == DEFAULT_TIER { " " (badge(Tone::Info, "Default")) }
+                @match differs {
+                    0 => {}
+                    1 => { " " (badge(Tone::Warn, "Differs at 1 proxy")) }
+                    n => { " " (badge(Tone::Warn, &format!("Differs at {n} proxies"))) }
+                }
+            }
             td.right data-label="Requests a minute" {
                 div { (rate(tier.requests_per_minute.get(), tier.requests_burst.map(Into::into))) }
             }

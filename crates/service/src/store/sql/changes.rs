@@ -4,10 +4,9 @@ use gmtech_core::key::KeyDigest;
 use gmtech_core::sync::{KeyEntry, TeamEntry, TierEntry};
 use serde_json::json;
 use sqlx::Row;
-use sqlx::any::AnyRow;
 use tokio::sync::watch;
 
-use super::{Store, new_epoch_number, next_version, note, restored, rows, signed, unsigned};
+use super::{Store, new_epoch_number, next_version, note, restored, rows, signed};
 use crate::store::{By, Change, Changes, Head, Result};
 
 impl Store {
@@ -16,7 +15,7 @@ impl Store {
         let row = sqlx::query("SELECT epoch, version FROM meta")
             .fetch_one(&self.readers)
             .await?;
-        head(&row)
+        rows::head(&row)
     }
 
     /// What changed after `since`, at most `limit` entries.
@@ -111,16 +110,8 @@ impl Store {
             .fetch_one(&mut *tx)
             .await?;
         self.commit(tx).await?;
-        head(&row)
+        rows::head(&row)
     }
-}
-
-/// The place in history that a row holds.
-pub(super) fn head(row: &AnyRow) -> Result<Head> {
-    Ok(Head {
-        epoch: unsigned(row.try_get("epoch")?)?,
-        version: unsigned(row.try_get("version")?)?,
-    })
 }
 
 /// The first `limit` entries of both lists by version. Each change has a version of its own, so a page can

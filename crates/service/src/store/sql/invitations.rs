@@ -103,6 +103,26 @@ impl Store {
         .await
     }
 
+    /// Drops invitations that were accepted or revoked, or have ended, before `before`. Returns how many.
+    pub async fn forget_invitations(&self, before: Millis) -> Result<u64> {
+        let which = "accepted_at < $1 OR revoked_at < $1 OR expires_at < $1";
+        // Most of the time there is none, and nothing needs to be written.
+        let any = sqlx::query(&format!("SELECT 1 FROM invitations WHERE {which} LIMIT 1"))
+            .bind(before.0)
+            .fetch_optional(&self.readers)
+            .await?;
+        if any.is_none() {
+            return Ok(0);
+        }
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(&format!("DELETE FROM invitations WHERE {which}"))
+            .bind(before.0)
+            .execute(&mut *tx)
+            .await?;
+        self.commit(tx).await?;
+        Ok(done.rows_affected())
+    }
+
     /// Accepts an invitation: the person becomes a member, and is made if `new` is given and there is no such account.
     /// Without `new` the account must be there. The address is the invitation's.
     pub async fn accept_invitation(

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::{Store, Tx, note, rows, signed, teams};
 use crate::clock::Millis;
-use crate::store::{By, KeyInfo, Member, MemberRole, NewMember, Result, StoreError};
+use crate::store::{Authority, By, KeyInfo, Member, MemberRole, NewMember, Result, StoreError};
 
 impl Store {
     /// The members of a team by address.
@@ -19,11 +19,14 @@ impl Store {
         found.iter().map(rows::member).collect()
     }
 
-    /// Adds a member or changes its role.
+    /// Adds a member or changes its role. Only with the authority of the service is a team left without an owner.
     pub async fn put_member(&self, team: &TeamId, member: NewMember, by: &By) -> Result<Member> {
         let mut tx = self.begin().await?;
         teams::open(&mut tx, team.as_str()).await?;
         let role = member.role.name();
+        if member.role != MemberRole::Owner {
+            not_the_last_owner(&mut tx, team.as_str(), &member.email, by).await?;
+        }
         let row = write(&mut tx, team.as_str(), &member.email, member.role, by.now).await?;
         by_hand(&mut tx, team.as_str(), &member.email).await?;
         let detail = json!({"email": member.email, "role": role});
@@ -40,9 +43,10 @@ impl Store {
         rows::member(&row)
     }
 
-    /// Removes a member.
+    /// Removes a member, who owns no key that has not ended. As to owners as [`Store::put_member`].
     pub async fn remove_member(&self, team: &TeamId, email: &str, by: &By) -> Result<()> {
         let mut tx = self.begin().await?;
+        not_the_last_owner(&mut tx, team.as_str(), email, by).await?;
         owns_nothing(&mut tx, team.as_str(), email, by).await?;
         let done = sqlx::query("DELETE FROM members WHERE team_id = $1 AND email = $2")
             .bind(team.as_str())
@@ -139,6 +143,28 @@ pub(super) async fn by_hand(tx: &mut Tx, team: &str, email: &str) -> Result<()> 
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Refuses to take the last owner away from a team: none of its people could manage it then. It is checked where it is changed,
+/// so that two owners who remove each other at the same time leave one.
+async fn not_the_last_owner(tx: &mut Tx, team: &str, email: &str, by: &By) -> Result<()> {
+    if by.authority == Authority::Full {
+        return Ok(());
+    }
+    let row = sqlx::query(
+        "SELECT COALESCE(SUM(CASE WHEN email = $2 THEN 1 ELSE 0 END), 0),
+                COALESCE(SUM(CASE WHEN email = $2 THEN 0 ELSE 1 END), 0)
+         FROM members WHERE team_id = $1 AND role = 'owner'",
+    )
+    .bind(team)
+    .bind(email)
+    .fetch_one(&mut **tx)
+    .await?;
+    let (is_owner, others): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    match is_owner > 0 && others == 0 {
+        true => Err(StoreError::LastOwner),
+        false => Ok(()),
+    }
 }
 
 /// Refuses to remove a member who owns keys that have not ended.

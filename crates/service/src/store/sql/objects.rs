@@ -8,7 +8,7 @@ use gmtech_core::objects::{BatchWork, Kind, Object, ObjectId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-pub(super) use booking::{Booked, book};
+pub(super) use booking::book;
 
 use super::{Store, rows, unsigned};
 use crate::clock::Millis;

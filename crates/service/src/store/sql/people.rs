@@ -1,5 +1,6 @@
 //! People who sign in.
 
+mod forget;
 mod provided;
 
 use serde_json::json;
@@ -95,17 +96,7 @@ impl Store {
             let person = load(&mut tx, email).await?;
             another_administrator(&mut tx, &person).await?;
             provided::take_back(&mut tx, &person, by).await?;
-            for statement in [
-                "DELETE FROM sessions WHERE person_id = $1",
-                "DELETE FROM identities WHERE person_id = $1",
-                "DELETE FROM alert_dismissals WHERE person_id = $1",
-                "DELETE FROM people WHERE id = $1",
-            ] {
-                sqlx::query(statement)
-                    .bind(&*person.id)
-                    .execute(&mut *tx)
-                    .await?;
-            }
+            remove(&mut tx, &person.id).await?;
             sqlx::query("DELETE FROM sign_in_links WHERE email = $1")
                 .bind(email)
                 .execute(&mut *tx)
@@ -136,6 +127,19 @@ impl Store {
         signed_in(&mut tx, person, how, by).await?;
         self.commit(tx).await
     }
+}
+
+/// Removes an account, its sessions, and what providers call it.
+async fn remove(tx: &mut Tx, id: &str) -> Result<()> {
+    for statement in [
+        "DELETE FROM sessions WHERE person_id = $1",
+        "DELETE FROM identities WHERE person_id = $1",
+        "DELETE FROM alert_dismissals WHERE person_id = $1",
+        "DELETE FROM people WHERE id = $1",
+    ] {
+        sqlx::query(statement).bind(id).execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 /// The person with this address.

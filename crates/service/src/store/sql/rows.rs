@@ -16,8 +16,8 @@ use sqlx::any::AnyRow;
 use super::unsigned;
 use crate::clock::Millis;
 use crate::store::{
-    Account, AuditEntry, Invitation, KeyInfo, LedgerRow, Member, MemberRole, Person, RequestRecord,
-    Result, ServiceToken, StoreError, Team, TierInfo, TokenCounts,
+    Account, AuditEntry, Head, Invitation, KeyInfo, LedgerRow, Member, MemberRole, Person, Proxy,
+    ProxyTold, RequestRecord, Result, ServiceToken, StoreError, Team, TierInfo, TokenCounts,
 };
 
 /// A word of the database as one of an enum's, by the enum's own serde names.
@@ -248,6 +248,28 @@ pub(super) fn token(row: &AnyRow) -> Result<ServiceToken> {
         expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Millis),
         last_used_at: row.try_get::<Option<i64>, _>("last_used_at")?.map(Millis),
         configured: row.try_get::<i64, _>("configured")? != 0,
+    })
+}
+
+/// The place in history that a row holds.
+pub(super) fn head(row: &AnyRow) -> Result<Head> {
+    Ok(Head {
+        epoch: unsigned(row.try_get("epoch")?)?,
+        version: unsigned(row.try_get("version")?)?,
+    })
+}
+
+pub(super) fn proxy(row: &AnyRow) -> Result<Proxy> {
+    let held: Option<i64> = row.try_get("held")?;
+    Ok(Proxy {
+        id: row.try_get("id")?,
+        applied: head(row)?,
+        told: ProxyTold {
+            filter: row.try_get("filter")?,
+            held: held.map(unsigned).transpose()?,
+            tiers: maybe(row, "tiers")?,
+        },
+        seen_at: Millis(row.try_get("seen_at")?),
     })
 }
 

@@ -21,6 +21,9 @@ pub struct Priced {
     pub priced_by: &'static str,
 }
 
+/// Where the price is from ([`Priced::priced_by`]) if none was known.
+pub const FALLBACK: &str = "fallback";
+
 /// Events that are counted together.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {

@@ -26,6 +26,8 @@ pub(in crate::store::sql) struct Booked {
     requests: i64,
     amounts: Amounts,
     at: Millis,
+    /// Where the price is from.
+    pub(in crate::store::sql) priced_by: &'static str,
 }
 
 impl Booked {
@@ -94,6 +96,7 @@ async fn book_one(
         requests,
         amounts,
         at: started,
+        priced_by: priced.priced_by,
     };
     match note {
         ObjectNote::Made {
@@ -164,7 +167,7 @@ async fn book_one(
             Some(known) if known.settled => {}
             Some(known) => {
                 settle(tx, id, &amounts, now).await?;
-                booked.extend(known.difference(&amounts, started));
+                booked.extend(known.difference(priced, started));
             }
         },
     }
@@ -173,7 +176,8 @@ async fn book_one(
 
 impl Known {
     /// What the end adds, now, and what it takes away, from when the object was booked.
-    fn difference(self, amounts: &Amounts, at: Millis) -> Vec<Booked> {
+    fn difference(self, priced: &Priced, at: Millis) -> Vec<Booked> {
+        let amounts = &Amounts::of(priced);
         let more = amounts.zip(&self.booked, |new, old| new.saturating_sub(old).max(0));
         let less = amounts.zip(&self.booked, |new, old| new.saturating_sub(old).min(0));
         let change = |minute, amounts| Booked {
@@ -185,6 +189,7 @@ impl Known {
             requests: 0,
             amounts,
             at,
+            priced_by: priced.priced_by,
         };
         [change(minute_of(at), more), change(self.minute, less)]
             .into_iter()

@@ -13,10 +13,10 @@ use sqlx::Row;
 use super::booking::charge;
 use super::counted;
 use super::events::{Fresh, accounts, insert_events};
-use crate::clock::{DAY_MS, Millis};
+use crate::clock::{DAY_MINUTES, DAY_MS, Millis};
 use crate::store::sql::sums::{Slot, Sums, minute_of};
-use crate::store::sql::{Tx, note, objects, signed};
-use crate::store::{Batch, Import, Ingested, Result};
+use crate::store::sql::{Tx, note, objects, prices, signed};
+use crate::store::{Batch, FALLBACK, Import, Ingested, Result};
 
 /// 2020-01-01: no event is older.
 const EARLIEST: Millis = Millis(1_577_836_800_000);
@@ -91,6 +91,7 @@ pub(super) async fn count(tx: &mut Tx, batches: &[Batch], now: Millis) -> Result
     let new = insert_events(tx, &fresh, days.now).await?;
     let mut told = Vec::new();
     let mut sums: BTreeMap<Slot<'_>, Sums> = BTreeMap::new();
+    let mut guessed = prices::Charged::new();
     for one in &fresh {
         let (priced, event) = (one.priced, &one.priced.event);
         let Some(of) = done.get_mut(one.batch) else {
@@ -116,12 +117,21 @@ pub(super) async fn count(tx: &mut Tx, batches: &[Batch], now: Millis) -> Result
             decision: event.decision.as_str(),
         };
         let of = Sums::of(priced, one.started);
+        if priced.priced_by == FALLBACK {
+            guess(&mut guessed, one.booked.day(), slot.model, &of);
+        }
         sums.entry(slot).or_default().merge(&of);
     }
     let booked = objects::book(tx, &told, days.now).await?;
-    for (slot, of) in booked.iter().map(objects::Booked::sums) {
+    for one in &booked {
+        let (slot, of) = one.sums();
+        if one.priced_by == FALLBACK {
+            let day = slot.minute.div_euclid(DAY_MINUTES);
+            guess(&mut guessed, day, slot.model, &of);
+        }
         sums.entry(slot).or_default().merge(&of);
     }
+    prices::add(tx, &guessed).await?;
     charge(tx, &sums, &accounts, now).await?;
     for (of, batch) in done.iter_mut().zip(batches) {
         if let Some(import) = &batch.import {
@@ -131,6 +141,13 @@ pub(super) async fn count(tx: &mut Tx, batches: &[Batch], now: Millis) -> Result
         }
     }
     Ok(done)
+}
+
+/// Notes what was charged by the fallback.
+fn guess<'a>(guessed: &mut prices::Charged<'a>, day: i64, model: &'a str, of: &Sums) {
+    let (requests, cost) = guessed.entry((day, model)).or_default();
+    *requests = requests.saturating_add(of.requests);
+    *cost = cost.saturating_add(of.cost());
 }
 
 async fn audit(tx: &mut Tx, import: &Import, done: &Ingested) -> Result<()> {
