@@ -93,24 +93,25 @@ def programs() -> list[str]:
     completions = "/v1/organization/usage/completions?start_time={week_ago}&project_ids={team}"
     costs = "/v1/organization/costs?start_time={month_ago}&limit=30"
     return [
-        "/admin/v1/keys",
-        *(f"/admin/v1/keys?team={{team}}&sort={sort}" for sort in SORTS),
-        "/admin/v1/keys?search=checkout&status=active",
-        f"/admin/v1/keys?{TAG}&{TIER}",
+        # Ten of them, as there are ten in the small service.
+        "/admin/v1/keys?limit=10",
+        *(f"/admin/v1/keys?team={{team}}&limit=10&sort={sort}" for sort in SORTS),
+        "/admin/v1/keys?limit=10&search=checkout&status=active",
+        f"/admin/v1/keys?limit=10&{TAG}&{TIER}",
         "/admin/v1/keys/{key}",
         "/admin/v1/teams",
         "/admin/v1/teams/{team}",
         "/admin/v1/teams/{team}/members",
         "/admin/v1/teams/{team}/ledger",
         "/admin/v1/tiers",
-        "/admin/v1/audit",
-        "/admin/v1/audit?team={team}&action=key.create",
+        "/admin/v1/audit?limit=10",
+        "/admin/v1/audit?limit=10&team={team}&action=key.create",
         "/admin/v1/proxies",
         "/admin/v1/requests/{request}",
         "/admin/v1/usage?team={team}&by=model",
         "/admin/v1/usage?team={team}&by=day",
         "/admin/v1/usage?team={team}&key={key}&by=model",
-        "/admin/v1/usage?team={team}&by=key&limit=50",
+        "/admin/v1/usage?team={team}&by=key&limit=10",
         completions,
         f"{completions}&group_by=model",
         costs,
@@ -125,10 +126,12 @@ def programs() -> list[str]:
 def reference(address: str) -> str:
     """What a page is compared with: itself, with ten keys. A filter would leave one or two of the ten, so that the pages would
     differ in their rows and not in what they were found among: a list is compared with the whole list of ten keys."""
+    if address.startswith("/admin/v1/keys?"):
+        return "/admin/v1/keys?limit=10"
     if not address.startswith("/users/api-keys/?"):
         return address
-    sort = re.search("[?&]sort=[a-z_]*", address)
-    return "/users/api-keys/?team={team}" + (sort.group().replace("?", "&") if sort else "")
+    sort = re.search("&sort=[a-z_]*", address)
+    return "/users/api-keys/?team={team}" + (sort.group() if sort else "")
 
 
 class Times(NamedTuple):

@@ -21,6 +21,8 @@ BATCH = 1_000
 AT_ONCE = 4
 DAYS = 30
 DAY_MS = 86_400_000
+# From one event to the next: so however many there are, they lie all over these days.
+STRIDE_MS = 1_601_938_271
 MODELS = ("gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-flash", "o3", "deepseek-chat")
 GROUPS = ("chat_completions", "responses", "embeddings")
 REFUSALS = ("rate_limit_requests", "rate_limit_tokens")
@@ -119,7 +121,7 @@ class Stand:
                 drawn,
                 n,
                 self.keys[n * 7919 % len(self.keys)],
-                now - n * 48_271 % (DAYS * DAY_MS),
+                now - n * STRIDE_MS % (DAYS * DAY_MS),
                 MODELS[n % len(MODELS)],
                 (0, 0, 0) if refused else (900 + n % 700, n % 300, 50 + n % 90),
                 decision=REFUSALS[n // 8 % len(REFUSALS)] if refused else "allowed",

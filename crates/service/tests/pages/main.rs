@@ -16,5 +16,6 @@ mod attacks;
 mod keys;
 mod limits;
 mod sign_in;
+mod sizes;
 mod team;
 mod usage;

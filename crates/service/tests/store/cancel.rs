@@ -313,6 +313,10 @@ const CALLS: &[(&str, Call)] = calls! {
         let keys = [s.key.record.id.clone()];
         s.store.days_of_keys(&team("acme"), &keys, (0, 9)).await
     };
+    refusals_of_keys: |s| async {
+        let keys = [s.key.record.id.clone()];
+        s.store.refusals_of_keys(&keys, (0, 9)).await
+    };
     key_names: |s| async { s.store.key_names(&[s.key.record.id.to_string()]).await };
     usage_kept: |s| s.store.usage_kept();
     request: |s| s.store.request("7a1c-8f30", None);

@@ -7,6 +7,7 @@ mod ingest;
 mod key_days;
 mod leaders;
 mod pools;
+mod refusals;
 mod reports;
 pub(super) mod rollups;
 mod spans;

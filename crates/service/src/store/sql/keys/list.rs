@@ -115,7 +115,8 @@ fn drive(filter: &KeyFilter) -> Drive {
     }
 }
 
-fn plan(filter: &KeyFilter, after: Option<&Cursor>, limit: u32) -> Plan {
+/// A page of at most `limit` keys, which looks at no more than `most`.
+fn plan(filter: &KeyFilter, after: Option<&Cursor>, limit: u32, most: u32) -> Plan {
     let drive = drive(filter);
     let (from, at, id) = match drive {
         Drive::Tag => ("key_tags", "key_tags.created_at", "key_tags.key_id"),
@@ -152,7 +153,6 @@ fn plan(filter: &KeyFilter, after: Option<&Cursor>, limit: u32) -> Plan {
         };
     }
     let walk = format!("FROM {from} {clause} {order} LIMIT");
-    let most = keys_looked_at(limit);
     let looked_at = match drive {
         Drive::Tag => format!(
             "(SELECT key_id, created_at AS tagged_at {walk} {most}) AS walked JOIN keys ON keys.id = walked.key_id"
@@ -310,19 +310,19 @@ impl Store {
             .as_deref()
             .map(|text| Cursor::read(text, filter).ok_or(StoreError::BadCursor));
         let after = after.transpose()?;
-        let mut plan = plan(filter, after.as_ref(), page.limit);
+        let (after, limit) = (after.as_ref(), page.limit);
+        let mut plan = plan(filter, after, limit, at_first(limit));
         if plan.last.is_some()
             && let Some(few) = self.few(filter).await?
         {
-            plan = few.plan(after.as_ref(), page.limit);
+            plan = few.plan(after, limit);
         }
-        let found = bind(&plan.select, &plan.bound)
-            .fetch_all(&self.readers)
-            .await?;
-        let items = found.iter().map(rows::key).collect::<Result<Vec<_>>>()?;
-        let mut page = cut(items, page.limit, |key| {
-            Cursor::of(key, filter).write(filter)
-        });
+        let mut items = self.keys_of(&plan).await?;
+        if plan.last.is_some() && items.len() <= usize::try_from(limit).unwrap_or(usize::MAX) {
+            plan = self::plan(filter, after, limit, keys_looked_at(limit));
+            items = self.keys_of(&plan).await?;
+        }
+        let mut page = cut(items, limit, |key| Cursor::of(key, filter).write(filter));
         if let (None, Some(last)) = (&page.next, &plan.last) {
             let row = bind(last, &plan.bound_of_last)
                 .fetch_optional(&self.readers)
@@ -332,6 +332,20 @@ impl Store {
         }
         Ok(page)
     }
+}
+
+impl Store {
+    async fn keys_of(&self, plan: &Plan) -> Result<Vec<KeyInfo>> {
+        let found = bind(&plan.select, &plan.bound);
+        let found = found.fetch_all(&self.readers).await?;
+        found.iter().map(rows::key).collect()
+    }
+}
+
+/// How many keys a page looks at before it looks at as many as it may: a filter that many keys pass fills it with these. A
+/// database puts in order whatever it was told to look at.
+fn at_first(limit: u32) -> u32 {
+    limit.saturating_mul(4)
 }
 
 fn bind<'q>(sql: &'q str, bound: &[Bound]) -> Query<'q, Any, sqlx::any::AnyArguments<'q>> {

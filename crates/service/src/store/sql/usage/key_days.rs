@@ -16,7 +16,7 @@ use crate::clock::Millis;
 use crate::store::sql::bulk::Bulk;
 use crate::store::sql::sums::{LARGEST, Slot, Sums, day_of};
 use crate::store::sql::{Store, Tx};
-use crate::store::{Dimension, KeyDay, Result, Rollup, UsageQuery};
+use crate::store::{Dimension, KeyDay, Result, Rollup, StoreError, UsageQuery};
 
 /// What is summed, in the order of [`Day::values`].
 pub(super) const SUMS: [&str; 4] = ["requests", "refused", "total", "cost"];
@@ -125,7 +125,8 @@ impl Store {
         let mut statement = Statement::default();
         let sql = select(&mut statement, team, keys, (from, to));
         let found = statement.query(&sql).fetch_all(&self.readers).await?;
-        found.iter().map(read).collect()
+        let days = found.iter().map(read).collect::<Result<Vec<_>>>()?;
+        Ok(days.into_iter().flatten().collect())
     }
 }
 
@@ -142,21 +143,45 @@ fn select(
         .collect();
     let from = statement.bind(Value::Number(from));
     let to = statement.bind(Value::Number(to));
+    // A row for each key: each row costs more on its way than what is in it.
+    let columns = [
+        "day",
+        "requests",
+        "refused",
+        "total",
+        "cost",
+        "last_used_at",
+    ]
+    .join(" || ' ' || ");
     format!(
-        "SELECT key_id, day, requests, refused, total, cost, last_used_at FROM usage_key_daily
-         WHERE team_id = {team} AND key_id IN ({}) AND day >= {from} AND day < {to}",
+        "SELECT key_id, string_agg({columns}, ',') FROM usage_key_daily
+         WHERE team_id = {team} AND key_id IN ({}) AND day >= {from} AND day < {to} GROUP BY key_id",
         keys.join(", ")
     )
 }
 
-fn read(row: &AnyRow) -> Result<KeyDay> {
+/// The days of one key.
+fn read(row: &AnyRow) -> Result<Vec<KeyDay>> {
+    let (key, days): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    days.split(',').map(|day| read_day(&key, day)).collect()
+}
+
+fn read_day(key: &str, text: &str) -> Result<KeyDay> {
+    const BROKEN: StoreError = StoreError::Corrupt("usage of a key");
+    let mut numbers = text.split(' ').map(str::parse);
+    let mut next = || {
+        numbers
+            .next()
+            .and_then(std::result::Result::ok)
+            .ok_or(BROKEN)
+    };
     Ok(KeyDay {
-        key: row.try_get(0)?,
-        day: row.try_get(1)?,
-        requests: row.try_get(2)?,
-        refused: row.try_get(3)?,
-        tokens: row.try_get(4)?,
-        cost: row.try_get(5)?,
-        last_used_at: Millis(row.try_get(6)?),
+        key: key.to_owned(),
+        day: next()?,
+        requests: next()?,
+        refused: next()?,
+        tokens: next()?,
+        cost: next()?,
+        last_used_at: Millis(next()?),
     })
 }
