@@ -34,7 +34,7 @@ pub(super) struct TierView {
     /// The models that its keys may use, as patterns; null is all.
     #[schema(value_type = Option<Vec<String>>)]
     models: Option<ModelSet>,
-    /// Its keys that have not been revoked; at most 10,000 are counted.
+    /// Its keys that have not been revoked; at most 1,000 are counted.
     keys: u32,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]

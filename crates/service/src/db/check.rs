@@ -59,7 +59,7 @@ pub async fn check(database: &Database) -> Result<Check> {
     balances(&mut raw, &mut found).await?;
     ledgers(&mut raw, &mut found).await?;
     days(&mut raw, &mut found).await?;
-    teams(&mut raw, &mut found).await?;
+    daily(&mut raw, &mut found).await?;
     raw.run("ROLLBACK").await?;
     raw.close().await?;
     Ok(found)
@@ -197,39 +197,44 @@ async fn days(raw: &mut Raw, found: &mut Check) -> Result<()> {
     Ok(())
 }
 
-/// A team's sums are those of its keys.
-async fn teams(raw: &mut Raw, found: &mut Check) -> Result<()> {
-    let sums = |table: &str| {
-        format!(
-            "SELECT day, team_id, {} AS requests, {} AS total, {} AS cost FROM {table} GROUP BY day, team_id",
-            sum_of("requests"),
-            sum_of("total"),
-            sum_of("cost")
-        )
-    };
-    // Beyond what a column holds the two need not agree.
-    let differs = |sum: &str| {
-        format!(
-            "(k.{sum} <> t.{sum} AND ABS(k.{sum}) < {LARGEST_SUM} AND ABS(t.{sum}) < {LARGEST_SUM})"
-        )
-    };
-    let sql = format!(
-        "SELECT COALESCE(k.day, t.day) AS day, COALESCE(k.team_id, t.team_id) AS team_id
-         FROM ({}) k FULL OUTER JOIN ({}) t ON k.day = t.day AND k.team_id = t.team_id
-         WHERE k.day IS NULL OR t.day IS NULL OR {} ORDER BY 1, 2",
-        sums("usage_daily"),
-        sums("usage_team_daily"),
-        ["requests", "total", "cost"].map(differs).join(" OR ")
-    );
-    let mut wrong = Vec::new();
-    for row in raw.rows(&sql).await? {
-        let (day, team): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
-        wrong.push(format!(
-            "the sums of the team {team} on {} are not those of its keys",
-            day_name(day)
-        ));
+/// The sums of each team and of each key by the day are those of what they sum.
+async fn daily(raw: &mut Raw, found: &mut Check) -> Result<()> {
+    for (table, of, what, parts) in [
+        ("usage_team_daily", "team_id", "the team ", "its keys"),
+        ("usage_key_daily", "key_id", "", "its models"),
+    ] {
+        let sums = |table: &str| {
+            format!(
+                "SELECT day, {of} AS subject, {} AS requests, {} AS total, {} AS cost FROM {table} GROUP BY day, {of}",
+                sum_of("requests"),
+                sum_of("total"),
+                sum_of("cost")
+            )
+        };
+        // Beyond what a column holds the two need not agree.
+        let differs = |sum: &str| {
+            format!(
+                "(k.{sum} <> t.{sum} AND ABS(k.{sum}) < {LARGEST_SUM} AND ABS(t.{sum}) < {LARGEST_SUM})"
+            )
+        };
+        let sql = format!(
+            "SELECT COALESCE(k.day, t.day) AS day, COALESCE(k.subject, t.subject) AS subject
+             FROM ({}) k FULL OUTER JOIN ({}) t ON k.day = t.day AND k.subject = t.subject
+             WHERE k.day IS NULL OR t.day IS NULL OR {} ORDER BY 1, 2",
+            sums("usage_daily"),
+            sums(table),
+            ["requests", "total", "cost"].map(differs).join(" OR ")
+        );
+        let mut wrong = Vec::new();
+        for row in raw.rows(&sql).await? {
+            let (day, subject): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+            wrong.push(format!(
+                "the sums of {what}{subject} on {} are not those of {parts}",
+                day_name(day)
+            ));
+        }
+        name(found, wrong);
     }
-    name(found, wrong);
     Ok(())
 }
 

@@ -2,23 +2,24 @@
 
 mod asked;
 pub mod attention;
+mod list;
 
 use gmtech_core::ident::{KeyId, TierName};
 use gmtech_core::key::ApiKey;
 use gmtech_core::record::Status;
 
 pub use asked::{CreateKey, CreateKeys, ListKeys, Rotate, UpdateKey};
+pub(crate) use list::beginning;
+pub use list::list;
 
 use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::ApiError;
-use crate::ops::{fields, marks, teams};
+use crate::ops::{fields, marks};
 use crate::secret;
 use crate::service::Service;
 use crate::store::policy::DEFAULT_TIER;
-use crate::store::{
-    Amounts, By, KeyFilter, KeyInfo, KeyPatch, KeySecret, NewKey, Page, PageRequest, Rotation,
-};
+use crate::store::{Amounts, By, KeyInfo, KeyPatch, KeySecret, NewKey, Rotation};
 
 /// The most keys that are made at once.
 pub const MAX_BATCH: usize = 1_000;
@@ -101,46 +102,6 @@ pub async fn create_batch(
         key,
     });
     Ok(made.collect())
-}
-
-/// The keys that this caller may see, in the order asked for. A page may have fewer than its limit, even none, before the
-/// last.
-///
-/// # Errors
-/// Where a filter is not what it must be, or the store does not answer.
-pub async fn list(
-    service: &Service,
-    caller: &Caller,
-    asked: ListKeys,
-    page: &PageRequest,
-) -> Result<Page<KeyInfo>, ApiError> {
-    let instant = |name: &str, text: Option<String>| {
-        text.map(|text| fields::instant(name, &text)).transpose()
-    };
-    let filter = KeyFilter {
-        standing: asked.status.map(|standing| (standing, Millis::now())),
-        tag: asked.tag.map(|t| marks::tag("tag", t)).transpose()?,
-        owner: asked
-            .owner
-            .map(|o| fields::email("owner", &o))
-            .transpose()?,
-        tier: asked.tier.map(|t| tier_of_filter(&t)).transpose()?,
-        search: asked
-            .search
-            .map(|s| fields::name("search", &s).map(|s| s.to_lowercase()))
-            .transpose()?,
-        expires_before: instant("expires_before", asked.expires_before)?,
-        expires_after: instant("expires_after", asked.expires_after)?,
-        sort: asked.sort.unwrap_or_default(),
-        reversed: asked.reverse.unwrap_or(false),
-        team: teams::narrow(service, caller, asked.team.as_deref()).await?,
-    };
-    Ok(service.store.keys(&filter, page).await?)
-}
-
-/// A tier to list keys by. It need not exist: keys that are revoked may have one that is gone.
-fn tier_of_filter(text: &str) -> Result<TierName, ApiError> {
-    TierName::new(text).map_err(|why| ApiError::invalid("tier", format!("tier {why}.")))
 }
 
 /// One key.

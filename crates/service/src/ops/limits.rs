@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::levels::{LiveLevel, Watching};
 use crate::ops::keys::{self, ListKeys};
 use crate::service::Service;
-use crate::store::{Dimension as By, KeyInfo, KeySort, PageRequest, Rollup, Standing, UsageQuery};
+use crate::store::{KeyInfo, KeySort, PageRequest, Standing};
 
 /// A key with its limits.
 pub(crate) struct KeyLimits {
@@ -77,22 +77,10 @@ pub(crate) async fn refused(
     keys: &[KeyId],
     now: Millis,
 ) -> Result<BTreeMap<String, BTreeMap<String, i64>>, ApiError> {
-    if keys.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     let end = now.0.div_euclid(MINUTE_MS) + 1;
     let kept = service.store.usage_kept().await?.minutes_from;
-    let query = UsageQuery {
-        by: vec![By::Key],
-        source: Rollup::Minutes,
-        from: Some(end.saturating_sub(HOUR_MINUTES).max(kept)),
-        to: Some(end),
-        among: BTreeMap::from([(By::Key, keys.iter().map(ToString::to_string).collect())]),
-        ..UsageQuery::default()
-    };
-    let rows = service.store.usage(&query).await?.items;
-    let refused = rows.into_iter().filter(|row| !row.refusals.is_empty());
-    Ok(refused.map(|row| (row.group, row.refusals)).collect())
+    let span = (end.saturating_sub(HOUR_MINUTES).max(kept), end);
+    Ok(service.store.refusals_of_keys(keys, span).await?)
 }
 
 /// Watches a team's limits for as long as what is returned lives: proxies report them meanwhile.

@@ -80,7 +80,7 @@ pub struct UpdateTier {
 pub struct TierInUse {
     /// The tier.
     pub info: TierInfo,
-    /// Its keys that have not been revoked; at most 10,000 are counted.
+    /// Its keys that have not been revoked; at most 1,000 are counted.
     pub keys: u32,
 }
 

@@ -7,6 +7,7 @@ mod change;
 mod draft;
 mod edit;
 mod example;
+mod found;
 mod list;
 mod new;
 mod row;

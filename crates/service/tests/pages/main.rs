@@ -27,5 +27,6 @@ mod proxies;
 mod roles;
 mod routes;
 mod sign_in;
+mod sizes;
 mod team;
 mod usage;

@@ -392,6 +392,18 @@ const CALLS: &[(&str, Call)] = calls! {
         s.store.usage_spans(&all, 3).await
     };
     has_more_keys: |s| s.store.has_more_keys("acme", 3);
+    keys_beginning: |s| async {
+        let filter = KeyFilter { search: Some("k".into()), ..KeyFilter::default() };
+        s.store.keys_beginning(&team("acme"), &filter, 3).await
+    };
+    days_of_keys: |s| async {
+        let keys = [s.key.record.id.clone()];
+        s.store.days_of_keys(&team("acme"), &keys, (0, 9)).await
+    };
+    refusals_of_keys: |s| async {
+        let keys = [s.key.record.id.clone()];
+        s.store.refusals_of_keys(&keys, (0, 9)).await
+    };
     key_names: |s| async { s.store.key_names(&[s.key.record.id.to_string()]).await };
     usage_kept: |s| s.store.usage_kept();
     request: |s| s.store.request("7a1c-8f30", None);

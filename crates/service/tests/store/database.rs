@@ -226,7 +226,8 @@ async fn a_check_names_each_problem(stand: &Stand) {
             vec![
                 format!("the usage of {other} costs 11, and its ledger says -10"),
                 format!("the sums of {other} on {day}"),
-                format!("the sums of the team acme on {day}"),
+                format!("the sums of the team acme on {day} are not those of its keys"),
+                format!("the sums of {other} on {day} are not those of its models"),
             ],
         ),
         (
@@ -235,7 +236,15 @@ async fn a_check_names_each_problem(stand: &Stand) {
             vec![
                 format!("the usage of {key} costs"),
                 "the sums of the team acme on".into(),
+                format!("the sums of {key} on"),
             ],
+        ),
+        (
+            format!("UPDATE usage_key_daily SET total = total + 1 WHERE key_id = '{other}'"),
+            format!("UPDATE usage_key_daily SET total = total - 1 WHERE key_id = '{other}'"),
+            vec![format!(
+                "the sums of {other} on {day} are not those of its models"
+            )],
         ),
         (
             format!(

@@ -10,6 +10,8 @@ store_tests!(
     each_filter_shows_the_matching_keys,
     every_order_is_read_page_by_page,
     a_page_examines_a_bounded_number_of_keys,
+    few_keys_of_many_are_whole_at_once_in_each_order,
+    a_beginning_is_found_among_any_number_of_keys,
     an_unknown_cursor_is_refused,
 );
 
@@ -248,6 +250,143 @@ async fn a_page_examines_a_bounded_number_of_keys(stand: &Stand) {
         .await
         .unwrap();
     assert_eq!(all.items.len(), 500);
+}
+
+/// `some_keys`, and behind them more keys than a page looks at.
+async fn some_keys_among_many(stand: &Stand) -> Vec<KeyInfo> {
+    let made = some_keys(stand).await;
+    let many = || {
+        (0..1_000)
+            .map(|_| NewKey {
+                name: "hay".into(),
+                ..new_key_of("acme")
+            })
+            .collect()
+    };
+    for _ in 0..2 {
+        let store = &stand.store;
+        store
+            .create_keys(many(), None, &by(later(1)))
+            .await
+            .unwrap();
+    }
+    made
+}
+
+async fn few_keys_of_many_are_whole_at_once_in_each_order(stand: &Stand) {
+    some_keys_among_many(stand).await;
+    let standing = |standing| KeyFilter {
+        standing: Some((standing, later(100))),
+        ..KeyFilter::default()
+    };
+    let owned = || KeyFilter {
+        owner: Some("a@example.com".into()),
+        ..KeyFilter::default()
+    };
+    let tagged = |tag: &str| KeyFilter {
+        tag: Some(tag.into()),
+        ..KeyFilter::default()
+    };
+    for (filter, expected) in [
+        (owned(), &["paused", "spent"][..]),
+        (tagged("ci"), &["ended", "plain", "soon"]),
+        (standing(Standing::Suspended), &["paused"]),
+        (standing(Standing::Revoked), &["ended"]),
+        (standing(Standing::Expired), &["past"]),
+        (standing(Standing::OverBudget), &["spent"]),
+        (
+            KeyFilter {
+                search: Some("pa".into()),
+                ..owned()
+            },
+            &["paused", "spent"][..1],
+        ),
+        (
+            KeyFilter {
+                tier: "pro".parse().ok(),
+                ..tagged("ci")
+            },
+            &["soon"],
+        ),
+        (
+            KeyFilter {
+                expires_before: Some(later(1_500).unix_seconds()),
+                ..tagged("ci")
+            },
+            &["soon"],
+        ),
+    ] {
+        for sort in [
+            KeySort::Created,
+            KeySort::Name,
+            KeySort::LastUsed,
+            KeySort::Expires,
+        ] {
+            for reversed in [false, true] {
+                let filter = KeyFilter {
+                    team: Some(team("acme")),
+                    sort,
+                    reversed,
+                    ..filter.clone()
+                };
+                let store = &stand.store;
+                let first = store.keys(&filter, &page(10, None)).await.unwrap();
+                let mut found: Vec<_> = first.items.iter().map(|key| &*key.name).collect();
+                let in_order: Vec<_> = found.iter().map(|name| name.to_string()).collect();
+                found.sort_unstable();
+                assert_eq!((found, first.next), (expected.to_vec(), None), "{filter:?}");
+                // Key by key the order is the same.
+                assert_eq!(
+                    names(store.as_ref(), &filter, 1).await,
+                    in_order,
+                    "{filter:?}"
+                );
+            }
+        }
+    }
+}
+
+async fn a_beginning_is_found_among_any_number_of_keys(stand: &Stand) {
+    let made = some_keys_among_many(stand).await;
+    let of = |text: &str| KeyFilter {
+        search: Some(text.into()),
+        ..KeyFilter::default()
+    };
+    let id = made[4].record.id.as_str().to_lowercase();
+    let active = KeyFilter {
+        standing: Some((Standing::Active, later(100))),
+        ..of("p")
+    };
+    for (filter, expected) in [
+        (of("p"), "past paused plain"),
+        (of("plain"), "plain"),
+        (of("lain"), ""),
+        (of(&id), "spent"),
+        (of(&id[..id.len() - 4]), "spent"),
+        (of("p%"), ""),
+        (of("P"), ""),
+        (of("über"), ""),
+        (active, "plain"),
+        (KeyFilter::default(), ""),
+    ] {
+        let found = stand.store.keys_beginning(&team("acme"), &filter, 10).await;
+        let found: Vec<_> = found.unwrap().into_iter().map(|key| key.name).collect();
+        let expected: Vec<_> = expected.split_whitespace().collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
+    let other = stand
+        .store
+        .keys_beginning(&team("other"), &of("über_"), 10)
+        .await;
+    assert_eq!(other.unwrap().len(), 1);
+    // A page's worth, though many more begin so, by their shown text as well.
+    for text in ["hay", "gmtech_"] {
+        let most = stand
+            .store
+            .keys_beginning(&team("acme"), &of(text), 7)
+            .await;
+        assert_eq!(most.unwrap().len(), 7, "{text}");
+    }
 }
 
 async fn an_unknown_cursor_is_refused(stand: &Stand) {

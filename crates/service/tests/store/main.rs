@@ -44,6 +44,7 @@ mod days;
 mod failures;
 mod follower;
 mod intake;
+mod key_days;
 mod keys;
 mod lineage;
 mod lists;

@@ -72,6 +72,27 @@ async fn chains_budgets_and_suspensions_are_migrated() {
     assert_eq!(by_team.record.status, Status::Suspended);
     assert_eq!(store.head().await.unwrap().version, last.version);
 
+    // The days of keys are the sums of their models and decisions.
+    let ids: Vec<_> = ["k1", "k2", "k3"].map(|id| id.parse().unwrap()).into();
+    let acme = "acme".parse().unwrap();
+    let days = store.days_of_keys(&acme, &ids, (0, 30_000)).await.unwrap();
+    let mut told: Vec<_> = days
+        .iter()
+        .map(|d| {
+            (
+                &*d.key,
+                d.day,
+                [d.requests, d.refused, d.tokens, d.cost, d.last_used_at.0],
+            )
+        })
+        .collect();
+    told.sort_unstable();
+    let expected = [
+        ("k1", 20_000, [2, 0, 15, 100, 7]),
+        ("k3", 20_000, [5, 4, 26, 30, 9]),
+    ];
+    assert_eq!(told, expected);
+
     // The team's sums are those of its keys.
     for by in [Dimension::Team, Dimension::Owner] {
         let query = UsageQuery {

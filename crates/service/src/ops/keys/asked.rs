@@ -114,7 +114,7 @@ pub struct Rotate {
 }
 
 /// Which keys to list.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListKeys {
     /// Only of this team.

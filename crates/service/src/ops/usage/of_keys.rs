@@ -6,10 +6,9 @@ use gmtech_core::ident::{KeyId, TeamId};
 
 use super::totals::Totals;
 use crate::caller::Caller;
-use crate::clock::{DAY_MINUTES, Millis};
+use crate::clock::Millis;
 use crate::error::ApiError;
 use crate::service::Service;
-use crate::store::{Dimension, Every, UsageQuery};
 
 /// How many days are looked at.
 pub const DAYS: usize = 30;
@@ -61,30 +60,19 @@ pub async fn of_keys(
     if used.is_empty() {
         return Ok(used);
     }
-    let query = UsageQuery {
-        by: vec![Dimension::Key],
-        every: Some(Every::Day),
-        from: Some(first * DAY_MINUTES),
-        to: Some((now.day() + 1) * DAY_MINUTES),
-        only: [(Dimension::Team, team.to_string())].into(),
-        among: [(Dimension::Key, used.keys().map(KeyId::to_string).collect())].into(),
-        ..UsageQuery::default()
-    };
-    for row in service.store.usage(&query).await?.items {
-        let key = row.groups.get(&Dimension::Key);
-        let key = key.and_then(|id| KeyId::new(id).ok());
-        let Some(of) = key.and_then(|key| used.get_mut(&key)) else {
+    let ids: Vec<KeyId> = used.keys().cloned().collect();
+    let days = (first, now.day() + 1);
+    for row in service.store.days_of_keys(team, &ids, days).await? {
+        let Some(of) = KeyId::new(&row.key).ok().and_then(|key| used.get_mut(&key)) else {
             continue;
         };
-        let totals = Totals::of(&row);
-        let at = row
-            .start
-            .and_then(|s| usize::try_from(s.day() - first).ok());
+        let totals = Totals::of_day(&row);
+        let at = usize::try_from(row.day - first).ok();
         if let Some(day) = at.and_then(|at| of.days.get_mut(at)) {
             *day = day.plus(&totals);
         }
         of.total = of.total.plus(&totals);
-        of.last_used = of.last_used.max(row.last_used_at);
+        of.last_used = of.last_used.max(Some(row.last_used_at));
     }
     Ok(used)
 }

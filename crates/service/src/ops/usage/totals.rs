@@ -4,7 +4,7 @@ use gmtech_core::decision::Outcome;
 use gmtech_core::sync::events::{Label, NamedDecision};
 use gmtech_core::vocabulary;
 
-use crate::store::{UsageRow, UsageSpan};
+use crate::store::{KeyDay, UsageRow, UsageSpan};
 
 vocabulary! {
     /// What of usage is looked at.
@@ -43,6 +43,17 @@ impl Totals {
             refused: refused.fold(0, |sum, n| sum.saturating_add(*n)),
             tokens: row.tokens.total(),
             cost: row.cost_nano_usd,
+        }
+    }
+
+    /// Of one day of a key.
+    #[must_use]
+    pub fn of_day(day: &KeyDay) -> Self {
+        Self {
+            requests: day.requests,
+            refused: day.refused,
+            tokens: day.tokens,
+            cost: day.cost,
         }
     }
 

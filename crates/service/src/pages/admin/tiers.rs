@@ -29,7 +29,7 @@ use crate::store::policy::DEFAULT_TIER;
 const NEW: &str = "/users/admin/tiers/new";
 
 /// At this many keys the count ends.
-const COUNTED: u32 = 10_000;
+const COUNTED: u32 = 1_000;
 
 pub(super) fn routes() -> Router<Arc<Service>> {
     Router::new()

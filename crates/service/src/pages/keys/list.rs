@@ -1,7 +1,7 @@
 //! The list of a team's keys.
 //!
 //! What it costs does not grow with the number of keys: a page of the list is a walk along an index, its usage is one query, and
-//! the counts of the cards are bounded.
+//! the counts of the cards are bounded. Where a filter has no index and finds little, the page says how many keys it has looked at.
 
 use std::sync::Arc;
 
@@ -11,10 +11,11 @@ use gmtech_core::ident::KeyId;
 use maud::{Markup, html};
 
 use super::address::{Asked, STANDINGS, address};
+use super::found::{Found, find, how_far};
 use super::{may_make, row, with_mistake};
 use crate::clock::Millis;
 use crate::error::ApiError;
-use crate::ops::keys::{self, ListKeys, attention};
+use crate::ops::keys::attention;
 use crate::ops::tiers;
 use crate::ops::usage::of_keys::of_keys;
 use crate::pages::alerts::{self, On};
@@ -27,23 +28,10 @@ use crate::pages::frame::{Frame, Section};
 use crate::pages::visitor::{Membership, Visitor};
 use crate::pages::{HOME, assets};
 use crate::service::Service;
-use crate::store::{Attention, KeyInfo, PageRequest, TierInfo};
-
-/// How many keys a page shows.
-const ROWS: u32 = 25;
-
-/// How many pages of the store are looked at for one of ours, where a filter passes few keys.
-const LOOKS: usize = 4;
+use crate::store::{Attention, TierInfo};
 
 /// The filters that a mistake can be beside.
 const FILTERS: [&str; 4] = ["search", "tier", "owner", "tag"];
-
-/// A page of keys, and where the next one is.
-#[derive(Default)]
-struct Found {
-    keys: Vec<KeyInfo>,
-    next: Option<Asked>,
-}
 
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
@@ -81,6 +69,7 @@ pub(super) async fn show(
             (filters(&asked, &tiers, mistake.as_ref()))
             @if let Some(reason) = asked.attention() { (looked_at(&asked, reason)) }
             @if rows.is_empty() { (none_match(&asked, &found)) } @else {
+                @if found.partly { (notice(Tone::Info, html! { (how_far(&asked)) " There may be more further on." })) }
                 div data-live-from=(live) { (table("API keys", &columns(&asked), &rows)) }
                 (pages(&asked, &found))
             }
@@ -97,58 +86,6 @@ pub(super) async fn show(
     };
     let mistake = mistake.as_ref();
     Ok(with_mistake(frame.page_with(actions, body), mistake))
-}
-
-async fn find(
-    service: &Service,
-    visitor: &Visitor,
-    member: &Membership,
-    asked: &Asked,
-    now: Millis,
-) -> Result<Found, ApiError> {
-    let caller = &visitor.caller;
-    if let Some(reason) = asked.attention() {
-        let skip = asked.skip.parse().unwrap_or(0);
-        let (team, range) = (&member.team.id, (skip, ROWS));
-        let (keys, more) = attention::list(service, caller, team, (reason, now), range).await?;
-        let next = more.then(|| Asked {
-            skip: skip.saturating_add(ROWS).to_string(),
-            ..asked.clone()
-        });
-        return Ok(Found { keys, next });
-    }
-    let text = |value: &str| {
-        let value = value.trim();
-        (!value.is_empty()).then(|| value.to_owned())
-    };
-    let mut after = text(&asked.after);
-    let mut found = Found::default();
-    for _ in 0..LOOKS {
-        let list = ListKeys {
-            team: Some(asked.team.clone()),
-            status: asked.standing(),
-            tag: text(&asked.tag),
-            owner: text(&asked.owner),
-            tier: text(&asked.tier),
-            search: text(&asked.search),
-            expires_before: None,
-            expires_after: None,
-            sort: Some(asked.sort()),
-            reverse: Some(!asked.reverse.is_empty()),
-        };
-        let page = PageRequest { after, limit: ROWS };
-        let page = keys::list(service, caller, list, &page).await?;
-        found.keys = page.items;
-        found.next = page.next.clone().map(|after| Asked {
-            after,
-            ..asked.clone()
-        });
-        after = page.next;
-        if !found.keys.is_empty() || after.is_none() {
-            break;
-        }
-    }
-    Ok(found)
 }
 
 fn live_address(asked: &Asked, ids: &[KeyId]) -> String {
@@ -296,7 +233,7 @@ fn none_match(asked: &Asked, found: &Found) -> Markup {
     match (&found.next, asked.attention()) {
         (Some(next), _) => empty_state(
             "None so far",
-            &format!("Many keys were looked at, and none matches {filters}."),
+            &format!("{} None of them matches {filters}.", how_far(asked)),
             html! { div.buttons { (link_button(Kind::Primary, &next.address(), "Look further")) (clear) } },
         ),
         (None, Some(_)) => empty_state(

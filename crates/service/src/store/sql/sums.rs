@@ -5,7 +5,7 @@ use gmtech_core::usage::{TokenKind, UsageSource};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::clock::{MINUTE_MS, Millis};
+use crate::clock::{DAY_MINUTES, MINUTE_MS, Millis};
 use crate::store::{Priced, Result, TokenCounts};
 
 /// The largest that a sum becomes; two of them can still be added.
@@ -27,6 +27,9 @@ pub(crate) fn sum_of(column: &str) -> String {
 
 /// How many columns [`Amounts`] have: of each kind of tokens, and three more.
 const AMOUNTS: usize = TokenKind::ALL.len() + 3;
+
+/// Where the total of tokens stands among them: behind that of each kind.
+const TOTAL_AT: usize = TokenKind::ALL.len();
 
 /// What events come to besides how many requests they are, column by column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +72,11 @@ impl Amounts {
     /// These and others, each column by `of`.
     pub(super) fn zip(&self, other: &Self, of: impl Fn(i64, i64) -> i64) -> Self {
         Self::collect(self.0.iter().zip(other.0).map(|(a, b)| of(*a, b)))
+    }
+
+    /// The column of all tokens.
+    fn tokens(&self) -> i64 {
+        self.0.get(TOTAL_AT).copied().unwrap_or(0)
     }
 
     /// The last column.
@@ -117,6 +125,11 @@ impl Sums {
     pub(super) fn cost(&self) -> i64 {
         self.amounts.cost()
     }
+
+    /// What is billed of tokens.
+    pub(super) fn tokens(&self) -> i64 {
+        self.amounts.tokens()
+    }
 }
 
 /// What one row of sums by the minute is for.
@@ -137,6 +150,11 @@ pub(super) fn minute_of(at: Millis) -> i64 {
     at.0.div_euclid(MINUTE_MS)
 }
 
+/// The UTC day of a minute, counted from 1970-01-01.
+pub(super) fn day_of(minute: i64) -> i64 {
+    minute.div_euclid(DAY_MINUTES)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +163,7 @@ mod tests {
     fn there_is_a_value_for_each_column_and_the_last_is_the_cost() {
         assert_eq!(Amounts::columns().count(), AMOUNTS);
         assert_eq!(Amounts::columns().last(), Some("cost"));
+        assert_eq!(Amounts::columns().nth(TOTAL_AT), Some("total"));
         assert_eq!(Sums::columns().count(), Sums::default().values().count());
     }
 }

@@ -10,7 +10,7 @@ use super::{Store, Tx, next_version, note, rows, signed};
 use crate::store::{By, Result, StoreError, TierInfo};
 
 /// The most keys of a tier that are counted.
-const MOST_KEYS_COUNTED: i64 = 10_000;
+const MOST_KEYS_COUNTED: i64 = 1_000;
 
 /// The most tiers that there may be: a poll and every page of the directory may have all of them.
 const MOST_TIERS: i64 = 200;

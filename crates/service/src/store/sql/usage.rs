@@ -1,11 +1,13 @@
-//! Usage: taken in ([`ingest`], [`booking`], [`rollups`]), asked for ([`reports`], [`spans`], [`leaders`]).
+//! Usage: taken in ([`ingest`], [`booking`], [`rollups`], [`key_days`]), asked for ([`reports`], [`spans`], [`leaders`]).
 
 mod booking;
 pub(super) mod counted;
 pub(super) mod events;
 mod ingest;
+mod key_days;
 mod leaders;
 mod pools;
+mod refusals;
 mod reports;
 pub(super) mod rollups;
 mod spans;

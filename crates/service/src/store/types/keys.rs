@@ -233,6 +233,12 @@ pub enum KeySort {
     Expires,
 }
 
+/// The most keys that a page of at most `limit` keys looks at, where a filter has no index.
+#[must_use]
+pub const fn keys_looked_at(limit: u32) -> u32 {
+    limit.saturating_mul(40)
+}
+
 /// Which keys to list.
 #[derive(Clone, Debug, Default)]
 pub struct KeyFilter {

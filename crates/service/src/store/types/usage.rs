@@ -291,3 +291,22 @@ pub struct UsageSpan {
     /// In nano-dollars.
     pub cost: i64,
 }
+
+/// What one key was used for on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDay {
+    /// The key's id.
+    pub key: String,
+    /// The UTC day, counted from 1970-01-01.
+    pub day: i64,
+    /// All requests, refused ones too.
+    pub requests: i64,
+    /// Refused requests.
+    pub refused: i64,
+    /// All tokens.
+    pub tokens: i64,
+    /// In nano-dollars.
+    pub cost: i64,
+    /// The start of the last request.
+    pub last_used_at: Millis,
+}

@@ -20,11 +20,14 @@ const UNUSED_DAYS: i64 = 90;
 const SOON_DAYS: i64 = 7;
 const REVOKED_DAYS: i64 = 7;
 
-/// The keys, as `keys`, and their order. The team is `$1`; the other two values are [`bounds`].
-fn select(attention: Attention) -> (String, &'static str) {
+/// What a count needs of a key: all of it stands in the indexes.
+const COUNTED: &str = "id, created_at, expires_at";
+
+/// These columns of the keys, as `keys`, and their order. The team is `$1`; the other two values are [`bounds`].
+fn select(attention: Attention, columns: &str) -> (String, &'static str) {
     let walked = |condition: &str, order: &str| {
         format!(
-            "(SELECT * FROM keys WHERE team_id = $1 AND status = 'active' AND {condition} ORDER BY {order} LIMIT {MAX_LOOKED_AT})
+            "(SELECT {columns} FROM keys WHERE team_id = $1 AND status = 'active' AND {condition} ORDER BY {order} LIMIT {MAX_LOOKED_AT})
              AS keys WHERE created_at < $2 AND (expires_at IS NULL OR expires_at > $3)"
         )
     };
@@ -39,8 +42,10 @@ fn select(attention: Attention) -> (String, &'static str) {
         ),
         Attention::ExpiresSoon => {
             let end = "expires_at, id";
-            let from = "(SELECT * FROM keys WHERE team_id = $1 AND status = 'active' AND expires_at > $2 AND expires_at <= $3) AS keys";
-            (from.into(), end)
+            let from = format!(
+                "(SELECT {columns} FROM keys WHERE team_id = $1 AND status = 'active' AND expires_at > $2 AND expires_at <= $3) AS keys"
+            );
+            (from, end)
         }
         Attention::RevokedInUse => {
             let refused = format!(
@@ -52,6 +57,16 @@ fn select(attention: Attention) -> (String, &'static str) {
             (refused, "refused_on DESC, keys.id")
         }
     }
+}
+
+fn list(attention: Attention, limit: u32, skip: u32) -> String {
+    let (from, order) = select(attention, "*");
+    format!("SELECT keys.* FROM {from} ORDER BY {order} LIMIT {limit} OFFSET {skip}")
+}
+
+fn count(attention: Attention) -> String {
+    let (from, _) = select(attention, COUNTED);
+    format!("SELECT COUNT(*) FROM (SELECT keys.id FROM {from} LIMIT {MAX_COUNTED}) AS counted")
 }
 
 /// What `$2` and `$3` are.
@@ -75,8 +90,7 @@ impl Store {
         skip: u32,
         limit: u32,
     ) -> Result<Vec<KeyInfo>> {
-        let (from, order) = select(attention);
-        let sql = format!("SELECT keys.* FROM {from} ORDER BY {order} LIMIT {limit} OFFSET {skip}");
+        let sql = list(attention, limit, skip);
         let (low, high) = bounds(attention, now);
         let found = sqlx::query(&sql)
             .bind(team.as_str())
@@ -94,10 +108,7 @@ impl Store {
         attention: Attention,
         now: Millis,
     ) -> Result<u32> {
-        let (from, _) = select(attention);
-        let sql = format!(
-            "SELECT COUNT(*) FROM (SELECT keys.id FROM {from} LIMIT {MAX_COUNTED}) AS counted"
-        );
+        let sql = count(attention);
         let (low, high) = bounds(attention, now);
         let row = sqlx::query(&sql)
             .bind(team.as_str())
@@ -107,5 +118,45 @@ impl Store {
             .await?;
         let count: i64 = row.try_get(0)?;
         Ok(u32::try_from(count).unwrap_or(MAX_COUNTED))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::*;
+
+    /// Each count reads an index and no key besides; each list walks the index of its reason.
+    #[tokio::test]
+    async fn each_reason_has_an_index_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("gmtech.db");
+        let _store = Store::sqlite(&path).await.unwrap();
+        let url = format!("sqlite://{}", path.display());
+        let mut raw = sqlx::AnyConnection::connect(&url).await.unwrap();
+        for attention in Attention::ALL {
+            let index = match attention {
+                Attention::NeverExpires => "keys_never_expires",
+                Attention::NoBudget => "keys_no_budget",
+                Attention::Unused => "keys_idle",
+                Attention::ExpiresSoon => "keys_expiring",
+                Attention::RevokedInUse => "usage_daily_revoked",
+            };
+            for (sql, counts) in [(count(attention), true), (list(attention, 25, 0), false)] {
+                let (low, high) = bounds(attention, Millis(1_000_000_000_000));
+                let explained = format!("EXPLAIN QUERY PLAN {sql}");
+                let found = sqlx::query(&explained).bind("acme").bind(low).bind(high);
+                let found = found.fetch_all(&mut raw).await.unwrap();
+                let steps: Vec<String> = found.iter().map(|row| row.get(3)).collect();
+                let walk = steps.iter().find(|step| step.starts_with("SEARCH"));
+                let walk = walk.unwrap_or_else(|| panic!("{sql}: {steps:?}"));
+                assert!(walk.contains(index), "{sql}: {steps:?}");
+                // What expires soon is found by its index, and few keys do.
+                if counts && attention != Attention::ExpiresSoon {
+                    assert!(walk.contains("COVERING INDEX"), "{sql}: {steps:?}");
+                }
+            }
+        }
     }
 }

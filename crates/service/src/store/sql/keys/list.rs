@@ -1,11 +1,14 @@
 //! Lists of keys. What a page costs does not grow with the number of keys.
 //!
 //! A page reads one index in the list's order, from where the page before ended. It is the narrowest index that fits one of the
-//! filters ([`Drive`]); the other filters are checked on each key that it gives. A page reads at most [`MAX_LOOKED_AT`] keys,
+//! filters ([`Drive`]); the other filters are checked on each key that it gives. A page reads at most [`keys_looked_at`] keys,
 //! so that a filter that few keys pass does not read them all. It may then have fewer keys than were asked for, and says where
-//! to go on.
+//! to go on. Where a filter has an index and few keys pass it, all of them are read instead, in whatever order ([`few`]); and
+//! what people search for is looked up by its beginning as well ([`beginning`]).
 
+mod beginning;
 mod cursor;
+mod few;
 
 use cursor::Cursor;
 use sqlx::Any;
@@ -13,10 +16,9 @@ use sqlx::query::Query;
 
 use crate::store::sql::cursor::cut;
 use crate::store::sql::{Store, rows, signed};
-use crate::store::{KeyFilter, KeyInfo, KeySort, Page, PageRequest, Result, Standing, StoreError};
-
-/// The most keys that one page looks at, besides those that it shows.
-const MAX_LOOKED_AT: u32 = 2_000;
+use crate::store::{
+    KeyFilter, KeyInfo, KeySort, Page, PageRequest, Result, Standing, StoreError, keys_looked_at,
+};
 
 /// Which index a page reads: the whole list's, or that of a filter.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,7 @@ enum Drive {
     Tag,
     Owner,
     OverBudget,
+    Expired,
     Status,
     Tier,
 }
@@ -112,7 +115,8 @@ fn drive(filter: &KeyFilter) -> Drive {
     }
 }
 
-fn plan(filter: &KeyFilter, after: Option<&Cursor>, limit: u32) -> Plan {
+/// A page of at most `limit` keys, which looks at no more than `most`.
+fn plan(filter: &KeyFilter, after: Option<&Cursor>, limit: u32, most: u32) -> Plan {
     let drive = drive(filter);
     let (from, at, id) = match drive {
         Drive::Tag => ("key_tags", "key_tags.created_at", "key_tags.key_id"),
@@ -151,9 +155,9 @@ fn plan(filter: &KeyFilter, after: Option<&Cursor>, limit: u32) -> Plan {
     let walk = format!("FROM {from} {clause} {order} LIMIT");
     let looked_at = match drive {
         Drive::Tag => format!(
-            "(SELECT key_id, created_at AS tagged_at {walk} {MAX_LOOKED_AT}) AS walked JOIN keys ON keys.id = walked.key_id"
+            "(SELECT key_id, created_at AS tagged_at {walk} {most}) AS walked JOIN keys ON keys.id = walked.key_id"
         ),
-        _ => format!("(SELECT * {walk} {MAX_LOOKED_AT}) AS keys"),
+        _ => format!("(SELECT * {walk} {most}) AS keys"),
     };
     let order = match drive {
         Drive::Tag => format!("ORDER BY tagged_at {direction}, keys.id {direction}"),
@@ -164,7 +168,7 @@ fn plan(filter: &KeyFilter, after: Option<&Cursor>, limit: u32) -> Plan {
         select: format!("SELECT keys.* FROM {looked_at} {clause} {order} LIMIT {page}"),
         last: Some(format!(
             "SELECT {at}, {id} {walk} 1 OFFSET {}",
-            MAX_LOOKED_AT - 1
+            most.saturating_sub(1)
         )),
         bound: asked.bound,
         bound_of_last: walked.bound,
@@ -188,6 +192,11 @@ fn walk(filter: &KeyFilter, drive: Drive, walked: &mut Statement) {
         Drive::Tag => walked.and("tag = ?", filter.tag.as_deref().map(text)),
         Drive::Owner => walked.and("owner = ?", filter.owner.as_deref().map(text)),
         Drive::OverBudget => walked.and("over_budget = 1", []),
+        Drive::Expired => {
+            let now = filter.standing.map(|(_, now)| signed(now.unix_seconds()));
+            let end = order_by(KeySort::Expires);
+            walked.and(&format!("{end} <= ?"), now.map(Bound::Number));
+        }
         Drive::Tier => walked.and("tier = ?", filter.tier.as_ref().map(|t| text(t.as_str()))),
         Drive::Status => {
             let standing = filter.standing.map(|(standing, _)| standing);
@@ -213,7 +222,10 @@ fn walk(filter: &KeyFilter, drive: Drive, walked: &mut Statement) {
 
 /// Whether the index tells teams apart.
 fn has_team(drive: Drive) -> bool {
-    matches!(drive, Drive::Team | Drive::Tag | Drive::Status)
+    matches!(
+        drive,
+        Drive::Team | Drive::Tag | Drive::Status | Drive::Expired
+    )
 }
 
 /// The filters that are checked on each key.
@@ -297,14 +309,20 @@ impl Store {
             .after
             .as_deref()
             .map(|text| Cursor::read(text, filter).ok_or(StoreError::BadCursor));
-        let plan = plan(filter, after.transpose()?.as_ref(), page.limit);
-        let found = bind(&plan.select, &plan.bound)
-            .fetch_all(&self.readers)
-            .await?;
-        let items = found.iter().map(rows::key).collect::<Result<Vec<_>>>()?;
-        let mut page = cut(items, page.limit, |key| {
-            Cursor::of(key, filter).write(filter)
-        });
+        let after = after.transpose()?;
+        let (after, limit) = (after.as_ref(), page.limit);
+        let mut plan = plan(filter, after, limit, at_first(limit));
+        if plan.last.is_some()
+            && let Some(few) = self.few(filter).await?
+        {
+            plan = few.plan(after, limit);
+        }
+        let mut items = self.keys_of(&plan).await?;
+        if plan.last.is_some() && items.len() <= usize::try_from(limit).unwrap_or(usize::MAX) {
+            plan = self::plan(filter, after, limit, keys_looked_at(limit));
+            items = self.keys_of(&plan).await?;
+        }
+        let mut page = cut(items, limit, |key| Cursor::of(key, filter).write(filter));
         if let (None, Some(last)) = (&page.next, &plan.last) {
             let row = bind(last, &plan.bound_of_last)
                 .fetch_optional(&self.readers)
@@ -314,6 +332,20 @@ impl Store {
         }
         Ok(page)
     }
+}
+
+impl Store {
+    async fn keys_of(&self, plan: &Plan) -> Result<Vec<KeyInfo>> {
+        let found = bind(&plan.select, &plan.bound);
+        let found = found.fetch_all(&self.readers).await?;
+        found.iter().map(rows::key).collect()
+    }
+}
+
+/// How many keys a page looks at before it looks at as many as it may: a filter that many keys pass fills it with these. A
+/// database puts in order whatever it was told to look at.
+fn at_first(limit: u32) -> u32 {
+    limit.saturating_mul(4)
 }
 
 fn bind<'q>(sql: &'q str, bound: &[Bound]) -> Query<'q, Any, sqlx::any::AnyArguments<'q>> {

@@ -9,7 +9,7 @@ use gmtech_core::record::Status;
 
 use super::events::KeyAccount;
 use super::pools::pools;
-use super::rollups;
+use super::{key_days, rollups};
 use crate::clock::Millis;
 use crate::store::Result;
 use crate::store::sql::Tx;
@@ -49,6 +49,7 @@ pub(super) async fn charge(
     }
     let mut charges: Vec<_> = charges.into_iter().collect();
     rollups::add(tx, slots).await?;
+    key_days::add(tx, slots).await?;
     note_use(tx, &charges).await?;
     charges.retain(|(_, c)| c.cost != 0);
     let teams: BTreeSet<&str> = charges.iter().map(|((team, _), _)| *team).collect();

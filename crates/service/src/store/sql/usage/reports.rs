@@ -265,8 +265,8 @@ fn add(group: &mut UsageRow, row: &AnyRow) -> Result<()> {
     let decision: String = row.try_get("decision")?;
     let requests: i64 = row.try_get("requests")?;
     group.requests = group.requests.saturating_add(requests);
-    let decision = NamedDecision::from(Label::clip(&decision));
-    if decision.outcome() == Outcome::Refuses {
+    if refuses(&decision) {
+        let decision = NamedDecision::from(Label::clip(&decision));
         let sum = group
             .refusals
             .entry(decision.as_str().to_owned())
@@ -283,6 +283,11 @@ fn add(group: &mut UsageRow, row: &AnyRow) -> Result<()> {
     let last = Millis(row.try_get("last_used_at")?);
     group.last_used_at = group.last_used_at.max(Some(last));
     Ok(())
+}
+
+/// Whether a decision refuses a request.
+pub(super) fn refuses(decision: &str) -> bool {
+    NamedDecision::from(Label::clip(decision)).outcome() == Outcome::Refuses
 }
 
 impl Store {

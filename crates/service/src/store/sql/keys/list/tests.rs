@@ -106,7 +106,7 @@ async fn every_list_walks_an_index_in_its_order() {
     let mut raw = sqlx::AnyConnection::connect(&url).await.unwrap();
     for (name, filter) in filters() {
         for after in [None, Some(somewhere(&filter))] {
-            let plan = plan(&filter, after.as_ref(), 50);
+            let plan = plan(&filter, after.as_ref(), 50, 2_000);
             // The walk itself: where more is asked of each key, that is around it, over what it looked at.
             let (sql, bound) = match &plan.last {
                 Some(walk) => (walk, &plan.bound_of_last),
@@ -129,6 +129,48 @@ async fn every_list_walks_an_index_in_its_order() {
             }
         }
     }
+}
+
+/// Where few keys pass a filter, they are found by its index, whatever the order.
+#[tokio::test]
+async fn few_keys_are_found_by_the_index_of_their_filter() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gmtech.db");
+    let _store = Store::sqlite(&path).await.unwrap();
+    let url = format!("sqlite://{}", path.display());
+    let mut raw = sqlx::AnyConnection::connect(&url).await.unwrap();
+    let mut indexes = std::collections::BTreeSet::new();
+    for (name, filter) in filters() {
+        let Some(few) = few::Few::of(&filter) else {
+            continue;
+        };
+        let index = match (name, &filter.team) {
+            ("tag", None) => "key_tags_tag",
+            ("tag", Some(_)) => "key_tags_team",
+            ("owner", _) => "keys_owner_created",
+            ("over_budget", _) => "keys_over_budget_created",
+            ("expired", None) => "keys_expires",
+            ("expired", Some(_)) => "keys_team_expires",
+            (_, None) => "keys_status_created",
+            (_, Some(_)) => "keys_team_status_created",
+        };
+        indexes.insert(index);
+        let index = format!("INDEX {index} ");
+        let (count, bound) = few.count();
+        let steps = explain(&mut raw, &count, &bound).await;
+        let finds = |step: &String| step.contains(&index);
+        assert!(steps.iter().any(finds), "{name} {count}: {steps:?}");
+        for after in [None, Some(somewhere(&filter))] {
+            let plan = few.plan(after.as_ref(), 50);
+            let steps = explain(&mut raw, &plan.select, &plan.bound).await;
+            let case = format!("{name} {:?} {}: {steps:?}", filter.sort, plan.select);
+            assert!(steps.iter().any(finds), "{case}");
+            let scans =
+                |step: &&String| step.contains("SCAN key_tags") || step.contains("SCAN keys USING");
+            assert_eq!(steps.iter().filter(scans).count(), 0, "{case}");
+        }
+    }
+    assert_eq!(indexes.len(), 8, "each was seen: {indexes:?}");
 }
 
 async fn explain(raw: &mut sqlx::AnyConnection, sql: &str, bound: &[Bound]) -> Vec<String> {
