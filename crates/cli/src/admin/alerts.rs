@@ -49,8 +49,8 @@ pub(crate) enum Command {
     Add {
         /// The team's id
         team: String,
-        /// Where alerts are posted to
-        url: String,
+        /// Where alerts are posted to, such as https://hooks.example.com/gmtech
+        address: String,
         /// What people call it; by default its host
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
@@ -148,12 +148,12 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         }
         Command::Add {
             team,
-            url,
+            address,
             name,
             at,
         } => {
             let mut body = Map::new();
-            body.insert("url".into(), json!(url));
+            body.insert("url".into(), json!(address));
             body.extend(name.as_ref().map(|name| ("name".into(), json!(name))));
             let path = format!("teams/{}/alert-addresses", escape(team));
             show_secret(at, &at.client()?.post(&path, &body.into())?)

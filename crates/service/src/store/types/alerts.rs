@@ -69,8 +69,8 @@ pub struct Alert {
     pub seq: i64,
 }
 
-/// An address to be added.
-#[derive(Clone, Debug)]
+/// An address to be added. It holds its secret, so that it cannot be printed.
+#[derive(Clone)]
 pub struct NewAlertAddress {
     /// Its id.
     pub id: String,
