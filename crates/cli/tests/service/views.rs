@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use gmtech_core::sync::Frame;
 use serde_json::{Value, json};
 
-use crate::stand::{Service, field, read};
+use crate::stand::{Service, field, read, text};
 
 #[test]
 fn prices_show_whose_they_are_and_what_the_fallback_was_charged_for() {
@@ -50,7 +50,9 @@ fn prices_show_whose_they_are_and_what_the_fallback_was_charged_for() {
 #[test]
 fn proxies_show_what_each_tells_of_itself() {
     let service = Service::start();
-    assert!(service.says(&["proxies"]).contains("No proxy was heard"));
+    let none = service.gmtech(&["proxies"]);
+    assert!(none.status.success());
+    assert!(text(&none.stderr).contains("No proxy was heard"));
     let token = read(&service.state("sync.token"));
     let poll = |query: &str| {
         let url = format!("{}/sync/v1/changes?{query}", service.sync_url);

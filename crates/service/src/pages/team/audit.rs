@@ -25,7 +25,10 @@ use crate::store::{AuditEntry, Page, PageRequest};
 const PATH: &str = "/users/team/audit";
 
 /// Entries on a page.
-const ROWS: u32 = 50;
+const ROWS: u32 = 25;
+
+/// How many characters of a value are shown; `gmtech audit` and the API have all of it.
+const SHOWN: usize = 160;
 
 pub(super) fn routes() -> Router<Arc<Service>> {
     Router::new().route(PATH, get(show))
@@ -213,7 +216,9 @@ fn plain(name: &str, value: &Value) -> Markup {
     match value {
         Value::Null => html! { "none" },
         Value::Array(of) if of.is_empty() => html! { "none" },
-        Value::Array(of) => html! { (of.iter().map(text).collect::<Vec<_>>().join(", ")) },
+        Value::Array(of) => {
+            html! { (cut(&of.iter().map(text).collect::<Vec<_>>().join(", "))) }
+        }
         Value::Number(of) => match of.as_i64() {
             Some(nanos) if name.ends_with("_nano_usd") => html! { (money(nanos)) },
             Some(seconds) if name.ends_with("expires_at") => {
@@ -221,7 +226,15 @@ fn plain(name: &str, value: &Value) -> Markup {
             }
             _ => html! { (of) },
         },
-        other => html! { (text(other)) },
+        other => html! { (cut(&text(other))) },
+    }
+}
+
+/// The beginning of a long text.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
