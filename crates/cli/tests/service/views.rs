@@ -1,11 +1,9 @@
 //! What `gmtech prices` and `gmtech proxies` show.
 
-use std::time::{Duration, Instant};
-
 use gmtech_core::sync::Frame;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::stand::{Service, field, read, text};
+use crate::stand::{Service, field, read, text, wait_until};
 
 #[test]
 fn prices_show_whose_they_are_and_what_the_fallback_was_charged_for() {
@@ -65,14 +63,9 @@ fn proxies_show_what_each_tells_of_itself() {
     poll(&format!(
         "epoch={epoch}&since={version}&proxy=envoy-1&filter=9.8.7&held=42&tiers=free:0a,mine:0b"
     ));
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let told: Value = loop {
-        let told = service.json(&["proxies"]);
-        if told["data"][0]["id"] == "envoy-1" {
-            break told["data"][0].clone();
-        }
-        assert!(Instant::now() < deadline, "{told}");
-    };
+    let known = || service.json(&["proxies"])["data"][0].clone();
+    wait_until("the proxy", || known()["id"] == "envoy-1");
+    let told = known();
     assert_eq!(field(&told, "filter_version"), "9.8.7");
     assert_eq!((&told["live"], &told["behind"]), (&json!(true), &json!(0)));
     let lines = service.says(&["proxies"]);
