@@ -1,6 +1,7 @@
 """The pages in a real browser, through a real Envoy: a key's life as a person sees it, live limits, and what stays closed."""
 
 import re
+from urllib.parse import urlsplit
 
 import openai
 import pytest
@@ -132,7 +133,8 @@ def test_an_address_without_its_slash_leads_to_the_page(stack, path):
     _, gate = stack
     answer = gate.send("GET", f"{path}?team=acme")
     assert answer.status == (302 if path == "/users" else 308)
-    assert answer.header("location").removeprefix(f"http://127.0.0.1:{gate.port}") == f"{path}/?team=acme"
+    to = urlsplit(answer.header("location"))
+    assert (to.path, to.query) == (f"{path}/", "team=acme")
 
 
 def test_the_pages_do_not_pass_the_gate_and_links_are_in_no_log(stack, person):

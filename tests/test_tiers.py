@@ -52,7 +52,7 @@ def test_where_the_gates_own_tiers_differ_is_told(stack):
     service, _ = stack
     (proxy,) = wait_until("the poll", lambda: [p for p in service.ask("GET", "/proxies")["data"] if p["tiers_different"]])
     assert (proxy["live"], proxy["tiers_different"], proxy["tiers_only_configured"]) == (True, ["free"], [])
-    found = {check["name"]: check for check in service.doctor()["checks"]}
+    found = {check["name"]: check for check in service.cli_json("doctor")["checks"]}
     assert found["limits"]["status"] == "warn"
     assert proxy["id"] in found["limits"]["detail"] and "(free)" in found["limits"]["detail"]
 
@@ -66,9 +66,9 @@ def test_proxies_tell_their_version_and_how_many_keys_they_hold(stack):
 
     key = service.key(tier="free")
     assert gate.models(key).status == 200
-    keys = service.ask("GET", "/keys?limit=1000")["data"]
+    keys = service.ask("GET", "/keys?limit=500")["data"]
     wait_until("the count", lambda: proxy()["keys_held"] == len(keys), deadline=10)
-    assert proxy()["filter_version"] == service.version()
+    assert proxy()["filter_version"] == service.cli("--version").split()[-1]
     # A revoked key is held, so that it is refused by its name.
     service.ask("POST", f"/keys/{key.id}/revoke", json={})
     wait_until("the poll", lambda: proxy()["current"], deadline=10)

@@ -3,6 +3,7 @@
 Scripts come in by the debugger, which the page's Content-Security-Policy does not bind. So a page is looked at as it is served.
 """
 
+import time
 from pathlib import Path
 
 from playwright.sync_api import CDPSession, Page
@@ -75,7 +76,11 @@ def look(page: Page, schemes=SCHEMES, sizes=SIZES) -> list[str]:
     wrong = []
     for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})
-        wrong += [f"{width} px: stands out: {part}" for part in _value(debugger, WIDER)]
+        # Charts are drawn anew in the new size.
+        deadline = time.monotonic() + 5
+        while (wider := _value(debugger, WIDER)) and time.monotonic() < deadline:
+            page.wait_for_timeout(50)
+        wrong += [f"{width} px: stands out: {part}" for part in wider]
         for scheme in schemes:
             page.emulate_media(color_scheme=scheme)
             wrong += [f"{width} px, {scheme}: {finding}" for finding in _value(debugger, RUN)]

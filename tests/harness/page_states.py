@@ -127,6 +127,14 @@ def the_new_key(cast: Cast) -> Page:
 
 
 @state
+def removing_an_address_of_alerts(cast: Cast) -> Page:
+    path = f"/teams/{cast.team}/alert-addresses"
+    known = cast.service.ask("GET", path)["data"]
+    made = known[0] if known else cast.service.ask("POST", path, json={"url": "https://hooks.example.com/gmtech"})
+    return cast.owner.go(f"/users/team/alerts/remove?team={cast.team}&id={made['id']}")
+
+
+@state
 def edit_with_a_mistake(cast: Cast) -> Page:
     return _sends(cast.owner.go(f"/users/api-keys/{cast.key.id}/edit"), "Save changes", budget_day="much")
 
