@@ -47,6 +47,7 @@ fn shape(name: &str) -> Option<Value> {
         "note" => json!({"pattern": PRINTABLE, "maxLength": 100}),
         "owner" | "email" => json!({"pattern": EMAIL, "maxLength": 254}),
         "model" => json!({"pattern": MODEL}),
+        "address" => json!({"pattern": r"^[^\x00]*$"}),
         "url" => json!({"pattern": r"^https?://\S+$", "maxLength": MAX_URL}),
         "tag" => json!({"pattern": TAG}),
         "endpoint" => json!({"enum": groups()}),
