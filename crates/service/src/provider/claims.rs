@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use openidconnect::core::CoreGenderClaim;
-use openidconnect::{AdditionalClaims, StandardClaims, UserInfoClaims};
+use openidconnect::{
+    AdditionalClaims, EndUserEmail, EndUserName, LocalizedClaim, StandardClaims, UserInfoClaims,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -43,28 +45,40 @@ pub(super) struct Claims {
 impl Claims {
     /// Of a token that was verified.
     pub(super) fn of_token(claims: &IdTokenClaims) -> Self {
-        Self {
-            email: claims.email().map(|email| email.to_string()),
-            email_verified: claims.email_verified() == Some(true),
-            name: claims
-                .name()
-                .and_then(|name| name.get(None))
-                .map(|name| name.to_string()),
-            others: claims.additional_claims().said(),
-        }
+        let others = claims.additional_claims();
+        Self::new(
+            claims.email(),
+            claims.email_verified(),
+            claims.name(),
+            others,
+        )
     }
 
     /// Of user info about the person of the token.
     pub(super) fn of_user_info(said: &UserInfoClaims<AllClaims, CoreGenderClaim>) -> Self {
         let claims: &StandardClaims<CoreGenderClaim> = said.standard_claims();
+        let others = said.additional_claims();
+        Self::new(
+            claims.email(),
+            claims.email_verified(),
+            claims.name(),
+            others,
+        )
+    }
+
+    fn new(
+        email: Option<&EndUserEmail>,
+        is_verified: Option<bool>,
+        name: Option<&LocalizedClaim<EndUserName>>,
+        others: &AllClaims,
+    ) -> Self {
         Self {
-            email: claims.email().map(|email| email.to_string()),
-            email_verified: claims.email_verified() == Some(true),
-            name: claims
-                .name()
+            email: email.map(|email| email.to_string()),
+            email_verified: is_verified == Some(true),
+            name: name
                 .and_then(|name| name.get(None))
                 .map(|name| name.to_string()),
-            others: said.additional_claims().said(),
+            others: others.said(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use sqlx::Row;
 
 use super::bulk::Bulk;
-use super::sums::{LARGEST, sum_of};
+use super::sums::{grown, sum_of};
 use super::{Store, Tx};
 use crate::store::{FallbackCharge, Result};
 
@@ -19,22 +19,13 @@ pub(super) type Charged<'a> = BTreeMap<(i64, &'a str), (i64, i64)>;
 /// Adds what was charged by the fallback.
 pub(super) async fn add(tx: &mut Tx, charged: &Charged<'_>) -> Result<()> {
     static ADD: LazyLock<Bulk> = LazyLock::new(|| {
-        let add = |column: &str| {
-            format!(
-                "{column} = CASE WHEN fallback_daily.{column} > {LARGEST} - excluded.{column} THEN {LARGEST}
-                   ELSE fallback_daily.{column} + excluded.{column} END"
-            )
-        };
+        const TABLE: &str = "fallback_daily";
         let tail = format!(
             "ON CONFLICT (day, model) DO UPDATE SET {}, {}",
-            add("requests"),
-            add("cost")
+            grown(TABLE, "requests"),
+            grown(TABLE, "cost")
         );
-        Bulk::insert(
-            "fallback_daily",
-            &["day", "model", "requests", "cost"],
-            &tail,
-        )
+        Bulk::insert(TABLE, &["day", "model", "requests", "cost"], &tail)
     });
     let rows: Vec<_> = charged.iter().collect();
     for (sql, part) in ADD.statements(tx, &rows) {

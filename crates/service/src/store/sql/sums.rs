@@ -11,6 +11,22 @@ use crate::store::{Priced, Result, TokenCounts};
 /// The largest that a sum becomes; two of them can still be added.
 pub(crate) const LARGEST: i64 = 4_000_000_000_000_000_000;
 
+/// What an upsert sets so that a column of `table` grows by what is inserted, and stays within its range.
+pub(super) fn grown(table: &str, column: &str) -> String {
+    format!(
+        "{column} = CASE WHEN {table}.{column} > {LARGEST} - excluded.{column} THEN {LARGEST}
+               ELSE {table}.{column} + excluded.{column} END"
+    )
+}
+
+/// What an upsert sets so that `last_used_at` of `table` is the later of what is there and what is inserted.
+pub(super) fn later_use(table: &str) -> String {
+    format!(
+        "last_used_at = CASE WHEN excluded.last_used_at > {table}.last_used_at THEN excluded.last_used_at
+               ELSE {table}.last_used_at END"
+    )
+}
+
 /// The sum of a column over any rows, as a `BIGINT`: exact up to 8·10¹⁸ either way, and that beyond it. A plain `SUM`
 /// fails where the result does not fit, and with it whoever asks.
 pub(crate) fn sum_of(column: &str) -> String {

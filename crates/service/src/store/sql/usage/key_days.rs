@@ -14,7 +14,7 @@ use sqlx::any::AnyRow;
 use super::reports::{Statement, Value, refuses};
 use crate::clock::Millis;
 use crate::store::sql::bulk::Bulk;
-use crate::store::sql::sums::{LARGEST, Slot, Sums, day_of};
+use crate::store::sql::sums::{LARGEST, Slot, Sums, day_of, grown, later_use};
 use crate::store::sql::{Store, Tx};
 use crate::store::{Dimension, KeyDay, Result, Rollup, StoreError, UsageQuery};
 
@@ -67,25 +67,17 @@ pub(super) async fn add(tx: &mut Tx, slots: &BTreeMap<Slot<'_>, Sums>) -> Result
 }
 
 fn adding() -> Bulk {
-    let adds: Vec<String> = SUMS
-        .iter()
-        .map(|sum| {
-            format!(
-                "{sum} = CASE WHEN usage_key_daily.{sum} > {LARGEST} - excluded.{sum} THEN {LARGEST}
-                         ELSE usage_key_daily.{sum} + excluded.{sum} END"
-            )
-        })
-        .collect();
+    const TABLE: &str = "usage_key_daily";
+    let adds = SUMS.map(|sum| grown(TABLE, sum));
     let place = ["team_id", "key_id", "day"];
     Bulk::insert(
-        "usage_key_daily",
+        TABLE,
         &[&place[..], &SUMS, &["last_used_at"]].concat(),
         &format!(
-            "ON CONFLICT ({}) DO UPDATE SET {}, last_used_at = CASE
-                 WHEN excluded.last_used_at > usage_key_daily.last_used_at THEN excluded.last_used_at
-                 ELSE usage_key_daily.last_used_at END",
+            "ON CONFLICT ({}) DO UPDATE SET {}, {}",
             place.join(", "),
-            adds.join(", ")
+            adds.join(", "),
+            later_use(TABLE)
         ),
     )
 }
@@ -137,10 +129,7 @@ fn select(
     (from, to): (i64, i64),
 ) -> String {
     let team = statement.text(team.as_str());
-    let keys: Vec<String> = keys
-        .iter()
-        .map(|key| statement.text(key.as_str()))
-        .collect();
+    let keys = statement.texts(keys.iter().map(KeyId::as_str));
     let from = statement.bind(Value::Number(from));
     let to = statement.bind(Value::Number(to));
     // A row for each key: each row costs more on its way than what is in it.
@@ -155,8 +144,7 @@ fn select(
     .join(" || ' ' || ");
     format!(
         "SELECT key_id, string_agg({columns}, ',') FROM usage_key_daily
-         WHERE team_id = {team} AND key_id IN ({}) AND day >= {from} AND day < {to} GROUP BY key_id",
-        keys.join(", ")
+         WHERE team_id = {team} AND key_id IN ({keys}) AND day >= {from} AND day < {to} GROUP BY key_id"
     )
 }
 

@@ -77,11 +77,8 @@ impl Store {
             return Ok(BTreeMap::new());
         }
         let mut statement = Statement::default();
-        let places: Vec<String> = ids.iter().map(|id| statement.text(id)).collect();
-        let sql = format!(
-            "SELECT id, name FROM keys WHERE id IN ({})",
-            places.join(", ")
-        );
+        let ids = statement.texts(ids.iter().map(String::as_str));
+        let sql = format!("SELECT id, name FROM keys WHERE id IN ({ids})");
         let found = statement.query(&sql).fetch_all(&self.readers).await?;
         let named = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
         found.iter().map(named).collect()

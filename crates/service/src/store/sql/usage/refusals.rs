@@ -36,18 +36,14 @@ impl Store {
 }
 
 fn select(statement: &mut Statement, keys: &[KeyId], (from, to): (i64, i64)) -> String {
-    let keys: Vec<String> = keys
-        .iter()
-        .map(|key| statement.text(key.as_str()))
-        .collect();
+    let keys = statement.texts(keys.iter().map(KeyId::as_str));
     let from = statement.bind(Value::Number(from));
     let to = statement.bind(Value::Number(to));
     // The condition on the decision is that of the index.
     format!(
         "SELECT u.key_id, u.decision, {} FROM usage_minutely u
-         WHERE u.key_id IN ({}) AND u.minute >= {from} AND u.minute < {to} AND u.decision <> 'allowed' GROUP BY u.key_id, u.decision",
-        sum_of("u.requests"),
-        keys.join(", ")
+         WHERE u.key_id IN ({keys}) AND u.minute >= {from} AND u.minute < {to} AND u.decision <> 'allowed' GROUP BY u.key_id, u.decision",
+        sum_of("u.requests")
     )
 }
 

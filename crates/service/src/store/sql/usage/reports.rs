@@ -36,6 +36,12 @@ impl Statement {
         self.bind(Value::Text(value.to_owned()))
     }
 
+    /// The places of texts, as a list for `IN`.
+    pub(super) fn texts<'a>(&mut self, values: impl IntoIterator<Item = &'a str>) -> String {
+        let places: Vec<String> = values.into_iter().map(|value| self.text(value)).collect();
+        places.join(", ")
+    }
+
     /// The query with its values.
     pub(super) fn query<'q>(self, sql: &'q str) -> Query<'q, Any, AnyArguments<'q>> {
         self.values
@@ -205,12 +211,8 @@ pub(super) fn from(query: &UsageQuery, groups: &[&str], statement: &mut Statemen
     let lists = [(&query.among, "IN"), (&query.except, "NOT IN")];
     for (list, is) in lists {
         for (dimension, values) in list.iter().filter(|(_, values)| !values.is_empty()) {
-            let values: Vec<String> = values.iter().map(|value| statement.text(value)).collect();
-            within.push(format!(
-                "{} {is} ({})",
-                dimension.expression(),
-                values.join(", ")
-            ));
+            let values = statement.texts(values.iter().map(String::as_str));
+            within.push(format!("{} {is} ({values})", dimension.expression()));
         }
     }
     if let Some(after) = &query.after {

@@ -11,7 +11,7 @@ use sqlx::Row;
 
 use crate::clock::{DAY_MINUTES, HOUR_MINUTES};
 use crate::store::sql::bulk::Bulk;
-use crate::store::sql::sums::{LARGEST, Slot, Sums};
+use crate::store::sql::sums::{Slot, Sums, grown, later_use};
 use crate::store::sql::{Store, Tx};
 use crate::store::{Dimension, Result, Rollup, UsageQuery};
 
@@ -131,24 +131,15 @@ fn adding(table: &Table) -> Bulk {
     let (name, subject) = (table.name, table.subject());
     let sums: Vec<&str> = Sums::columns().collect();
     let columns = [&subject[..], &sums, &["last_used_at"]].concat();
-    let adds: Vec<String> = sums
-        .iter()
-        .map(|c| {
-            format!(
-                "{c} = CASE WHEN {name}.{c} > {LARGEST} - excluded.{c} THEN {LARGEST}
-                       ELSE {name}.{c} + excluded.{c} END"
-            )
-        })
-        .collect();
+    let adds: Vec<String> = sums.iter().map(|column| grown(name, column)).collect();
     Bulk::insert(
         name,
         &columns,
         &format!(
-            "ON CONFLICT ({}) DO UPDATE SET {}, last_used_at = CASE
-                 WHEN excluded.last_used_at > {name}.last_used_at THEN excluded.last_used_at
-                 ELSE {name}.last_used_at END",
+            "ON CONFLICT ({}) DO UPDATE SET {}, {}",
             subject.join(", "),
-            adds.join(", ")
+            adds.join(", "),
+            later_use(name)
         ),
     )
 }
