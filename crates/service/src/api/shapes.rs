@@ -105,7 +105,27 @@ const ASKED: [&str; 15] = [
     "UpdateKey",
 ];
 
-/// Gives each field of the document its shape. Answers are left as they are: they are the service's own.
+/// Numbers of 32 bits without a sign are described as `int32`, which holds half of them: where nothing bounds one within that,
+/// it is an `int64`.
+fn widen(part: &mut Value) {
+    match part {
+        Value::Object(fields) => {
+            let is_bounded = fields
+                .get("maximum")
+                .and_then(Value::as_i64)
+                .is_some_and(|most| i32::try_from(most).is_ok());
+            if fields.get("format").is_some_and(|f| f == "int32") && !is_bounded {
+                fields.insert("format".into(), "int64".into());
+            }
+            fields.values_mut().for_each(widen);
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(widen),
+        _ => {}
+    }
+}
+
+/// Gives each field of the document its shape. Answers are left as they are, but for the width of numbers: they are the service's
+/// own.
 pub(super) fn give(document: &mut Value) {
     let schemas = document.pointer_mut("/components/schemas");
     for (schema, fields) in schemas.and_then(Value::as_object_mut).into_iter().flatten() {
@@ -146,6 +166,7 @@ pub(super) fn give(document: &mut Value) {
             }
         }
     }
+    widen(document);
 }
 
 /// What some usage has none of: an empty filter asks for that.
@@ -234,5 +255,24 @@ fn with_null(field: &str, value: Value, may_be_null: bool) -> Value {
             Value::Array(values)
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_as_wide_as_what_it_may_be() {
+        for (of, format) in [
+            (json!({"format": "int32", "minimum": 0}), "int64"),
+            (json!({"format": "int32", "maximum": u32::MAX}), "int64"),
+            (json!({"format": "int32", "maximum": i32::MAX}), "int32"),
+            (json!({"format": "int64"}), "int64"),
+        ] {
+            let mut document = json!({"fields": [of]});
+            widen(&mut document);
+            assert_eq!(document["fields"][0]["format"], format, "{of}");
+        }
     }
 }
